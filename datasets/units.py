@@ -1,0 +1,40 @@
+"""Units of work over joblib: the same code on one core, on loky's processes, or on a cluster's joblib backend."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any, TypeVar
+
+import joblib
+
+Unit = TypeVar("Unit")
+Record = TypeVar("Record")
+
+
+def worker_count(jobs: int) -> int:
+    """Processes for `jobs` (0: one a core this process may use, -n: all but n-1)."""
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else (os.cpu_count() or 1)
+    return cores if jobs == 0 else max(1, cores + 1 + jobs) if jobs < 0 else jobs
+
+
+def run_units(
+    function: Callable[[Unit], Record], units: Iterable[Unit], *, jobs: int = 0, backend: str = "loky"
+) -> Iterator[Record]:
+    """Call `function` on each unit and yield the records as they finish, in no fixed order.
+
+    Args:
+        function: pure and at the top level of a module; catches the errors it wants reported in its record.
+        units: small, picklable.
+        jobs: see `worker_count`; 1 runs here, without a process.
+        backend: a joblib backend ("loky", "threading", or one registered by Dask or Ray).
+    """
+    workers = worker_count(jobs)
+    if workers == 1 and backend == "loky":
+        yield from map(function, units)
+        return
+    options: dict[str, Any] = {"inner_max_num_threads": 1} if backend == "loky" else {}
+    with joblib.parallel_config(backend=backend, n_jobs=workers, **options):
+        yield from joblib.Parallel(return_as="generator_unordered", pre_dispatch="2*n_jobs", batch_size=1)(
+            joblib.delayed(function)(unit) for unit in units
+        )
