@@ -1,0 +1,41 @@
+# The two commands of the README: `make demo` and `make test`. Everything they need goes into .venv.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+
+.PHONY: demo test lint typecheck unit bench-tiny clean
+
+demo: $(VENV)/.demo-ready
+	$(BIN)/mpc demo demo
+
+test: lint typecheck unit bench-tiny
+
+lint: $(VENV)/.test-ready
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+# The repository root is the package: a link gives type checkers the name `mpc` whatever the folder is called.
+typecheck: $(VENV)/.test-ready
+	mkdir -p .typing && ln -sfn .. .typing/mpc
+	MYPYPATH=.typing $(BIN)/mypy -p mpc
+
+unit: $(VENV)/.test-ready
+	$(BIN)/pytest -q
+
+# Benchmarks must run, if only on toy sizes; their full figures are in docs/.
+bench-tiny: $(VENV)/.test-ready
+	for file in benchmarks/*.py; do echo "== $$file --tiny"; $(BIN)/python $$file --tiny > /dev/null || exit 1; done
+
+$(VENV)/bin/pip:
+	$(PYTHON) -m venv $(VENV)
+
+$(VENV)/.demo-ready: $(VENV)/bin/pip pyproject.toml constraints.txt
+	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[people]'
+	touch $@
+
+$(VENV)/.test-ready: $(VENV)/bin/pip pyproject.toml constraints.txt
+	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[people,dev]'
+	touch $@
+
+clean:
+	rm -rf demo .typing .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -1,0 +1,73 @@
+"""Options that several commands share."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+
+Function = TypeVar("Function", bound=Callable[..., Any])
+
+folder = click.Path(path_type=Path, file_okay=False)
+existing_folder = click.Path(path_type=Path, file_okay=False, exists=True)
+existing_file = click.Path(path_type=Path, dir_okay=False, exists=True)
+
+seed = click.option("--seed", type=click.IntRange(min=0), default=0, help="Everything random is derived from it.")
+device = click.option("--device", default="auto", help="auto, cpu, cuda or cuda:N.")
+
+
+def workers(function: Function) -> Function:
+    """--jobs and --backend: how units of work are spread; results do not depend on them."""
+    function = click.option(
+        "--backend", default="loky", help="joblib backend (loky, threading, or a registered cluster's)."
+    )(function)
+    return click.option("--jobs", type=int, default=0, help="Worker processes; 0: one a core.")(function)
+
+
+def numbers(flag: str, text: str, count: int | None = None) -> tuple[float, ...]:
+    """Numbers separated by commas; a usage error names the flag."""
+    try:
+        values = tuple(float(part) for part in text.split(","))
+    except ValueError:
+        raise click.BadParameter(f"{text!r} are not numbers separated by commas", param_hint=flag) from None
+    if count is not None and len(values) != count:
+        raise click.BadParameter(f"{text!r}: expected {count} numbers", param_hint=flag)
+    return values
+
+
+def report(notices: Iterable[str], failures: Sequence[tuple[str, str]]) -> None:
+    """Notices and failed units, a line each, on stderr."""
+    for notice in notices:
+        click.echo(f"notice: {notice}", err=True)
+    for name, reason in failures:
+        click.echo(f"failed: {name}: {reason}", err=True)
+
+
+def finish(failures: Sequence[tuple[str, str]]) -> None:
+    """Exit status 3 when something failed."""
+    if failures:
+        raise click.exceptions.Exit(3)
+
+
+class SeveralValues(click.Command):
+    """Lets the options named in `several` take one or more values after one flag: `--metrics chamfer p2s`."""
+
+    several: tuple[str, ...] = ("--metrics",)
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Repeat the flag before each further value; then click parses as usual."""
+        expanded: list[str] = []
+        flag: str | None = None
+        fresh = False
+        for argument in args:
+            if argument.startswith("-"):
+                flag, fresh = (argument, True) if argument in self.several else (None, False)
+                expanded.append(argument)
+            else:
+                if flag is not None and not fresh:
+                    expanded.append(flag)
+                expanded.append(argument)
+                fresh = False
+        return super().parse_args(ctx, expanded)

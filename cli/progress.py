@@ -1,0 +1,92 @@
+"""Draws progress: a bar on a terminal, a line now and then where the output is a file or a pipe."""
+
+from __future__ import annotations
+
+import sys
+import time
+from types import TracebackType
+
+import click
+from rich.console import Console
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    TaskID,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
+
+SECONDS_BETWEEN_LINES = 10.0
+
+
+class TerminalProgress:
+    """A geometry.progress.Progress on stderr; use as a context manager."""
+
+    def __init__(self) -> None:
+        self._console = Console(stderr=True, highlight=False)
+        self._bar: Progress | None = None
+        if self._console.is_terminal:
+            self._bar = Progress(
+                TextColumn("[bold]{task.description}"),
+                BarColumn(),
+                MofNCompleteColumn(),
+                TimeElapsedColumn(),
+                TimeRemainingColumn(),
+                TextColumn("{task.fields[note]}"),
+                console=self._console,
+            )
+        self._task: TaskID | None = None
+        self._title, self._total, self._done = "", 0, 0
+        self._started = self._last = 0.0
+
+    def __enter__(self) -> TerminalProgress:
+        if self._bar is not None:
+            self._bar.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._bar is not None:
+            self._bar.stop()
+
+    def start(self, title: str, total: int) -> None:
+        """A stage begins."""
+        self._title, self._total, self._done = title, total, 0
+        self._started = self._last = time.monotonic()
+        if self._bar is not None:
+            self._task = self._bar.add_task(title, total=total, note="")
+        else:
+            self._line(f"{title}: 0/{total}")
+
+    def advance(self, count: int = 1, note: str = "") -> None:
+        """`count` more units are done."""
+        self._done += count
+        if self._bar is not None and self._task is not None:
+            self._bar.update(self._task, advance=count, note=note)
+        elif time.monotonic() - self._last > SECONDS_BETWEEN_LINES:
+            self._last = time.monotonic()
+            left = (self._last - self._started) / max(self._done, 1) * (self._total - self._done)
+            self._line(f"{self._title}: {self._done}/{self._total}, about {left:.0f} s left {note}".rstrip())
+
+    def finish(self) -> None:
+        """The stage has ended."""
+        if self._bar is not None and self._task is not None:
+            self._bar.update(self._task, total=self._done, note="")
+            self._task = None
+        else:
+            self._line(f"{self._title}: {self._done} done in {time.monotonic() - self._started:.0f} s")
+
+    def message(self, text: str) -> None:
+        """One line for the user."""
+        if self._bar is not None:
+            self._console.print(text, markup=False, soft_wrap=True)
+        else:
+            self._line(text)
+
+    @staticmethod
+    def _line(text: str) -> None:
+        click.echo(text, err=True)
+        sys.stderr.flush()

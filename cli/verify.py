@@ -1,0 +1,23 @@
+"""`mpc verify`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from . import options
+
+
+@click.command()
+@click.argument("shards", type=options.existing_folder, default="shards")
+def verify(shards: Path) -> None:
+    """Prove a folder of SHARDS whole, or name what is not. Exit status 3 when something is damaged."""
+    from ..datasets.verify import verify_shards
+
+    problems = verify_shards(shards)
+    for problem in problems:
+        click.echo(str(problem))
+    click.echo(f"{len(problems)} problems in {shards}/")
+    if problems:
+        raise click.exceptions.Exit(3)

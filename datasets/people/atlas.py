@@ -1,0 +1,205 @@
+"""One texture for a person: charts cut from the parts, packed into the unit square, and painted texel by texel."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+from scipy import ndimage
+
+F64 = npt.NDArray[np.float64]
+F32 = npt.NDArray[np.float32]
+I32 = npt.NDArray[np.int32]
+U8 = npt.NDArray[np.uint8]
+
+_CHUNK = 2_000_000
+
+
+@dataclass(frozen=True, eq=False)
+class Chart:
+    """Faces laid out in the plane.
+
+    Attributes:
+        faces: (n,) face numbers of the merged mesh. corners: (n, 3, 2) float64 plane coordinates, metres.
+        zoom: texels per metre relative to other charts.
+    """
+
+    faces: I32
+    corners: F64
+    zoom: float = 1.0
+
+
+def pack(charts: list[Chart], face_count: int, *, size: int) -> F64:
+    """Texture coordinates (F, 3, 2) in [0, 1] for all charts, by shelves of falling height; margins of two texels or so.
+
+    Faces of no chart get the middle of the texture's lower left texels, which no chart uses.
+    """
+    margin = max(1.5, size / 512) / size
+    low = [chart.corners.reshape(-1, 2).min(axis=0) for chart in charts]
+    spans = [
+        (chart.corners.reshape(-1, 2).max(axis=0) - start) * chart.zoom for chart, start in zip(charts, low, strict=True)
+    ]
+    turned = [span[1] > span[0] * 1.0 for span in spans]
+    boxes = [span[::-1] if turn else span for span, turn in zip(spans, turned, strict=True)]
+    order = sorted(range(len(charts)), key=lambda i: -boxes[i][1])
+    small, large = 1e-3, 10.0
+    for _ in range(40):
+        scale = 0.5 * (small + large)
+        if _shelves(boxes, order, scale, margin) is None:
+            large = scale
+        else:
+            small = scale
+    places = _shelves(boxes, order, small, margin)
+    assert places is not None
+    uv = np.full((face_count, 3, 2), margin)
+    for i, chart in enumerate(charts):
+        local = (chart.corners - low[i]) * chart.zoom * small
+        if turned[i]:
+            local = local[..., ::-1]
+        uv[chart.faces] = np.clip(local + places[i], 0.0, 1.0)
+    return uv
+
+
+def _shelves(boxes: list[F64], order: list[int], scale: float, margin: float) -> dict[int, F64] | None:
+    x, y, shelf = 4 * margin, margin, 0.0
+    places: dict[int, F64] = {}
+    for i in order:
+        width, height = boxes[i] * scale
+        if x + width + margin > 1.0:
+            x, y, shelf = margin, y + shelf + 2 * margin, 0.0
+        if x + width + margin > 1.0 or y + height + margin > 1.0:
+            return None
+        places[i] = np.array([x, y])
+        x += width + 2 * margin
+        shelf = max(shelf, height)
+    return places
+
+
+@dataclass(frozen=True, eq=False)
+class Texels:
+    """Texels that a face covers: (n,) row, column, face number and (n, 3) barycentric coordinates."""
+
+    row: I32
+    column: I32
+    face: I32
+    barycentric: F64
+
+    def of(self, faces: I32, values: F64) -> F64:
+        """Interpolate per-vertex `values` (V,) or (V, k) at the texels."""
+        corners = values[faces[self.face]]
+        weights = self.barycentric if values.ndim == 1 else self.barycentric[:, :, None]
+        return np.sum(corners * weights, axis=1)
+
+
+def rasterise(uv: F64, size: int) -> Texels:
+    """Which face covers each texel centre; a face too small to cover any is left out (its neighbours' colours bleed)."""
+    pixels = np.stack([uv[..., 0] * size - 0.5, (1.0 - uv[..., 1]) * size - 0.5], axis=-1)
+    low = np.clip(np.ceil(pixels.min(axis=1) - 1e-9), 0, size - 1).astype(np.int64)
+    high = np.clip(np.floor(pixels.max(axis=1) + 1e-9), 0, size - 1).astype(np.int64)
+    extent = high - low + 1
+    usable = np.flatnonzero((extent > 0).all(axis=1))
+    usable = usable[np.argsort(extent[usable].max(axis=1), kind="stable")]
+    owner = np.full(size * size, -1, np.int64)
+    weights = np.zeros((size * size, 3))
+    start = 0
+    while start < len(usable):
+        stop = start + 1
+        side = int(extent[usable[start]].max())
+        while stop < len(usable):
+            side_next = int(extent[usable[stop]].max())
+            if side_next**2 * (stop - start + 1) > _CHUNK or side_next > 2 * side + 2:
+                break
+            stop += 1
+        rows = usable[start:stop]
+        width = int(extent[rows].max())
+        step = np.arange(width)
+        x = low[rows, 0][:, None, None] + step[None, None, :]
+        y = low[rows, 1][:, None, None] + step[None, :, None]
+        a, b, c = (pixels[rows, k][:, None, None, :] for k in range(3))
+        area = (b[..., 0] - a[..., 0]) * (c[..., 1] - a[..., 1]) - (b[..., 1] - a[..., 1]) * (c[..., 0] - a[..., 0])
+        safe = np.where(np.abs(area) < 1e-12, 1e-12, area)
+        w1 = ((x - a[..., 0]) * (c[..., 1] - a[..., 1]) - (y - a[..., 1]) * (c[..., 0] - a[..., 0])) / safe
+        w2 = ((b[..., 0] - a[..., 0]) * (y - a[..., 1]) - (b[..., 1] - a[..., 1]) * (x - a[..., 0])) / safe
+        w0 = 1.0 - w1 - w2
+        # A hair's breadth of tolerance, so that texel centres on an edge belong to someone.
+        hit = (w0 >= -1e-6) & (w1 >= -1e-6) & (w2 >= -1e-6) & (x < size) & (y < size)
+        which, i, j = np.nonzero(hit)
+        cell = (low[rows[which], 1] + i) * size + low[rows[which], 0] + j
+        owner[cell] = rows[which]
+        weights[cell] = np.stack([w0[hit], w1[hit], w2[hit]], axis=1)
+        start = stop
+    covered = np.flatnonzero(owner >= 0)
+    return Texels(
+        (covered // size).astype(np.int32),
+        (covered % size).astype(np.int32),
+        owner[covered].astype(np.int32),
+        np.clip(weights[covered], 0.0, 1.0),
+    )
+
+
+def paint(texels: Texels, size: int, colour: Callable[[Texels], F64], background: tuple[float, float, float]) -> U8:
+    """The texture (size, size, 3) uint8 sRGB; texels of no face take the nearest painted colour (no seams in mipmaps)."""
+    image = np.tile(np.asarray(background), (size, size, 1))
+    filled = np.zeros((size, size), bool)
+    image[texels.row, texels.column] = colour(texels)
+    filled[texels.row, texels.column] = True
+    near = ndimage.distance_transform_edt(~filled, return_distances=False, return_indices=True)
+    image = image[near[0], near[1]]
+    corner = max(2, size // 128)
+    image[size - corner :, :corner] = background
+    return np.clip(np.rint(image * 255.0), 0, 255).astype(np.uint8)
+
+
+def uv_islands(face_uv: I32, uv: F64, faces: I32, zoom: float, scale: float) -> list[Chart]:
+    """Charts of existing texture coordinates: connected pieces of the layout.
+
+    Args:
+        face_uv: (n, 3) into uv (T, 2). faces: (n,) their numbers in the merged mesh. scale: metres per texture unit.
+    """
+    from scipy.sparse import coo_matrix
+    from scipy.sparse.csgraph import connected_components
+
+    pairs = np.concatenate([face_uv[:, [0, 1]], face_uv[:, [1, 2]]])
+    graph = coo_matrix((np.ones(len(pairs)), (pairs[:, 0], pairs[:, 1])), (len(uv), len(uv)))
+    labels = connected_components(graph, directed=False)[1][face_uv[:, 0]]
+    return [
+        Chart(faces[labels == label], uv[face_uv[labels == label]] * scale, zoom) for label in np.unique(labels)
+    ]
+
+
+def cylinder(points: F64, faces: I32, numbers: I32, axis: F64, *, start: F64, length: F64, zoom: float = 1.0) -> Chart:
+    """Unroll faces around a curved axis.
+
+    Args:
+        points: (V, 3). faces: (n, 3) into points. axis: (V, 3) each vertex' foot on the axis.
+        start: (3,) direction in which the seam lies. length: (V,) coordinate along the axis, metres.
+    """
+    tangent = np.array([0.0, 1.0, 0.0])
+    rel = points - axis
+    ahead = -start / np.linalg.norm(start)
+    side = np.cross(tangent, ahead)
+    angle = np.arctan2(rel @ side, rel @ ahead)
+    radius = np.sqrt((rel @ side) ** 2 + (rel @ ahead) ** 2)
+    middle = np.arctan2((rel @ side)[faces].mean(axis=1), (rel @ ahead)[faces].mean(axis=1))
+    corner = angle[faces]
+    corner = middle[:, None] + (corner - middle[:, None] + np.pi) % (2 * np.pi) - np.pi
+    mean_radius = float(np.median(radius[faces]))
+    return Chart(numbers, np.stack([corner * mean_radius, length[faces]], axis=-1), zoom)
+
+
+def box_charts(points: F64, faces: I32, numbers: I32, zoom: float = 1.0) -> list[Chart]:
+    """Charts by the axis a face looks along most; for parts of simple shape."""
+    corners = points[faces]
+    normal = np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0])
+    axis = np.argmax(np.abs(normal), axis=1)
+    sign = np.take_along_axis(normal, axis[:, None], axis=1)[:, 0] > 0
+    charts = []
+    for a in range(3):
+        for s in (False, True):
+            rows = np.flatnonzero((axis == a) & (sign == s))
+            if len(rows):
+                plane = [[2, 1], [0, 2], [0, 1]][a]
+                charts.append(Chart(numbers[rows], corners[rows][:, :, plane], zoom))
+    return charts

@@ -1,0 +1,199 @@
+"""Subjects become scenes: a scan is one, a rigged person one for each chosen frame of each animation."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from ..geometry.errors import InputError, MpcError
+from ..geometry.mesh import PosedMesh
+from ..geometry.randomness import derive_rng
+from ..geometry.skinning import Clip, Rig, pose_rig, world_matrices
+from .landmarks import find_pelvis, rest_facing
+from .readers.gltf import read_gltf
+from .readers.gltf_clips import read_clips
+from .readers.gltf_file import open_gltf
+from .readers.obj import read_obj
+from .readers.ply import read_ply
+from .readers.record import check_area
+from .readers.stl import read_stl
+from .subjects import Subject, safe_name
+from .units_axes import LoadOptions, place_person
+
+F64 = npt.NDArray[np.float64]
+
+SCAN = "scan"
+REST = "rest"
+
+
+@dataclass(frozen=True)
+class SceneSpec:
+    """Which moment of which subject; `animation` is "scan" for scans, "rest" for a rig without animations."""
+
+    subject: str
+    animation: str
+    frame: int
+
+    @property
+    def key(self) -> str:
+        """The scene's name, and its folder below renders/."""
+        return f"{self.subject}/{self.animation}_{self.frame:04d}"
+
+
+@dataclass(frozen=True, eq=False)
+class LoadedSubject:
+    """A subject read once, to be posed many times.
+
+    Attributes:
+        mesh: world metres, y up, facing +z; a rig's is its rest pose.
+        rig: None for a scan.
+        to_world: (4, 4) file coordinates to world.
+        clips: by animation name as in SceneSpec.
+        notes: JSON-ready: unit, up, facing, height, why, and "notices", what was repaired or doubted.
+    """
+
+    subject: Subject
+    mesh: PosedMesh
+    rig: Rig | None
+    to_world: F64
+    clips: dict[str, Clip] = field(default_factory=dict)
+    notes: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, eq=False)
+class LoadedScene:
+    """One posed, textured person.
+
+    Attributes:
+        mesh: world metres, y up; the rest pose faces +z.
+        pelvis_world: (3,) float64 metres; None for scans and rigs whose pelvis is unknown (use the box's centre).
+        notes: as of LoadedSubject, and "time_s" of the frame.
+    """
+
+    spec: SceneSpec
+    mesh: PosedMesh
+    pelvis_world: F64 | None
+    notes: dict[str, Any]
+
+
+def list_scenes(subject: Subject, *, frames_per_animation: int | None = 3, seed: int) -> list[SceneSpec]:
+    """The scenes of a subject: animations in the file's order, frames ascending.
+
+    Frames are drawn without repetition from a stream of (seed, subject, animation) alone, so that other subjects and
+    animations change nothing.
+
+    Args:
+        frames_per_animation: None takes all; clips with fewer frames give all they have.
+        seed: the dataset's.
+
+    Raises:
+        InputError: a rig's file cannot be read.
+    """
+    if subject.kind == "scan":
+        return [SceneSpec(subject.id, SCAN, 0)]
+    gltf = open_gltf(subject.path, subject.root)
+    clips = name_clips(read_clips(gltf, len(gltf.items("nodes"))))
+    if not clips:
+        return [SceneSpec(subject.id, REST, 0)]
+    return [
+        SceneSpec(subject.id, name, frame)
+        for name, clip in clips.items()
+        for frame in choose_frames(clip.frames, frames_per_animation, seed, subject.id, name)
+    ]
+
+
+def choose_frames(frames: int, wanted: int | None, seed: int, subject: str, animation: str) -> list[int]:
+    """`wanted` distinct frames of a clip, ascending; all where None or where there are no more."""
+    if wanted is None or wanted >= frames:
+        return list(range(frames))
+    rng = derive_rng(seed, subject, animation, "frames")
+    return sorted(int(frame) for frame in rng.choice(frames, size=wanted, replace=False, shuffle=False))
+
+
+def name_clips(clips: tuple[Clip, ...]) -> dict[str, Clip]:
+    """Clips under names that are safe in paths and unique (case aside), in the same order."""
+    named: dict[str, Clip] = {}
+    taken: set[str] = set()
+    for clip in clips:
+        base = safe_name(clip.name)[:60]
+        name, number = base, 2
+        while name.casefold() in taken:
+            name, number = f"{base}_{number}", number + 1
+        taken.add(name.casefold())
+        named[name] = clip
+    return named
+
+
+def load_subject(subject: Subject, options: LoadOptions | None = None) -> LoadedSubject:
+    """Read a subject's file and convert it to metres, y up, facing +z; the origin stays.
+
+    Raises:
+        InputError: the file is damaged, hostile or of a kind that is not read; names file and reason.
+    """
+    options = LoadOptions() if options is None else options
+    suffix = subject.path.suffix.lower()
+    if suffix in (".glb", ".gltf"):
+        return _load_gltf(subject, options)
+    if suffix == ".obj":
+        read = read_obj(subject.path, subject.root)
+    elif suffix == ".ply":
+        read = read_ply(subject.path, subject.root)
+    elif suffix == ".stl":
+        read = read_stl(subject.path)
+    else:
+        raise InputError(subject.path, f"files of type {suffix or 'unknown'} are not read")
+    placement = place_person(read.mesh, options, file_unit=read.unit, file_up=read.up)
+    notes = {**placement.as_dict(), "notices": [*read.notices, *placement.warnings]}
+    mesh = read.mesh.transformed(placement.matrix)
+    return LoadedSubject(subject, mesh, None, placement.matrix, notes=notes)
+
+
+def _load_gltf(subject: Subject, options: LoadOptions) -> LoadedSubject:
+    read = read_gltf(subject.path, subject.root)
+    hint = None
+    rig = read.rig
+    if rig is not None:
+        up = np.array([0.0, 1.0, 0.0])
+        hint = rest_facing(rig.skeleton, read.joints, world_matrices(rig.skeleton, None), up)
+        pelvis = find_pelvis(rig.skeleton, read.joints)
+        rig = replace(rig, pelvis=pelvis)
+    placement = place_person(read.mesh, options, file_unit="m", file_up="+y", facing_hint=hint)
+    notes = {**placement.as_dict(), "notices": [*read.notices, *placement.warnings]}
+    mesh = read.mesh.transformed(placement.matrix)
+    clips = {} if rig is None else name_clips(rig.clips)
+    return LoadedSubject(subject, mesh, rig, placement.matrix, clips, notes)
+
+
+def pose_scene(loaded: LoadedSubject, spec: SceneSpec) -> LoadedScene:
+    """Pose a loaded subject.
+
+    Raises:
+        InputError: the animation or frame is not in the file, or the pose is not finite.
+    """
+    path, rig = loaded.subject.path, loaded.rig
+    if rig is None:
+        return LoadedScene(spec, loaded.mesh, None, loaded.notes)
+    clip = loaded.clips.get(spec.animation)
+    if clip is None and spec.animation != REST:
+        raise InputError(path, f'has no animation "{spec.animation}"')
+    if clip is not None and not 0 <= spec.frame < clip.frames:
+        raise InputError(path, f'animation "{spec.animation}" has no frame {spec.frame} (of {clip.frames})')
+    time_s = 0.0 if clip is None else clip.time_of(spec.frame)
+    with np.errstate(over="ignore", invalid="ignore"):
+        vertices, nodes = pose_rig(rig, clip, time_s)
+        vertices = vertices @ loaded.to_world[:3, :3].T
+    try:
+        mesh = loaded.mesh.with_vertices(vertices)
+    except MpcError as error:
+        raise InputError(path, f"{spec.animation} frame {spec.frame}: {error}") from error
+    check_area(path, mesh)
+    pelvis = None if rig.pelvis is None else loaded.to_world[:3, :3] @ nodes[rig.pelvis, :3, 3]
+    return LoadedScene(spec, mesh, pelvis, {**loaded.notes, "time_s": time_s})
+
+
+def load_scene(subject: Subject, spec: SceneSpec, options: LoadOptions | None = None) -> LoadedScene:
+    """`load_subject` and `pose_scene` in one, for one scene alone."""
+    return pose_scene(load_subject(subject, options), spec)

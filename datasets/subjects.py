@@ -1,0 +1,145 @@
+"""Finds the people in a model directory by looking at names and bounded headers alone."""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+import os
+import re
+import unicodedata
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from ..geometry.errors import InputError
+from .readers.gltf_file import peek_json
+
+logger = logging.getLogger(__name__)
+
+MESH_SUFFIXES = (".obj", ".ply", ".stl", ".glb", ".gltf")
+UNREAD_SUFFIXES = (".fbx", ".dae", ".usd", ".usdz", ".blend", ".3ds")
+GENERIC_STEMS = {
+    "avatar", "body", "character", "human", "mesh", "model", "object", "output", "person", "scan", "scene", "textured",
+    "textured_mesh", "texturedmesh", "untitled", "mesh_textured",
+}  # fmt: skip
+MAX_DEPTH = 32
+MAX_ID = 100
+
+Kind = Literal["scan", "rigged"]
+
+
+@dataclass(frozen=True)
+class Subject:
+    """One person of a model directory; nothing of it is loaded yet.
+
+    Attributes:
+        id: unique in the directory, safe as a folder name, made from the path alone.
+        path: the mesh file.
+        kind: "rigged" for glTF with a skin, else "scan"; a file too damaged to tell is a "scan" (loading it says why).
+        root: the folder that holds the subject's files; nothing outside is opened.
+    """
+
+    id: str
+    path: Path
+    kind: Kind
+    root: Path
+
+
+def find_subjects(models_dir: Path) -> list[Subject]:
+    """All people below a folder, ordered by path.
+
+    Hidden files and folders are skipped; links to folders are followed once each. The id is the folder's name where
+    the folder holds one mesh with a name that says nothing (mesh.obj, model.glb), else the file's stem; parents are
+    put before it where that is not unique.
+
+    Raises:
+        InputError: `models_dir` is not a readable folder.
+    """
+    if not models_dir.is_dir():
+        raise InputError(models_dir, "is not a folder")
+    paths = _mesh_files(models_dir)
+    names = _unique_ids(models_dir, paths)
+    return [Subject(id=names[path], path=path, kind=_kind(path), root=path.resolve().parent) for path in paths]
+
+
+def _mesh_files(models_dir: Path) -> list[Path]:
+    found: list[Path] = []
+    unread: list[Path] = []
+    seen: set[tuple[int, int]] = set()
+
+    def visit(folder: Path, depth: int) -> None:
+        try:
+            status = folder.stat()
+            entries = sorted(os.scandir(folder), key=lambda entry: entry.name)
+        except OSError as error:
+            logger.warning("%s: skipped, cannot be listed (%s)", folder, error.strerror)
+            return
+        if (status.st_dev, status.st_ino) in seen or depth > MAX_DEPTH:
+            return
+        seen.add((status.st_dev, status.st_ino))
+        for entry in entries:
+            if entry.name.startswith("."):
+                continue
+            suffix = os.path.splitext(entry.name)[1].lower()
+            if entry.is_dir():
+                visit(folder / entry.name, depth + 1)
+            elif suffix in MESH_SUFFIXES:
+                found.append(folder / entry.name)
+            elif suffix in UNREAD_SUFFIXES:
+                unread.append(folder / entry.name)
+
+    visit(models_dir, 0)
+    if unread:
+        logger.warning("%d files of formats that are not read are skipped, e.g. %s", len(unread), unread[0])
+    return sorted(found, key=lambda path: path.relative_to(models_dir).parts)
+
+
+def _kind(path: Path) -> Kind:
+    if path.suffix.lower() not in (".glb", ".gltf"):
+        return "scan"
+    document = peek_json(path)
+    return "rigged" if document is not None and document.get("skins") else "scan"
+
+
+def _unique_ids(models_dir: Path, paths: list[Path]) -> dict[Path, str]:
+    """An id for each path; names that clash (case aside) get their parents' names in front, then a digest."""
+    siblings: dict[Path, int] = {}
+    for path in paths:
+        siblings[path.parent] = siblings.get(path.parent, 0) + 1
+    parts: dict[Path, list[str]] = {}
+    for path in paths:
+        folders = [safe_name(part) for part in path.relative_to(models_dir).parts[:-1]]
+        generic = path.stem.lower() in GENERIC_STEMS and siblings[path.parent] == 1 and folders
+        parts[path] = folders if generic else [*folders, safe_name(path.stem)]
+    taken = dict.fromkeys(paths, 1)
+    while True:
+        names = {path: "_".join(parts[path][-taken[path] :]) for path in paths}
+        groups: dict[str, list[Path]] = {}
+        for path, name in names.items():
+            groups.setdefault(name.casefold(), []).append(path)
+        clashing = [path for group in groups.values() if len(group) > 1 for path in group]
+        growing = [path for path in clashing if taken[path] < len(parts[path])]
+        if not growing:
+            break
+        for path in growing:
+            taken[path] += 1
+    for path in clashing:
+        relative = path.relative_to(models_dir).as_posix()
+        names[path] += "_" + hashlib.sha256(relative.encode("utf-8", "surrogateescape")).hexdigest()[:8]
+    return {path: _shorten(name) for path, name in names.items()}
+
+
+def safe_name(text: str) -> str:
+    """`text` as a file name on every system: letters, digits, dot, dash, underscore; never empty, never hidden."""
+    plain = unicodedata.normalize("NFC", text)
+    plain = re.sub(r"[^\w.\-]+", "_", plain.encode("utf-8", "replace").decode("utf-8")).strip("._- ")
+    if re.fullmatch(r"(?i)con|prn|aux|nul|com\d|lpt\d", plain.partition(".")[0]):
+        plain = f"_{plain}"
+    return plain or "unnamed"
+
+
+def _shorten(name: str) -> str:
+    if len(name.encode()) <= MAX_ID:
+        return name
+    digest = hashlib.sha256(name.encode()).hexdigest()[:8]
+    return name.encode()[: MAX_ID - 9].decode("utf-8", "ignore") + "_" + digest

@@ -1,0 +1,18 @@
+"""The Chamfer distance between two surfaces, from points to the exact surface both ways."""
+
+from __future__ import annotations
+
+import math
+
+from .p2s import measure_p2s, measure_s2p
+from .pair import MeshPair, Score
+
+
+def measure_chamfer(pair: MeshPair) -> Score:
+    """Half of (predicted points to true surface + true points to predicted surface), centimetres, not squared.
+
+    The mean of both directional means, as in PIFuHD's evaluator. PyTorch3D's default is the sum of squared distances
+    between points, which is another quantity.
+    """
+    there, back = measure_p2s(pair), measure_s2p(pair)
+    return Score((there.value + back.value) / 2, math.hypot(there.standard_error, back.standard_error) / 2)

@@ -1,0 +1,82 @@
+"""A predicted and a true mesh with what the metrics share: points on both, distances both ways."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+import numpy.typing as npt
+
+from ..geometry.closest import ClosestPoints, ClosestSurface
+from ..geometry.randomness import derive_rng
+from .surface_points import F64, I32, sample_surface
+
+DEFAULT_POINTS = 100_000
+
+
+@dataclass(frozen=True)
+class Score:
+    """A measured number.
+
+    Attributes:
+        value: in the metric's unit.
+        standard_error: of the estimate, from the points drawn; 0 where nothing was drawn.
+    """
+
+    value: float
+    standard_error: float
+
+
+@dataclass(frozen=True, eq=False)
+class MeshPair:
+    """Two meshes in the same world space, metres.
+
+    Attributes:
+        predicted_vertices, predicted_faces: (V, 3) floats, (F, 3) integers.
+        true_vertices, true_faces: the same of the truth.
+        points: drawn on each surface.
+        seed: of the drawing.
+        key: names the pair (scene and view), so that each has its own points.
+        device: of the distance queries, see `ClosestSurface`.
+    """
+
+    predicted_vertices: npt.ArrayLike
+    predicted_faces: npt.ArrayLike
+    true_vertices: npt.ArrayLike
+    true_faces: npt.ArrayLike
+    points: int = DEFAULT_POINTS
+    seed: int = 0
+    key: str = ""
+    device: str = "auto"
+
+    @cached_property
+    def predicted_points(self) -> tuple[F64, I32]:
+        """Points (N, 3) on the prediction and their faces (N,)."""
+        rng = derive_rng(self.seed, self.key, "evaluate", "predicted")
+        return sample_surface(self.predicted_vertices, self.predicted_faces, self.points, rng=rng)
+
+    @cached_property
+    def true_points(self) -> tuple[F64, I32]:
+        """Points (N, 3) on the truth and their faces (N,)."""
+        rng = derive_rng(self.seed, self.key, "evaluate", "true")
+        return sample_surface(self.true_vertices, self.true_faces, self.points, rng=rng)
+
+    @cached_property
+    def predicted_to_true(self) -> ClosestPoints:
+        """From each predicted point to the true surface; distances in metres, not squared."""
+        surface = ClosestSurface(self.true_vertices, self.true_faces, device=self.device)
+        return surface.query(self.predicted_points[0])
+
+    @cached_property
+    def true_to_predicted(self) -> ClosestPoints:
+        """From each true point to the predicted surface; distances in metres, not squared."""
+        surface = ClosestSurface(self.predicted_vertices, self.predicted_faces, device=self.device)
+        return surface.query(self.true_points[0])
+
+
+def mean_score(values: npt.ArrayLike, scale: float = 1.0) -> Score:
+    """The mean of values (N,) drawn independently, times `scale`, with its standard error."""
+    numbers = np.asarray(values, np.float64)
+    spread = float(numbers.std(ddof=1)) if len(numbers) > 1 else 0.0
+    return Score(float(numbers.mean()) * scale, spread / float(np.sqrt(len(numbers))) * scale)

@@ -1,0 +1,296 @@
+"""Measure a trained run on the views of a split: reconstruct each, compare it with the scene's true surface."""
+
+from __future__ import annotations
+
+import json
+import logging
+import time
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from ..datasets.shard_index import read_index
+from ..datasets.torch_dataset import ViewDataset, ViewRef
+from ..datasets.units import run_units, worker_count
+from ..geometry.camera import project
+from ..geometry.closest import ClosestError
+from ..geometry.errors import SettingsError
+from ..geometry.progress import NoProgress, Progress
+from ..models.storage import LoadedRun, find_run, load_run, read_json, write_json
+from ..reconstruct.localise import FieldError, as_values
+from ..reconstruct.mesh import NoSurfaceError
+from ..reconstruct.person import reconstruct_field
+from ..reconstruct.view_field import encode_view
+from .baseline import MeanOccupancy, load_baseline, save_baseline, train_baseline
+from .iou import measure_iou
+from .metrics import DEFAULT_METRICS, choose_metrics
+from .pair import DEFAULT_POINTS, MeshPair
+from .records import RECORDS, ViewScores, append_record, read_records, rewrite_records
+from .summary import EvaluationResult, write_result
+from .surface_points import MetricError
+
+logger = logging.getLogger(__name__)
+
+CPU_VIEWS_PER_SCENE = 4
+FORMAT, VERSION = "mpc-evaluation", 1
+
+
+@dataclass(frozen=True, kw_only=True)
+class EvaluationSettings:
+    """What decides the numbers; an evaluation resumes only where all of it is the same.
+
+    Attributes:
+        split: "test", "val" or "train".
+        metrics: names, see evaluate/metrics.py.
+        resolution: nodes a side of the reconstruction's grid.
+        views_per_scene: evenly spaced yaws of each scene; 0 for all.
+        points: drawn on each surface.
+        iou_points: of the shard's pool, per view.
+        largest_component: measure the greatest part of the reconstruction alone.
+        seed: of all points.
+    """
+
+    split: str = "test"
+    metrics: tuple[str, ...] = DEFAULT_METRICS
+    resolution: int = 257
+    views_per_scene: int = 0
+    points: int = DEFAULT_POINTS
+    iou_points: int = 4096
+    largest_component: bool = False
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        choose_metrics(self.metrics)
+        for name, least in (("views_per_scene", 0), ("points", 2), ("iou_points", 1), ("resolution", 17)):
+            if getattr(self, name) < least:
+                raise SettingsError(f"{name} is {getattr(self, name)}, expected at least {least}")
+
+
+@dataclass(frozen=True)
+class _Source:
+    """Where a worker finds what it measures; small and hashable."""
+
+    run: Path
+    shards: Path
+    folder: Path
+    settings: EvaluationSettings
+    device: str
+
+
+def evaluate(
+    run: Path,
+    shards: Path,
+    *,
+    split: str = "test",
+    metrics: Sequence[str] = DEFAULT_METRICS,
+    resolution: int = 257,
+    views_per_scene: int | None = None,
+    points: int = DEFAULT_POINTS,
+    largest_component: bool = False,
+    seed: int = 0,
+    jobs: int = 0,
+    backend: str = "loky",
+    device: str = "auto",
+    fresh: bool = False,
+    progress: Progress | None = None,
+) -> EvaluationResult:
+    """Reconstruct the split's views and measure them; the numbers do not depend on `jobs`.
+
+    Results lie in `<run>/eval/<split>/`: records.jsonl (a line a view, appended as measured), result.json, scores.csv and
+    table.txt. What an earlier, interrupted call with the same settings measured is kept.
+
+    Args:
+        run: a run folder, or a folder of runs (the newest counts).
+        shards: folder written by `mpc sample`.
+        split: "test", "val" or "train".
+        metrics: names, see `METRICS`.
+        resolution: nodes a side.
+        views_per_scene: evenly spaced yaws of each scene; 0 for all; None for all on a GPU and 4 on the CPU.
+        points, largest_component, seed: see EvaluationSettings.
+        jobs: processes on the CPU, 0 one a core. On a GPU one process measures.
+        backend: of joblib.
+        device: "auto", "cpu", "cuda" or "cuda:N".
+        fresh: measure anew what was measured before.
+        progress: told of every view.
+
+    Raises:
+        SettingsError: an unknown metric or a setting out of range.
+        InputError: no such run, shards or split.
+    """
+    told = progress if progress is not None else NoProgress()
+    device = ("cuda" if torch.cuda.is_available() else "cpu") if device == "auto" else device
+    if views_per_scene is None:
+        views_per_scene = CPU_VIEWS_PER_SCENE if device == "cpu" else 0
+        if views_per_scene:
+            told.message(f"on the CPU, {views_per_scene} evenly spaced views of each scene are measured (--views 0 for all)")
+    settings = EvaluationSettings(
+        split=split,
+        metrics=tuple(metric.name for metric in choose_metrics(metrics)),
+        resolution=resolution,
+        views_per_scene=views_per_scene,
+        points=points,
+        largest_component=largest_component,
+        seed=seed,
+    )
+    run = find_run(run)
+    dataset = _open_dataset(shards, load_run(run), settings)
+    source = _Source(run.resolve(), shards.resolve(), run.resolve() / "eval" / split, settings, device)
+    fingerprint = describe(source)
+    done = {} if fresh else _resume(source.folder, fingerprint)
+    _prepare_folder(source, fingerprint, done)
+    chosen = choose_views(dataset.views, settings.views_per_scene)
+    waiting = [index for index in chosen if view_key(dataset.views[index]) not in done]
+    if done:
+        told.message(f"{len(chosen) - len(waiting)} of {len(chosen)} views were measured before and are kept")
+    told.start("Evaluate", len(waiting))
+    workers = min(worker_count(jobs), max(1, len(waiting))) if device == "cpu" else 1
+    for record in run_units(_measure_unit, [(source, index) for index in waiting], jobs=workers, backend=backend):
+        append_record(source.folder / RECORDS, record)
+        done[record.key] = record
+        told.advance(1, f"{record.key} failed: {record.failure}" if record.failure else record.key)
+    told.finish()
+    records = tuple(done[view_key(dataset.views[index])] for index in chosen)
+    result = EvaluationResult(folder=source.folder, settings=fingerprint, records=records)
+    write_result(result)
+    return result
+
+
+def describe(source: _Source) -> dict[str, Any]:
+    """Everything the numbers depend on, for the result file and for resuming."""
+    networks = {}
+    for stage in ("surface", "texture"):
+        for name in ("best", "last"):
+            path = source.run / stage / f"{name}.json"
+            if path.is_file():
+                header = read_json(path)
+                networks[stage] = {"weights": name, "step": header.get("step"), "sha256": header.get("sha256")}
+                break
+    digests = [entry.sha256 for entry in read_index(source.shards).shards if entry.split == source.settings.split]
+    settings = json.loads(json.dumps(asdict(source.settings)))
+    units = {metric.name: metric.summary for metric in choose_metrics(source.settings.metrics)}
+    content = {"format": FORMAT, "version": VERSION, "run": source.run.name, "networks": networks}
+    return {**content, "shards": {"folder": source.shards.name, "sha256": digests}, "settings": settings, "metrics": units}
+
+
+def choose_views(views: Sequence[ViewRef], per_scene: int) -> list[int]:
+    """Indices of `per_scene` evenly spaced views of every scene (0: all), in order."""
+    by_scene: dict[str, list[int]] = {}
+    for index, view in enumerate(views):
+        by_scene.setdefault(view.scene_key, []).append(index)
+    chosen: list[int] = []
+    for indices in by_scene.values():
+        count = min(per_scene, len(indices)) if per_scene else len(indices)
+        chosen.extend(indices[position * len(indices) // count] for position in range(count))
+    return sorted(chosen)
+
+
+def view_key(view: ViewRef) -> str:
+    """The name of a view in the records."""
+    return f"{view.scene_key}/{view.view_name}"
+
+
+def measure_view(source: _Source, run: LoadedRun, dataset: ViewDataset, index: int) -> ViewScores:
+    """Reconstruct and measure one view; a reconstruction without a surface becomes a record that says so."""
+    settings, ref = source.settings, dataset.views[index]
+    item = dataset[index]
+    calibration = item["calibration"].double().numpy()
+    points = project(item["points"].double().numpy(), calibration)
+    labels = item["labels"].numpy() > 0.5
+    baseline = _baseline(source.folder / "baseline.npz")
+    outcome: dict[str, Any] = {"failure": "", "scores": {}, "iou": None}
+    begin = time.perf_counter()
+    try:
+        view = encode_view(run, item["image"].permute(1, 2, 0).numpy())
+        occupied = as_values(view.occupancy(points.astype(np.float32)), len(points)) > 0.5
+        outcome["iou"] = measure_iou(occupied, labels)
+        encoded = time.perf_counter()
+        mesh = reconstruct_field(
+            view, calibration, settings.resolution, largest_component=settings.largest_component, colour=False
+        )
+    except (FieldError, NoSurfaceError) as error:
+        outcome["failure"] = str(error)
+    else:
+        rebuilt = time.perf_counter()
+        outcome |= {"vertices": len(mesh.vertices), "faces": len(mesh.faces), "evaluations": mesh.evaluations}
+        truth = dataset.scene_mesh(ref.scene)
+        pair = MeshPair(
+            mesh.vertices, mesh.faces, truth.vertices, truth.faces,
+            points=settings.points, seed=settings.seed, key=view_key(ref), device=source.device,
+        )  # fmt: skip
+        try:
+            outcome["scores"] = {metric.name: metric.measure(pair) for metric in choose_metrics(settings.metrics)}
+        except (ClosestError, MetricError) as error:
+            outcome["failure"] = str(error)
+        measured = time.perf_counter()
+        outcome["seconds"] = {"encode": encoded - begin, "rebuild": rebuilt - encoded, "measure": measured - rebuilt}
+    return ViewScores(
+        key=view_key(ref), scene=ref.scene_key, subject=ref.subject, view=ref.view_name, yaw_deg=ref.yaw_deg,
+        baseline_iou=None if baseline is None else measure_iou(baseline.predict(points), labels), **outcome,
+    )  # fmt: skip
+
+
+def _measure_unit(unit: tuple[_Source, int]) -> ViewScores:
+    source, index = unit
+    run, dataset = _open_source(source)
+    with _one_thread():
+        return measure_view(source, run, dataset, index)
+
+
+@lru_cache(maxsize=2)
+def _open_source(source: _Source) -> tuple[LoadedRun, ViewDataset]:
+    run = load_run(source.run, source.device)
+    return run, _open_dataset(source.shards, run, source.settings)
+
+
+def _open_dataset(shards: Path, run: LoadedRun, settings: EvaluationSettings) -> ViewDataset:
+    size = run.settings.get("image_size")
+    return ViewDataset(
+        shards, settings.split, points=settings.iou_points, colour_points=0, image_size=size, seed=settings.seed
+    )
+
+
+@lru_cache(maxsize=2)
+def _baseline(path: Path) -> MeanOccupancy | None:
+    return load_baseline(path) if path.is_file() else None
+
+
+@contextmanager
+def _one_thread() -> Iterator[None]:
+    """One torch thread: sums in another order would move a surface by a rounding, and with it every point drawn on it."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(threads)
+
+
+def _resume(folder: Path, fingerprint: dict[str, Any]) -> dict[str, ViewScores]:
+    path = folder / "settings.json"
+    if not path.is_file() or read_json(path) != fingerprint:
+        return {}
+    return read_records(folder / RECORDS)
+
+
+def _prepare_folder(source: _Source, fingerprint: dict[str, Any], done: dict[str, ViewScores]) -> None:
+    source.folder.mkdir(parents=True, exist_ok=True)
+    if not done:
+        _baseline.cache_clear()
+        baseline = train_baseline(source.shards, points=source.settings.iou_points, seed=source.settings.seed)
+        path = source.folder / "baseline.npz"
+        path.unlink(missing_ok=True)
+        if baseline is not None:
+            save_baseline(path, baseline)
+    # Records first: after a crash between the two, old settings must not vouch for an empty file, nor new for old ones.
+    rewrite_records(source.folder / RECORDS, _ordered(done))
+    write_json(source.folder / "settings.json", fingerprint)
+
+
+def _ordered(records: dict[str, ViewScores]) -> Iterable[ViewScores]:
+    return (records[key] for key in sorted(records))

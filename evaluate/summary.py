@@ -1,0 +1,202 @@
+"""The outcome of an evaluation: means, worst cases, the table, JSON and CSV."""
+
+from __future__ import annotations
+
+import csv
+import math
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from ..models.storage import write_json
+from .metrics import METRICS, Metric
+from .records import ViewScores
+
+
+@dataclass(frozen=True)
+class Summary:
+    """Numbers over some views; each is None where no view has it.
+
+    Attributes:
+        name: of the group.
+        views, failed: counts; the means below are over the views that were measured.
+        means: by metric, with "iou" and "baseline_iou".
+        errors: standard error of each metric's mean that comes from drawing points.
+        deviations: standard deviation between views.
+    """
+
+    name: str
+    views: int
+    failed: int
+    means: dict[str, float | None]
+    errors: dict[str, float | None]
+    deviations: dict[str, float | None]
+
+
+@dataclass(frozen=True)
+class EvaluationResult:
+    """What `evaluate` returns and writes.
+
+    Attributes:
+        folder: `<run>/eval/<split>`.
+        settings: run, networks, shards, settings, and each metric's first docstring line.
+        records: one a view, in the split's order.
+    """
+
+    folder: Path
+    settings: dict[str, Any]
+    records: tuple[ViewScores, ...]
+
+    @property
+    def metrics(self) -> tuple[Metric, ...]:
+        """Those measured."""
+        return tuple(METRICS[name] for name in self.settings["metrics"])
+
+    @property
+    def failed(self) -> tuple[ViewScores, ...]:
+        """Views without a mesh to measure."""
+        return tuple(record for record in self.records if record.failure)
+
+    @property
+    def overall(self) -> Summary:
+        """Over all views."""
+        return summarise("mean", self.records, self.metrics)
+
+    @property
+    def subjects(self) -> tuple[Summary, ...]:
+        """Over the views of each subject."""
+        names = dict.fromkeys(record.subject for record in self.records)
+        return tuple(
+            summarise(name, [record for record in self.records if record.subject == name], self.metrics)
+            for name in names
+        )
+
+    def worst(self, metric: str) -> ViewScores | None:
+        """The measured view of worst value; None when none was measured."""
+        return next(iter(self.ranked(metric)), None)
+
+    def ranked(self, metric: str) -> list[ViewScores]:
+        """Measured views, worst first."""
+        measured = [record for record in self.records if metric in record.scores]
+        sign = 1.0 if METRICS[metric].greater_is_better else -1.0
+        return sorted(measured, key=lambda record: sign * record.scores[metric].value)
+
+
+def summarise(name: str, records: Sequence[ViewScores], metrics: Iterable[Metric]) -> Summary:
+    """Means over the measured views of `records`."""
+    means: dict[str, float | None] = {}
+    errors: dict[str, float | None] = {}
+    deviations: dict[str, float | None] = {}
+    for metric in metrics:
+        scores = [record.scores[metric.name] for record in records if metric.name in record.scores]
+        means[metric.name] = _mean([score.value for score in scores])
+        total = math.sqrt(sum(score.standard_error**2 for score in scores))
+        errors[metric.name] = total / len(scores) if scores else None
+        deviations[metric.name] = _deviation([score.value for score in scores])
+    for name_of, values in (
+        ("iou", [record.iou for record in records if record.iou is not None]),
+        ("baseline_iou", [record.baseline_iou for record in records if record.baseline_iou is not None]),
+    ):
+        means[name_of], deviations[name_of], errors[name_of] = _mean(values), _deviation(values), None
+    return Summary(name, len(records), sum(bool(record.failure) for record in records), means, errors, deviations)
+
+
+def format_table(result: EvaluationResult, *, views: bool = True) -> str:
+    """The table for the screen: per view (if `views`), per subject, mean and worst, with units and what they mean."""
+    metrics = result.metrics
+    head = ["", *(f"{metric.name} [{metric.unit}]" for metric in metrics), "IoU", "IoU of mean occupancy"]
+    body: list[list[str] | None] = []
+    if views:
+        body += [_view_row(record, metrics) for record in result.records] + [None]
+    body += [_summary_row(summary, metrics) for summary in result.subjects] + [None]
+    overall = result.overall
+    body.append(_summary_row(overall, metrics))
+    body.append(["  sampling error", *(_number(overall.errors[metric.name], 4, "± ") for metric in metrics), "", ""])
+    worst = [result.worst(metric.name) for metric in metrics]
+    values = [
+        _number(record.scores[metric.name].value if record else None, 3)
+        for metric, record in zip(metrics, worst, strict=True)
+    ]
+    ious = [record.iou for record in result.records if record.iou is not None]
+    body.append(["worst", *values, _number(min(ious, default=None), 3), ""])
+    if worst and worst[0] is not None:
+        body.append([f"  ({metrics[0].name}: {worst[0].key})", *[""] * (len(metrics) + 2)])
+    widths = [max(len(row[column]) for row in [head, *filter(None, body)]) for column in range(len(head))]
+    rule = "  ".join("-" * width for width in widths)
+    lines = [_line(head, widths), rule, *(rule if row is None else _line(row, widths) for row in body), ""]
+    lines += [f"{metric.name}: {metric.summary}" for metric in metrics]
+    lines.append(
+        f"IoU: of the network's answers at {result.settings['settings']['iou_points']} points of each view's pool, beside "
+        "predicting the training set's mean occupancy."
+    )
+    if result.failed:
+        lines.append(
+            f"{len(result.failed)} of {len(result.records)} views FAILED and are in no mean above: "
+            + "; ".join(f"{record.key} ({record.failure})" for record in result.failed[:5])
+            + ("; …" if len(result.failed) > 5 else "")
+        )
+    return "\n".join(line.rstrip() for line in lines) + "\n"
+
+
+def write_result(result: EvaluationResult) -> None:
+    """Write result.json, scores.csv and table.txt into the result's folder."""
+    write_json(
+        result.folder / "result.json",
+        {
+            **result.settings,
+            "overall": asdict(result.overall),
+            "subjects": [asdict(summary) for summary in result.subjects],
+            "worst": {m.name: None if (w := result.worst(m.name)) is None else w.key for m in result.metrics},
+            "views": [asdict(record) for record in result.records],
+        },
+    )
+    (result.folder / "table.txt").write_text(format_table(result), encoding="utf-8")
+    with (result.folder / "scores.csv").open("w", encoding="utf-8", newline="") as file:
+        writer = csv.writer(file)
+        columns = [f"{m.name}_{m.unit}{suffix}" for m in result.metrics for suffix in ("", "_standard_error")]
+        writer.writerow(["scene", "subject", "view", "yaw_deg", *columns, "iou", "baseline_iou", "evaluations", "failure"])
+        for record in result.records:
+            row: list[object] = [record.scene, record.subject, record.view, record.yaw_deg]
+            for metric in result.metrics:
+                score = record.scores.get(metric.name)
+                row += ["", ""] if score is None else [score.value, score.standard_error]
+            iou, baseline = ("" if value is None else value for value in (record.iou, record.baseline_iou))
+            writer.writerow([*row, iou, baseline, record.evaluations, record.failure])
+
+
+def _view_row(record: ViewScores, metrics: Sequence[Metric]) -> list[str]:
+    if record.failure:
+        cells = ["failed"] * len(metrics)
+    else:
+        cells = [_number(record.scores[metric.name].value, 3) for metric in metrics]
+    return [record.key, *cells, _number(record.iou, 3), _number(record.baseline_iou, 3)]
+
+
+def _summary_row(summary: Summary, metrics: Sequence[Metric]) -> list[str]:
+    count = f"{summary.views} views" + (f", {summary.failed} failed" if summary.failed else "")
+    names = [*(metric.name for metric in metrics), "iou", "baseline_iou"]
+    return [f"{summary.name} ({count})", *(_number(summary.means[name], 3) for name in names)]
+
+
+def _number(value: float | None, digits: int, before: str = "") -> str:
+    return "-" if value is None else f"{before}{value:.{digits}f}"
+
+
+def _line(cells: Sequence[str], widths: Sequence[int]) -> str:
+    first, *others = (
+        cell.ljust(width) if column == 0 else cell.rjust(width)
+        for column, (cell, width) in enumerate(zip(cells, widths, strict=True))
+    )
+    return "  ".join([first, *others])
+
+
+def _mean(values: Sequence[float]) -> float | None:
+    return sum(values) / len(values) if values else None
+
+
+def _deviation(values: Sequence[float]) -> float | None:
+    if len(values) < 2:
+        return None
+    mean = sum(values) / len(values)
+    return math.sqrt(sum((value - mean) ** 2 for value in values) / (len(values) - 1))

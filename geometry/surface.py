@@ -1,0 +1,145 @@
+"""Points on a mesh's surface: drawing them evenly, and what the surface carries there (attributes, unlit colour)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from .mesh import Material, MeshError, PosedMesh
+
+F32 = npt.NDArray[np.float32]
+F64 = npt.NDArray[np.float64]
+I32 = npt.NDArray[np.int32]
+U8 = npt.NDArray[np.uint8]
+Floats = npt.NDArray[np.floating]
+
+
+@dataclass(frozen=True, eq=False)
+class SurfacePoints:
+    """N points on a mesh.
+
+    Attributes:
+        faces: (N,) int32 into the mesh's faces.
+        barycentric: (N, 3) float64 weights of the face's corners, sum 1.
+        positions: (N, 3) float64, world metres.
+    """
+
+    faces: I32
+    barycentric: F64
+    positions: F64
+
+
+def sample_surface(mesh: PosedMesh, count: int, rng: np.random.Generator) -> SurfacePoints:
+    """Draw `count` points evenly over the surface, by area.
+
+    Raises:
+        MeshError: the mesh has no area.
+    """
+    cumulative = np.cumsum(mesh.face_areas)
+    if not cumulative[-1] > 0:
+        raise MeshError("no area to sample: every face is degenerate")
+    place = rng.random(count) * cumulative[-1]
+    faces = np.searchsorted(cumulative, place, side="right").astype(np.int32)
+    # "right" skips faces without area; a product rounded up to the total would land behind the last face with area.
+    faces = np.minimum(faces, int(np.searchsorted(cumulative, cumulative[-1])))
+    # Even over the triangle: Osada et al., "Shape distributions" (2002), section 4.2.
+    root, second = np.sqrt(rng.random(count)), rng.random(count)
+    barycentric = np.stack([1.0 - root, root * (1.0 - second), root * second], axis=1)
+    positions = np.asarray(interpolate(mesh, mesh.vertices, faces, barycentric), np.float64)
+    return SurfacePoints(faces, barycentric, positions)
+
+
+def interpolate(mesh: PosedMesh, per_vertex: Floats, faces: I32, barycentric: Floats) -> Floats:
+    """Per-vertex values (V, ...) at surface points: (N, ...), in the wider of the two dtypes.
+
+    Args:
+        mesh: whose `faces` index `per_vertex`.
+        per_vertex: (V,) or (V, C).
+        faces: (N,).
+        barycentric: (N, 3).
+    """
+    return _weighted(per_vertex, mesh.faces[faces], barycentric)
+
+
+def uv_at(mesh: PosedMesh, faces: I32, barycentric: Floats) -> F64:
+    """(N, 2) float64 texture coordinates at surface points; zeros for a mesh without them."""
+    if mesh.uv is None or mesh.face_uv is None:
+        return np.zeros((len(faces), 2))
+    uv = _weighted(mesh.uv, mesh.face_uv[faces], barycentric.astype(np.float64, copy=False))
+    return np.asarray(uv, np.float64)
+
+
+def albedo_at(mesh: PosedMesh, faces: I32, barycentric: Floats) -> F32:
+    """The unlit colour at surface points, as OpenGL shows the texture at full size (no mip-maps).
+
+    Texture (bilinear, repeated) x material colour x vertex colour (interpolated), all in display (sRGB) values.
+
+    Args:
+        mesh: any.
+        faces: (N,) int32.
+        barycentric: (N, 3).
+
+    Returns:
+        (N, 4) float32 RGBA in [0, 1], straight alpha; alpha is 1 for "opaque" materials.
+    """
+    colour = np.empty((len(faces), 4), np.float32)
+    uv = uv_at(mesh, faces, barycentric)
+    material_of = mesh.face_material[faces]
+    for index, material in enumerate(mesh.materials):
+        chosen = np.flatnonzero(material_of == index)
+        if len(chosen):
+            colour[chosen] = material_colour(material, uv[chosen])
+    if mesh.vertex_colours is not None:
+        colour *= interpolate(mesh, mesh.vertex_colours.astype(np.float32) / 255.0, faces, barycentric)
+    opaque = np.array([material.alpha_mode == "opaque" for material in mesh.materials])
+    colour[opaque[material_of], 3] = 1.0
+    return np.clip(colour, 0.0, 1.0, out=colour)
+
+
+def material_colour(material: Material, uv: Floats) -> F32:
+    """(N, 4) float32: texture at (N, 2) `uv`, times the material's colour; alpha as stored."""
+    factor = np.asarray(material.colour, np.float32)
+    if material.texture is None:
+        return np.broadcast_to(factor, (len(uv), 4)).copy()
+    return sample_bilinear(material.texture, uv) * (factor / np.float32(255.0))
+
+
+def sample_bilinear(texture: U8 | F32, uv: Floats) -> F32:
+    """GL_LINEAR with GL_REPEAT: texel centres at half integers, row 0 at the top, v up.
+
+    Args:
+        texture: (H, W, C).
+        uv: (N, 2); any finite value, whole numbers repeat the picture.
+
+    Returns:
+        (N, C) float32 in the texture's own range.
+    """
+    height, width, channels = texture.shape
+    flat = texture.reshape(-1, channels)
+    # The whole part goes first, in float64: a far-off uv would otherwise lose its fraction.
+    x = (uv[:, 0] - np.floor(uv[:, 0])) * width - 0.5
+    y = (np.ceil(uv[:, 1]) - uv[:, 1]) * height - 0.5
+    left, top = np.floor(x).astype(np.int64), np.floor(y).astype(np.int64)
+    right_share = (x - left).astype(np.float32)[:, None]
+    lower_share = (y - top).astype(np.float32)[:, None]
+    columns = (left % width, (left + 1) % width)
+    rows = ((top % height) * width, ((top + 1) % height) * width)
+    upper = _blend(flat[rows[0] + columns[0]], flat[rows[0] + columns[1]], right_share)
+    lower = _blend(flat[rows[1] + columns[0]], flat[rows[1] + columns[1]], right_share)
+    return _blend(upper, lower, lower_share)
+
+
+def _blend(first: npt.NDArray[np.generic], second: npt.NDArray[np.generic], share: F32) -> F32:
+    start = first.astype(np.float32, copy=False)
+    return start + (second.astype(np.float32, copy=False) - start) * share
+
+
+def _weighted(values: Floats, corners: I32, barycentric: Floats) -> Floats:
+    weights = barycentric if values.ndim == 1 else barycentric[:, :, None]
+    return (
+        values[corners[:, 0]] * weights[:, 0]
+        + values[corners[:, 1]] * weights[:, 1]
+        + values[corners[:, 2]] * weights[:, 2]
+    )

@@ -1,0 +1,93 @@
+"""Compiled twins of NumPy code beside: crossings.py and winding.py. Imports Warp: import inside functions only."""
+
+from typing import Any
+
+import warp as wp
+
+# No "from __future__ import annotations" here: Warp reads the annotations as objects.
+
+
+@wp.func
+def edge(a: wp.vec3d, b: wp.vec3d, p: wp.vec3d) -> int:
+    """+1 or -1 where the edge passes the point on its right, upward or downward; the same value from both faces."""
+    up = a[1] <= p[1]
+    if up == (b[1] <= p[1]):
+        return 0
+    low = b
+    high = a
+    sign = -1
+    if up:
+        low = a
+        high = b
+        sign = 1
+    side = (high[0] - low[0]) * (p[1] - low[1]) - (high[1] - low[1]) * (p[0] - low[0])
+    if side > wp.float64(0.0):
+        return sign
+    return 0
+
+
+@wp.kernel
+def crossings(
+    points: wp.array(dtype=wp.vec3d),
+    corners: wp.array(dtype=wp.vec3d),
+    start: wp.array(dtype=wp.int32),
+    members: wp.array(dtype=wp.int32),
+    low: wp.vec2d,
+    cell: wp.vec2d,
+    cells: wp.vec2i,
+    counts: wp.array(dtype=wp.int32),
+):
+    """One point: go through the faces of its cell."""
+    i = wp.tid()
+    p = points[i]
+    row = int(wp.floor((p[0] - low[0]) / cell[0]))
+    column = int(wp.floor((p[1] - low[1]) / cell[1]))
+    total = 0
+    if row >= 0 and row < cells[0] and column >= 0 and column < cells[1]:
+        place = row * cells[1] + column
+        for k in range(start[place], start[place + 1]):
+            face = members[k]
+            a = corners[3 * face]
+            b = corners[3 * face + 1]
+            c = corners[3 * face + 2]
+            if a[2] > p[2] or b[2] > p[2] or c[2] > p[2]:
+                cover = edge(a, b, p) + edge(b, c, p) + edge(c, a, p)
+                if cover != 0:
+                    volume = wp.dot(a - p, wp.cross(b - p, c - p))
+                    if volume * wp.float64(cover) > wp.float64(0.0):
+                        total += cover
+    counts[i] = total
+
+
+@wp.kernel
+def solid_angle_sum(
+    points: wp.array(dtype=wp.vec3d),
+    corners: wp.array(dtype=wp.vec3d),
+    winding: wp.array(dtype=wp.float64),
+):
+    """One point: van Oosterom and Strackee's angle of every triangle."""
+    i = wp.tid()
+    p = points[i]
+    total = wp.float64(0.0)
+    for face in range(corners.shape[0] // 3):
+        a = corners[3 * face] - p
+        b = corners[3 * face + 1] - p
+        c = corners[3 * face + 2] - p
+        la = wp.length(a)
+        lb = wp.length(b)
+        lc = wp.length(c)
+        denominator = la * lb * lc + wp.dot(a, b) * lc + wp.dot(b, c) * la + wp.dot(c, a) * lb
+        total += wp.atan2(wp.dot(a, wp.cross(b, c)), denominator)
+    winding[i] = total / wp.float64(6.283185307179586)
+
+
+def load_crossings() -> Any:
+    """Compile (or load from Warp's cache) and return the kernel."""
+    wp.load_module(__name__, device="cpu")
+    return crossings
+
+
+def load_solid_angles() -> Any:
+    """Compile (or load from Warp's cache) and return the kernel."""
+    wp.load_module(__name__, device="cpu")
+    return solid_angle_sum

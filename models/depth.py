@@ -1,0 +1,74 @@
+"""How depth enters the head: as one number, or as MonoPort's Soft-Z."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from ..geometry.errors import SettingsError
+
+PLAIN_SCALE = 1.28
+"""PIFu multiplies z by (512 / 2) / 200 (its `DepthNormalizer`)."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class DepthConfig:
+    """Depth encoding.
+
+    Attributes:
+        kind: "soft" (Soft-Z) or "plain".
+        bins: length N of the Soft-Z vector, at least 2; the paper has 64.
+    """
+
+    kind: str = "soft"
+    bins: int = 64
+
+    def __post_init__(self) -> None:
+        if self.kind not in ("soft", "plain"):
+            raise SettingsError(f"depth.kind {self.kind!r}: expected soft or plain")
+        if self.bins < 2:
+            raise SettingsError(f"depth.bins {self.bins}: expected at least 2")
+
+    @property
+    def channels(self) -> int:
+        """Numbers a point's depth turns into."""
+        return self.bins if self.kind == "soft" else 1
+
+
+def soft_z(z: Tensor, bins: int) -> Tensor:
+    """Soft-Z: depth as weights of the two nearest of N bins (Li et al., ECCV 2020, after Fu et al., CVPR 2018).
+
+    With t = (z + 1) / 2 * (N - 1), bin floor(t) gets 1 - frac(t) and bin floor(t) + 1 gets frac(t). Written as a
+    hat function, so that a whole t gives one bin the weight 1 and the sum is 1 everywhere.
+
+    Args:
+        z: (...) view-space depth; clamped to [-1, 1].
+        bins: N.
+
+    Returns:
+        (..., N) in [0, 1].
+    """
+    position = (z.float().clamp(-1.0, 1.0) + 1.0) * (0.5 * (bins - 1))
+    low = position.floor().clamp(max=bins - 2)
+    share = (position - low)[..., None]
+    index = low.long()[..., None]
+    weights = torch.zeros(*z.shape, bins, dtype=position.dtype, device=z.device)
+    return weights.scatter(-1, index, 1.0 - share).scatter(-1, index + 1, share)
+
+
+def encode_depth(z: Tensor, config: DepthConfig) -> Tensor:
+    """(B, N) view-space depth -> (B, N, config.channels)."""
+    return soft_z(z, config.bins) if config.kind == "soft" else z.float()[..., None] * PLAIN_SCALE
+
+
+def depth_centres(bins: int) -> Tensor:
+    """(N,) float32: the depth at which each Soft-Z bin has weight 1."""
+    return torch.linspace(-1.0, 1.0, bins)
+
+
+def decode_soft_z(weights: Tensor) -> Tensor:
+    """(..., N) Soft-Z weights back to depth (...): the inverse of `soft_z`."""
+    return functional.linear(weights, depth_centres(weights.shape[-1]).to(weights)[None])[..., 0]

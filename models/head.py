@@ -1,0 +1,115 @@
+"""The point-wise networks: pixel features and a depth code in, one value (or colour) out."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from ..geometry.errors import SettingsError
+
+HEADS = ("skip", "cbn")
+
+
+@dataclass(frozen=True, kw_only=True)
+class HeadConfig:
+    """Multi-layer perceptron for each point.
+
+    Attributes:
+        kind: "skip" (PIFu: the input is concatenated again before every layer) or "cbn" (conditional batch norm).
+        channels: widths of the hidden layers.
+    """
+
+    kind: str = "skip"
+    channels: tuple[int, ...] = (1024, 512, 256, 128)
+
+    def __post_init__(self) -> None:
+        if self.kind not in HEADS:
+            raise SettingsError(f"head.kind {self.kind!r}: expected one of {', '.join(HEADS)}")
+        if not self.channels or min(self.channels) < 1:
+            raise SettingsError(f"head.channels {self.channels}: expected at least one positive width")
+
+
+def mean_over_views(x: Tensor, views: int) -> Tensor:
+    """(B * views, N, C) -> (B, N, C)."""
+    return x if views == 1 else x.view(-1, views, *x.shape[1:]).mean(dim=1)
+
+
+class SkipHead(nn.Module):
+    """PIFu's `SurfaceClassifier`: leaky ReLU, input concatenated before every layer but the first.
+
+    Several views of one person are averaged after the middle layer (PIFu, section 3.3).
+    """
+
+    def __init__(self, pixel_channels: int, depth_channels: int, outputs: int, config: HeadConfig) -> None:
+        super().__init__()
+        inputs = pixel_channels + depth_channels
+        widths = [*config.channels, outputs]
+        before = [0, *config.channels]
+        self.layers = nn.ModuleList(nn.Linear(b + inputs, w) for b, w in zip(before, widths, strict=True))
+        self.middle = len(widths) // 2
+
+    def forward(self, pixel: Tensor, depth: Tensor, views: int = 1) -> Tensor:
+        """pixel (B * views, N, C), depth (B * views, N, D) -> (B, N, outputs), before the last activation."""
+        given: Tensor = torch.cat([pixel, depth.to(pixel.dtype)], dim=-1)
+        x = given
+        last = len(self.layers) - 1
+        for index, layer in enumerate(self.layers):
+            x = layer(x if index == 0 else torch.cat([x, given], dim=-1))
+            if index != last:
+                x = functional.leaky_relu(x)
+            if views > 1 and index == min(self.middle, last):
+                x, given = mean_over_views(x, views), mean_over_views(given, views)
+        return x
+
+
+class ConditionalNorm(nn.Module):
+    """Batch norm over all points whose scale and shift are linear in each point's condition (De Vries et al., 2017)."""
+
+    def __init__(self, channels: int, condition: int) -> None:
+        super().__init__()
+        self.norm = nn.BatchNorm1d(channels, affine=False)
+        self.scale, self.shift = nn.Linear(condition, channels), nn.Linear(condition, channels)
+        for layer, bias in ((self.scale, 1.0), (self.shift, 0.0)):
+            nn.init.zeros_(layer.weight)
+            nn.init.constant_(layer.bias, bias)
+
+    def forward(self, x: Tensor, condition: Tensor) -> Tensor:
+        """x (B, N, C), condition (B, N, D) -> (B, N, C)."""
+        normed = self.norm(x.flatten(0, 1)).view_as(x)
+        steered: Tensor = normed * self.scale(condition) + self.shift(condition)
+        return steered
+
+
+class ConditionalHead(nn.Module):
+    """The depth code runs through few channels and is steered by the pixel's features.
+
+    The paper's authors say that conditional batch norm allows fewer channels (MonoPort issue 22) and do not publish
+    the layout; this one is ours: as in Occupancy Networks (Mescheder et al., CVPR 2019), with the pixel feature of
+    each point as its condition.
+    """
+
+    def __init__(self, pixel_channels: int, depth_channels: int, outputs: int, config: HeadConfig) -> None:
+        super().__init__()
+        widths = config.channels
+        self.enter = nn.Linear(depth_channels, widths[0])
+        self.norms = nn.ModuleList(ConditionalNorm(w, pixel_channels) for w in widths)
+        self.layers = nn.ModuleList(nn.Linear(a, b) for a, b in zip(widths, [*widths[1:], outputs], strict=True))
+        self.middle = len(widths) // 2
+
+    def forward(self, pixel: Tensor, depth: Tensor, views: int = 1) -> Tensor:
+        """pixel (B * views, N, C), depth (B * views, N, D) -> (B, N, outputs), before the last activation."""
+        x: Tensor = self.enter(depth.to(pixel.dtype))
+        for index, (norm, layer) in enumerate(zip(self.norms, self.layers, strict=True)):
+            if views > 1 and index == self.middle:
+                x, pixel = mean_over_views(x, views), mean_over_views(pixel, views)
+            x = layer(functional.leaky_relu(norm(x, pixel)))
+        return x
+
+
+def build_head(pixel_channels: int, depth_channels: int, outputs: int, config: HeadConfig) -> nn.Module:
+    """The head that `config.kind` names."""
+    head = SkipHead if config.kind == "skip" else ConditionalHead
+    return head(pixel_channels, depth_channels, outputs, config)

@@ -1,0 +1,69 @@
+"""The encoders by name. A plain table: a new encoder is one line here and one file."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from torch import nn
+
+from ..geometry.errors import SettingsError
+from .hourglass import HourglassConfig, HourglassEncoder
+from .hrnet import HRNetConfig, HRNetEncoder
+from .residual import ResidualConfig, ResidualEncoder
+
+EncoderConfig = HourglassConfig | HRNetConfig | ResidualConfig
+
+
+@dataclass(frozen=True)
+class EncoderEntry:
+    """How to configure and build one kind of encoder."""
+
+    config: Callable[[], EncoderConfig]
+    build: Callable[[EncoderConfig], nn.Module]
+
+
+def _hourglass(config: EncoderConfig) -> nn.Module:
+    assert isinstance(config, HourglassConfig)
+    return HourglassEncoder(config)
+
+
+def _hrnet(config: EncoderConfig) -> nn.Module:
+    assert isinstance(config, HRNetConfig)
+    return HRNetEncoder(config)
+
+
+def _residual(config: EncoderConfig) -> nn.Module:
+    assert isinstance(config, ResidualConfig)
+    return ResidualEncoder(config)
+
+
+ENCODERS: dict[str, EncoderEntry] = {
+    "hourglass": EncoderEntry(HourglassConfig, _hourglass),
+    "hrnet": EncoderEntry(HRNetConfig, _hrnet),
+    # MonoPortDataset's default: the same modules with wider, evener branches.
+    "hrnet-balance": EncoderEntry(
+        lambda: HRNetConfig(kind="hrnet-balance", widths=(80, 160, 240, 360), modules=(1, 3, 2)), _hrnet
+    ),
+    "residual": EncoderEntry(ResidualConfig, _residual),
+}
+
+
+def find_encoder(kind: str) -> EncoderEntry:
+    """The entry of that name; an unknown name is an error that lists the valid ones."""
+    if kind not in ENCODERS:
+        near = difflib.get_close_matches(kind, ENCODERS, n=1)
+        hint = f" (did you mean {near[0]}?)" if near else ""
+        raise SettingsError(f"no encoder is called {kind!r}{hint}; there are {', '.join(ENCODERS)}")
+    return ENCODERS[kind]
+
+
+def default_encoder(kind: str) -> EncoderConfig:
+    """The published configuration of that encoder."""
+    return find_encoder(kind).config()
+
+
+def build_encoder(config: EncoderConfig) -> nn.Module:
+    """An encoder with fresh weights."""
+    return find_encoder(config.kind).build(config)

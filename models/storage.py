@@ -1,0 +1,184 @@
+"""Networks on disk: safetensors with the configuration inside, and the same configuration as JSON beside it."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+from torch import Tensor, nn
+
+from ..geometry.errors import InputError
+from .settings import override, to_table
+from .surface import SurfaceConfig, SurfaceNetwork
+from .texture import TextureConfig, TextureNetwork
+
+FORMAT = "mpc-network"
+VERSION = 1
+
+
+@dataclass(frozen=True)
+class LoadedRun:
+    """A trained pair, ready to be asked.
+
+    Attributes:
+        surface: in evaluation mode, on `device`.
+        texture: the same, or None when the run has not reached it.
+        settings: resolved training settings (`run.json`), nested tables.
+        folder: where it came from.
+        device: where the networks are.
+    """
+
+    surface: SurfaceNetwork
+    texture: TextureNetwork | None
+    settings: dict[str, Any]
+    folder: Path
+    device: torch.device
+
+
+def write_json(path: Path, value: Any) -> None:
+    """Write JSON under a temporary name and rename it, so that a file with the final name is whole."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(path.name + ".part")
+    temporary.write_text(json.dumps(value, indent=1, sort_keys=False) + "\n", encoding="utf-8")
+    os.replace(temporary, path)
+
+
+def read_json(path: Path) -> Any:
+    """Read JSON; a missing or broken file is an `InputError`."""
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise InputError(path, "no such file") from None
+    except (OSError, ValueError) as error:
+        raise InputError(path, f"not readable as JSON ({error})") from error
+
+
+def write_tensors(path: Path, tensors: Mapping[str, Tensor], header: Mapping[str, Any]) -> None:
+    """Tensors and a JSON header in one safetensors file, written whole or not at all."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(path.name + ".part")
+    # safetensors refuses views that share memory; clones cost little beside a training step.
+    whole = {name: tensor.detach().cpu().contiguous().clone() for name, tensor in tensors.items()}
+    save_file(whole, temporary, metadata={"mpc": json.dumps(header)})
+    with temporary.open("rb") as file:
+        os.fsync(file.fileno())
+    os.replace(temporary, path)
+
+
+def read_tensors(path: Path, device: torch.device | str = "cpu") -> tuple[dict[str, Tensor], dict[str, Any]]:
+    """The tensors and the JSON header of `write_tensors`.
+
+    Raises:
+        InputError: missing, not safetensors, or without our header.
+    """
+    if not path.is_file():
+        raise InputError(path, "no such file")
+    try:
+        with safe_open(path, framework="pt", device=str(device)) as file:
+            header = (file.metadata() or {}).get("mpc")
+            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+    except SafetensorError as error:
+        raise InputError(path, f"not a whole safetensors file ({error})") from error
+    if header is None:
+        raise InputError(path, "has no mpc header; was it written by this tool?")
+    return tensors, json.loads(header)
+
+
+def save_network(path: Path, network: nn.Module, config: SurfaceConfig | TextureConfig, **notes: Any) -> None:
+    """Write `path` (.safetensors) and the same header as JSON beside it.
+
+    Args:
+        path: ends in .safetensors.
+        network: its `state_dict` is stored.
+        config: what it was built from.
+        notes: further entries of the header (step, iou, ...).
+    """
+    kind = "surface" if isinstance(config, SurfaceConfig) else "texture"
+    tensors = network.state_dict()
+    digest = hashlib.sha256()
+    for name in sorted(tensors):
+        digest.update(name.encode())
+        digest.update(tensors[name].detach().cpu().contiguous().numpy().tobytes())
+    header = {
+        "format": FORMAT, "version": VERSION, "kind": kind, "config": to_table(config),
+        "parameters": sum(p.numel() for p in network.parameters()), "sha256": digest.hexdigest(), **notes,
+    }  # fmt: skip
+    write_tensors(path, tensors, header)
+    write_json(path.with_suffix(".json"), header)
+
+
+def load_network(
+    path: Path, device: torch.device | str = "cpu"
+) -> tuple[SurfaceNetwork | TextureNetwork, dict[str, Any]]:
+    """A network of `save_network` in evaluation mode, and its header.
+
+    Raises:
+        InputError: not such a file, of a later version, or its weights do not fit its configuration.
+    """
+    tensors, header = read_tensors(path, device)
+    if header.get("format") != FORMAT or header.get("version") != VERSION:
+        raise InputError(
+            path, f"format {header.get('format')} version {header.get('version')}, expected {FORMAT} {VERSION}"
+        )
+    network: SurfaceNetwork | TextureNetwork
+    if header["kind"] == "surface":
+        network = SurfaceNetwork(override(SurfaceConfig(), header["config"], "surface_network"))
+    else:
+        network = TextureNetwork(override(TextureConfig(), header["config"], "texture_network"))
+    try:
+        network.load_state_dict(tensors)
+    except RuntimeError as error:
+        raise InputError(path, f"weights do not fit the configuration in the same file: {error}") from error
+    return network.to(device).eval().requires_grad_(False), header
+
+
+def find_run(folder: Path) -> Path:
+    """`folder` itself when it is a run, else the newest run inside it.
+
+    Raises:
+        InputError: there is none.
+    """
+    if (folder / "run.json").is_file():
+        return folder
+    runs = sorted(
+        folder.glob("*/run.json"), key=lambda path: (str(read_json(path).get("created", "")), path.parent.name)
+    )
+    if not runs:
+        raise InputError(folder, "holds no run (no run.json); train one with `mpc train`")
+    return runs[-1].parent
+
+
+def load_run(run: Path, device: torch.device | str = "cpu", *, which: str = "best") -> LoadedRun:
+    """The networks of a run folder (or of the newest run in a folder of runs).
+
+    Args:
+        run: holds run.json, surface/{best,last}.safetensors and, once trained, texture/.
+        device: where to put the networks.
+        which: "best" (falls back to last) or "last".
+
+    Raises:
+        InputError: nothing was trained yet, or a file is damaged.
+    """
+    folder = find_run(run)
+    record = read_json(folder / "run.json")
+
+    def pick(stage: str) -> Path | None:
+        names = ("best", "last") if which == "best" else ("last",)
+        return next((p for n in names if (p := folder / stage / f"{n}.safetensors").is_file()), None)
+
+    surface_path, texture_path = pick("surface"), pick("texture")
+    if surface_path is None:
+        raise InputError(folder, "holds no trained surface network yet")
+    surface = load_network(surface_path, device)[0]
+    texture = None if texture_path is None else load_network(texture_path, device)[0]
+    assert isinstance(surface, SurfaceNetwork)
+    assert texture is None or isinstance(texture, TextureNetwork)
+    return LoadedRun(surface, texture, record.get("settings", {}), folder, torch.device(device))

@@ -1,0 +1,83 @@
+"""The surface network: is a world point inside the person in the picture?"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import torch
+from torch import Tensor, nn
+
+from .depth import DepthConfig, encode_depth
+from .features import PixelFeatures, inside_cube, project_points
+from .head import HeadConfig, build_head
+from .hourglass import HourglassConfig
+from .hrnet import HRNetConfig
+from .registry import build_encoder
+from .residual import ResidualConfig
+
+
+@dataclass(frozen=True, kw_only=True)
+class SurfaceConfig:
+    """What a surface network is made of; the defaults are the paper's encoder and Soft-Z with PIFu's head."""
+
+    encoder: HourglassConfig | HRNetConfig | ResidualConfig = field(default_factory=HRNetConfig)
+    depth: DepthConfig = field(default_factory=DepthConfig)
+    head: HeadConfig = field(default_factory=HeadConfig)
+
+    @property
+    def pixel_channels(self) -> int:
+        """Features a point reads from the maps."""
+        return self.encoder.features + self.encoder.fine_channels
+
+
+class SurfaceNetwork(nn.Module):
+    """Pixel-aligned implicit function of a surface (PIFu, Saito et al., ICCV 2019), without memory between calls."""
+
+    def __init__(self, config: SurfaceConfig) -> None:
+        super().__init__()
+        self.config = config
+        self.encoder = build_encoder(config.encoder)
+        self.head = build_head(config.pixel_channels, config.depth.channels, 1, config.head)
+
+    def encode(self, images: Tensor) -> PixelFeatures:
+        """Pictures (B, 3, H, W) from `normalise_images` to their feature maps."""
+        features = self.encoder(images)
+        assert isinstance(features, PixelFeatures)
+        return features
+
+    def logits_all(
+        self, features: PixelFeatures, points: Tensor, calibrations: Tensor, views: int = 1
+    ) -> tuple[list[Tensor], Tensor]:
+        """For each stack (B, N) values before the sigmoid; and (B, N) bool, which points lie in the cube.
+
+        Arguments as for `query`.
+        """
+        position = project_points(points, calibrations)
+        depth = encode_depth(position[..., 2], self.config.depth)
+        inside = inside_cube(position)
+        if views > 1:
+            inside = inside.view(-1, views, inside.shape[1]).all(dim=1)
+        return [self.head(pixel, depth, views)[..., 0] for pixel in features.sample(position[..., :2])], inside
+
+    def query_all(self, features: PixelFeatures, points: Tensor, calibrations: Tensor, views: int = 1) -> list[Tensor]:
+        """Occupancy after each stack; arguments and values as for `query`."""
+        logits, inside = self.logits_all(features, points, calibrations, views)
+        return [torch.sigmoid(value.float()) * inside for value in logits]
+
+    def query(self, features: PixelFeatures, points: Tensor, calibrations: Tensor, views: int = 1) -> Tensor:
+        """Occupancy of world points.
+
+        Args:
+            features: of `encode`, B pictures (or B * views, the views of one person side by side).
+            points: (B * views, N, 3) world, metres; repeated for the views of one person.
+            calibrations: (B * views, 4, 4) world to view space.
+            views: pictures of one person whose opinions are averaged in the middle of the head.
+
+        Returns:
+            (B, N) float32 in [0, 1]; 0 outside the cube [-1, 1]^3 of view space.
+        """
+        return self.query_all(features.last(), points, calibrations, views)[0]
+
+    def forward(self, images: Tensor, points: Tensor, calibrations: Tensor) -> tuple[list[Tensor], Tensor]:
+        """`encode` and `logits_all` in one call, as distributed training needs it."""
+        return self.logits_all(self.encode(images), points, calibrations)

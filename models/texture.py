@@ -1,0 +1,85 @@
+"""The texture network: the colour of a point on the surface, the unseen back included."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import torch
+from torch import Tensor, nn
+
+from .depth import DepthConfig, encode_depth
+from .features import PixelFeatures, project_points
+from .head import HeadConfig, build_head
+from .hourglass import HourglassConfig
+from .hrnet import HRNetConfig
+from .registry import build_encoder
+from .residual import ResidualConfig
+
+
+@dataclass(frozen=True, kw_only=True)
+class TextureConfig:
+    """What a texture network is made of.
+
+    Attributes:
+        encoder: of the picture.
+        depth, head: as for the surface.
+        surface_channels: features a point reads from the surface network it works with, its `pixel_channels`.
+    """
+
+    encoder: HourglassConfig | HRNetConfig | ResidualConfig = field(default_factory=ResidualConfig)
+    depth: DepthConfig = field(default_factory=DepthConfig)
+    head: HeadConfig = field(default_factory=HeadConfig)
+    surface_channels: int = 256
+
+    @property
+    def pixel_channels(self) -> int:
+        """Features a point reads, the surface network's first."""
+        return self.surface_channels + self.encoder.features + self.encoder.fine_channels
+
+
+class TextureNetwork(nn.Module):
+    """PIFu's texture inference: its own features beside those of the frozen surface network."""
+
+    def __init__(self, config: TextureConfig) -> None:
+        super().__init__()
+        self.config = config
+        self.encoder = build_encoder(config.encoder)
+        self.head = build_head(config.pixel_channels, config.depth.channels, 3, config.head)
+
+    def encode(self, images: Tensor) -> PixelFeatures:
+        """Pictures (B, 3, H, W) from `normalise_images` to their feature maps."""
+        features = self.encoder(images)
+        assert isinstance(features, PixelFeatures)
+        return features
+
+    def query(
+        self,
+        texture_features: PixelFeatures,
+        surface_features: PixelFeatures,
+        points: Tensor,
+        calibrations: Tensor,
+        views: int = 1,
+    ) -> Tensor:
+        """Colours of world points.
+
+        Args:
+            texture_features: of this network's `encode`.
+            surface_features: of the surface network's `encode` for the same pictures.
+            points: (B * views, N, 3) world, metres.
+            calibrations: (B * views, 4, 4) world to view space.
+            views: see `SurfaceNetwork.query`.
+
+        Returns:
+            (B, N, 3) float32 in [0, 1]: display (sRGB) values under the light of the picture.
+        """
+        position = project_points(points, calibrations)
+        depth = encode_depth(position[..., 2], self.config.depth)
+        xy = position[..., :2]
+        surface, texture = surface_features.last().sample(xy)[0], texture_features.last().sample(xy)[0]
+        pixel = torch.cat([surface.to(texture.dtype), texture], dim=-1)
+        # PIFu ends in tanh with colours in [-1, 1]; (tanh + 1) / 2 is the same in [0, 1].
+        return torch.tanh(self.head(pixel, depth, views).float()) * 0.5 + 0.5
+
+    def forward(self, images: Tensor, surface_features: PixelFeatures, points: Tensor, calibrations: Tensor) -> Tensor:
+        """`encode` and `query` in one call, as distributed training needs it."""
+        return self.query(self.encode(images), surface_features, points, calibrations)

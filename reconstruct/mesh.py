@@ -1,0 +1,93 @@
+"""From a localised occupancy to triangles: marching cubes in view space, then world space."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from ..geometry.camera import unproject
+from ..geometry.errors import MpcError
+from .grid import LocalisedGrid
+
+F64 = npt.NDArray[np.float64]
+I32 = npt.NDArray[np.int32]
+
+
+class NoSurfaceError(MpcError):
+    """A field without a surface: inside everywhere or nowhere."""
+
+
+@dataclass(frozen=True, eq=False)
+class SurfaceMesh:
+    """Triangles in view space or world space, as the function that made them says.
+
+    Attributes:
+        vertices: (V, 3) float64.
+        faces: (F, 3) int32, counter-clockwise seen from outside.
+    """
+
+    vertices: F64
+    faces: I32
+
+
+def extract_mesh(grid: LocalisedGrid, *, largest_component: bool = False) -> SurfaceMesh:
+    """Marching cubes (Lewiner et al. 2003, scikit-image) on a localised grid; vertices in view space.
+
+    All corners of every cell that the surface passes were asked, so the mesh is that of the dense grid.
+    Where the body leaves the cube the mesh is open.
+
+    Args:
+        grid: from `localise`.
+        largest_component: keep only the connected part of greatest area.
+
+    Raises:
+        NoSurfaceError: the field is inside everywhere or nowhere.
+    """
+    from skimage.measure import marching_cubes  # slow to import, and `mpc --help` comes by here
+
+    if grid.surface_box is None:
+        inside = bool(grid.values[0] > grid.threshold)
+        where = "everywhere: the field is whole" if inside else "nowhere: the field is empty"
+        raise NoSurfaceError(
+            f"no surface at {grid.resolution} nodes a side: inside {where} "
+            f"(values {grid.values.min():.3g} to {grid.values.max():.3g}, threshold {grid.threshold:g})"
+        )
+    low = np.array(grid.surface_box[0], np.float64)
+    # "ascent" turns the faces outward, seen in right-handed view space, for fields that are greater inside.
+    vertices, faces, _, _ = marching_cubes(
+        grid.volume(grid.surface_box), grid.threshold, gradient_direction="ascent", allow_degenerate=False
+    )
+    mesh = SurfaceMesh(
+        vertices=(vertices.astype(np.float64) + low) * (2.0 / (grid.resolution - 1)) - 1.0, faces=faces.astype(np.int32)
+    )
+    return keep_largest_component(mesh) if largest_component else mesh
+
+
+def to_world(mesh: SurfaceMesh, calibration: F64) -> SurfaceMesh:
+    """A view-space mesh in world metres; faces stay outward even where the calibration mirrors."""
+    mirrored = np.linalg.det(calibration[:3, :3]) < 0
+    faces = np.ascontiguousarray(mesh.faces[:, ::-1]) if mirrored else mesh.faces
+    return SurfaceMesh(unproject(mesh.vertices, np.asarray(calibration, np.float64)), faces)
+
+
+def keep_largest_component(mesh: SurfaceMesh) -> SurfaceMesh:
+    """The connected part of greatest area, with its vertices alone."""
+    from scipy.sparse import coo_matrix
+    from scipy.sparse.csgraph import connected_components
+
+    count, faces = len(mesh.vertices), mesh.faces
+    starts, ends = faces[:, [0, 1]].ravel(), faces[:, [1, 2]].ravel()
+    _, labels = connected_components(coo_matrix((np.ones(len(starts), np.bool_), (starts, ends)), (count, count)), False)
+    corners = mesh.vertices[faces]
+    areas = np.linalg.norm(np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0]), axis=1)
+    kept = labels[faces[:, 0]] == np.argmax(np.bincount(labels[faces[:, 0]], areas))
+    used, renamed = np.unique(faces[kept], return_inverse=True)
+    return SurfaceMesh(mesh.vertices[used], renamed.reshape(-1, 3).astype(np.int32))
+
+
+def signed_volume(mesh: SurfaceMesh) -> float:
+    """Enclosed volume, positive for faces that look outward; in the cube of the vertices' unit."""
+    a, b, c = (mesh.vertices[mesh.faces[:, corner]] for corner in range(3))
+    return float(np.einsum("ij,ij->", a, np.cross(b, c)) / 6.0)

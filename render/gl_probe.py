@@ -1,0 +1,83 @@
+"""Can an offscreen OpenGL context be made here? Asked in a child process, since a broken driver may crash or hang."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from dataclasses import dataclass
+from functools import lru_cache
+
+PLATFORMS = ("egl", "osmesa")
+PROBE_SECONDS = 60.0
+
+# Draws one triangle the way the real renderer will and compares the middle of the picture. Both modules are imported
+# only in the child; it says what it drew with, or ends with the error's last line.
+_PROBE = """
+import numpy as np, pyrender
+from OpenGL.GL import GL_RENDERER, glGetString
+renderer = pyrender.OffscreenRenderer(16, 16)
+primitive = pyrender.Primitive(positions=[[-9, -9, -2], [9, -9, -2], [0, 9, -2]], color_0=np.ones((3, 4)), mode=4)
+scene = pyrender.Scene(bg_color=[0.0, 0.0, 0.0, 0.0])
+scene.add(pyrender.Mesh([primitive]))
+scene.add(pyrender.OrthographicCamera(1.0, 1.0, znear=0.1, zfar=10.0))
+colour, _ = renderer.render(scene, flags=pyrender.RenderFlags.FLAT | pyrender.RenderFlags.RGBA)
+assert colour[8, 8].tolist() == [255] * 4, f"the test picture shows {colour[8, 8].tolist()}, not white"
+print("drawn with", glGetString(GL_RENDERER).decode(errors="replace"), flush=True)
+"""
+
+
+@dataclass(frozen=True)
+class GlSupport:
+    """The answer of one probe.
+
+    Attributes:
+        platform: "egl" or "osmesa" where a picture could be drawn; "" where none could.
+        reason: the device's name, or why there is none, one line a platform.
+    """
+
+    platform: str
+    reason: str
+
+
+@lru_cache(maxsize=1)
+def find_gl() -> GlSupport:
+    """Try EGL, then OSMesa (or only the one in PYOPENGL_PLATFORM), each in a child process; remembered."""
+    asked = os.environ.get("PYOPENGL_PLATFORM", "")
+    failures = []
+    for platform in (asked,) if asked else PLATFORMS:
+        works, text = probe_gl(platform)
+        if works:
+            return GlSupport(platform, f"{platform}, {text}")
+        failures.append(f"{platform}: {text}")
+    return GlSupport("", "; ".join(failures))
+
+
+def probe_gl(platform: str, *, seconds: float = PROBE_SECONDS, program: str = _PROBE) -> tuple[bool, str]:
+    """Whether `platform` draws, and what it drew with or why it does not.
+
+    Args:
+        platform: a value of PYOPENGL_PLATFORM.
+        seconds: how long the child may take before it counts as hung.
+        program: the child's Python source; another one in tests.
+    """
+    environment = {**os.environ, "PYOPENGL_PLATFORM": platform}
+    try:
+        child = subprocess.run(
+            [sys.executable, "-c", program],
+            env=environment,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            errors="replace",
+            timeout=seconds,
+            check=False,
+        )
+    except subprocess.TimeoutExpired:
+        return False, f"no picture within {seconds:g} s"
+    if child.returncode == 0 and "drawn with" in child.stdout:
+        return True, child.stdout[child.stdout.index("drawn with") :].splitlines()[0]
+    if child.returncode < 0:
+        return False, f"the driver crashed (signal {-child.returncode})"
+    lines = [line.strip() for line in child.stderr.splitlines() if line.strip()]
+    return False, lines[-1] if lines else f"the test ended with status {child.returncode}"

@@ -1,0 +1,117 @@
+"""Exact geometric layers of a view: first and last surface along the ray through each pixel's centre."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from ..geometry.camera import OrthographicCamera, pixel_centres, project, unproject
+from ..geometry.errors import SettingsError
+from ..geometry.mesh import PosedMesh
+from ..geometry.rays import Hits, ray_scene
+from ..geometry.surface import albedo_at, interpolate
+
+F32 = npt.NDArray[np.float32]
+F64 = npt.NDArray[np.float64]
+U8 = npt.NDArray[np.uint8]
+Bools = npt.NDArray[np.bool_]
+
+LAYERS = ("mask", "albedo", "depth_front", "depth_back", "normal_front", "normal_back", "position")
+
+# Rays start and end this far from the cube's middle, in half cube edges: whatever sticks out of the cube is seen too.
+REACH = 2.0
+
+
+@dataclass(frozen=True, eq=False)
+class RenderLayers:
+    """Layers of one view; those not asked for are None. No antialiasing: a pixel holds what its centre sees.
+
+    Attributes:
+        mask: (H, W) bool, the ray through the pixel's centre meets the surface.
+        albedo: (H, W, 4) uint8 RGBA, unlit texture at full size; 0 outside.
+        depth_front: (H, W) float32, view-space z of the first surface, -1 near to +1 far; NaN outside.
+        depth_back: (H, W) float32, view-space z of the last surface; NaN outside.
+        normal_front: (H, W, 3) float32, unit, view space (x right, y down, z away), towards the camera; 0 outside.
+        normal_back: (H, W, 3) float32, the last surface's, away from the camera; 0 outside.
+        position: (H, W, 3) float32, world metres of the first surface; NaN outside.
+    """
+
+    mask: Bools | None = None
+    albedo: U8 | None = None
+    depth_front: F32 | None = None
+    depth_back: F32 | None = None
+    normal_front: F32 | None = None
+    normal_back: F32 | None = None
+    position: F32 | None = None
+
+
+def view_rays(camera: OrthographicCamera, xy: F64, *, backwards: bool = False) -> tuple[F64, F64]:
+    """Origins (N, 3) and the one direction (3,), world metres, of the rays through view-space points xy (N, 2).
+
+    They start at view-space z = -REACH and point away from the camera; `backwards`, from +REACH towards it. A ray's
+    distance is in metres.
+    """
+    start = np.column_stack([xy, np.full(len(xy), REACH if backwards else -REACH)])
+    away = camera.rotation[2]
+    return unproject(start, camera.calibration), -away if backwards else away
+
+
+def render_layers(
+    mesh: PosedMesh, camera: OrthographicCamera, height: int, width: int, names: Sequence[str] = LAYERS
+) -> RenderLayers:
+    """Cast one ray a pixel, and one from behind where a back layer is asked for.
+
+    Raises:
+        SettingsError: a name is not in LAYERS.
+    """
+    unknown = sorted(set(names) - set(LAYERS))
+    if unknown:
+        raise SettingsError(f"unknown layer {unknown[0]!r}; one of {', '.join(LAYERS)}")
+    xy = pixel_centres(height, width).reshape(-1, 2)
+    found: dict[str, npt.NDArray[np.generic]] = {}
+    for side in ("front", "back"):
+        wanted = [name for name in names if name.endswith("_back") == (side == "back")]
+        if wanted:
+            origins, direction = view_rays(camera, xy, backwards=side == "back")
+            hits = ray_scene(mesh).first_hit(origins, direction)
+            found |= _side_layers(mesh, camera, hits, wanted)
+    shaped = {name: np.ascontiguousarray(flat.reshape(height, width, *flat.shape[1:])) for name, flat in found.items()}
+    return RenderLayers(**shaped)
+
+
+def _side_layers(
+    mesh: PosedMesh, camera: OrthographicCamera, hits: Hits, names: Sequence[str]
+) -> dict[str, npt.NDArray[np.generic]]:
+    inside = np.flatnonzero(hits.hit)
+    face, weights = hits.face[inside], hits.weights()[inside]
+    points = interpolate(mesh, mesh.vertices, face, weights)
+    layers: dict[str, npt.NDArray[np.generic]] = {}
+    for name in names:
+        if name == "mask":
+            layers[name] = hits.hit
+        elif name == "albedo":
+            albedo = albedo_at(mesh, face, weights)
+            layers[name] = _spread(hits, inside, np.rint(albedo * 255.0).astype(np.uint8), 0)
+        elif name == "position":
+            layers[name] = _spread(hits, inside, points.astype(np.float32), np.nan)
+        elif name.startswith("depth"):
+            depth = project(np.asarray(points, np.float64), camera.calibration)[:, 2]
+            layers[name] = _spread(hits, inside, depth.astype(np.float32), np.nan)
+        else:
+            normals = mesh.face_normals[face] @ camera.rotation.T
+            # Both sides of a face are drawn, so a normal is turned to the side that is seen.
+            seen_from = -1.0 if name == "normal_front" else 1.0
+            normals *= np.where(normals[:, 2:] * seen_from < 0, -1.0, 1.0)
+            layers[name] = _spread(hits, inside, normals.astype(np.float32), 0)
+    return layers
+
+
+def _spread(
+    hits: Hits, inside: npt.NDArray[np.intp], values: npt.NDArray[np.generic], outside: float
+) -> npt.NDArray[np.generic]:
+    picture = np.full((len(hits.face), *values.shape[1:]), outside, values.dtype)
+    picture[inside] = values
+    return picture

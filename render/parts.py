@@ -1,0 +1,91 @@
+"""A mesh as a graphics card wants it: one part a material, vertices split where texture coordinates differ."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from ..geometry.mesh import PosedMesh
+
+F32 = npt.NDArray[np.float32]
+I32 = npt.NDArray[np.int32]
+U8 = npt.NDArray[np.uint8]
+
+
+@dataclass(frozen=True, eq=False)
+class MeshPart:
+    """The faces of one material.
+
+    Attributes:
+        material: index into the mesh's materials.
+        texture: (H, W, 4) uint8; alpha 255 unless the material is cut out; None for a plain colour.
+        colour: RGBA factor in [0, 1].
+        vertex: (N,) int32, the mesh's vertex each of the part's is a copy of.
+        positions: (N, 3) float32, world metres.
+        uv: (N, 2) float32, or None without a texture.
+        faces: (F', 3) int32 into the part's vertices.
+        vertex_colours: (N, 4) float32 in [0, 1], or None for white.
+    """
+
+    material: int
+    texture: U8 | None
+    colour: tuple[float, float, float, float]
+    vertex: I32
+    positions: F32
+    uv: F32 | None
+    faces: I32
+    vertex_colours: F32 | None
+
+    def colours(self, vertex_irradiance: F32) -> F32:
+        """(N, 4) float32: irradiance (V, 3) of the mesh's vertices times vertex colours; alpha 1 if opaque."""
+        colours = np.ones((len(self.vertex), 4), np.float32)
+        colours[:, :3] = vertex_irradiance[self.vertex]
+        if self.vertex_colours is not None:
+            colours *= self.vertex_colours
+        return colours
+
+
+def split_parts(mesh: PosedMesh) -> list[MeshPart]:
+    """One part for each material in use."""
+    parts = []
+    for number in np.unique(mesh.face_material):
+        chosen = mesh.face_material == number
+        material = mesh.materials[number]
+        corners = mesh.faces[chosen].reshape(-1).astype(np.int64)
+        textured = material.texture is not None and mesh.uv is not None and mesh.face_uv is not None
+        if textured and mesh.uv is not None and mesh.face_uv is not None:
+            uv_corners = mesh.face_uv[chosen].reshape(-1)
+            keys, faces = np.unique(corners * len(mesh.uv) + uv_corners, return_inverse=True)
+            vertex, uv_index = np.divmod(keys, len(mesh.uv))
+            uv = _near_zero(mesh.uv)[uv_index]
+        else:
+            vertex, faces = np.unique(corners, return_inverse=True)
+            uv = None
+        texture = material.texture if textured else None
+        if texture is not None and material.alpha_mode == "opaque" and texture[..., 3].min() < 255:
+            texture = np.dstack([texture[..., :3], np.full(texture.shape[:2], 255, np.uint8)])
+        colours = None
+        if mesh.vertex_colours is not None:
+            colours = mesh.vertex_colours[vertex].astype(np.float32) / np.float32(255.0)
+            if material.alpha_mode == "opaque":
+                colours[:, 3] = 1.0
+        parts.append(
+            MeshPart(
+                int(number),
+                texture,
+                material.colour,
+                vertex.astype(np.int32),
+                mesh.vertices[vertex].astype(np.float32),
+                uv,
+                faces.reshape(-1, 3).astype(np.int32),
+                colours,
+            )
+        )
+    return parts
+
+
+def _near_zero(uv: F32) -> F32:
+    """Texture coordinates moved by whole pictures, all alike: graphics cards lose the fraction of far-off ones."""
+    return uv - np.floor(np.median(uv, axis=0)).astype(np.float32)

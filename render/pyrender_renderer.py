@@ -1,0 +1,152 @@
+"""Drawing through pyrender: flat shading, irradiance as vertex colours, 4x multisampling, on EGL or OSMesa."""
+
+from __future__ import annotations
+
+import atexit
+import os
+import threading
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from ..geometry.camera import OrthographicCamera
+from ..geometry.errors import SettingsError
+from ..geometry.mesh import PosedMesh
+from .layers import RenderLayers, render_layers
+from .parts import MeshPart, split_parts
+from .pixels import straight_alpha
+
+F32 = npt.NDArray[np.float32]
+U8 = npt.NDArray[np.uint8]
+
+TRIANGLES = 4
+
+_context: dict[str, Any] = {}
+
+
+def shared_context(platform: str, height: int, width: int) -> Any:
+    """This process's one pyrender.OffscreenRenderer, resized.
+
+    One, since ending a second would terminate the display they share (eglTerminate), and since a context and its
+    compiled shaders take longer to make than a view to draw.
+
+    Raises:
+        SettingsError: called from another thread than before, or OpenGL was loaded for another platform.
+    """
+    here = (os.getpid(), threading.get_ident())
+    if _context.get("owner", here) != here:
+        raise SettingsError(
+            "OpenGL draws only in the thread and process that opened it; use processes (--backend loky)"
+        )
+    if not _context:
+        loaded = os.environ.setdefault("PYOPENGL_PLATFORM", platform)
+        if loaded != platform:
+            raise SettingsError(f"PYOPENGL_PLATFORM is {loaded!r}, but {platform!r} was chosen")
+        import pyrender
+
+        _context.update(owner=here, renderer=pyrender.OffscreenRenderer(width, height))
+        atexit.register(close_context)
+    renderer = _context["renderer"]
+    renderer.viewport_width, renderer.viewport_height = width, height
+    return renderer
+
+
+def close_context() -> None:
+    """Free this process's OpenGL context; the next `shared_context` makes a new one."""
+    if _context and _context["owner"][0] == os.getpid():
+        renderer = _context["renderer"]
+        _context.clear()
+        renderer.delete()
+
+
+class PyrenderRenderer:
+    """One mesh in pyrender; see render/renderer.py for the interface.
+
+    Args:
+        platform: "egl" or "osmesa".
+        mesh: drawn from both sides.
+        height: pixels.
+        width: pixels.
+    """
+
+    def __init__(self, platform: str, mesh: PosedMesh, height: int, width: int) -> None:
+        self._mesh = mesh
+        self._size = (height, width)
+        self._offscreen = shared_context(platform, height, width)
+        import pyrender
+
+        self._flags = pyrender.RenderFlags.FLAT | pyrender.RenderFlags.RGBA | pyrender.RenderFlags.SKIP_CULL_FACES
+        self._parts = split_parts(mesh)
+        self._materials = [_material(part) for part in self._parts]
+        self._scene = pyrender.Scene(bg_color=np.zeros(4))
+        self._camera_node: Any = None
+        self._mesh_node: Any = None
+
+    def colour(self, camera: OrthographicCamera, vertex_irradiance: F32) -> U8:
+        """See render/renderer.py."""
+        import pyrender
+
+        primitives = [
+            pyrender.Primitive(
+                positions=part.positions,
+                texcoord_0=part.uv,
+                color_0=part.colours(vertex_irradiance),
+                indices=part.faces,
+                material=material,
+                mode=TRIANGLES,
+            )
+            for part, material in zip(self._parts, self._materials, strict=True)
+        ]
+        # A new mesh with the old materials: pyrender uploads the vertices again (a few ms) and keeps the textures.
+        if self._mesh_node is not None:
+            self._scene.remove_node(self._mesh_node)
+        self._mesh_node = self._scene.add(pyrender.Mesh(primitives))
+        self._place(camera)
+        picture, _ = self._offscreen.render(self._scene, flags=self._flags)
+        return straight_alpha(picture)
+
+    def albedo(self, camera: OrthographicCamera) -> U8:
+        """See render/renderer.py."""
+        return self.colour(camera, np.ones((len(self._mesh.vertices), 3), np.float32))
+
+    def layers(self, camera: OrthographicCamera, names: Sequence[str]) -> RenderLayers:
+        """See render/layers.py; cast by Embree, since a rasteriser's are neither exact nor see the back."""
+        return render_layers(self._mesh, camera, *self._size, names)
+
+    def close(self) -> None:
+        """Free the mesh's buffers and textures; the context stays for the next mesh."""
+        import pyrender
+
+        empty = pyrender.Scene(bg_color=np.zeros(4))
+        empty.add(pyrender.OrthographicCamera(1.0, 1.0, znear=0.1, zfar=10.0))
+        self._offscreen.render(empty, flags=self._flags)
+
+    def _place(self, camera: OrthographicCamera) -> None:
+        import pyrender
+
+        extent = camera.extent_m
+        if self._camera_node is not None:
+            self._scene.remove_node(self._camera_node)
+        # The cube lies between 1.5 and 2.5 extents from the eye; what sticks out of it by half as much is drawn too.
+        # pyrender divides xmag by nothing: the picture spans [-xmag, xmag] whatever its aspect, as view space does.
+        lens = pyrender.OrthographicCamera(extent / 2, extent / 2, znear=extent, zfar=3 * extent)
+        pose = np.eye(4)
+        right, down, away = camera.rotation
+        pose[:3, :3] = np.stack([right, -down, -away], axis=1)
+        pose[:3, 3] = np.asarray(camera.centre_world) - away * 2 * extent
+        self._camera_node = self._scene.add(lens, pose=pose)
+
+
+def _material(part: MeshPart) -> Any:
+    import pyrender
+
+    texture = None
+    if part.texture is not None:
+        texture = pyrender.Texture(source=part.texture, source_channels="RGBA")
+    # Floats throughout: pyrender reads an integer factor as a share of 255.
+    factor = np.array([*part.colour[:3], 1.0], np.float32)
+    return pyrender.MetallicRoughnessMaterial(
+        baseColorTexture=texture, baseColorFactor=factor, doubleSided=True, alphaMode="OPAQUE"
+    )

@@ -1,0 +1,109 @@
+"""One interface to the renderers: choose once, open for a mesh, draw views."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Literal, Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+from ..geometry.camera import OrthographicCamera
+from ..geometry.errors import SettingsError
+from ..geometry.mesh import PosedMesh
+from .gl_probe import find_gl
+from .layers import RenderLayers
+
+F32 = npt.NDArray[np.float32]
+U8 = npt.NDArray[np.uint8]
+
+logger = logging.getLogger(__name__)
+
+RENDERERS = ("auto", "pyrender", "embree")
+
+
+@dataclass(frozen=True)
+class RendererChoice:
+    """Which renderer draws, and why; small and picklable, so that one choice serves all workers.
+
+    Attributes:
+        name: "pyrender" or "embree".
+        reason: one line for the user.
+        platform: the value of PYOPENGL_PLATFORM for pyrender, "" for Embree.
+    """
+
+    name: Literal["pyrender", "embree"]
+    reason: str
+    platform: str = ""
+
+
+class Renderer(Protocol):
+    """Draws one mesh; made by `open_renderer`. To be used in the thread that opened it."""
+
+    def colour(self, camera: OrthographicCamera, vertex_irradiance: F32) -> U8:
+        """The lit picture.
+
+        Args:
+            camera: any.
+            vertex_irradiance: (V, 3) float32 display values, see render/shading.py; multiplies the albedo.
+
+        Returns:
+            (H, W, 4) uint8 RGBA, sRGB, straight alpha, antialiased, transparent background (0, 0, 0, 0); contiguous.
+        """
+
+    def albedo(self, camera: OrthographicCamera) -> U8:
+        """The unlit picture: `colour` with irradiance 1."""
+
+    def layers(self, camera: OrthographicCamera, names: Sequence[str]) -> RenderLayers:
+        """Exact layers at the pixels' centres, see render/layers.py."""
+
+
+def choose_renderer(name: str = "auto") -> RendererChoice:
+    """Decide once how to draw: "auto" takes pyrender where an OpenGL context can be made, otherwise Embree.
+
+    Raises:
+        SettingsError: the name is unknown, or "pyrender" is asked for and OpenGL does not work here.
+    """
+    if name not in RENDERERS:
+        raise SettingsError(f"unknown renderer {name!r}; one of {', '.join(RENDERERS)}")
+    if name == "embree":
+        return RendererChoice("embree", "asked for")
+    support = find_gl()
+    if support.platform:
+        choice = RendererChoice("pyrender", support.reason, support.platform)
+    elif name == "pyrender":
+        raise SettingsError(
+            f"pyrender cannot draw here ({support.reason}); install an EGL driver (Debian, Ubuntu: libegl1 "
+            "libgl1-mesa-dri) or use --renderer embree"
+        )
+    else:
+        choice = RendererChoice("embree", f"no OpenGL context here ({support.reason})")
+    logger.info("renderer: %s (%s)", choice.name, choice.reason)
+    return choice
+
+
+@contextmanager
+def open_renderer(choice: RendererChoice, mesh: PosedMesh, size: int | tuple[int, int]) -> Iterator[Renderer]:
+    """A renderer that holds the mesh and its textures until the block ends.
+
+    Args:
+        choice: from `choose_renderer`.
+        mesh: drawn from both sides; a "mask" material is cut out.
+        size: pixels, an edge or (height, width).
+    """
+    height, width = (size, size) if isinstance(size, int) else size
+    if choice.name == "embree":
+        from .embree_renderer import EmbreeRenderer
+
+        yield EmbreeRenderer(mesh, height, width)
+        return
+    from .pyrender_renderer import PyrenderRenderer
+
+    renderer = PyrenderRenderer(choice.platform, mesh, height, width)
+    try:
+        yield renderer
+    finally:
+        renderer.close()

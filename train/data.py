@@ -1,0 +1,69 @@
+"""What training wants from a data set, and a cache of small pictures."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from typing import Any, Protocol, cast
+
+import torch
+from torch import Tensor
+from torch.utils.data import DataLoader, Dataset
+
+from .distributed import Group
+from .mining import MinedBatches
+
+Item = dict[str, Tensor]
+
+
+class Views(Protocol):
+    """Views with points of their scenes; `datasets.torch_dataset.ViewDataset` and `analytic.AnalyticPeople` are such.
+
+    `self[view]` or `self[(view, draw)]` gives image (4, H, W) uint8, calibration (4, 4), points (N, 3), labels (N,),
+    colour_points (M, 3), colours (M, 3), view and scene; `views[i]` has scene_key, subject, view_name.
+    """
+
+    @property
+    def views(self) -> Sequence[Any]:
+        """One record a view."""
+
+    def __len__(self) -> int: ...
+
+    def __getitem__(self, key: Any, /) -> Item: ...
+
+
+def fingerprint(data: Views) -> str:
+    """Hash of which views a data set has, in order: a checkpoint's mining table belongs to these alone."""
+    digest = hashlib.sha256()
+    for view in data.views:
+        digest.update(f"{view.scene_key}\x1f{view.view_name}\n".encode())
+    return digest.hexdigest()
+
+
+def open_loader(data: Views, batches: MinedBatches, *, workers: int, group: Group) -> DataLoader[Item]:
+    """Batches as `batches` draws them; with workers, two batches ahead each."""
+    return DataLoader(
+        cast("Dataset[Item]", data),
+        batch_sampler=batches,
+        num_workers=workers,
+        prefetch_factor=2 if workers else None,
+        pin_memory=group.device.type == "cuda",
+        # A generator of its own: the loader would else take a number from torch's, and a resumed run would differ.
+        generator=torch.Generator(),
+    )
+
+
+def collate(items: Sequence[Item]) -> Item:
+    """Items to one batch."""
+    return {name: torch.stack([item[name] for item in items]) for name in items[0]}
+
+
+def to_device(batch: Item, device: torch.device) -> Item:
+    """The batch where the networks are."""
+    return {name: value.to(device, non_blocking=True) for name, value in batch.items()}
+
+
+def spread(count: int, most: int) -> list[int]:
+    """At most `most` of `count` indices, evenly spaced, the first included."""
+    take = min(count, most)
+    return [index * count // take for index in range(take)]

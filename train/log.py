@@ -1,0 +1,61 @@
+"""The run's log: one JSON object a line, and TensorBoard files on request."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+
+class RunLog:
+    """Writes log.jsonl; on another rank than the first it does nothing.
+
+    Args:
+        folder: the run.
+        active: whether this process writes.
+        tensorboard: also write TensorBoard files to folder/tensorboard.
+    """
+
+    def __init__(self, folder: Path, *, active: bool, tensorboard: bool) -> None:
+        self.path, self.active = folder / "log.jsonl", active
+        self._board: Any = None
+        if active and tensorboard:
+            from torch.utils.tensorboard import SummaryWriter
+
+            self._board = SummaryWriter(str(folder / "tensorboard"))
+
+    def write(self, stage: str, step: int, values: dict[str, Any]) -> None:
+        """One line; `step` counts finished steps of the stage."""
+        if not self.active:
+            return
+        with self.path.open("a", encoding="utf-8") as file:
+            file.write(json.dumps({"stage": stage, "step": step, **values}) + "\n")
+        if self._board is not None:
+            for name, value in values.items():
+                if isinstance(value, (int, float)):
+                    self._board.add_scalar(f"{stage}/{name}", value, step)
+
+    def rewind(self, stage: str, step: int) -> None:
+        """Drop lines of a stage beyond `step`: an interrupted run wrote more than its last checkpoint holds."""
+        if not self.active or not self.path.exists():
+            return
+        kept = [line for line in read_lines(self.path) if line["stage"] != stage or line["step"] <= step]
+        temporary = self.path.with_name(self.path.name + ".part")
+        temporary.write_text("".join(json.dumps(line) + "\n" for line in kept), encoding="utf-8")
+        temporary.replace(self.path)
+
+    def close(self) -> None:
+        """Flush TensorBoard."""
+        if self._board is not None:
+            self._board.close()
+
+
+def read_lines(path: Path) -> list[dict[str, Any]]:
+    """The lines of a log; a last line that a crash cut short is left out."""
+    lines = []
+    for text in path.read_text(encoding="utf-8").splitlines():
+        try:
+            lines.append(json.loads(text))
+        except json.JSONDecodeError:
+            break
+    return lines

@@ -1,0 +1,61 @@
+"""Losses and the scores that mining and validation go by; all of one item, so that ranks and batches can be split."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+
+def occupancy_loss(
+    logits: Sequence[Tensor], inside: Tensor, labels: Tensor, *, kind: str, point_alpha: float | None = None
+) -> Tensor:
+    """Loss of each item, averaged over the stacks (PIFu's intermediate supervision).
+
+    Args:
+        logits: one (B, N) for each stack, before the sigmoid.
+        inside: (B, N) bool; points outside the view's cube do not count.
+        labels: (B, N) float32, 1 inside the person.
+        kind: "mse" of the occupancy, or "bce" in which the inner and the outer points of an item weigh the same.
+        point_alpha: a point weighs exp(|occupancy - label| / point_alpha), normalised to mean 1 over the item;
+            None weighs all points alike.
+
+    Returns:
+        (B,) float32.
+    """
+    counted = inside.float()
+    number = counted.sum(dim=1).clamp(min=1.0)
+    total = torch.zeros(len(labels), device=labels.device)
+    for value in logits:
+        raw = value.float()
+        occupancy = torch.sigmoid(raw)
+        if kind == "mse":
+            loss = (occupancy - labels) ** 2
+        else:
+            share = ((labels * counted).sum(dim=1, keepdim=True) / number[:, None]).clamp(0.01, 0.99)
+            balance = torch.where(labels > 0.5, 0.5 / share, 0.5 / (1.0 - share))
+            loss = functional.binary_cross_entropy_with_logits(raw, labels, reduction="none") * balance
+        weight = counted
+        if point_alpha is not None:
+            hardness = torch.exp((occupancy.detach() - labels).abs() / point_alpha) * counted
+            weight = hardness * (number / hardness.sum(dim=1).clamp(min=1e-12))[:, None]
+        total = total + (loss * weight).sum(dim=1) / number
+    return total / len(logits)
+
+
+def colour_loss(colours: Tensor, truth: Tensor, *, point_alpha: float | None = None) -> Tensor:
+    """(B, N, 3) display colours in [0, 1] and the truth -> (B,) mean absolute error, weighted as `occupancy_loss`."""
+    error = (colours.float() - truth).abs().mean(dim=-1)
+    if point_alpha is not None:
+        hardness = torch.exp(error.detach() / point_alpha)
+        error = error * hardness / hardness.mean(dim=1, keepdim=True)
+    return error.mean(dim=1)
+
+
+def iou(occupancy: Tensor, labels: Tensor) -> Tensor:
+    """IoU of {occupancy > 0.5} and {label > 0.5}: (B, N), (B, N) -> (B,) float32; 1 where both are empty."""
+    found, true = occupancy > 0.5, labels > 0.5
+    union = (found | true).sum(dim=1)
+    return torch.where(union > 0, (found & true).sum(dim=1) / union.clamp(min=1), 1.0).float()

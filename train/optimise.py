@@ -1,0 +1,79 @@
+"""Optimisers by name, the learning rate over a stage, and the moving average of weights."""
+
+from __future__ import annotations
+
+import copy
+from typing import Any
+
+import torch
+from torch import nn
+
+from .settings import StageSettings
+
+
+def build_optimiser(network: nn.Module, settings: StageSettings) -> torch.optim.Optimizer:
+    """The optimiser that `settings.optimiser` names, with PyTorch's other defaults."""
+    parameters = [p for p in network.parameters() if p.requires_grad]
+    rate = settings.learning_rate
+    if settings.optimiser == "rmsprop":
+        return torch.optim.RMSprop(parameters, lr=rate)
+    if settings.optimiser == "adam":
+        return torch.optim.Adam(parameters, lr=rate)
+    return torch.optim.AdamW(parameters, lr=rate, weight_decay=settings.weight_decay)
+
+
+def rate_factor(progress: float, settings: StageSettings) -> float:
+    """Factor on the learning rate at `progress` in [0, 1] through the stage: warm-up times schedule."""
+    warm = min(1.0, (progress + 1e-4) / settings.warmup) if settings.warmup > 0 else 1.0
+    if settings.schedule == "step":
+        return warm * 0.1 ** sum(progress >= share for share in settings.decay_at)
+    if settings.schedule == "cosine":
+        cosine = float(torch.cos(torch.tensor(torch.pi * min(progress, 1.0), dtype=torch.float64)))
+        return warm * (0.01 + 0.99 * 0.5 * (1.0 + cosine))
+    return warm
+
+
+class MovingAverage:
+    """Exponential moving average of a network's weights; with decay 0 it is the network itself.
+
+    The decay grows from 0 as (1 + step) / (10 + step), so that the random start is soon forgotten.
+    """
+
+    def __init__(self, network: nn.Module, decay: float) -> None:
+        self.decay, self.source = decay, network
+        self.network = copy.deepcopy(network).requires_grad_(False) if decay > 0 else network
+
+    @torch.no_grad()
+    def update(self, step: int) -> None:
+        """Take the source's weights of this step (from 0) into the average."""
+        if self.decay <= 0:
+            return
+        decay = min(self.decay, (1 + step) / (10 + step))
+        for mean, now in zip(self.network.parameters(), self.source.parameters(), strict=True):
+            mean.lerp_(now, 1.0 - decay)
+        for kept, buffer in zip(self.network.buffers(), self.source.buffers(), strict=True):
+            kept.copy_(buffer)
+
+
+def optimiser_tensors(optimiser: torch.optim.Optimizer) -> tuple[dict[str, torch.Tensor], dict[str, Any]]:
+    """An optimiser's state as named tensors and a table that JSON can hold."""
+    state = optimiser.state_dict()
+    tensors: dict[str, torch.Tensor] = {}
+    numbers: dict[str, Any] = {}
+    for index, entries in state["state"].items():
+        for name, value in entries.items():
+            target = tensors if isinstance(value, torch.Tensor) else numbers
+            target[f"optimiser/{index}/{name}"] = value
+    return tensors, {"numbers": numbers, "groups": state["param_groups"]}
+
+
+def restore_optimiser(
+    optimiser: torch.optim.Optimizer, tensors: dict[str, torch.Tensor], table: dict[str, Any]
+) -> None:
+    """The inverse of `optimiser_tensors`."""
+    state: dict[int, dict[str, Any]] = {}
+    entries = {**{k: v for k, v in tensors.items() if k.startswith("optimiser/")}, **table["numbers"]}
+    for key, value in entries.items():
+        _, index, name = key.split("/")
+        state.setdefault(int(index), {})[name] = value
+    optimiser.load_state_dict({"state": state, "param_groups": table["groups"]})

@@ -1,0 +1,104 @@
+"""Named settings, from minutes on a laptop's CPU to the paper's."""
+
+from __future__ import annotations
+
+import dataclasses
+import difflib
+from collections.abc import Callable
+from typing import Any
+
+from ..geometry.errors import SettingsError
+from ..models.depth import DepthConfig
+from ..models.head import HeadConfig
+from ..models.hourglass import HourglassConfig
+from ..models.hrnet import HRNetConfig
+from ..models.residual import ResidualConfig
+from ..models.settings import override
+from ..models.surface import SurfaceConfig
+from ..models.texture import TextureConfig
+from .settings import StageSettings, TrainSettings
+
+
+def tiny() -> TrainSettings:
+    """128x128 pictures and a narrow hourglass: a recognisable body within minutes on two cores."""
+    return TrainSettings(
+        preset="tiny", image_size=128, workers=0,
+        surface=StageSettings(
+            steps=1200, batch=8, points=2048, optimiser="adamw", learning_rate=2e-3, weight_decay=1e-4, warmup=0.03,
+            schedule="cosine", clip=1.0, ema=0.98, validation_views=32,
+        ),
+        texture=StageSettings(
+            steps=400, batch=8, points=1024, loss="l1", optimiser="adam", learning_rate=2e-3, warmup=0.03,
+            schedule="cosine", clip=1.0, ema=0.98, validation_views=32,
+        ),
+        surface_network=SurfaceConfig(
+            encoder=HourglassConfig(stacks=1, depth=3, channels=64, features=64, stem=16, groups=8, fine=True),
+            depth=DepthConfig(kind="soft", bins=64), head=HeadConfig(channels=(128, 64, 32)),
+        ),
+        texture_network=TextureConfig(
+            encoder=ResidualConfig(stem=8, blocks=3, fine=True),
+            depth=DepthConfig(kind="soft", bins=64), head=HeadConfig(channels=(96, 64, 32)),
+        ),
+    )  # fmt: skip
+
+
+def small() -> TrainSettings:
+    """256x256 pictures, a two-stack hourglass half as wide as PIFu's: a night on a CPU, an hour on a GPU."""
+    stage = StageSettings(
+        epochs=10, batch=8, points=4096, optimiser="adamw", learning_rate=1e-3, weight_decay=1e-4, warmup=0.02,
+        schedule="cosine", clip=1.0, ema=0.995,
+    )  # fmt: skip
+    return TrainSettings(
+        preset="small", image_size=256, workers=2, surface=stage,
+        texture=dataclasses.replace(stage, epochs=5, loss="l1", optimiser="adam", weight_decay=0.0),
+        surface_network=SurfaceConfig(
+            encoder=HourglassConfig(stacks=2, depth=2, channels=128, features=128, stem=32, groups=16, fine=True),
+            head=HeadConfig(channels=(512, 256, 128)),
+        ),
+        texture_network=TextureConfig(
+            encoder=ResidualConfig(stem=32, blocks=4), head=HeadConfig(channels=(512, 256, 128)),
+        ),
+    )  # fmt: skip
+
+
+def paper() -> TrainSettings:
+    """The paper's, as far as it is known (docs/training.md says what is published and what is our choice)."""
+    stage = StageSettings(epochs=5, batch=24, points=4096, learning_rate=1e-3, schedule="step", decay_at=(0.6, 0.85))
+    return TrainSettings(
+        preset="paper", image_size=512, workers=8, log_every=10,
+        surface=dataclasses.replace(stage, optimiser="rmsprop", loss="mse"),
+        texture=dataclasses.replace(stage, optimiser="adam", loss="l1"),
+        surface_network=SurfaceConfig(
+            encoder=HRNetConfig(), depth=DepthConfig(kind="soft", bins=64), head=HeadConfig(),
+        ),
+        texture_network=TextureConfig(encoder=ResidualConfig(), head=HeadConfig()),
+    )  # fmt: skip
+
+
+PRESETS: dict[str, Callable[[], TrainSettings]] = {"tiny": tiny, "small": small, "paper": paper}
+
+
+def preset(name: str, **overrides: Any) -> TrainSettings:
+    """The settings of that name, with fields replaced (nested tables are merged).
+
+    Args:
+        name: a key of `PRESETS`; "auto" is resolved by `auto_preset`.
+        overrides: fields of `TrainSettings`, for example `seed=3, surface={"steps": 100}`.
+    """
+    if name not in PRESETS:
+        near = difflib.get_close_matches(name, PRESETS, n=1)
+        hint = f" (did you mean {near[0]}?)" if near else ""
+        raise SettingsError(f"no preset is called {name!r}{hint}; there are {', '.join(PRESETS)} and auto")
+    return override(PRESETS[name](), overrides)
+
+
+def auto_preset() -> tuple[str, str]:
+    """The preset for this machine and one line that says why."""
+    import torch
+
+    if torch.cuda.is_available():
+        return "paper", f"preset paper: {torch.cuda.get_device_name()} is there"
+    return (
+        "tiny",
+        "preset tiny: no GPU here, so small networks and 128x128 pictures; --preset paper takes days on a CPU",
+    )

@@ -1,0 +1,41 @@
+"""Shards as training reads them: small pictures stay in memory once decoded."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from ..datasets.torch_dataset import ViewDataset
+from .settings import TrainSettings
+
+CACHE_BYTES = 1 << 30
+"""Pictures of a split are kept when all together need no more than this (16,000 of 128x128)."""
+
+
+class CachedViews(ViewDataset):
+    """A `ViewDataset` that decodes and shrinks each picture once a process.
+
+    With the tiny preset the decoding of a stored 512x512 PNG costs as much as the network's step.
+    """
+
+    _pictures: dict[int, npt.NDArray[np.uint8]] | None = None
+
+    def picture(self, view: int) -> npt.NDArray[np.uint8]:
+        """(4, H, W) uint8 RGBA; see `ViewDataset.picture`."""
+        if self._pictures is None:
+            self._pictures = {}
+        found = self._pictures.get(view)
+        if found is None:
+            found = self._pictures[view] = super().picture(view)
+        return found.copy()
+
+
+def open_views(shards: Path, split: str, settings: TrainSettings, points: int, colour_points: int) -> ViewDataset:
+    """The views of a split with the settings' picture size and seed, cached where that is small."""
+    size, seed = settings.image_size, settings.seed
+    views = CachedViews(shards, split, points=points, colour_points=colour_points, image_size=size, seed=seed)
+    if len(views) * views.image_size**2 * 4 <= CACHE_BYTES:
+        return views
+    return ViewDataset(shards, split, points=points, colour_points=colour_points, image_size=size, seed=seed)
