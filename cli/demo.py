@@ -1,3 +1,56 @@
+"""`mpc demo`."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+
 import click
-@click.command("demo")
-def demo() -> None: ...
+
+from . import options
+
+# Of the time allowed, what evaluation and report need on two slow cores.
+RESERVE_MINUTES = 1.5
+
+
+@click.command()
+@click.argument("out", type=options.folder, default="demo")
+@click.option("--scans", type=click.IntRange(min=0), default=9, help="Static people to make.")
+@click.option("--rigged", type=click.IntRange(min=0), default=2, help="Rigged people to make.")
+@click.option("--minutes", type=click.FloatRange(min=1), default=9.5, help="End within this time; training gives way.")
+@options.seed
+@options.workers
+def demo(out: Path, scans: int, rigged: int, minutes: float, seed: int, jobs: int, backend: str) -> None:
+    """The whole chain with free people, in minutes on two cores: OUT/report.html shows the result.
+
+    Makes people, renders, samples, trains surface and texture, evaluates on people held out. Needs the `people` extra.
+    """
+    from ..datasets.build_renders import RenderSettings, render_models
+    from ..datasets.build_shards import SampleSettings, sample_renders
+    from ..datasets.people.make import make_people
+    from ..evaluate.report import write_report
+    from ..evaluate.run import evaluate
+    from ..evaluate.summary import format_table
+    from ..train.choose import choose_settings
+    from ..train.run import train
+    from .progress import TerminalProgress
+
+    started = time.monotonic()
+    spread = {"jobs": jobs, "backend": backend}
+    with TerminalProgress() as progress:
+        make_people(
+            out / "models", scans=scans, rigged=rigged, seed=seed, texture_size=1024, progress=progress, **spread
+        )
+        rendering = RenderSettings(seed=seed, frames_per_animation=1)
+        rendered = render_models(out / "models", out / "renders", rendering, progress=progress, **spread)
+        sampling = SampleSettings(seed=seed, near_points=100_000, uniform_points=20_000, ratios=(0.7, 0.1, 0.2))
+        sampled = sample_renders(out / "renders", out / "shards", sampling, progress=progress, **spread)
+        options.report((), (*rendered.failures, *sampled.failures))
+        left = minutes - (time.monotonic() - started) / 60 - RESERVE_MINUTES
+        settings, _ = choose_settings("tiny", max_minutes=max(left, 0.5), seed=seed)
+        run = train(out / "shards", out / "runs", settings, progress=progress)
+        result = evaluate(run, out / "shards", seed=seed, progress=progress, **spread)
+        write_report(run, out / "shards", result, out / "report.html", progress=progress)
+    click.echo(format_table(result, views=False))
+    click.echo(f"{(time.monotonic() - started) / 60:.1f} minutes -> {out / 'report.html'}")
+    options.finish((*rendered.failures, *sampled.failures))

@@ -36,13 +36,15 @@ def train(
 
     Ctrl-C saves; --resume goes on. Every setting: docs/training.md.
     """
+    from ..models.storage import find_run
+    from ..train.choose import choose_settings
     from ..train.run import train as train_networks
-    from ..train.settings import settings_for
     from .progress import TerminalProgress
 
     with TerminalProgress() as progress:
-        settings, remark = settings_for(preset, config, assignments, **flags)
-        if remark:
+        settings, remark = choose_settings(preset, config=config, assignments=assignments, **flags)  # type: ignore[arg-type]
+        earlier = find_run(runs / name if name else runs) if resume else None
+        if remark and not resume:
             progress.message(remark)
-        run = train_networks(shards, runs, settings, name=name, resume=resume, progress=progress)
+        run = train_networks(shards, runs, settings, name=name, resume=earlier, progress=progress)
     click.echo(f"run -> {run}/")

@@ -30,6 +30,7 @@ from .renders import (
     read_renders,
     read_scene,
     read_settings,
+    remove_leftovers,
     scene_key,
     write_bytes,
     write_json,
@@ -239,6 +240,7 @@ def _claim_folder(out: Path, settings: RenderSettings) -> None:
 def _render_subject(unit: _Unit) -> _Record:
     """One unit of work: all scenes of one subject."""
     record = _Record(unit.subject.id)
+    remove_leftovers(unit.out / unit.subject.id)
     try:
         loaded = load_subject(unit.subject, unit.settings.load)
         specs = list_scenes(

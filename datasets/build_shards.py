@@ -2,22 +2,29 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 import logging
 import shutil
 import zipfile
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, Literal
 
-from ..geometry.errors import InputError, MpcError, SettingsError
+from ..geometry.errors import InputError, MpcError
 from ..geometry.progress import NoProgress, Progress
 from .renders import SceneRecord, file_sha256, read_renders
 from .sample_scene import SceneSettings, sample_scene
 from .shard_index import ShardEntry, ShardIndex, claim_folder, read_index, write_index
+from .shard_plan import (
+    SampleSettings,
+    ShardPlan,
+    contents_digest,
+    input_digest,
+    json_digest,
+    keep_mesh,
+    plan_shards,
+    point_sets,
+)
 from .shard_reader import ShardReader
-from .shards import PointSetInfo, ShardHeader, load_part, save_part, write_shard
+from .shards import ShardHeader, load_part, save_part, write_shard
 from .split import SPLITS, choose_split
 from .units import run_units
 from .verify import check_shard
@@ -25,66 +32,6 @@ from .verify import check_shard
 logger = logging.getLogger(__name__)
 
 PARTS = ".parts"
-
-
-@dataclass(frozen=True, kw_only=True)
-class SampleSettings:
-    """What decides the content of a shards folder; a folder holds one set of settings.
-
-    Attributes:
-        seed: of all points.
-        near_points: near-surface points a scene, shared evenly by the sigmas.
-        sigmas_m: standard deviations of their noise, metres.
-        noise: "isotropic" or along the "normal".
-        uniform_points: points in the cylinder around all view cubes.
-        colour_points: coloured surface points a scene.
-        meshes: true surfaces kept for "eval" (val and test) or for "all".
-        ratios: shares of train, val, test.
-        split_file: the user's own split, see datasets/split.py; None to split by hash.
-        shard_bytes: size at which a shard is full.
-    """
-
-    seed: int = 0
-    near_points: int = 200_000
-    sigmas_m: tuple[float, ...] = (0.05, 0.01)
-    noise: Literal["isotropic", "normal"] = "isotropic"
-    uniform_points: int = 40_000
-    colour_points: int = 50_000
-    meshes: Literal["eval", "all"] = "eval"
-    ratios: tuple[float, float, float] = (0.8, 0.1, 0.1)
-    split_file: Path | None = None
-    shard_bytes: int = 512 << 20
-
-    def __post_init__(self) -> None:
-        for name, least, most in (
-            ("near_points", 8, 100_000_000),
-            ("uniform_points", 8, 100_000_000),
-            ("colour_points", 8, 100_000_000),
-            ("shard_bytes", 1 << 10, 1 << 50),
-        ):
-            if not least <= getattr(self, name) <= most:
-                raise SettingsError(f"{name} is {getattr(self, name)}, expected {least} to {most}")
-        if not self.sigmas_m or len(set(self.sigmas_m)) != len(self.sigmas_m) or not min(self.sigmas_m) > 0:
-            raise SettingsError(f"sigmas_m is {self.sigmas_m}, expected different lengths in metres, above 0")
-        if max(self.sigmas_m) > 1.0:
-            raise SettingsError(f"sigmas_m is {self.sigmas_m}, expected metres, at most 1")
-        if self.noise not in ("isotropic", "normal"):
-            raise SettingsError(f"noise is {self.noise}, expected isotropic or normal")
-        if self.meshes not in ("eval", "all"):
-            raise SettingsError(f"meshes is {self.meshes}, expected eval or all")
-
-    def as_json(self) -> dict[str, Any]:
-        """For settings.json and the shards."""
-        content = {name: str(value) if isinstance(value, Path) else value for name, value in asdict(self).items()}
-        return dict(json.loads(json.dumps(content)))
-
-    def scene(self, keep_mesh: bool) -> SceneSettings:
-        """What a single scene needs to know."""
-        share = _eight(self.near_points / len(self.sigmas_m))
-        near = tuple((sigma, share) for sigma in self.sigmas_m)
-        return SceneSettings(
-            self.seed, near, self.noise, _eight(self.uniform_points), _eight(self.colour_points), keep_mesh
-        )
 
 
 @dataclass(frozen=True)
@@ -127,15 +74,6 @@ class _Record:
     notices: tuple[str, ...] = ()
 
 
-@dataclass
-class _Plan:
-    """A shard to be: its scenes in order."""
-
-    file: str
-    split: str
-    scenes: list[SceneRecord] = field(default_factory=list)
-
-
 def sample_renders(
     renders: Path,
     out: Path,
@@ -169,7 +107,7 @@ def sample_renders(
         raise InputError(renders, "holds no rendered scene")
     split = choose_split([scene.subject for scene in source.scenes], settings.ratios, settings.split_file)
     claim_folder(out, settings.as_json())
-    digests = {scene.key: _input_digest(scene) for scene in source.scenes}
+    digests = {scene.key: input_digest(scene) for scene in source.scenes}
     before = _read_old_index(out)
     if repair:
         _remove_damaged(out, before, progress)
@@ -180,7 +118,7 @@ def sample_renders(
     kept = {
         plan.file
         for plan in plans
-        if _is_whole(out / plan.file, _contents(plan, settings, digests, failures), known.get(plan.file))
+        if _is_whole(out / plan.file, contents_digest(plan, settings, digests, failures), known.get(plan.file))
     }
     if before:
         still = {scene.key for plan in plans if plan.file in kept for scene in plan.scenes}
@@ -215,7 +153,7 @@ def sample_renders(
         scenes = [scene for scene in plan.scenes if scene.key not in failures]
         path = out / plan.file
         if scenes and plan.file not in kept:
-            contents = _contents(plan, settings, digests, failures)
+            contents = contents_digest(plan, settings, digests, failures)
             header = ShardHeader(plan.split, settings.as_json(), point_sets(settings), contents)
             write_shard(path, header, [units[scene.key].part for scene in scenes])
             for scene in scenes:
@@ -223,7 +161,7 @@ def sample_renders(
         if scenes:
             views = sum(len(scene.views) for scene in scenes)
             keys = tuple(scene.key for scene in scenes)
-            contents = _contents(plan, settings, digests, failures)
+            contents = contents_digest(plan, settings, digests, failures)
             # A kept shard keeps the checksum it was written with: a new one would cover up damage done since.
             old = known.get(plan.file) if plan.file in kept else None
             checksum = old.sha256 if old else file_sha256(path)
@@ -246,42 +184,6 @@ def sample_renders(
     )
 
 
-def point_sets(settings: SampleSettings) -> tuple[PointSetInfo, ...]:
-    """The kinds of points of each scene, in order."""
-    from ..sampling.occupancy import UNIFORM, set_name
-
-    scene = settings.scene(False)
-    near = (PointSetInfo(set_name(sigma), sigma, count) for sigma, count in scene.near)
-    return (*near, PointSetInfo(UNIFORM, 0.0, scene.uniform))
-
-
-def keep_mesh(split: str, settings: SampleSettings) -> bool:
-    """Whether shards of a split carry the true surfaces."""
-    return settings.meshes == "all" or split != "train"
-
-
-def plan_shards(scenes: list[SceneRecord], split: dict[str, str], settings: SampleSettings) -> list[_Plan]:
-    """Scenes to shards: one split a shard, by key, full at `shard_bytes`; sizes are estimated from inputs alone."""
-    plans: list[_Plan] = []
-    for name in SPLITS:
-        full, number = settings.shard_bytes, 0
-        for scene in sorted((s for s in scenes if split[s.subject] == name), key=lambda s: s.key):
-            size = _estimate(scene, settings, name)
-            if full + size > settings.shard_bytes:
-                plans.append(_Plan(f"{name}-{number:05d}.h5", name))
-                full, number = 0, number + 1
-            plans[-1].scenes.append(scene)
-            full += size
-    return plans
-
-
-def _estimate(scene: SceneRecord, settings: SampleSettings, split: str) -> int:
-    pictures = sum(view.path.stat().st_size for view in scene.views)
-    points = (settings.near_points + settings.uniform_points) * 6 + settings.colour_points * 36
-    mesh = (scene.folder / "mesh.npz").stat().st_size // 2 if keep_mesh(split, settings) else 0
-    return pictures + points + mesh
-
-
 def _sample_unit(unit: _Unit) -> _Record:
     """One unit of work: one scene, kept in a file of its own."""
     if _part_is_whole(unit.part):
@@ -294,9 +196,9 @@ def _sample_unit(unit: _Unit) -> _Record:
     return _Record(unit.scene.key, None, notices)
 
 
-def _part(parts: Path, plan: _Plan, scene: SceneRecord, settings: SampleSettings, digests: dict[str, str]) -> Path:
+def _part(parts: Path, plan: ShardPlan, scene: SceneRecord, settings: SampleSettings, digests: dict[str, str]) -> Path:
     own = [asdict(settings.scene(keep_mesh(plan.split, settings))), scene.key, digests[scene.key]]
-    return parts / f"{_digest(own)[:32]}.npz"
+    return parts / f"{json_digest(own)[:32]}.npz"
 
 
 def _part_is_whole(path: Path) -> bool:
@@ -308,23 +210,6 @@ def _part_is_whole(path: Path) -> bool:
         path.unlink()
         return False
     return True
-
-
-def _input_digest(scene: SceneRecord) -> str:
-    # scene.json names the SHA-256 of every file beside it, so its own stands for the whole folder.
-    return file_sha256(scene.folder / "scene.json")
-
-
-def _contents(
-    plan: _Plan, settings: SampleSettings, digests: dict[str, str], failures: dict[str, tuple[str, str]]
-) -> str:
-    scenes = [[scene.key, digests[scene.key]] for scene in plan.scenes if scene.key not in failures]
-    own = {name: value for name, value in settings.as_json().items() if name not in ("ratios", "split_file")}
-    return _digest([plan.split, own, scenes])
-
-
-def _digest(content: Any) -> str:
-    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
 
 
 def _is_whole(path: Path, contents: str, entry: ShardEntry | None) -> bool:
@@ -368,8 +253,3 @@ def _remove_stale(out: Path, files: set[str]) -> None:
             path.unlink()
     for path in out.glob(".*.tmp-*"):
         path.unlink()
-
-
-def _eight(count: float) -> int:
-    """A count as a multiple of 8, rounded up: labels are bits."""
-    return -(-int(-(-count // 1)) // 8) * 8

@@ -56,18 +56,27 @@ def load_picture(data: bytes, box: Box, stored_size: int, size: int) -> U8:
         whole = np.zeros((4, size, size), np.uint8)
         whole[:, row : row + height, column : column + width] = read_png(data).transpose(2, 0, 1)
         return whole
+    if stored_size % size:
+        return _average_areas(load_picture(data, box, stored_size, stored_size), size)
+    factor = stored_size // size
+    top, left = row // factor, column // factor
+    bottom, right = -(-(row + height) // factor), -(-(column + width) // factor)
+    around = Image.new("RGBA", ((right - left) * factor, (bottom - top) * factor))
     with Image.open(io.BytesIO(data)) as part:
-        if stored_size % size == 0:
-            factor = stored_size // size
-            top, left = row // factor, column // factor
-            bottom, right = -(-(row + height) // factor), -(-(column + width) // factor)
-            around = Image.new("RGBA", ((right - left) * factor, (bottom - top) * factor))
-            around.paste(part, (column - left * factor, row - top * factor))
-            small = np.asarray(around.reduce(factor))
-            whole = np.zeros((4, size, size), np.uint8)
-            whole[:, top:bottom, left:right] = small.transpose(2, 0, 1)
-            return whole
-        canvas = Image.new("RGBA", (stored_size, stored_size))
-        canvas.paste(part, (column, row))
-        small = np.asarray(canvas.resize((size, size), Image.Resampling.BOX))
-        return np.ascontiguousarray(small.transpose(2, 0, 1))
+        around.paste(part, (column - left * factor, row - top * factor))
+    whole = np.zeros((4, size, size), np.uint8)
+    whole[:, top:bottom, left:right] = np.asarray(around.reduce(factor)).transpose(2, 0, 1)  # premultiplies by itself
+    return whole
+
+
+def _average_areas(picture: U8, size: int) -> U8:
+    """As Image.reduce for sizes that do not divide: pixels on a border count by the share that lies within."""
+    stored = picture.shape[1]
+    low, step = np.arange(size)[:, None] * (stored / size), stored / size
+    pixel = np.arange(stored)[None]
+    weights = (np.clip(np.minimum(pixel + 1, low + step) - np.maximum(pixel, low), 0, None) / step).astype(np.float32)
+    alpha = picture[3:].astype(np.float32)
+    premultiplied = np.concatenate([picture[:3] * alpha, alpha])
+    mean = weights @ premultiplied @ weights.T
+    colour = np.divide(mean[:3], mean[3:], out=np.zeros_like(mean[:3]), where=mean[3:] > 0)
+    return np.asarray(np.clip(np.rint(np.concatenate([colour, mean[3:]])), 0, 255), np.uint8)

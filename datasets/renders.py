@@ -230,6 +230,15 @@ def atomic_folder(final: Path) -> Iterator[Path]:
         shutil.rmtree(temporary, ignore_errors=True)
 
 
+def remove_leftovers(folder: Path) -> None:
+    """Remove what a killed run left half-written in a subject's folder (and in its textures)."""
+    for path in [*folder.glob(".*.tmp-*"), *folder.glob("textures/.*.tmp-*")]:
+        if path.is_dir():
+            shutil.rmtree(path)
+        else:
+            path.unlink()
+
+
 def write_json(path: Path, content: Any) -> None:
     """Write JSON to a temporary name, flush, rename: a reader sees the old file or the whole new one."""
     write_bytes(path, (json.dumps(content, indent=1, sort_keys=True) + "\n").encode())

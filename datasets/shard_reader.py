@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 import threading
 from collections import OrderedDict
@@ -77,7 +78,7 @@ class ShardReader:
             with h5py.File(self.path, "r") as file:
                 return np.asarray(file[name][start : start + count])
         dtype = np.dtype(column.dtype)
-        row = dtype.itemsize * int(np.prod(column.tail, dtype=np.int64))
+        row = dtype.itemsize * math.prod(column.tail)
         data = os.pread(open_file(self.path), count * row, offset + start * row)
         if len(data) != count * row:
             raise InputError(self.path, f"{name} ends early; `mpc verify` tells more")

@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from ..geometry.errors import SettingsError
 from ..geometry.mesh import PosedMesh
-from .body_shape import FACING_TOLERANCE_DEG, feet_facing, score_up
+from .body_shape import FACING_TOLERANCE_DEG, feet_facing, score_up, up_margin
 
 F64 = npt.NDArray[np.float64]
 
@@ -144,8 +144,8 @@ def _choose_up(
 def guess_up(mesh: PosedMesh) -> tuple[str, str, float]:
     """Up axis, why, and by what margin (0: a toss-up) of +y and +z; see `body_shape.UpScore`."""
     scores = {axis: score_up(mesh, np.array(AXES[axis])) for axis in ("+y", "+z")}
-    up, other = sorted(scores, key=lambda axis: -scores[axis].total)
-    margin = scores[up].total - scores[other].total
+    margin = up_margin(scores["+y"], scores["+z"])
+    up, margin = ("+y", margin) if margin >= 0 else ("+z", -margin)
     best = scores[up]
     reason = f"body shape: {best.flat:.1%} of the surface level on the ground, {best.top:.0%} wide at the top"
     return up, f"{reason}, margin {margin:.1f}", margin

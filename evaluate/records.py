@@ -82,5 +82,7 @@ def rewrite_records(path: Path, records: Iterable[ViewScores]) -> None:
 
 def from_json(content: dict[str, Any]) -> ViewScores:
     """The inverse of `asdict`."""
-    scores = {name: Score(float(score["value"]), float(score["standard_error"])) for name, score in content["scores"].items()}
+    scores = {
+        name: Score(float(score["value"]), float(score["standard_error"])) for name, score in content["scores"].items()
+    }
     return ViewScores(**{**content, "scores": scores})

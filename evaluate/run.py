@@ -19,7 +19,7 @@ from ..datasets.shard_index import read_index
 from ..datasets.torch_dataset import ViewDataset, ViewRef
 from ..datasets.units import run_units, worker_count
 from ..geometry.camera import project
-from ..geometry.closest import ClosestError
+from ..geometry.closest import ClosestError, compile_kernels
 from ..geometry.errors import SettingsError
 from ..geometry.progress import NoProgress, Progress
 from ..models.storage import LoadedRun, find_run, load_run, read_json, write_json
@@ -102,8 +102,8 @@ def evaluate(
 ) -> EvaluationResult:
     """Reconstruct the split's views and measure them; the numbers do not depend on `jobs`.
 
-    Results lie in `<run>/eval/<split>/`: records.jsonl (a line a view, appended as measured), result.json, scores.csv and
-    table.txt. What an earlier, interrupted call with the same settings measured is kept.
+    Results lie in `<run>/eval/<split>/`: records.jsonl (a line a view, appended as measured), result.json, scores.csv
+    and table.txt. What an earlier, interrupted call with the same settings measured is kept.
 
     Args:
         run: a run folder, or a folder of runs (the newest counts).
@@ -128,7 +128,9 @@ def evaluate(
     if views_per_scene is None:
         views_per_scene = CPU_VIEWS_PER_SCENE if device == "cpu" else 0
         if views_per_scene:
-            told.message(f"on the CPU, {views_per_scene} evenly spaced views of each scene are measured (--views 0 for all)")
+            told.message(
+                f"on the CPU, {views_per_scene} evenly spaced views of each scene are measured (--views 0 for all)"
+            )
     settings = EvaluationSettings(
         split=split,
         metrics=tuple(metric.name for metric in choose_metrics(metrics)),
@@ -150,6 +152,8 @@ def evaluate(
         told.message(f"{len(chosen) - len(waiting)} of {len(chosen)} views were measured before and are kept")
     told.start("Evaluate", len(waiting))
     workers = min(worker_count(jobs), max(1, len(waiting))) if device == "cpu" else 1
+    if workers > 1:
+        compile_kernels(device)  # here and once, rather than in every worker at the same time
     for record in run_units(_measure_unit, [(source, index) for index in waiting], jobs=workers, backend=backend):
         append_record(source.folder / RECORDS, record)
         done[record.key] = record
@@ -175,7 +179,12 @@ def describe(source: _Source) -> dict[str, Any]:
     settings = json.loads(json.dumps(asdict(source.settings)))
     units = {metric.name: metric.summary for metric in choose_metrics(source.settings.metrics)}
     content = {"format": FORMAT, "version": VERSION, "run": source.run.name, "networks": networks}
-    return {**content, "shards": {"folder": source.shards.name, "sha256": digests}, "settings": settings, "metrics": units}
+    return {
+        **content,
+        "shards": {"folder": source.shards.name, "sha256": digests},
+        "settings": settings,
+        "metrics": units,
+    }
 
 
 def choose_views(views: Sequence[ViewRef], per_scene: int) -> list[int]:
@@ -262,7 +271,7 @@ def _baseline(path: Path) -> MeanOccupancy | None:
 
 @contextmanager
 def _one_thread() -> Iterator[None]:
-    """One torch thread: sums in another order would move a surface by a rounding, and with it every point drawn on it."""
+    """One torch thread: sums in another order would move a surface by a rounding, and the points drawn on it."""
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     try:

@@ -34,7 +34,7 @@ def measure_p95(pair: MeshPair) -> Score:
 
 
 def measure_hausdorff(pair: MeshPair) -> Score:
-    """Both ways, centimetres, not squared: the greatest point-to-surface distance, a lower bound from the points drawn."""
+    """Both ways, centimetres, not squared: greatest point-to-surface distance, a lower bound from the points drawn."""
     greatest = max(float(pair.predicted_to_true.distances.max()), float(pair.true_to_predicted.distances.max()))
     return Score(100.0 * greatest, 0.0)
 

@@ -127,8 +127,8 @@ def format_table(result: EvaluationResult, *, views: bool = True) -> str:
     lines = [_line(head, widths), rule, *(rule if row is None else _line(row, widths) for row in body), ""]
     lines += [f"{metric.name}: {metric.summary}" for metric in metrics]
     lines.append(
-        f"IoU: of the network's answers at {result.settings['settings']['iou_points']} points of each view's pool, beside "
-        "predicting the training set's mean occupancy."
+        f"IoU: of the network's answers at {result.settings['settings']['iou_points']} points of each view's pool, "
+        "beside predicting the training set's mean occupancy."
     )
     if result.failed:
         lines.append(
@@ -155,7 +155,9 @@ def write_result(result: EvaluationResult) -> None:
     with (result.folder / "scores.csv").open("w", encoding="utf-8", newline="") as file:
         writer = csv.writer(file)
         columns = [f"{m.name}_{m.unit}{suffix}" for m in result.metrics for suffix in ("", "_standard_error")]
-        writer.writerow(["scene", "subject", "view", "yaw_deg", *columns, "iou", "baseline_iou", "evaluations", "failure"])
+        writer.writerow(
+            ["scene", "subject", "view", "yaw_deg", *columns, "iou", "baseline_iou", "evaluations", "failure"]
+        )
         for record in result.records:
             row: list[object] = [record.scene, record.subject, record.view, record.yaw_deg]
             for metric in result.metrics:

@@ -1,11 +1,13 @@
 """Closest points on a triangle mesh: a bounding-volume hierarchy on the CPU or a GPU, from one source (warp).
 
-The hierarchy names a face in float32 (coordinates about the mesh's centre); the distance to that face is then computed in
-float64. So an answer is the distance to a face of the mesh, never less than the true distance, and greater by at most the
-float32 rounding of a tie between faces: `FLOAT32_SLACK` times the mesh's half diagonal, half a micrometre for a person.
-`exact=True` compares all faces that could tie, in float64. Meshes with long needles or faces without area, on which
-float32 barycentric coordinates lose their meaning, are always measured that way.
+The hierarchy names a face in float32 (coordinates about the mesh's centre); the distance to that face is then computed
+in float64. So an answer is the distance to a face of the mesh, never less than the true distance, and greater by at
+most the float32 rounding of a tie between faces: `FLOAT32_SLACK` times the mesh's half diagonal, half a micrometre for
+a person. `exact=True` compares all faces that could tie, in float64. Meshes with long needles or faces without area, on
+which float32 barycentric coordinates lose their meaning, are always measured that way.
 """
+
+from __future__ import annotations
 
 import logging
 import os
@@ -20,8 +22,6 @@ import numpy as np
 import numpy.typing as npt
 
 from .errors import MpcError
-
-# No `from __future__ import annotations` here: warp reads the kernels' annotations as objects.
 
 F64 = npt.NDArray[np.float64]
 F32 = npt.NDArray[np.float32]
@@ -55,6 +55,13 @@ class ClosestPoints:
     distances: F64
     points: F64
     faces: I32
+
+
+def closest_points(
+    vertices: npt.ArrayLike, faces: npt.ArrayLike, points: npt.ArrayLike, *, device: str = "auto"
+) -> ClosestPoints:
+    """Closest points of one mesh, prepared for this call alone; arguments and errors as for `ClosestSurface`."""
+    return ClosestSurface(vertices, faces, device=device).query(points)
 
 
 class ClosestSurface:
@@ -98,7 +105,9 @@ class ClosestSurface:
         if not len(queries):
             raise ClosestError("no points to measure from")
         if not np.isfinite(queries).all():
-            raise ClosestError(f"{int((~np.isfinite(queries)).any(axis=1).sum())} points are not finite (NaN or infinite)")
+            raise ClosestError(
+                f"{int((~np.isfinite(queries)).any(axis=1).sum())} points are not finite (NaN or infinite)"
+            )
         parts = [self._query(queries[first : first + _CHUNK], exact) for first in range(0, len(queries), _CHUNK)]
         if len(parts) == 1:
             return parts[0]
@@ -161,6 +170,12 @@ def _prepare(corners: F64) -> tuple[F32, bool]:
     return prepared, bool(needles.any())
 
 
+def compile_kernels(device: str = "auto") -> None:
+    """Compile what queries on `device` need and keep it in warp's cache on disk: seconds the first time on a machine."""
+    triangle = np.array([[0.0, 0.0, 0.0], [1.0, 0.0, 0.0], [0.0, 1.0, 0.0]])
+    ClosestSurface(triangle, np.array([[0, 1, 2]]), device=device).query(triangle, exact=True)
+
+
 def _checked_corners(vertices: npt.ArrayLike, faces: npt.ArrayLike) -> F64:
     positions, triangles = np.asarray(vertices, np.float64), np.asarray(faces)
     if positions.ndim != 2 or positions.shape[1] != 3 or triangles.ndim != 2 or triangles.shape[1] != 3:
@@ -169,7 +184,7 @@ def _checked_corners(vertices: npt.ArrayLike, faces: npt.ArrayLike) -> F64:
         raise ClosestError("the mesh has no faces")
     if triangles.min() < 0 or triangles.max() >= len(positions):
         raise ClosestError(f"faces refer to vertex {int(triangles.max())} of {len(positions)}")
-    corners = positions[triangles]
+    corners: F64 = positions[triangles]
     if not np.isfinite(corners).all():
         raise ClosestError("the mesh has coordinates that are not finite (NaN or infinite)")
     return corners
@@ -201,6 +216,7 @@ def closest_on_triangles(
     first, second, offset = triangles[:, 1] - a, triangles[:, 2] - a, points - a
     normal = np.cross(first, second)
     squared = _dot(normal, normal)
+    within: npt.NDArray[np.bool_]
     with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
         u = _dot(np.cross(offset, second), normal) / squared
         v = _dot(np.cross(first, offset), normal) / squared
@@ -221,8 +237,9 @@ def _dot(a: F64, b: F64) -> F64:
 @lru_cache(maxsize=1)
 def load_warp() -> Any:
     """The warp module, initialised without its banner."""
-    import warp as wp
+    import warp
 
+    wp: Any = warp
     if hasattr(wp, "LOG_ERROR"):
         wp.config.log_level = wp.LOG_ERROR
     else:
@@ -234,7 +251,7 @@ def load_warp() -> Any:
 
 @contextmanager
 def _captured_stderr() -> Iterator[None]:
-    """Send what native code writes to the standard error to the log: warp complains there that it has no CUDA driver."""
+    """Send what native code writes to the standard error to the log: warp complains there of a missing driver."""
     with tempfile.TemporaryFile() as caught:
         kept = os.dup(2)
         os.dup2(caught.fileno(), 2)
@@ -250,67 +267,7 @@ def _captured_stderr() -> Iterator[None]:
 
 @lru_cache(maxsize=1)
 def _kernels() -> tuple[Any, Any]:
-    wp = load_warp()
-
-    @wp.func
-    def squared_to_segment(p: wp.vec3d, a: wp.vec3d, b: wp.vec3d) -> wp.float64:
-        edge = b - a
-        squared = wp.dot(edge, edge)
-        along = wp.float64(0.0)
-        if squared > wp.float64(0.0):
-            along = wp.clamp(wp.dot(p - a, edge) / squared, wp.float64(0.0), wp.float64(1.0))
-        gap = p - (a + along * edge)
-        return wp.dot(gap, gap)
-
-    @wp.func
-    def squared_to_triangle(p: wp.vec3d, a: wp.vec3d, b: wp.vec3d, c: wp.vec3d) -> wp.float64:
-        best = wp.min(squared_to_segment(p, a, b), wp.min(squared_to_segment(p, b, c), squared_to_segment(p, c, a)))
-        normal = wp.cross(b - a, c - a)
-        squared = wp.dot(normal, normal)
-        if squared > wp.float64(0.0):
-            u = wp.dot(wp.cross(p - a, c - a), normal) / squared
-            v = wp.dot(wp.cross(b - a, p - a), normal) / squared
-            if u >= wp.float64(0.0) and v >= wp.float64(0.0) and u + v <= wp.float64(1.0):
-                height = wp.dot(p - a, normal)
-                best = wp.min(best, height * height / squared)
-        return best
-
-    @wp.kernel(enable_backward=False)
-    def nearest_face(
-        mesh: wp.uint64,
-        points: wp.array(dtype=wp.vec3),
-        reach: wp.float32,
-        faces: wp.array(dtype=wp.int32),
-        claimed: wp.array(dtype=wp.float32),
-    ):
-        index = wp.tid()
-        found = wp.mesh_query_point_no_sign(mesh, points[index], reach)
-        faces[index] = wp.where(found.result, found.face, -1)
-        claimed[index] = wp.float32(0.0)
-        if found.result:
-            claimed[index] = wp.length(wp.mesh_eval_position(mesh, found.face, found.u, found.v) - points[index])
-
-    @wp.kernel(enable_backward=False)
-    def undercut(
-        mesh: wp.uint64,
-        corners: wp.array(dtype=wp.vec3d),
-        points: wp.array(dtype=wp.vec3d),
-        distances: wp.array(dtype=wp.float64),
-        slack: wp.float32,
-        faces: wp.array(dtype=wp.int32),
-    ):
-        index = wp.tid()
-        point = points[index]
-        centre = wp.vec3(wp.float32(point[0]), wp.float32(point[1]), wp.float32(point[2]))
-        radius = wp.float32(distances[index]) + slack
-        reach = wp.vec3(radius, radius, radius)
-        best = distances[index] * distances[index]
-        query = wp.mesh_query_aabb(mesh, centre - reach, centre + reach)
-        face = wp.int32(0)
-        while wp.mesh_query_aabb_next(query, face):
-            squared = squared_to_triangle(point, corners[3 * face], corners[3 * face + 1], corners[3 * face + 2])
-            if squared < best:
-                best = squared
-                faces[index] = face
+    load_warp()
+    from .closest_kernels import nearest_face, undercut
 
     return nearest_face, undercut

@@ -1,9 +1,10 @@
 """Signed crossings of parallel rays, exactly: how many sheets lie above a point, counted with their orientation.
 
-All rays go one way, so that a point needs only the triangles whose shadow along that way covers it, found in a flat grid.
-Whether the shadow covers it is decided edge by edge with the same float64 expression for both faces of an edge (lower end
-first), so no ray slips between two faces or counts both: on a closed surface the answer is the winding number wherever
-rounding (about 1e-12 m) cannot move the point across the surface. Embree's float32 rays have no such guarantee.
+All rays go one way, so that a point needs only the triangles whose shadow along that way covers it, found in a flat
+grid. Whether the shadow covers it is decided edge by edge with the same float64 expression for both faces of an edge
+(lower end first), so no ray slips between two faces or counts both: on a closed surface the answer is the winding
+number wherever rounding (about 1e-12 m) cannot move the point across the surface. Embree's float32 rays have no such
+guarantee.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ I64 = npt.NDArray[np.int64]
 
 logger = logging.getLogger(__name__)
 
-# The rays lean by these slopes against their axis, so that they meet no edge of axis-aligned or lattice geometry head on.
+# The rays lean by these slopes against their axis, so that they meet no edge of axis-aligned geometry head on.
 LEAN = (0.0123456789, 0.0098765432)
 CELLS_PER_FACE = 1.0
 MAX_CELLS = 2048
@@ -109,7 +110,7 @@ def count_crossings(index: CrossingIndex, points: F64) -> I32:
     """
     kernel, reason = compiled_kernel()
     if kernel is None:
-        logger.info("counting crossings in NumPy: %s", reason)
+        logger.warning("counting crossings in NumPy, ten times slower: %s", reason)
         return count_crossings_numpy(index, points)
     warp = load_warp()
     sheared = to_ray_coordinates(np.asarray(points, np.float64), index.axis)

@@ -88,8 +88,8 @@ class Oriented:
 def orient(mesh: PosedMesh) -> Oriented:
     """Turn faces so that each part of a mesh faces outward.
 
-    Within a patch (faces joined by edges of exactly two faces) the lesser part by area follows the greater. A closed part
-    is turned to have positive volume, so a shell within another one counts as solid, not as a cavity. An open
+    Within a patch (faces joined by edges of exactly two faces) the lesser part by area follows the greater. A closed
+    part is turned to have positive volume, so a shell within another one counts as solid, not as a cavity. An open
     patch is turned where rays say so.
     """
     vertices, faces, numbers = weld(mesh)

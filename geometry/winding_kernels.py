@@ -1,10 +1,12 @@
 """Compiled twins of NumPy code beside: crossings.py and winding.py. Imports Warp: import inside functions only."""
 
+# mypy: ignore-errors
+# Kernels are Warp's own language in Python's clothes: their annotations are calls, which mypy cannot read.
+# No "from __future__ import annotations" here: Warp reads the annotations as objects.
+
 from typing import Any
 
 import warp as wp
-
-# No "from __future__ import annotations" here: Warp reads the annotations as objects.
 
 
 @wp.func
@@ -42,7 +44,7 @@ def crossings(
     p = points[i]
     row = int(wp.floor((p[0] - low[0]) / cell[0]))
     column = int(wp.floor((p[1] - low[1]) / cell[1]))
-    total = 0
+    total = wp.int32(0)  # a plain 0 would be a constant to Warp
     if row >= 0 and row < cells[0] and column >= 0 and column < cells[1]:
         place = row * cells[1] + column
         for k in range(start[place], start[place + 1]):
@@ -60,25 +62,55 @@ def crossings(
 
 
 @wp.kernel
-def solid_angle_sum(
+def boundary_term(
     points: wp.array(dtype=wp.vec3d),
-    corners: wp.array(dtype=wp.vec3d),
-    winding: wp.array(dtype=wp.float64),
+    begin: wp.array(dtype=wp.vec3d),
+    end: wp.array(dtype=wp.vec3d),
+    centre: wp.array(dtype=wp.vec3d),
+    area: wp.array(dtype=wp.vec3d),
+    radius: wp.array(dtype=wp.float64),
+    spanned: wp.array(dtype=wp.float64),
+    skip: wp.array(dtype=wp.int32),
+    direction: wp.vec3d,
+    tolerance: wp.float64,
+    part: wp.array(dtype=wp.float64),
+    error: wp.array(dtype=wp.float64),
 ):
-    """One point: van Oosterom and Strackee's angle of every triangle."""
+    """One point: walk the tree, take far runs as one, sum solid angles of (-direction, begin, end)."""
     i = wp.tid()
     p = points[i]
+    four_pi = wp.float64(12.566370614359172)
     total = wp.float64(0.0)
-    for face in range(corners.shape[0] // 3):
-        a = corners[3 * face] - p
-        b = corners[3 * face + 1] - p
-        c = corners[3 * face + 2] - p
-        la = wp.length(a)
-        lb = wp.length(b)
-        lc = wp.length(c)
-        denominator = la * lb * lc + wp.dot(a, b) * lc + wp.dot(b, c) * la + wp.dot(c, a) * lb
-        total += wp.atan2(wp.dot(a, wp.cross(b, c)), denominator)
-    winding[i] = total / wp.float64(6.283185307179586)
+    bound = wp.float64(0.0)
+    node = wp.int32(0)
+    while node < skip.shape[0]:
+        rho = radius[node]
+        take = rho < wp.float64(0.0)
+        if not take and tolerance > wp.float64(0.0):
+            r = centre[node] - p
+            distance = wp.length(r)
+            gap = distance - rho
+            if gap > rho:
+                miss = wp.float64(2.0) * spanned[node] * rho / (gap * gap * gap) / four_pi
+                along = wp.dot(r, direction)
+                aside = wp.length(r - along * direction)
+                # A run that the ray itself may pass cannot be replaced by its chord: crossings were counted at the run.
+                if miss < tolerance and (aside > rho or along < -rho):
+                    take = True
+                    bound += miss
+                    total += wp.dot(area[node], r) / (distance * distance * distance)
+        if take:
+            a = begin[node] - p
+            b = end[node] - p
+            la = wp.length(a)
+            lb = wp.length(b)
+            denominator = la * lb + wp.dot(a, b) - wp.dot(direction, a) * lb - wp.dot(direction, b) * la
+            total -= wp.float64(2.0) * wp.atan2(wp.dot(direction, wp.cross(a, b)), denominator)
+            node = skip[node]
+        else:
+            node += 1
+    part[i] = total / four_pi
+    error[i] = bound
 
 
 def load_crossings() -> Any:
@@ -87,7 +119,7 @@ def load_crossings() -> Any:
     return crossings
 
 
-def load_solid_angles() -> Any:
+def load_boundary_term() -> Any:
     """Compile (or load from Warp's cache) and return the kernel."""
     wp.load_module(__name__, device="cpu")
-    return solid_angle_sum
+    return boundary_term

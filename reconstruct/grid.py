@@ -88,7 +88,8 @@ def _fill(codes: npt.NDArray[np.uint8]) -> Bools:
         # A slab at a time: the index of the last known node takes two more bytes a node.
         for slab in lines if lines.shape[0] > 1 else [lines]:
             _fill_lines(slab)
-    return filled == 2
+    inside: Bools = filled == 2
+    return inside
 
 
 def _fill_lines(lines: npt.NDArray[np.uint8]) -> None:

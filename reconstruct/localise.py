@@ -1,19 +1,20 @@
 """Where the surface is: coarse-to-fine localisation over any occupancy, without loss against the dense grid.
 
-MonoPort (Li et al., ECCV 2020, "surface localization") evaluates a coarse grid, interpolates it, asks the network at the
-nodes whose interpolated binary value is neither 0 nor 1, and re-examines the neighbours of nodes that contradict the
-interpolation until none does. Much of what it asks lies in coarse cells that the surface only grazes.
+MonoPort (Li et al., ECCV 2020, "surface localization") evaluates a coarse grid, interpolates it, asks the network at
+the nodes whose interpolated binary value is neither 0 nor 1, and re-examines the neighbours of nodes that contradict
+the interpolation until none does. Much of what it asks lies in coarse cells that the surface only grazes.
 
 Here the contradictions themselves drive the search. A sign change along a coarse edge promises a surface, so it is
-bisected down to an edge of the next level; from there the surface is followed: all corners of a cell with both signs are
-asked, then those of its neighbours across mixed edges, until no new cell is mixed. What is asked at a level is then
-exactly the corners of the cells that the surface passes through, which marching cubes needs anyway, plus the bisections.
+bisected down to an edge of the next level; from there the surface is followed: all corners of a cell with both signs
+are asked, then those of its neighbours across mixed edges, until no new cell is mixed. What is asked at a level is then
+exactly the corners of the cells that the surface passes, which marching cubes needs anyway, plus the bisections.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -37,9 +38,7 @@ _CELLS_AROUND_EDGE = [
     [(0, 0, 0), (-1, 0, 0), (0, -1, 0), (-1, -1, 0)],
 ]
 _CORNERS = [(i, j, k) for i in (0, 1) for j in (0, 1) for k in (0, 1)]
-_DIAGONALS = [
-    (i, j, k) for i in (-1, 0, 1) for j in (-1, 0, 1) for k in (-1, 0, 1) if abs(i) + abs(j) + abs(k) > 1
-]
+_DIAGONALS = [(i, j, k) for i in (-1, 0, 1) for j in (-1, 0, 1) for k in (-1, 0, 1) if abs(i) + abs(j) + abs(k) > 1]
 
 
 class FieldError(MpcError):
@@ -58,9 +57,9 @@ def localise(
 ) -> LocalisedGrid:
     """Ask an occupancy only where the surface passes, on the nodes linspace(-1, 1, resolution)^3 of view space.
 
-    Every connected surface that changes the sign along at least one edge of the `start` grid is found whole: the marching
-    cubes mesh of the result is that of the dense grid. A surface that slips between the nodes of the start grid is
-    missed; a finer `start` or `seeds` inside it find it. No node is asked twice.
+    Every connected surface that changes the sign along at least one edge of the `start` grid is found whole: the
+    marching cubes mesh of the result is that of the dense grid. A surface that slips between the nodes of the start
+    grid is missed; a finer `start` or `seeds` inside it find it. No node is asked twice.
 
     Args:
         occupancy: (n, 3) float32 points, view space -> (n,) values, array or tensor, inside above `threshold`.
@@ -85,7 +84,7 @@ def localise(
     search.ask(search.lattice(strides[0]))
     edges = search.mixed_edges(search.lattice(strides[0]), strides[0])
     counts.append(search.evaluations)
-    for level, (coarse, fine) in enumerate(zip(strides[:-1], strides[1:], strict=True)):
+    for level, (coarse, fine) in enumerate(pairwise(strides)):
         edges = search.refine(edges, coarse, fine, level)
         counts.append(search.evaluations - sum(counts))
     if seeds is not None and len(seeds):
@@ -115,13 +114,15 @@ def default_levels(start: int, resolution: int) -> tuple[int, ...]:
 
 
 def check_levels(levels: Sequence[int], resolution: int) -> None:
-    """Raise SettingsError unless each level's spacing divides that of the level before, and the last is `resolution`."""
+    """Raise SettingsError unless each level refines the one before by a power of two and the last is `resolution`."""
     if not levels or levels[-1] != resolution or levels[0] < 2 or len(levels) > 7:
         raise SettingsError(f"levels {tuple(levels)}: 1 to 7 of them, the last {resolution}, all at least 2")
-    for coarse, fine in zip(levels[:-1], levels[1:], strict=True):
+    for coarse, fine in pairwise(levels):
         ratio, rest = divmod(fine - 1, coarse - 1)
         if rest or ratio < 2 or ratio & (ratio - 1):
-            raise SettingsError(f"resolution {fine} does not refine {coarse}: {fine} - 1 must be 2, 4, 8, … times {coarse} - 1")
+            raise SettingsError(
+                f"resolution {fine} does not refine {coarse}: {fine} - 1 must be 2, 4, 8, … times {coarse} - 1"
+            )
 
 
 def _box_of(nodes: I64, resolution: int) -> tuple[tuple[int, int, int], tuple[int, int, int]] | None:
@@ -151,7 +152,8 @@ class _Search:
     def lattice(self, stride: int) -> I64:
         ticks = np.arange(0, self.resolution, stride, dtype=np.int64)
         i, j, k = ticks * self.steps[0], ticks * self.steps[1], ticks
-        return (i[:, None, None] + j[None, :, None] + k[None, None, :]).ravel()
+        nodes: I64 = (i[:, None, None] + j[None, :, None] + k[None, None, :]).ravel()
+        return nodes
 
     def ask(self, nodes: I64) -> None:
         """Evaluate nodes (N,) that are unknown and differ from one another."""
@@ -165,9 +167,12 @@ class _Search:
         self.evaluations += len(nodes)
 
     def coordinate(self, nodes: I64, axis: int) -> I64:
-        return nodes // self.steps[axis] % self.resolution
+        position: I64 = nodes // self.steps[axis] % self.resolution
+        return position
 
-    def shift(self, nodes: I64, offset: tuple[int, int, int], stride: int, room: int = 0) -> tuple[I64, npt.NDArray[np.bool_]]:
+    def shift(
+        self, nodes: I64, offset: tuple[int, int, int], stride: int, room: int = 0
+    ) -> tuple[I64, npt.NDArray[np.bool_]]:
         """Nodes moved by `offset` strides, and which of them stay inside the grid with `room` strides above them."""
         fits = np.ones(len(nodes), np.bool_)
         for axis, step in enumerate(offset):
@@ -231,7 +236,8 @@ class _Search:
         """Coarse edges along which no fine edge is known to be mixed."""
         along = edges[:, None] // 3 + np.arange(0, coarse + 1, fine) * self.steps[edges % 3][:, None]
         codes = self.store.codes(along)
-        return edges[~((codes[:, 1:] ^ codes[:, :-1]) == 3).any(axis=1)]
+        resolved: npt.NDArray[np.bool_] = ((codes[:, 1:] ^ codes[:, :-1]) == 3).any(axis=1)
+        return edges[~resolved]
 
     def bisect(self, edges: I64, coarse: int, fine: int) -> I64:
         """Halve mixed edges until they are `fine` long; their ends stay on different sides."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -45,7 +46,7 @@ def extract_mesh(grid: LocalisedGrid, *, largest_component: bool = False) -> Sur
     Raises:
         NoSurfaceError: the field is inside everywhere or nowhere.
     """
-    from skimage.measure import marching_cubes  # slow to import, and `mpc --help` comes by here
+    from skimage import measure  # slow to import
 
     if grid.surface_box is None:
         inside = bool(grid.values[0] > grid.threshold)
@@ -56,6 +57,7 @@ def extract_mesh(grid: LocalisedGrid, *, largest_component: bool = False) -> Sur
         )
     low = np.array(grid.surface_box[0], np.float64)
     # "ascent" turns the faces outward, seen in right-handed view space, for fields that are greater inside.
+    marching_cubes: Any = measure.marching_cubes
     vertices, faces, _, _ = marching_cubes(
         grid.volume(grid.surface_box), grid.threshold, gradient_direction="ascent", allow_degenerate=False
     )
@@ -79,7 +81,9 @@ def keep_largest_component(mesh: SurfaceMesh) -> SurfaceMesh:
 
     count, faces = len(mesh.vertices), mesh.faces
     starts, ends = faces[:, [0, 1]].ravel(), faces[:, [1, 2]].ravel()
-    _, labels = connected_components(coo_matrix((np.ones(len(starts), np.bool_), (starts, ends)), (count, count)), False)
+    _, labels = connected_components(
+        coo_matrix((np.ones(len(starts), np.bool_), (starts, ends)), (count, count)), False
+    )
     corners = mesh.vertices[faces]
     areas = np.linalg.norm(np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0]), axis=1)
     kept = labels[faces[:, 0]] == np.argmax(np.bincount(labels[faces[:, 0]], areas))

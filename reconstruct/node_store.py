@@ -25,9 +25,9 @@ class NodeStore:
 
     Attributes:
         resolution: nodes a side.
-        states: (resolution^3,) uint8. Bits 0 and 1: 0 unknown, 1 outside, 2 inside. The other bits mark, level by level,
-            the cells (named by their lowest corner) whose corners have all been asked. The bytes are an anonymous
-            memory map, so pages never written cost nothing: 1025^3 takes 1.1 GB of addresses and a part of that in memory.
+        states: (resolution^3,) uint8. Bits 0 and 1: 0 unknown, 1 outside, 2 inside. The other bits mark, level by
+            level, the cells (named by their lowest corner) whose corners have all been asked. The bytes are an
+            anonymous memory map, so pages never written cost nothing: 1025^3 is 1.1 GB of addresses, not of memory.
     """
 
     resolution: int
@@ -50,7 +50,7 @@ class NodeStore:
         self._values.append(values)
 
     def take_cells(self, cells: I64, level: int) -> I64:
-        """Those of `cells` not taken before at this level, each once, in rising order; they count as taken from now on."""
+        """Those of `cells` not taken before at this level, each once, in rising order; from now on they are taken."""
         bit = np.uint8(4 << level)
         fresh = np.unique(cells[(self.states[cells] & bit) == 0])
         self.states[fresh] |= bit

@@ -74,4 +74,5 @@ def reconstruct_field(
 def vertex_colours(view: ViewField, mesh: SurfaceMesh, calibration: F64) -> U8:
     """(V, 3) uint8: the texture network's colour at every vertex of a world-space mesh."""
     values = view.colours(project(mesh.vertices, calibration).astype(np.float32))
-    return np.rint(np.clip(values, 0.0, 1.0) * 255.0).astype(np.uint8)
+    colours: U8 = np.rint(np.clip(values, 0.0, 1.0) * 255.0).astype(np.uint8)
+    return colours

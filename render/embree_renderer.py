@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -17,7 +18,7 @@ from scipy.sparse.csgraph import connected_components
 from ..geometry.camera import OrthographicCamera, project, view_to_pixels
 from ..geometry.mesh import PosedMesh
 from ..geometry.rays import Hits, RayScene, ray_scene
-from ..geometry.surface import albedo_at
+from .cutouts import first_visible
 from .layers import RenderLayers, render_layers, view_rays
 from .parts import MeshPart, split_parts
 from .textures import MipTexture, mip_level
@@ -34,8 +35,6 @@ U8 = npt.NDArray[np.uint8]
 SUBPIXELS: F64 = np.array([(3, -1), (1, 3), (-1, -3), (-3, 1)]) / 8.0
 # Neighbours further apart in depth than this many pixels lie on an edge.
 EDGE_PIXELS = 3.0
-# A cut-out surface is looked through at most this often.
-MAX_CUTOUTS = 16
 
 
 @dataclass(frozen=True, eq=False)
@@ -71,13 +70,18 @@ class EmbreeRenderer:
             chosen = np.flatnonzero(mesh.face_material == part.material)
             self._local[chosen] = np.arange(len(chosen))
         self._chart = _charts(mesh)
-        self._cut_out = np.array([material.alpha_mode == "mask" for material in mesh.materials])
 
     def colour(self, camera: OrthographicCamera, vertex_irradiance: F32) -> U8:
         """See render/renderer.py."""
         corners = view_to_pixels(project(self._mesh.vertices, camera.calibration), *self._size)[:, ::-1]
         samples = self._samples(camera, corners)
-        premultiplied = np.zeros((self._size[0] * self._size[1], 4), np.float64)
+        picture = np.zeros((*self._size, 4), np.uint8)
+        number = np.zeros(self._size[0] * self._size[1], np.int32)
+        number[samples.pixel] = 1
+        pixels = np.flatnonzero(number)
+        number[pixels] = np.arange(len(pixels))
+        place = number[samples.pixel]
+        premultiplied = np.zeros((len(pixels), 4), np.float64)
         for index, part in enumerate(self._parts):
             chosen = np.flatnonzero(self._part_of[self._mesh.face_material[samples.face]] == index)
             if not len(chosen):
@@ -87,9 +91,10 @@ class EmbreeRenderer:
             colour *= samples.share[chosen, None]
             for channel in range(4):
                 premultiplied[:, channel] += np.bincount(
-                    samples.pixel[chosen], colour[:, channel], minlength=len(premultiplied)
+                    place[chosen], colour[:, channel], minlength=len(premultiplied)
                 )
-        return _to_bytes(premultiplied).reshape(*self._size, 4)
+        picture.reshape(-1, 4)[pixels] = _to_bytes(premultiplied)
+        return picture
 
     def albedo(self, camera: OrthographicCamera) -> U8:
         """See render/renderer.py."""
@@ -105,11 +110,11 @@ class EmbreeRenderer:
         """Display colours (N, 4) float32 in [0, 1] of the chosen samples, all on one part; `lit` (its vertices, 4)."""
         face, weights = samples.face[chosen], samples.weights[chosen]
         local = part.faces[self._local[face]]
-        colour = np.einsum("nk,nkc->nc", weights, lit[local]) * np.asarray(part.colour, np.float32)
+        colour = _weighted(lit, local, weights) * np.asarray(part.colour, np.float32)
         texture = self._textures[index]
         if texture is not None and part.uv is not None:
             uv_corners = part.uv[local]
-            uv = np.einsum("nk,nkc->nc", weights.astype(np.float64), uv_corners)
+            uv = _weighted(part.uv, local, weights)
             level = mip_level(uv_corners, corners[self._mesh.faces[face]], texture.size)
             colour *= texture.sample(uv, level) * np.float32(1.0 / 255.0)
         shaded: F32 = np.clip(colour, 0.0, 1.0, out=colour)
@@ -149,28 +154,7 @@ class EmbreeRenderer:
         x = (2.0 * np.asarray(columns, np.float64) + 1.0) / width - 1.0
         y = (2.0 * np.asarray(rows, np.float64) + 1.0) / height - 1.0
         origins, direction = view_rays(camera, np.column_stack([x, y]))
-        hits = self._scene.first_hit(origins, direction)
-        return self._through_cutouts(hits, origins, direction) if self._cut_out.any() else hits
-
-    def _through_cutouts(self, hits: Hits, origins: F64, direction: F64) -> Hits:
-        face, distance, barycentric = hits.face.copy(), hits.distance.copy(), hits.barycentric.copy()
-        cutoff = np.array([material.alpha_cutoff for material in self._mesh.materials])
-        step = 4 * self._scene.resolution_m + 1e-6
-        check = np.flatnonzero(hits.hit)
-        for _ in range(MAX_CUTOUTS):
-            material = self._mesh.face_material[face[check]]
-            check = check[self._cut_out[material]]
-            material = self._mesh.face_material[face[check]]
-            weights = Hits(face[check], distance[check], barycentric[check]).weights()
-            check = check[albedo_at(self._mesh, face[check], weights)[:, 3] < cutoff[material]]
-            if not len(check):
-                break
-            travelled = distance[check].astype(np.float64) + step
-            onward = self._scene.first_hit(origins[check] + direction * travelled[:, None], direction)
-            face[check], barycentric[check] = onward.face, onward.barycentric
-            distance[check] = (travelled + onward.distance).astype(np.float32)
-            check = check[onward.hit]
-        return Hits(face, distance, barycentric)
+        return first_visible(self._mesh, self._scene, origins, direction)
 
     def _edges(self, camera: OrthographicCamera, hits: Hits, shape: tuple[int, ...]) -> Bools:
         """(N,) bool: pixels beside one that sees nothing, another shell or chart, or a much different depth."""
@@ -200,6 +184,14 @@ class EmbreeRenderer:
         missed = np.zeros(len(hits.face), bool)
         missed[pixel[distance < seen - EDGE_PIXELS * camera.extent_m / min(self._size)]] = True
         return missed
+
+
+def _weighted(values: npt.NDArray[Any], corners: I32, weights: F32) -> npt.NDArray[Any]:
+    """Values (V, C) at corners (N, 3), weighted: (N, C)."""
+    total = values.take(corners[:, 0], axis=0) * weights[:, :1]
+    total += values.take(corners[:, 1], axis=0) * weights[:, 1:2]
+    total += values.take(corners[:, 2], axis=0) * weights[:, 2:]
+    return total
 
 
 def _charts(mesh: PosedMesh) -> I32:

@@ -13,6 +13,7 @@ from ..geometry.errors import SettingsError
 from ..geometry.mesh import PosedMesh
 from ..geometry.rays import Hits, ray_scene
 from ..geometry.surface import albedo_at, interpolate
+from .cutouts import first_visible
 
 F32 = npt.NDArray[np.float32]
 F64 = npt.NDArray[np.float64]
@@ -76,7 +77,7 @@ def render_layers(
         wanted = [name for name in names if name.endswith("_back") == (side == "back")]
         if wanted:
             origins, direction = view_rays(camera, xy, backwards=side == "back")
-            hits = ray_scene(mesh).first_hit(origins, direction)
+            hits = first_visible(mesh, ray_scene(mesh), origins, direction)
             found |= _side_layers(mesh, camera, hits, wanted)
     shaped = {name: np.ascontiguousarray(flat.reshape(height, width, *flat.shape[1:])) for name, flat in found.items()}
     return RenderLayers(**shaped)

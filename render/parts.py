@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ..geometry.mesh import PosedMesh
+from .textures import cut_texture
 
 F32 = npt.NDArray[np.float32]
 I32 = npt.NDArray[np.int32]
@@ -20,7 +21,9 @@ class MeshPart:
 
     Attributes:
         material: index into the mesh's materials.
-        texture: (H, W, 4) uint8; alpha 255 unless the material is cut out; None for a plain colour.
+        cut_out: the material has holes.
+        texture: (H, W, 4) uint8; None for a plain colour. Alpha is 255 throughout, or where cut out 0 or 255, with the
+            colours around a hole continued into it.
         colour: RGBA factor in [0, 1].
         vertex: (N,) int32, the mesh's vertex each of the part's is a copy of.
         positions: (N, 3) float32, world metres.
@@ -30,6 +33,7 @@ class MeshPart:
     """
 
     material: int
+    cut_out: bool
     texture: U8 | None
     colour: tuple[float, float, float, float]
     vertex: I32
@@ -39,7 +43,7 @@ class MeshPart:
     vertex_colours: F32 | None
 
     def colours(self, vertex_irradiance: F32) -> F32:
-        """(N, 4) float32: irradiance (V, 3) of the mesh's vertices times vertex colours; alpha 1 if opaque."""
+        """(N, 4) float32: irradiance (V, 3) of the mesh's vertices times vertex colours; alpha 1."""
         colours = np.ones((len(self.vertex), 4), np.float32)
         colours[:, :3] = vertex_irradiance[self.vertex]
         if self.vertex_colours is not None:
@@ -63,17 +67,20 @@ def split_parts(mesh: PosedMesh) -> list[MeshPart]:
         else:
             vertex, faces = np.unique(corners, return_inverse=True)
             uv = None
+        cut_out = material.alpha_mode == "mask"
         texture = material.texture if textured else None
-        if texture is not None and material.alpha_mode == "opaque" and texture[..., 3].min() < 255:
+        if texture is not None and cut_out:
+            texture = cut_texture(texture, material.alpha_cutoff / max(material.colour[3], 1e-6))
+        elif texture is not None and texture[..., 3].min() < 255:
             texture = np.dstack([texture[..., :3], np.full(texture.shape[:2], 255, np.uint8)])
         colours = None
         if mesh.vertex_colours is not None:
             colours = mesh.vertex_colours[vertex].astype(np.float32) / np.float32(255.0)
-            if material.alpha_mode == "opaque":
-                colours[:, 3] = 1.0
+            colours[:, 3] = 1.0
         parts.append(
             MeshPart(
                 int(number),
+                cut_out,
                 texture,
                 material.colour,
                 vertex.astype(np.int32),

@@ -11,9 +11,11 @@ U8 = npt.NDArray[np.uint8]
 def straight_alpha(premultiplied: U8) -> U8:
     """(H, W, 4) uint8 straight-alpha copy of a premultiplied picture, contiguous; alpha 0 becomes (0, 0, 0, 0)."""
     picture = np.array(premultiplied, order="C")
-    rows, columns = np.nonzero((picture[..., 3] > 0) & (picture[..., 3] < 255))
-    edge = picture[rows, columns].astype(np.float32)
+    flat = picture.reshape(-1, 4)
+    alpha = np.ascontiguousarray(flat[:, 3])
+    partial = np.flatnonzero((alpha > 0) & (alpha < 255))
+    edge = flat[partial].astype(np.float32)
     edge[:, :3] *= 255.0 / edge[:, 3:]
-    picture[rows, columns] = np.minimum(np.rint(edge), 255.0).astype(np.uint8)
-    picture[picture[..., 3] == 0] = 0
+    flat[partial] = np.minimum(np.rint(edge), 255.0).astype(np.uint8)
+    flat *= (alpha > 0)[:, None]
     return picture

@@ -5,7 +5,8 @@ from __future__ import annotations
 import atexit
 import os
 import threading
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
@@ -46,7 +47,11 @@ def shared_context(platform: str, height: int, width: int) -> Any:
             raise SettingsError(f"PYOPENGL_PLATFORM is {loaded!r}, but {platform!r} was chosen")
         import pyrender
 
-        _context.update(owner=here, renderer=pyrender.OffscreenRenderer(width, height))
+        try:
+            renderer = pyrender.OffscreenRenderer(width, height)
+        except Exception as error:  # whatever the driver, PyOpenGL's bindings or an assertion of pyrender's bring up
+            raise SettingsError(f"no OpenGL context in this process ({error!r}); use --renderer embree") from error
+        _context.update(owner=here, renderer=renderer)
         atexit.register(close_context)
     renderer = _context["renderer"]
     renderer.viewport_width, renderer.viewport_height = width, height
@@ -104,7 +109,8 @@ class PyrenderRenderer:
             self._scene.remove_node(self._mesh_node)
         self._mesh_node = self._scene.add(pyrender.Mesh(primitives))
         self._place(camera)
-        picture, _ = self._offscreen.render(self._scene, flags=self._flags)
+        with _coverage_from_alpha(any(part.cut_out for part in self._parts)):
+            picture, _ = self._offscreen.render(self._scene, flags=self._flags)
         return straight_alpha(picture)
 
     def albedo(self, camera: OrthographicCamera) -> U8:
@@ -130,13 +136,29 @@ class PyrenderRenderer:
         if self._camera_node is not None:
             self._scene.remove_node(self._camera_node)
         # The cube lies between 1.5 and 2.5 extents from the eye; what sticks out of it by half as much is drawn too.
-        # pyrender divides xmag by nothing: the picture spans [-xmag, xmag] whatever its aspect, as view space does.
         lens = pyrender.OrthographicCamera(extent / 2, extent / 2, znear=extent, zfar=3 * extent)
         pose = np.eye(4)
         right, down, away = camera.rotation
-        pose[:3, :3] = np.stack([right, -down, -away], axis=1)
+        # pyrender widens the view of a picture that is not square; view space always spans the picture.
+        height, width = self._size
+        pose[:3, :3] = np.stack([right * (height / width), -down, -away], axis=1)
         pose[:3, 3] = np.asarray(camera.centre_world) - away * 2 * extent
         self._camera_node = self._scene.add(lens, pose=pose)
+
+
+@contextmanager
+def _coverage_from_alpha(wanted: bool) -> Iterator[None]:
+    """Cut-outs: pyrender's flat shader discards nothing, so alpha decides how many of a pixel's samples are drawn."""
+    from OpenGL.GL import GL_SAMPLE_ALPHA_TO_COVERAGE, GL_SAMPLE_ALPHA_TO_ONE, glDisable, glEnable
+
+    states = (GL_SAMPLE_ALPHA_TO_COVERAGE, GL_SAMPLE_ALPHA_TO_ONE) if wanted else ()
+    for state in states:
+        glEnable(state)
+    try:
+        yield
+    finally:
+        for state in states:
+            glDisable(state)
 
 
 def _material(part: MeshPart) -> Any:

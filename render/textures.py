@@ -92,6 +92,26 @@ def mip_level(uv_corners: Floats, pixel_corners: Floats, size: tuple[int, int]) 
     return np.asarray(0.5 * np.log2(np.maximum(squared, 1e-12)), np.float64)
 
 
+def cut_texture(texture: U8, cutoff: float) -> U8:
+    """(H, W, 4) uint8 with alpha 0 below `cutoff` (a share of 255) and 255 from it on, ready to be filtered.
+
+    The colours of holes, often black or white, would bleed into the edges; they are replaced by those around them
+    (push and pull over the mip-maps: Gortler et al., "The Lumigraph", 1996, section 3.4).
+    """
+    solid = (texture[..., 3] >= cutoff * 255.0).astype(np.float32)[..., None]
+    pyramid = [np.concatenate([texture[..., :3] * solid, solid], axis=-1)]
+    while min(pyramid[-1].shape[:2]) > 1:
+        fine = pyramid[-1][: pyramid[-1].shape[0] // 2 * 2, : pyramid[-1].shape[1] // 2 * 2]
+        pyramid.append(0.25 * (fine[::2, ::2] + fine[1::2, ::2] + fine[::2, 1::2] + fine[1::2, 1::2]))
+    filled = pyramid[-1]
+    for level in reversed(pyramid[:-1]):
+        rows = np.minimum(np.arange(level.shape[0]) // 2, filled.shape[0] - 1)
+        columns = np.minimum(np.arange(level.shape[1]) // 2, filled.shape[1] - 1)
+        filled = np.where(level[..., 3:] > 0, level, filled[rows][:, columns])
+    colours = filled[..., :3] / np.maximum(filled[..., 3:], 1e-6)
+    return np.concatenate([np.rint(colours), solid * 255.0], axis=-1).astype(np.uint8)
+
+
 def _half(level: U8) -> U8:
     height, width = level.shape[:2]
     size = (max(1, width // 2), max(1, height // 2))

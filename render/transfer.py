@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ..geometry.mesh import PosedMesh
-from ..geometry.rays import RayScene
+from ..geometry.rays import RayScene, spatial_order
 from .occluders import solid_faces
 from .sh import COEFFICIENTS, LAMBERT, fibonacci_directions, sh_basis
 from .shading_points import shading_points
@@ -29,8 +29,9 @@ OFFSET_SHARE = 5e-5
 # Rays flatter than this (cosine to the normal) are left out: 1 % of the light, a tenth of the rays, most of the acne.
 # What they would have met counts as open.
 LEAST_COSINE = 0.1
-# Points a chunk: with 128 directions about 20 MiB of rays.
-CHUNK_POINTS = 4096
+# Points a chunk: with 128 directions about 16,000 rays, which stay in the processor's cache; with sixteen times as many
+# Embree takes twice as long.
+CHUNK_POINTS = 256
 # A point that sees less than this share of its own side, and more than the other share of its back side, lies on a face
 # wound the wrong way: it takes the light of its back side. The back of a closed surface sees nothing, even in a deep
 # crease; the inside of a scan sees a little through its holes.
@@ -74,21 +75,23 @@ def radiance_transfer(mesh: PosedMesh, *, rays: int = 128) -> F32:
 
 def _cast(scene: RayScene, positions: F64, normals: F64, directions: F64, offset_m: float) -> tuple[F32, F32]:
     """(N, 9) transfer and (N,) cosine-weighted share of the hemisphere that is open."""
-    origins = (positions + normals * offset_m - scene.centre_world).astype(np.float32)
-    narrow_normals, narrow_directions = normals.astype(np.float32), directions.astype(np.float32)
+    # Neighbours first, in space and in direction: what a ray has fetched of Embree's tree serves the next.
+    order = spatial_order(positions)
+    directions = directions[spatial_order(directions)]
+    origins = (positions + normals * offset_m - scene.centre_world).astype(np.float32)[order]
+    narrow_normals, narrow_directions = normals.astype(np.float32)[order], directions.astype(np.float32)
     # 4 pi / rays each, over pi.
     basis = (sh_basis(directions) * (4.0 / len(directions))).astype(np.float32)
     blocked = np.zeros((len(positions), COEFFICIENTS), np.float32)
     for start in range(0, len(positions), CHUNK_POINTS):
         part = slice(start, start + CHUNK_POINTS)
         cosine = narrow_normals[part] @ narrow_directions.T
-        # A vertex's rays follow one another: they meet the same part of Embree's tree.
-        cast = np.flatnonzero(cosine > LEAST_COSINE)
-        vertex, direction = np.divmod(cast, len(directions))
+        vertex, direction = np.nonzero(cosine > LEAST_COSINE)
         hit = scene.occluded_local(origins[part].take(vertex, axis=0), narrow_directions.take(direction, axis=0))
-        weight = np.zeros(cosine.size, np.float32)
-        weight[cast] = cosine.reshape(-1)[cast] * hit
-        blocked[part] = weight.reshape(cosine.shape) @ basis
+        vertex, direction = vertex[hit], direction[hit]
+        weight = np.zeros_like(cosine)
+        weight[vertex, direction] = cosine[vertex, direction]
+        blocked[order[part]] = weight @ basis
     transfer = (open_transfer(normals) - blocked).astype(np.float32)
     seen = transfer[:, 0] / np.float32(np.sqrt(1.0 / (4.0 * np.pi)))
     return transfer, seen

@@ -21,6 +21,8 @@ Bools = npt.NDArray[np.bool_]
 UNIFORM = "uniform"
 # Gaussian noise beyond this many sigmas of the view cubes is put on the lattice's border (about once in 1e9 points).
 NOISE_REACH = 6.0
+# Share of doubtful points (winding number near one half) above which a scene is reported.
+REPORTED_DOUBT = 0.05
 
 
 @dataclass(frozen=True, eq=False)
@@ -105,7 +107,11 @@ def sample_occupancy(
     height = rng.uniform(-half_height, half_height, uniform_count)
     uniform = np.stack([distance * np.sin(angle), height, distance * np.cos(angle)], axis=1) + centre
     sets.append(_label(oracle, lattice, UNIFORM, 0.0, uniform))
-    return OccupancySamples(lattice, tuple(sets), oracle.method, oracle.notices)
+    notices = list(oracle.notices)
+    doubt = oracle.doubtful / sum(len(points.q) for points in sets)
+    if doubt > REPORTED_DOUBT:
+        notices.append(f"{doubt:.0%} of the points are doubtful: the surface is open ({oracle.open_edges} edges)")
+    return OccupancySamples(lattice, tuple(sets), oracle.method, tuple(notices))
 
 
 def covering_cylinder(calibrations: Sequence[F64]) -> tuple[tuple[float, float, float], float, float]:

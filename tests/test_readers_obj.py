@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +12,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 import mpc
+from mpc.datasets.readers import polygons
 from mpc.datasets.readers.images import read_texture
 from mpc.datasets.readers.limits import resolve_inside
 from mpc.datasets.readers.obj import read_obj
@@ -138,6 +140,13 @@ def test_library_beside_the_mesh_is_found_when_the_named_one_is_not(tmp_path: Pa
     write(tmp_path, "newmtl a\nKd 1 0 0\n", "mesh.mtl")
     mesh = read_obj(write(tmp_path, "mtllib gone.mtl\nusemtl a\n" + TETRAHEDRON + FACES)).mesh
     assert mesh.materials[0].colour == (1, 0, 0, 1)
+
+
+def test_picture_named_as_the_mesh_serves_without_a_library(tmp_path: Path) -> None:
+    picture(tmp_path / "mesh.jpg", (250, 250, 250))
+    read = read_obj(write(tmp_path, TETRAHEDRON + FACES))
+    assert read.mesh.materials[0].texture is not None
+    assert any("mesh.jpg" in notice for notice in read.notices)
 
 
 def test_unknown_material_is_grey_and_told(tmp_path: Path) -> None:
@@ -274,6 +283,17 @@ def test_pictures_are_refused_by_their_header_and_when_cut_off(tmp_path: Path) -
         read_texture(path, path)
 
 
+def test_many_large_concave_polygons_do_not_hang(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(polygons, "MAX_CLIP_WORK", 15_000.0)  # a second or so; ten by default
+    rng = np.random.default_rng(0)
+    lines = [f"v {x:.4f} {y:.4f} 0" for x, y in rng.uniform(size=(400, 2))]
+    lines += ["f " + " ".join(map(str, rng.permutation(400) + 1)) for _ in range(100)]
+    path = write(tmp_path, "\n".join(lines))
+    start = time.perf_counter()
+    assert len(read_obj(path).mesh.faces) > 0
+    assert time.perf_counter() - start < 30  # 1 s when the machine is idle; without the limit, 100 s
+
+
 @pytest.fixture(scope="module")
 def seed_file(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, bytes]:
     folder = tmp_path_factory.mktemp("fuzz")
@@ -282,7 +302,7 @@ def seed_file(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, bytes]:
     return folder, ("mtllib mesh.mtl\nusemtl a\n" + TETRAHEDRON + FACES).encode()
 
 
-@settings(max_examples=300, deadline=2000, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=300, deadline=10_000, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     edits=st.lists(
         st.tuples(
@@ -314,7 +334,7 @@ def test_mutated_files_never_crash(
         assert mesh.face_areas.sum() > 0
 
 
-@settings(max_examples=150, deadline=2000)
+@settings(max_examples=150, deadline=10_000)
 @given(edits=st.lists(st.tuples(st.integers(0, 400), st.binary(max_size=3)), min_size=1, max_size=5))
 def test_mutated_pictures_never_crash(tmp_path_factory: pytest.TempPathFactory, edits: list[tuple[int, bytes]]) -> None:
     path = tmp_path_factory.mktemp("p") / "x.png"

@@ -122,8 +122,8 @@ def test_the_shadow_of_a_sphere_on_a_plane_against_brute_force() -> None:
     light[0], light[1] = np.sqrt(4 * np.pi), 1.0
     truth = expected @ light
     assert truth.min() < 0.6 * truth.max(), "there is a shadow to see"
-    # Seen 0.94 % with the default 128 directions, 0.15 % with 1,024.
-    for rays, allowed in ((128, 0.01), (1024, 0.002)):
+    # Seen over four places of the ball: at most 1.11 % with the default 128, 0.79 % with 192, 0.21 % with 1,024.
+    for rays, allowed in ((128, 0.013), (192, 0.01), (1024, 0.003)):
         transfer = radiance_transfer(mesh, rays=rays)[: len(points)]
         found = linear_irradiance(transfer, light)
         assert np.abs(found - truth).mean() / truth.mean() < allowed

@@ -40,8 +40,10 @@ class Ellipsoids:
 
     def values(self, points: F64) -> F64:
         """(N, 3) -> (N, E): |u|^2, below 1 inside."""
-        local = np.einsum("eij,nej->nei", np.linalg.inv(self.axes), points[:, None] - self.centres)
-        return np.asarray((local**2).sum(axis=-1))
+        inverse = np.linalg.inv(self.axes)
+        flat = inverse.reshape(-1, 3)  # one product for all ellipsoids
+        local = points @ flat.T - np.einsum("eij,ej->ei", inverse, self.centres).reshape(-1)
+        return np.asarray((local.reshape(len(points), -1, 3) ** 2).sum(axis=-1))
 
     def inside(self, points: F64) -> npt.NDArray[np.bool_]:
         """(N, 3) -> (N,) bool."""
@@ -214,7 +216,8 @@ class AnalyticPeople(Dataset[dict[str, Tensor]]):
         near = surface_points(person, self.points - uniform, rng)[0] + rng.normal(0, 0.05, (self.points - uniform, 3))
         even = rng.uniform(-0.5, 0.5, (uniform, 3)) * EXTENT_M + [0.0, 0.9, 0.0]
         half = EXTENT_M / np.sqrt(2) / 2  # the box that every turned cube contains
-        return np.clip(np.concatenate([near, even]), [-half, -0.3, -half], [half, 2.1, half])
+        clipped: F64 = np.clip(np.concatenate([near, even]), [-half, -0.3, -half], [half, 2.1, half])
+        return clipped
 
 
 def surface_points(person: Ellipsoids, count: int, rng: np.random.Generator) -> tuple[F64, npt.NDArray[np.intp]]:

@@ -66,7 +66,8 @@ def train(
     if "train" not in splits:
         raise InputError(shards, "holds no training split")
     points, colours = settings.surface.points, settings.texture.points
-    held_out = open_views(shards, "val", settings, points, colours) if "val" in splits else None
+    # Validation always has the paper's 4,096 points, so that IoUs of different settings can be compared.
+    held_out = open_views(shards, "val", settings, max(points, 4096), colours) if "val" in splits else None
     train_set = open_views(shards, "train", settings, points, colours)
     return train_views(train_set, held_out, runs, settings, progress=progress, name=name, resume=resume)
 

@@ -77,14 +77,17 @@ def run_stage(
         )
     place = folder / task.name
     steps = stage.total_steps(len(train_set))
-    network = task.network.to(group.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+    network = task.network.to(group.device)
+    if group.device.type == "cuda":
+        # Tensor cores want it; on CPUs it was slower (1.2 s against 0.95 s for the tiny surface step).
+        network = network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     optimiser = build_optimiser(network, stage)
     average = MovingAverage(network, stage.ema)
     table = task.table(len(train_set), settings.seed)
     position = Position()
     if (place / "state.safetensors").is_file():
         position = load_state(place / "state.safetensors", network, average, optimiser, table)
-        log.rewind(task.name, position.step)
+    log.rewind(task.name, position.step)
     model = _wrap(network, settings, group)
     batches = MinedBatches(
         table, stage.batch, first=position.step, last=steps, rank=group.rank, world=group.world,
@@ -96,9 +99,8 @@ def run_stage(
     shown = 0
     progress.start(f"train {task.name}", steps)
 
-    def share(seconds: float) -> float:
-        by_clock = seconds / budget_s if budget_s > 0 else 0.0
-        return max(position.step / steps, by_clock)
+    def share(step: int, seconds: float) -> float:
+        return max(step / steps, seconds / budget_s if budget_s > 0 else 0.0)
 
     def save(*, best: bool) -> None:
         if group.leads:
@@ -109,7 +111,7 @@ def run_stage(
             save_state(place / "state.safetensors", position, network, average, optimiser, table)
         group.wait()
 
-    done = share(position.seconds)
+    done = share(position.step, position.seconds)
     loader = iter(open_loader(train_set, batches, workers=settings.workers, group=group))
     first_step, session = position.step, time.monotonic()
     waited = 0.0
@@ -124,7 +126,8 @@ def run_stage(
         network.train()
         loss, scores, norm = _step(task, model, optimiser, batch, settings, group)
         average.update(position.step)
-        losses, scores, asked_to_stop, done = _share(group, loss, scores, stop.asked, share(time.monotonic() - began))
+        clock = share(position.step + 1, time.monotonic() - began)
+        losses, scores, asked_to_stop, done = _share(group, loss, scores, stop.asked, clock)
         table.update(views, task.mining_score(scores).double().numpy(), position.step)
         position.step += 1
         position.seconds = time.monotonic() - began

@@ -32,14 +32,16 @@ class Chart:
 
 
 def pack(charts: list[Chart], face_count: int, *, size: int) -> F64:
-    """Texture coordinates (F, 3, 2) in [0, 1] for all charts, by shelves of falling height; margins of two texels or so.
+    """Texture coordinates (F, 3, 2) in [0, 1] for all charts, by shelves of falling height, two texels apart.
 
-    Faces of no chart get the middle of the texture's lower left texels, which no chart uses.
+    Faces of no chart get the middle of the texture's lower left texels, which no chart uses. A chart without extent
+    (`point_chart`) becomes one point.
     """
     margin = max(1.5, size / 512) / size
     low = [chart.corners.reshape(-1, 2).min(axis=0) for chart in charts]
     spans = [
-        (chart.corners.reshape(-1, 2).max(axis=0) - start) * chart.zoom for chart, start in zip(charts, low, strict=True)
+        (chart.corners.reshape(-1, 2).max(axis=0) - start) * chart.zoom
+        for chart, start in zip(charts, low, strict=True)
     ]
     turned = [span[1] > span[0] * 1.0 for span in spans]
     boxes = [span[::-1] if turn else span for span, turn in zip(spans, turned, strict=True)]
@@ -59,7 +61,7 @@ def pack(charts: list[Chart], face_count: int, *, size: int) -> F64:
         if turned[i]:
             local = local[..., ::-1]
         uv[chart.faces] = np.clip(local + places[i], 0.0, 1.0)
-    return uv
+    return np.asarray(uv)
 
 
 def _shelves(boxes: list[F64], order: list[int], scale: float, margin: float) -> dict[int, F64] | None:
@@ -90,11 +92,11 @@ class Texels:
         """Interpolate per-vertex `values` (V,) or (V, k) at the texels."""
         corners = values[faces[self.face]]
         weights = self.barycentric if values.ndim == 1 else self.barycentric[:, :, None]
-        return np.sum(corners * weights, axis=1)
+        return np.asarray(np.sum(corners * weights, axis=1))
 
 
 def rasterise(uv: F64, size: int) -> Texels:
-    """Which face covers each texel centre; a face too small to cover any is left out (its neighbours' colours bleed)."""
+    """Which face covers each texel centre; a face too small to cover any is left out."""
     pixels = np.stack([uv[..., 0] * size - 0.5, (1.0 - uv[..., 1]) * size - 0.5], axis=-1)
     low = np.clip(np.ceil(pixels.min(axis=1) - 1e-9), 0, size - 1).astype(np.int64)
     high = np.clip(np.floor(pixels.max(axis=1) + 1e-9), 0, size - 1).astype(np.int64)
@@ -139,8 +141,23 @@ def rasterise(uv: F64, size: int) -> Texels:
     )
 
 
-def paint(texels: Texels, size: int, colour: Callable[[Texels], F64], background: tuple[float, float, float]) -> U8:
-    """The texture (size, size, 3) uint8 sRGB; texels of no face take the nearest painted colour (no seams in mipmaps)."""
+def point_chart(faces: I32) -> Chart:
+    """A chart of faces that share one colour: they all lie on one point, which `paint` is told to fill."""
+    return Chart(faces, np.zeros((len(faces), 3, 2)))
+
+
+def paint(
+    texels: Texels,
+    size: int,
+    colour: Callable[[Texels], F64],
+    background: tuple[float, float, float],
+    points: list[tuple[F64, F64]],
+) -> U8:
+    """The texture (size, size, 3) uint8 sRGB; texels of no face take the nearest painted colour (no seams in mipmaps).
+
+    Args:
+        points: (texture coordinates (2,), sRGB (3,)) of the point charts; the texels around each get that colour.
+    """
     image = np.tile(np.asarray(background), (size, size, 1))
     filled = np.zeros((size, size), bool)
     image[texels.row, texels.column] = colour(texels)
@@ -149,7 +166,10 @@ def paint(texels: Texels, size: int, colour: Callable[[Texels], F64], background
     image = image[near[0], near[1]]
     corner = max(2, size // 128)
     image[size - corner :, :corner] = background
-    return np.clip(np.rint(image * 255.0), 0, 255).astype(np.uint8)
+    for place, tone in points:
+        column, row = int(place[0] * size), int((1.0 - place[1]) * size)
+        image[max(row - 1, 0) : row + 2, max(column - 1, 0) : column + 2] = tone
+    return np.asarray(np.clip(np.rint(image * 255.0), 0, 255), np.uint8)
 
 
 def uv_islands(face_uv: I32, uv: F64, faces: I32, zoom: float, scale: float) -> list[Chart]:
@@ -164,9 +184,7 @@ def uv_islands(face_uv: I32, uv: F64, faces: I32, zoom: float, scale: float) -> 
     pairs = np.concatenate([face_uv[:, [0, 1]], face_uv[:, [1, 2]]])
     graph = coo_matrix((np.ones(len(pairs)), (pairs[:, 0], pairs[:, 1])), (len(uv), len(uv)))
     labels = connected_components(graph, directed=False)[1][face_uv[:, 0]]
-    return [
-        Chart(faces[labels == label], uv[face_uv[labels == label]] * scale, zoom) for label in np.unique(labels)
-    ]
+    return [Chart(faces[labels == label], uv[face_uv[labels == label]] * scale, zoom) for label in np.unique(labels)]
 
 
 def cylinder(points: F64, faces: I32, numbers: I32, axis: F64, *, start: F64, length: F64, zoom: float = 1.0) -> Chart:
@@ -189,6 +207,12 @@ def cylinder(points: F64, faces: I32, numbers: I32, axis: F64, *, start: F64, le
     return Chart(numbers, np.stack([corner * mean_radius, length[faces]], axis=-1), zoom)
 
 
+def plane_areas(corners: F64) -> F64:
+    """Signed areas (n,) of triangles (n, 3, 2), positive counter-clockwise."""
+    first, second = corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0]
+    return np.asarray(0.5 * (first[:, 0] * second[:, 1] - first[:, 1] * second[:, 0]))
+
+
 def box_charts(points: F64, faces: I32, numbers: I32, zoom: float = 1.0) -> list[Chart]:
     """Charts by the axis a face looks along most; for parts of simple shape."""
     corners = points[faces]
@@ -203,3 +227,59 @@ def box_charts(points: F64, faces: I32, numbers: I32, zoom: float = 1.0) -> list
                 plane = [[2, 1], [0, 2], [0, 1]][a]
                 charts.append(Chart(numbers[rows], corners[rows][:, :, plane], zoom))
     return charts
+
+
+def relaxed(chart: Chart, points: F64, faces: I32, *, rounds: int = 12) -> Chart:
+    """The chart with its lengths as in space as far as possible, starting from how it is laid out now.
+
+    As-rigid-as-possible parametrisation by local/global steps (Liu et al., "A Local/Global Approach to Mesh
+    Parameterization", SGP 2008) with uniform instead of cotangent weights, which cannot become negative.
+
+    Args:
+        points: (V, 3). faces: (n, 3) the chart's faces in the same order, into points.
+    """
+    from scipy import sparse
+    from scipy.sparse.linalg import splu
+
+    used, index = np.unique(faces, return_inverse=True)
+    index = index.reshape(-1, 3)
+    count = len(used)
+    flat = np.zeros((count, 2))
+    flat[index.ravel()] = chart.corners.reshape(-1, 2)
+    a, b, c = (points[faces[:, k]] for k in range(3))
+    x_axis = b - a
+    width = np.maximum(np.linalg.norm(x_axis, axis=1, keepdims=True), 1e-9)
+    x_axis = x_axis / width
+    along = np.sum((c - a) * x_axis, axis=1)
+    off = np.linalg.norm((c - a) - along[:, None] * x_axis, axis=1)
+    # A face as it lies in its own plane; turned over where the layout mirrors it.
+    corners = chart.corners
+    mirror = -1.0 if np.sum(np.sign(plane_areas(corners))) < 0 else 1.0
+    rest = np.zeros((len(faces), 3, 2))
+    rest[:, 1, 0] = width[:, 0]
+    rest[:, 2] = np.stack([along, off * mirror], axis=1)
+    heads = np.concatenate([index[:, 0], index[:, 1], index[:, 2]])
+    tails = np.concatenate([index[:, 1], index[:, 2], index[:, 0]])
+    edges = np.concatenate([rest[:, 1] - rest[:, 0], rest[:, 2] - rest[:, 1], rest[:, 0] - rest[:, 2]])
+    ones = np.ones(len(heads))
+    incidence = sparse.csr_matrix(
+        (np.concatenate([-ones, ones]), (np.tile(np.arange(len(heads)), 2), np.concatenate([heads, tails]))),
+        (len(heads), count),
+    )
+    laplacian = (incidence.T @ incidence).tocsc() + 1e-9 * sparse.identity(count, format="csc")
+    solver = splu(laplacian)
+    size = len(faces)
+    middle = flat.mean(axis=0)
+    for _ in range(rounds):
+        now = flat[tails] - flat[heads]
+        product = (now[:, :, None] * edges[:, None, :]).reshape(3, size, 2, 2).sum(axis=0)
+        # Nearest rotation of a 2x2 matrix in closed form.
+        cosine, sine = product[:, 0, 0] + product[:, 1, 1], product[:, 1, 0] - product[:, 0, 1]
+        norm = np.maximum(np.hypot(cosine, sine), 1e-20)
+        cosine, sine = np.tile(cosine / norm, 3), np.tile(sine / norm, 3)
+        turned = np.stack(
+            [cosine * edges[:, 0] - sine * edges[:, 1], sine * edges[:, 0] + cosine * edges[:, 1]], axis=1
+        )
+        flat = solver.solve(incidence.T @ turned)
+        flat = flat - flat.mean(axis=0) + middle
+    return Chart(chart.faces, flat[index], chart.zoom)

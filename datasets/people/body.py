@@ -29,7 +29,19 @@ AGES = ("newborn", "baby", "child", "young", "old")
 ANCESTRIES = ("african", "asian", "caucasian")
 
 # Bones whose motion a dressed person does not show; their weights go to the nearest ancestor that stays.
-_DROPPED = ("breast", "eye", "jaw", "levator", "oculi", "orbicularis", "oris", "risorius", "special", "temporalis", "toe")
+_DROPPED = (
+    "breast",
+    "eye",
+    "jaw",
+    "levator",
+    "oculi",
+    "orbicularis",
+    "oris",
+    "risorius",
+    "special",
+    "temporalis",
+    "toe",
+)
 
 
 class PeopleUnavailable(MpcError):

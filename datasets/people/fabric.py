@@ -109,8 +109,10 @@ def _floral(colour: F64, second: F64, third: F64, plane: F64, period: float, blu
     for di in (-1, 0, 1):
         for dj in (-1, 0, 1):
             near = cell + np.array([di, dj])
-            centre = near + 0.5 + 0.35 * np.stack(
-                [2 * cell_noise(near, seed) - 1, 2 * cell_noise(near, seed + 1) - 1], axis=1
+            centre = (
+                near
+                + 0.5
+                + 0.35 * np.stack([2 * cell_noise(near, seed) - 1, 2 * cell_noise(near, seed + 1) - 1], axis=1)
             )
             offset = plane / period - centre
             radius = np.hypot(offset[:, 0], offset[:, 1])

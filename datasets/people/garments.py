@@ -7,11 +7,12 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
+from scipy.spatial import cKDTree
 
 from .body import Body
 from .noise import fractal_noise, value_noise
 from .regions import Landmarks, landmarks, region_surface
-from .surface import Surface, averaging, clip, close_solid, thick_shell, vertex_normals
+from .surface import Surface, averaging, boundary_loops, clip, close_solid, thick_shell, vertex_normals
 
 F64 = npt.NDArray[np.float64]
 Levels = Callable[[F64, dict[str, F64]], list[F64]]
@@ -47,11 +48,15 @@ class Garment:
 
 @dataclass(frozen=True, eq=False)
 class Sewn:
-    """A finished garment: its closed surface, and how deep below it a point of the body lies (metres, > 0 hidden)."""
+    """A finished garment: its closed surface, how deep below it a point of the body lies (metres, > 0 hidden),
+    each vertex' distance to the nearest hem or opening (metres), and (F, 3, 2)
+    plane coordinates in metres where it came with its own."""
 
     garment: Garment
     surface: Surface
     covers: Callable[[F64, dict[str, F64]], F64]
+    edge: F64
+    layout: F64 | None = None
 
 
 def sew(body: Body, garment: Garment, seed: int) -> Sewn:
@@ -61,15 +66,17 @@ def sew(body: Body, garment: Garment, seed: int) -> Sewn:
     surface, levels = makers[garment.kind](body, marks, garment, seed)
     for index in range(len(levels(surface.vertices, surface.fields))):
         surface = clip(surface, levels(surface.vertices, surface.fields)[index])
+    rims = boundary_loops(surface.faces)
+    rim = surface.vertices[np.concatenate(rims)] if rims else np.full((1, 3), 1e3)
     if garment.open_front:
         surface = thick_shell(surface, garment.thickness_m)
     else:
         surface = close_solid(surface, thickness_m=garment.thickness_m, depth_m=0.018)
 
     def covers(points: F64, fields: dict[str, F64]) -> F64:
-        return np.min(levels(points, fields), axis=0)
+        return np.asarray(np.min(levels(points, fields), axis=0))
 
-    return Sewn(garment, surface, covers)
+    return Sewn(garment, surface, covers, cKDTree(rim).query(surface.vertices)[0])
 
 
 def inflate(surface: Surface, ease: F64, *, rounds: int) -> Surface:
@@ -128,7 +135,9 @@ def drape(points: F64, torso: F64, *, top: float, bottom: float, loose: float, f
     target = grid * (1 - min(1.0, 2 * loose)) + hull * min(1.0, 2 * loose)
     for k in range(1, rows):
         widening = flare * step if heights[k] < from_y else 0.0
-        target[k] = np.maximum(target[k], target[k - 1] - slope * step + (widening + slope * step if flare and heights[k] < from_y else 0))
+        target[k] = np.maximum(
+            target[k], target[k - 1] - slope * step + (widening + slope * step if flare and heights[k] < from_y else 0)
+        )
     for _ in range(2):
         target = 0.5 * target + 0.25 * (np.roll(target, 1, axis=1) + np.roll(target, -1, axis=1))
     r0 = np.clip(np.floor(row).astype(int), 0, rows - 2)
@@ -181,7 +190,7 @@ def _top(body: Body, marks: Landmarks, garment: Garment, seed: int) -> tuple[Sur
         result = [
             np.where(fields["arm_share"] > 0.4, 1.0, points[:, 1] - hem),
             np.where(fields["arm"] > 0, cuff - fields["arm"], 1.0),
-            0.012 - garment.neckline - fields["neck"],
+            0.022 - garment.neckline - fields["neck"],
         ]
         if garment.vee > 0:
             depth = marks.neck - 0.02 - garment.vee

@@ -61,7 +61,7 @@ def grow_hair(body: Body, style: str, seed: int, *, volume: float = 1.0, length:
     if style in ("bald", "buzz"):
         return []
     _, scale = _frame(body)
-    thick = {"short": 0.011, "swept": 0.017, "curly": 0.022, "afro": 0.055, "bob": 0.015, "long": 0.014,
+    thick = {"short": 0.014, "swept": 0.020, "curly": 0.022, "afro": 0.055, "bob": 0.015, "long": 0.014,
              "ponytail": 0.009, "bun": 0.009, "cap": 0.012, "beanie": 0.013}[style] * volume * scale  # fmt: skip
     pieces = [_cap(body, style, thick, scale, seed)]
     if style in ("bob", "long"):
@@ -78,6 +78,9 @@ def _cap(body: Body, style: str, thick: float, scale: float, seed: int) -> Surfa
     canonical = surface.fields["canonical"]
     hat = style in ("cap", "beanie")
     level = hairline(canonical) if not hat else canonical[:, 1] - 0.752 - 0.25 * (canonical[:, 2] - 0.04)
+    if not hat:  # strands end at different lengths
+        ragged = value_noise(np.stack([canonical[:, 0] * 210, canonical[:, 2] * 210], axis=1), seed + 21)
+        level = level + 0.0035 * ragged
     edge = np.clip(level / (0.028 if not hat else 0.008), 0, 1)
     rise = edge * edge * (3 - 2 * edge)
     top = np.clip((canonical[:, 1] - 0.76) / 0.08, 0, 1)
@@ -102,7 +105,7 @@ def _cap(body: Body, style: str, thick: float, scale: float, seed: int) -> Surfa
             bump = np.abs(fractal_noise(canonical * lumps[0], seed, 2)) * lumps[1] * thick
         else:
             strand = np.stack([canonical[:, 0] * 160, canonical[:, 1] * 30, canonical[:, 2] * 30], axis=1)
-            bump = value_noise(strand, seed) * 0.16 * thick
+            bump = value_noise(strand, seed) * 0.28 * thick
         moved = moved + normals * (bump * rise)[:, None]
     return close_solid(clip(surface.moved(moved), level), thickness_m=0.0015 * scale, depth_m=0.004 * scale)
 
@@ -169,7 +172,9 @@ def _curtain(body: Body, thick: float, scale: float, seed: int, length: float) -
     for _ in range(5):
         hang[:, 1:-1] = 0.5 * hang[:, 1:-1] + 0.25 * (hang[:, 2:] + hang[:, :-2])
         hang[1:-1] = 0.5 * hang[1:-1] + 0.25 * (hang[2:] + hang[:-2])
-    waves = value_noise(np.stack(np.broadcast_arrays(angles[None, :] * 9, heights[:, None] * 9), axis=-1).reshape(-1, 2), seed)
+    waves = value_noise(
+        np.stack(np.broadcast_arrays(angles[None, :] * 9, heights[:, None] * 9), axis=-1).reshape(-1, 2), seed
+    )
     strands = np.cos(angles * 31 + seed)[None, :] * 0.0016 * scale
     hang = hang + strands * depth[:, None] + 0.004 * scale * waves.reshape(rows, sectors) * depth[:, None]
     # The lower edge is uneven and shorter at the sides.
@@ -206,7 +211,7 @@ def _ball(centre: F64, radii: F64, rows: int = 14, columns: int = 20) -> tuple[F
     ).reshape(-1, 3)
     points = np.concatenate([ring, [[0, 1, 0], [0, -1, 0]]]) * radii + centre
     faces = []
-    index = np.arange((rows - 2) * columns).reshape(rows - 2, columns)
+    index = np.arange((rows - 2) * columns, dtype=np.int32).reshape(rows - 2, columns)
     nxt = np.roll(index, -1, axis=1)
     faces.append(triangulate(np.stack([index[:-1], nxt[:-1], nxt[1:], index[1:]], axis=-1).reshape(-1, 4)))
     north, south = len(points) - 2, len(points) - 1
@@ -233,7 +238,9 @@ def _knot(body: Body, style: str, scale: float, seed: int) -> Surface:
         points, faces = _ball(at, np.array([0.042, 0.038, 0.036]) * scale)
         swirl = points - at
         turn = np.arctan2(swirl[:, 1], swirl[:, 0])
-        points = points + swirl * (0.06 * np.sin(turn * 3 + np.linalg.norm(swirl, axis=1)[:, None].ravel() * 300))[:, None]
+        points = (
+            points + swirl * (0.06 * np.sin(turn * 3 + np.linalg.norm(swirl, axis=1)[:, None].ravel() * 300))[:, None]
+        )
         return _rigid(body, points, faces)
     points, faces = _ball(np.zeros(3), np.ones(3), rows=26, columns=16)
     fall = 0.5 * (1 - points[:, 1])  # 0 at the top, 1 at the tip
@@ -245,9 +252,7 @@ def _knot(body: Body, style: str, scale: float, seed: int) -> Surface:
     spine_z = back - 0.004 * scale - 0.035 * scale * np.sin(np.pi * np.clip(fall * 1.1, 0, 1)) + 0.012 * scale * fall
     spine_y = centre[1] + 0.045 * scale - drop * fall**1.15
     wobble = 1 + 0.12 * value_noise(np.stack([np.arctan2(points[:, 0], points[:, 2]) * 3, fall * 6], axis=1), seed)
-    placed = np.stack(
-        [unit[:, 0] * size * wobble, spine_y, spine_z + unit[:, 2] * size * 0.9 * wobble], axis=1
-    )
+    placed = np.stack([unit[:, 0] * size * wobble, spine_y, spine_z + unit[:, 2] * size * 0.9 * wobble], axis=1)
     return _rigid(body, placed, faces)
 
 
@@ -280,11 +285,11 @@ def paint_hair(colour: tuple[float, float, float], canonical: F64, style: str, s
     if style in ("curly", "afro"):
         tone = 0.25 * fractal_noise(canonical * 130, seed)
     else:
-        strands = np.stack([around * 60, y * 9.0], axis=1)
-        fine = np.stack([around * 190, y * 14.0], axis=1)
-        tone = 0.20 * value_noise(strands, seed) + 0.14 * value_noise(fine, seed + 1)
+        strands = np.stack([around * 40, y * 12.0], axis=1)
+        fine = np.stack([around * 130, y * 20.0], axis=1)
+        tone = 0.26 * value_noise(strands, seed) + 0.24 * value_noise(fine, seed + 1)
     shine = 0.10 * np.exp(-(((y - y.max() + 0.05) / 0.03) ** 2)) if len(y) else 0.0
-    return np.clip(np.asarray(colour)[None, :] * (1 + tone + shine)[:, None], 0, 1)
+    return np.asarray(np.clip(np.asarray(colour)[None, :] * (1 + tone + shine)[:, None], 0, 1))
 
 
 __all__ = ["STYLES", "grow_hair", "merge", "paint_hair"]

@@ -6,32 +6,43 @@ import numpy as np
 import numpy.typing as npt
 
 F64 = npt.NDArray[np.float64]
+U32 = npt.NDArray[np.uint32]
 
 
-def _hash(cells: npt.NDArray[np.int64], seed: int) -> F64:
-    """Lattice cells (..., D) to values in [0, 1)."""
-    primes = np.array([0x9E3779B1, 0x85EBCA77, 0xC2B2AE3D], np.uint64)[: cells.shape[-1]]
-    mixed = (cells.astype(np.uint64) * primes).sum(axis=-1, dtype=np.uint64) + np.uint64(seed * 0x27D4EB2F & 0xFFFFFFFF)
-    mixed = (mixed ^ (mixed >> np.uint64(15))) * np.uint64(0x2C1B3C6D)
-    mixed &= np.uint64(0xFFFFFFFF)
-    mixed = (mixed ^ (mixed >> np.uint64(12))) * np.uint64(0x297A2D39)
-    mixed &= np.uint64(0xFFFFFFFF)
-    mixed ^= mixed >> np.uint64(15)
-    return mixed.astype(np.float64) / 4294967296.0
+_PRIMES = (0x9E3779B1, 0x85EBCA77, 0xC2B2AE3D)
+
+
+def _mix(value: U32) -> U32:
+    """Scramble bits in place (a 32-bit finaliser)."""
+    value ^= value >> np.uint32(15)
+    value *= np.uint32(0x2C1B3C6D)
+    value ^= value >> np.uint32(12)
+    value *= np.uint32(0x297A2D39)
+    value ^= value >> np.uint32(15)
+    return value
+
+
+def _start(seed: int) -> np.uint32:
+    return np.uint32(seed * 0x27D4EB2F & 0xFFFFFFFF)
 
 
 def value_noise(points: F64, seed: int) -> F64:
     """Noise in [-1, 1] at points (N, D), D at most 3; lattice spacing 1, smooth (Perlin's quintic blend)."""
-    base = np.floor(points).astype(np.int64)
-    part = points - base
-    part = part * part * part * (part * (part * 6 - 15) + 10)
     dims = points.shape[1]
-    total = np.zeros(len(points))
-    for corner in range(2**dims):
-        shift = np.array([corner >> d & 1 for d in range(dims)])
-        share = np.prod(np.where(shift == 1, part, 1 - part), axis=1)
-        total += share * _hash(base + shift, seed)
-    return 2.0 * total - 1.0
+    sums = [np.full(len(points), _start(seed), np.uint32)]
+    parts = []
+    for axis in range(dims):
+        base = np.floor(points[:, axis])
+        part = (points[:, axis] - base).astype(np.float32)
+        parts.append(part * part * part * (part * (part * np.float32(6) - np.float32(15)) + np.float32(10)))
+        product = base.astype(np.int64).astype(np.uint32) * np.uint32(_PRIMES[axis])
+        near = [total + product for total in sums]
+        sums = near + [total + np.uint32(_PRIMES[axis]) for total in near]
+    values = [_mix(total).astype(np.float32) for total in sums]
+    for axis in reversed(range(dims)):
+        half = len(values) // 2
+        values = [a + parts[axis] * (b - a) for a, b in zip(values[:half], values[half:], strict=True)]
+    return values[0].astype(np.float64) * (2.0 / 4294967296.0) - 1.0
 
 
 def fractal_noise(points: F64, seed: int, octaves: int = 3) -> F64:
@@ -45,4 +56,7 @@ def fractal_noise(points: F64, seed: int, octaves: int = 3) -> F64:
 
 def cell_noise(cells: npt.NDArray[np.int64], seed: int) -> F64:
     """A value in [0, 1) for each whole-numbered cell (N, D)."""
-    return _hash(cells, seed)
+    total = np.full(len(cells), _start(seed), np.uint32)
+    for axis in range(cells.shape[1]):
+        total = total + cells[:, axis].astype(np.uint32) * np.uint32(_PRIMES[axis])
+    return _mix(total).astype(np.float64) / 4294967296.0

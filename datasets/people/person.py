@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 
-from .atlas import Chart, Texels, box_charts, cylinder, pack, paint, rasterise
+from .assets import dress, shrunk_body
+from .atlas import Chart, Texels, box_charts, cylinder, pack, paint, point_chart, rasterise, relaxed, uv_islands
 from .body import Body, make_body, skeleton
 from .fabric import fabric_colour
 from .garments import Sewn, sew
 from .hair import grow_hair, paint_hair
-from .regions import fields_of, landmarks
+from .regions import fields_of
 from .skin import Skin, paint_eye, paint_skin, skin_charts, visible_skin
 from .stitching import stitch
 from .surface import Surface, merge
@@ -51,17 +53,27 @@ def limit_weights(weights: F64) -> F64:
     return result
 
 
-def build_person(plan: PersonPlan, *, texture_size: int) -> Person:
+def build_person(
+    plan: PersonPlan, *, texture_size: int, assets: Path | None = None, seed: int = 0, name: str = ""
+) -> Person:
     """Make the person of a plan.
 
     Args:
         texture_size: edge of the texture, texels.
+        assets: MakeHuman assets folder to dress from instead of sewing; seed and name choose the pieces.
     """
     body = make_body(plan.phenotype)
-    sewn = [sew(body, worn.garment, plan.seed + i) for i, worn in enumerate(plan.worn)]
-    hidden = hidden_vertices(body, sewn)
-    skin = visible_skin(body, hidden)
-    hair = grow_hair(body, plan.hair, plan.seed, volume=plan.hair_volume, length=plan.hair_length)
+    fitted_hair: Sewn | None = None
+    if assets is None:
+        sewn = [sew(body, worn.garment, plan.seed + i) for i, worn in enumerate(plan.worn)]
+        skin = visible_skin(body, hidden_vertices(body, sewn))
+    else:
+        dressed = dress(assets, body, plan, seed, name)
+        plan, sewn, fitted_hair = replace(plan, worn=dressed.worn), list(dressed.sewn), dressed.hair
+        skin = visible_skin(shrunk_body(body, dressed.deleted), np.zeros(len(body.vertices), bool))
+    hair = [fitted_hair.surface] if fitted_hair is not None else []
+    if not hair:
+        hair = grow_hair(body, plan.hair, plan.seed, volume=plan.hair_volume, length=plan.hair_length)
     parts = [skin.surface, *(s.surface for s in sewn), *hair]
     surface, owner = merge(parts)
     first = np.cumsum([0] + [len(part.faces) for part in parts])
@@ -71,21 +83,30 @@ def build_person(plan: PersonPlan, *, texture_size: int) -> Person:
     for number in range(len(sewn) + 1, len(parts)):
         numbers = np.arange(first[number], first[number + 1], dtype=np.int32)
         seen = ~parts[number].lining
+        if fitted_hair is not None and fitted_hair.layout is not None:
+            charts += layout_charts(fitted_hair.layout, numbers, seen, 0.8)
+            continue
         charts += box_charts(parts[number].vertices, parts[number].faces[seen], numbers[seen], 0.7)
+    linings: dict[int, I32] = {}
+    for number, part in enumerate(parts[1:], 1):
+        if part.lining.any():
+            linings[number] = (np.flatnonzero(part.lining) + first[number]).astype(np.int32)
+    charts += [point_chart(faces) for faces in linings.values()]
     uv = pack(charts, len(surface.faces), size=texture_size)
     painter = _Painter(plan, skin, sewn, surface, owner, charts, first)
     texels = rasterise(uv, texture_size)
     texel_m = 1.0 / (texture_size * _density(charts, uv))
-    texture = paint(texels, texture_size, lambda t: painter.colours(t, texel_m), _DARK)
+    inside = [(uv[faces[0], 0], painter.lining_colour(number)) for number, faces in linings.items()]
+    texture = paint(texels, texture_size, lambda t: painter.colours(t, texel_m), _DARK, inside)
     weights = limit_weights(surface.weights)
     final = Surface(surface.vertices, surface.faces, weights, {}, surface.lining)
     return Person(body, final, uv, texture)
 
 
 def _density(charts: list[Chart], uv: F64) -> float:
-    chart = max(charts, key=lambda c: len(c.faces))
-    size = np.ptp(chart.corners.reshape(-1, 2), axis=0).max()
-    return float(np.ptp(uv[chart.faces].reshape(-1, 2), axis=0).max() / max(size, 1e-6))
+    chart = max(charts, key=lambda c: float(np.ptp(c.corners.reshape(-1, 2), axis=0).max()))
+    size = float(np.ptp(chart.corners.reshape(-1, 2), axis=0).max())
+    return float(np.ptp(uv[chart.faces].reshape(-1, 2), axis=0).max()) / max(size, 1e-6)
 
 
 def hidden_vertices(body: Body, sewn: list[Sewn]) -> npt.NDArray[np.bool_]:
@@ -100,9 +121,20 @@ def hidden_vertices(body: Body, sewn: list[Sewn]) -> npt.NDArray[np.bool_]:
     return hidden
 
 
+def layout_charts(layout: F64, numbers: I32, seen: npt.NDArray[np.bool_], zoom: float) -> list[Chart]:
+    """Charts of faces that came with plane coordinates (F, 3, 2), metres; zero-sized ones (rims) are left out."""
+    span = np.ptp(layout, axis=1).max(axis=1)
+    rows = np.flatnonzero(seen & (span > 0))
+    points, index = np.unique(np.round(layout[rows].reshape(-1, 2), 7), axis=0, return_inverse=True)
+    return uv_islands(index.reshape(-1, 3).astype(np.int32), points, numbers[rows], zoom, 1.0)
+
+
 def garment_charts(body: Body, item: Sewn, first: int) -> list[Chart]:
     """Panels of a garment: sleeves and trouser legs unrolled, torso in front and back, skirts all around."""
     surface = item.surface
+    if item.layout is not None:
+        every = np.arange(first, first + len(surface.faces), dtype=np.int32)
+        return layout_charts(item.layout, every, ~surface.lining, 1.0)
     seen = np.flatnonzero(~surface.lining)
     faces, numbers = surface.faces[seen], (seen + first).astype(np.int32)
     points = surface.vertices
@@ -121,8 +153,12 @@ def garment_charts(body: Body, item: Sewn, first: int) -> list[Chart]:
             rows = np.sign(centre[:, 0]) == side
             tag = "L" if side > 0 else "R"
             chain = np.stack([at[f"{n}.{tag}"] for n in ("foot", "lowerleg01", "upperleg01")])
-            axis = np.stack([np.interp(up, chain[:, 1], chain[:, 0]), up, np.interp(up, chain[:, 1], chain[:, 2])], axis=1)
-            charts.append(cylinder(points, faces[rows], numbers[rows], axis, start=np.array([-side, 0, 0.0]), length=up))
+            axis = np.stack(
+                [np.interp(up, chain[:, 1], chain[:, 0]), up, np.interp(up, chain[:, 1], chain[:, 2])], axis=1
+            )
+            charts.append(
+                cylinder(points, faces[rows], numbers[rows], axis, start=np.array([-side, 0, 0.0]), length=up)
+            )
         return charts
     charts = []
     share = surface.fields["arm_share"][faces].mean(axis=1)
@@ -136,7 +172,8 @@ def garment_charts(body: Body, item: Sewn, first: int) -> list[Chart]:
         rows = (share <= 0.5) & (np.where(centre[:, 2] > mid_z, 1, -1) == sign)
         if rows.any():
             axis = np.stack([np.zeros(len(points)), up, np.full(len(points), mid_z)], axis=1)
-            charts.append(cylinder(points, faces[rows], numbers[rows], axis, start=np.array([0, 0, -float(sign)]), length=up))
+            panel = cylinder(points, faces[rows], numbers[rows], axis, start=np.array([0, 0, -float(sign)]), length=up)
+            charts.append(relaxed(panel, points, faces[rows]))
     return charts
 
 
@@ -166,6 +203,12 @@ class _Painter:
     charts: list[Chart]
     first: npt.NDArray[np.int64]
 
+    def lining_colour(self, number: int) -> F64:
+        """sRGB (3,) of the inside of part `number`: its own colour in the shade."""
+        if number <= len(self.sewn):
+            return np.asarray(self.plan.worn[number - 1].fabric.base) * 0.55
+        return np.asarray(self.plan.hat_colour if self.plan.hair in ("cap", "beanie") else self.plan.looks.hair) * 0.6
+
     def colours(self, texels: Texels, texel_m: float) -> F64:
         """sRGB (n, 3) of every texel."""
         colour = np.zeros((len(texels.face), 3))
@@ -181,16 +224,16 @@ class _Painter:
         rows = np.flatnonzero(kind == 0)
         base_uv = np.sum(self.skin.face_uv[texels.face[rows]] * texels.barycentric[rows][:, :, None], axis=1)
         lid = np.sum(
-            self.skin.surface.fields["lid"][self.skin.surface.faces[texels.face[rows]]] * texels.barycentric[rows], axis=1
+            self.skin.surface.fields["lid"][self.skin.surface.faces[texels.face[rows]]] * texels.barycentric[rows],
+            axis=1,
         )
         colour[rows] = paint_skin(self.plan.looks, canonical[rows], lid, base_uv, self.plan.seed)
         rows = np.flatnonzero(kind == 2)
         colour[rows] = paint_eye(self.plan.looks, canonical[rows])
-        marks = landmarks_of(self.plan, self.sewn)
         for number, item in enumerate(self.sewn):
             rows = np.flatnonzero(owner == number + 1)
             worn = self.plan.worn[number]
-            colour[rows] = self._cloth(texels, rows, worn, item, cloth[rows], texel_m, number, marks)
+            colour[rows] = self._cloth(texels, rows, worn, item, cloth[rows], texel_m, number)
         for number in range(len(self.sewn) + 1, len(self.first) - 1):
             rows = np.flatnonzero(owner == number)
             if self.plan.hair in ("cap", "beanie"):
@@ -203,18 +246,19 @@ class _Painter:
         return colour
 
     def _cloth(
-        self, texels: Texels, rows: npt.NDArray[np.int64], worn: Worn, item: Sewn, plane: F64, texel_m: float, number: int, marks: object
+        self,
+        texels: Texels,
+        rows: npt.NDArray[np.int64],
+        worn: Worn,
+        item: Sewn,
+        plane: F64,
+        texel_m: float,
+        number: int,
     ) -> F64:
         colour = fabric_colour(worn.fabric, plane[:, 0], plane[:, 1], texel_m, self.plan.seed + number)
         part = item.surface
         local = part.faces[texels.face[rows] - self.first[number + 1]]
         bary = texels.barycentric[rows]
         points = np.sum(part.vertices[local] * bary[:, :, None], axis=1)
-        edge = item.covers(part.vertices, part.fields)
-        edge_at = np.sum(edge[local] * bary, axis=1)
+        edge_at = np.sum(item.edge[local] * bary, axis=1)
         return stitch(colour, worn, points, plane, edge_at, texel_m, self.plan.seed + number)
-
-
-def landmarks_of(plan: PersonPlan, sewn: list[Sewn]) -> object:
-    """Placeholder for measures the painter shares; measured once a person."""
-    return landmarks(make_body(plan.phenotype)) if not sewn else None

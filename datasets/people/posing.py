@@ -7,6 +7,7 @@ head in axes x left, y up, z forward. Arms are posed by angles (forward kinemati
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -96,11 +97,18 @@ def mirrored(pose: Pose) -> Pose:
 
 def rotation_about(axis: F64 | tuple[float, float, float], degrees: float) -> F64:
     """(3, 3) rotation by the right-hand rule (Rodrigues)."""
-    unit = np.asarray(axis, np.float64)
-    unit = unit / np.linalg.norm(unit)
-    angle = np.radians(degrees)
-    cross = np.array([[0, -unit[2], unit[1]], [unit[2], 0, -unit[0]], [-unit[1], unit[0], 0]])
-    return np.eye(3) + np.sin(angle) * cross + (1 - np.cos(angle)) * (cross @ cross)
+    x, y, z = float(axis[0]), float(axis[1]), float(axis[2])
+    length = math.sqrt(x * x + y * y + z * z)
+    x, y, z = x / length, y / length, z / length
+    sine, cosine = math.sin(math.radians(degrees)), math.cos(math.radians(degrees))
+    rest = 1.0 - cosine
+    return np.array(
+        [
+            [cosine + x * x * rest, x * y * rest - z * sine, x * z * rest + y * sine],
+            [y * x * rest + z * sine, cosine + y * y * rest, y * z * rest - x * sine],
+            [z * x * rest - y * sine, z * y * rest + x * sine, cosine + z * z * rest],
+        ]
+    )
 
 
 def _bend(bend: tuple[float, float, float]) -> F64:
@@ -215,7 +223,7 @@ def _pose_leg(
     stance = np.array([0.62 * rest_ankle[0] + 0.1 * rest_hip[0], rest_ankle[1], rest_ankle[2]])
     stance += np.array([side * leg.out, leg.up, leg.forward]) * leg_length
     # A raised heel turns about the ball of the foot, so the ankle rises and comes forward.
-    upper, lower = np.linalg.norm(rest_knee - rest_hip), np.linalg.norm(rest_ankle - rest_knee)
+    upper, lower = float(np.linalg.norm(rest_knee - rest_hip)), float(np.linalg.norm(rest_ankle - rest_knee))
     reach = stance - hip
     distance = float(np.clip(np.linalg.norm(reach), 0.3 * (upper + lower), 0.9995 * (upper + lower)))
     direction = reach / np.linalg.norm(reach)
@@ -225,15 +233,16 @@ def _pose_leg(
         pole = pole + np.array([0.0, 1.0, 0.0])
     frame = _frame(direction, pole)
     cosine = (upper**2 + distance**2 - lower**2) / (2 * upper * distance)
-    along, off = upper * cosine, upper * np.sqrt(max(0.0, 1 - cosine**2))
+    along, off = upper * cosine, upper * math.sqrt(max(0.0, 1 - cosine**2))
     knee = hip + direction * along + frame[:, 2] * off
     ankle = hip + direction * distance
     forward = np.array([0.0, 0.0, 1.0])
     knee_pole = frame[:, 2]
+    # The shin may run along the pole when the knee is bent far; the leg's own direction then tells forwards.
     thigh_rotation = _frame(knee - hip, knee_pole + 1e-6 * pole) @ _frame(rest_knee - rest_hip, forward).T
-    shin_rotation = _frame(ankle - knee, knee_pole + 0.3 * np.sign(off) * direction) @ _frame(
-        rest_ankle - rest_knee, forward
-    ).T
+    shin_rotation = (
+        _frame(ankle - knee, knee_pole + 0.3 * np.sign(off) * direction) @ _frame(rest_ankle - rest_knee, forward).T
+    )
     foot_rotation = rotation_about((0, 1, 0), side * leg.turn) @ rotation_about((1, 0, 0), leg.pitch)
     local[thigh] = root_rotation.T @ thigh_rotation
     local[shin] = thigh_rotation.T @ shin_rotation
@@ -265,4 +274,4 @@ def skin(vertices: F64, weights: F64, body: Body, local: F64, offset: F64) -> F6
     translations = heads - np.einsum("bij,bj->bi", rotations, body.heads)
     matrices = np.concatenate([rotations, translations[:, :, None]], axis=2).reshape(len(heads), 12)
     blended = (weights @ matrices).reshape(-1, 3, 4)
-    return np.einsum("vij,vj->vi", blended[:, :, :3], vertices) + blended[:, :, 3]
+    return np.asarray(np.einsum("vij,vj->vi", blended[:, :, :3], vertices) + blended[:, :, 3])

@@ -66,7 +66,7 @@ def fields_of(points: F64, weights: F64, body: Body) -> dict[str, F64]:
 
     Returns:
         height: above the floor. arm: along the arm from the shoulder (-1 off the arms). arm_share: arm bones' weight.
-        neck: above a plane through the neck's base that dips forwards. ahead: in front of the neck.
+        neck: above a cone around the neck's base that dips forwards, in an adult's metres. ahead: in front of the neck.
     """
     names = skeleton().names
     at = {name: body.heads[names.index(name)] for name in names}
@@ -83,12 +83,16 @@ def fields_of(points: F64, weights: F64, body: Body) -> dict[str, F64]:
         along = np.where(here > 0.15, distance, along)
         share += here
     neck = at["neck01"]
+    # Children's necks are thinner; everything about the collar goes by the neck's length.
+    size = np.linalg.norm(at["head"] - neck) / 0.11
     tilt = np.radians(28.0)
+    rim = (points[:, 1] - neck[1]) * np.cos(tilt) + (points[:, 2] - neck[2]) * np.sin(tilt)
+    aside = np.hypot(points[:, 0], 0.7 * (points[:, 2] - neck[2]))
     return {
         "height": points[:, 1],
         "arm": along,
         "arm_share": share,
-        "neck": (points[:, 1] - neck[1]) * np.cos(tilt) + (points[:, 2] - neck[2]) * np.sin(tilt),
+        "neck": rim / size - 0.6 * np.maximum(aside / size - 0.05, 0.0),
         "ahead": points[:, 2] - neck[2],
     }
 

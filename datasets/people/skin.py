@@ -128,7 +128,7 @@ def visible_skin(body: Body, hidden: Bool) -> Skin:
 
 
 def skin_charts(skin: Skin, first_face: int) -> list[Chart]:
-    """Charts: the head by the six directions (the face large), limbs as MakeHuman lays them out, eyes from the front."""
+    """Charts: the head by the six directions (the face large), limbs as in MakeHuman, eyes from the front."""
     numbers = np.arange(len(skin.kind), dtype=np.int32)
     canonical = skin.surface.fields["canonical"]
     centre = canonical[skin.surface.faces].mean(axis=1)
@@ -190,7 +190,7 @@ def paint_skin(looks: Looks, canonical: F64, lid: F64, uv: F64, seed: int) -> F6
         colour = colour * (1 - share[:, None]) + other * share[:, None]
 
     def spot(cx: float, cy: float, rx: float, ry: float) -> F64:
-        return np.exp(-(((np.abs(x) - cx) / rx) ** 2) - ((y - cy) / ry) ** 2) * (z > 0.06) * head
+        return np.asarray(np.exp(-(((np.abs(x) - cx) / rx) ** 2) - ((y - cy) / ry) ** 2) * (z > 0.06) * head)
 
     blend(0.55 * looks.blush * spot(0.045, 0.69, 0.02, 0.018), colour * red)
     blend(0.35 * looks.blush * spot(0.0, 0.70, 0.012, 0.012), colour * red)
@@ -205,18 +205,37 @@ def paint_skin(looks: Looks, canonical: F64, lid: F64, uv: F64, seed: int) -> F6
         wrinkle = (lines > 0.9) * np.exp(-(((y - 0.782) / 0.012) ** 2)) * (z > 0.1) * head
         share = min(1.0, (looks.age - 45) / 30)
         blend(0.22 * share * wrinkle, colour * 0.72)
-        fold = np.exp(-(((np.abs(x) - (0.022 + 0.35 * (0.695 - y))) / 0.0018) ** 2)) * (y > 0.655) * (y < 0.695) * (z > 0.1)
+        fold = (
+            np.exp(-(((np.abs(x) - (0.022 + 0.35 * (0.695 - y))) / 0.0018) ** 2))
+            * (y > 0.655)
+            * (y < 0.695)
+            * (z > 0.1)
+        )
         blend(0.35 * share * fold * head, colour * 0.72)
         spots = np.clip(value_noise(canonical * 120, seed + 9) - 0.72, 0, 1) * 2 * share
         blend(np.clip(spots, 0, 0.35), colour * 0.65)
     if looks.stubble > 0:
-        beard = head * (y < 0.688) * (z > 0.03) * np.clip((0.695 - y) / 0.02, 0, 1)
-        beard = np.maximum(beard * (y > 0.60), spot(0.0, 0.672, 0.024, 0.005))
-        grain = 0.75 + 0.25 * value_noise(canonical * 900, seed + 6)
+        # From the sideburns along the jaw to the chin, and above the lip; soft at all its edges.
+        upper_edge = np.interp(z, [0.05, 0.07, 0.10, 0.125, 0.16], [0.735, 0.715, 0.684, 0.668, 0.664])
+        beard = (
+            np.clip((upper_edge - y) / 0.016 + 0.3, 0, 1)
+            * np.clip((y - 0.628) / 0.016, 0, 1)
+            * np.clip((z - 0.05) / 0.012, 0, 1)
+        )
+        moustache = (
+            np.clip(1.5 - np.abs(y - 0.6745 + 4 * x**2) / 0.004, 0, 1)
+            * np.clip((0.031 - np.abs(x)) / 0.004, 0, 1)
+            * (z > 0.11)
+        )
+        beard = np.maximum(beard, moustache) * head
+        grain = 0.72 + 0.28 * value_noise(canonical * 700, seed + 6)
         blend(np.clip(looks.stubble * beard * grain, 0, 1), np.asarray(looks.hair)[None, :] * 0.8)
     lips = sample_mask("lips", uv)
     lip_line = np.exp(-(((y - 0.6625) / 0.0012) ** 2)) * lips
-    blend(0.85 * lips, np.asarray(looks.lips)[None, :] * (1 + 0.06 * value_noise(canonical * np.array([500, 90, 90]), seed))[:, None])
+    blend(
+        0.85 * lips,
+        np.asarray(looks.lips)[None, :] * (1 + 0.06 * value_noise(canonical * np.array([500, 90, 90]), seed))[:, None],
+    )
     blend(0.25 * lip_line, colour * 0.55)
     nails = np.maximum(sample_mask("fingernails", uv), sample_mask("toenails", uv))
     blend(0.6 * nails, np.clip(skin * 1.05 + np.array([0.06, 0.03, 0.04]), 0, 1))
@@ -237,10 +256,10 @@ def paint_skin(looks: Looks, canonical: F64, lid: F64, uv: F64, seed: int) -> F6
         shade = np.clip(1.0 - lid / 0.008, 0, 1) * (z > 0.1)
         blend(0.4 * looks.makeup * shade, colour * np.array([0.66, 0.55, 0.6]))
     if looks.scalp_hair > 0:
-        share = np.clip(hairline(canonical) / 0.006, 0, 1) * looks.scalp_hair
+        roots = np.clip(hairline(canonical) / 0.006, 0, 1) * looks.scalp_hair
         grain = 0.85 + 0.15 * value_noise(canonical * 800, seed + 4)
-        blend(share * grain, np.asarray(looks.hair)[None, :])
-    return np.clip(colour, 0, 1)
+        blend(roots * grain, np.asarray(looks.hair)[None, :])
+    return np.asarray(np.clip(colour, 0, 1))
 
 
 def paint_eye(looks: Looks, canonical: F64) -> F64:
@@ -251,20 +270,25 @@ def paint_eye(looks: Looks, canonical: F64) -> F64:
     white = np.array([0.90, 0.885, 0.87])
     colour = np.tile(white, (n, 1)) * (1 - 0.25 * np.clip(radius / 0.0138, 0, 1) ** 3)[:, None]
     angle = np.arctan2(y, x)
-    iris = np.asarray(looks.iris)[None, :] * (0.85 + 0.2 * np.cos(angle * 17) + 0.3 * np.clip(radius / 0.0066, 0, 1))[:, None]
+    iris = (
+        np.asarray(looks.iris)[None, :]
+        * (0.85 + 0.2 * np.cos(angle * 17) + 0.3 * np.clip(radius / 0.0066, 0, 1))[:, None]
+    )
     share = np.clip((0.0068 - radius) / 0.0006, 0, 1)[:, None]
     colour = colour * (1 - share) + iris * share
     ring = np.exp(-(((radius - 0.0066) / 0.0007) ** 2))[:, None]
     colour = colour * (1 - 0.7 * ring) + 0.08 * ring
     pupil = np.clip((0.0030 - radius) / 0.0005, 0, 1)[:, None]
     colour = colour * (1 - pupil) + 0.02 * pupil
-    glint = np.exp(-(((canonical[:, 0] - np.sign(canonical[:, 0]) * EYE[0] + 0.0022) / 0.0010) ** 2) - ((y - 0.0022) / 0.0010) ** 2)
+    glint = np.exp(
+        -(((canonical[:, 0] - np.sign(canonical[:, 0]) * EYE[0] + 0.0022) / 0.0010) ** 2) - ((y - 0.0022) / 0.0010) ** 2
+    )
     colour = colour * (1 - 0.85 * glint[:, None]) + 0.85 * glint[:, None]
-    return np.clip(colour, 0, 1)
+    return np.asarray(np.clip(colour, 0, 1))
 
 
-_LINE_Z = np.array([-0.06, -0.02, 0.01, 0.030, 0.052, 0.066, 0.085, 0.112, 0.135, 0.18])
-_LINE_Y = np.array([0.668, 0.672, 0.690, 0.715, 0.742, 0.752, 0.783, 0.806, 0.815, 0.822])
+_LINE_Z = np.array([-0.06, -0.02, 0.01, 0.030, 0.050, 0.060, 0.074, 0.080, 0.092, 0.112, 0.135, 0.18])
+_LINE_Y = np.array([0.662, 0.668, 0.690, 0.715, 0.728, 0.722, 0.722, 0.745, 0.772, 0.793, 0.803, 0.812])
 
 
 def hairline(canonical: F64) -> F64:
@@ -272,4 +296,4 @@ def hairline(canonical: F64) -> F64:
     x, y, z = canonical.T
     level = y - np.interp(z, _LINE_Z, _LINE_Y)
     ear = np.maximum(0.079 - np.abs(x), np.maximum(y - 0.770, np.abs(z - 0.035) - 0.035))
-    return np.minimum(level, np.where(y < 0.79, ear, level))
+    return np.asarray(np.minimum(level, np.where(y < 0.79, ear, level)))

@@ -130,7 +130,11 @@ def _print(colour: F64, worn: Worn, points: F64, front: npt.NDArray[np.bool_], t
     elif choice == 3:
         share = np.clip((0.045 - np.abs(y)) / soft, 0, 1)
         share2 = np.clip((0.012 - np.abs(y)) / soft, 0, 1)
-        return colour * (1 - share[:, None]) * (1 - 0) + ink * (share * (1 - share2))[:, None] + second * (share * share2)[:, None]
+        return (
+            colour * (1 - share[:, None]) * (1 - 0)
+            + ink * (share * (1 - share2))[:, None]
+            + second * (share * share2)[:, None]
+        )
     else:
         return colour
     share, share2 = share * front, share2 * front

@@ -56,15 +56,23 @@ def catmull_clark(quads: I32, count: int) -> tuple[sparse.csr_matrix, I32]:
     """
     edges, edge_of, faces_of_edge = _quad_edges(quads)
     faces, points = len(quads), count
-    face_rows = sparse.csr_matrix((np.full(4 * faces, 0.25), (np.repeat(np.arange(faces), 4), quads.ravel())), (faces, points))
+    face_rows = sparse.csr_matrix(
+        (np.full(4 * faces, 0.25), (np.repeat(np.arange(faces), 4), quads.ravel())), (faces, points)
+    )
     border = faces_of_edge == 1
-    ends = sparse.csr_matrix((np.full(2 * len(edges), 0.5), (np.repeat(np.arange(len(edges)), 2), edges.ravel())), (len(edges), points))
-    incidence = sparse.csr_matrix((np.ones(4 * faces), (edge_of.ravel(), np.repeat(np.arange(faces), 4))), (len(edges), faces))
+    ends = sparse.csr_matrix(
+        (np.full(2 * len(edges), 0.5), (np.repeat(np.arange(len(edges)), 2), edges.ravel())), (len(edges), points)
+    )
+    incidence = sparse.csr_matrix(
+        (np.ones(4 * faces), (edge_of.ravel(), np.repeat(np.arange(faces), 4))), (len(edges), faces)
+    )
     inner = sparse.diags(np.where(border, 0.0, 1.0))
     edge_rows = inner @ (0.5 * ends + 0.25 * incidence @ face_rows) + sparse.diags(border.astype(float)) @ ends
     # Vertices: (F + 2R + (n-3)P)/n inside, (1, 6, 1)/8 along a border.
     touch = sparse.csr_matrix((np.ones(4 * faces), (quads.ravel(), np.repeat(np.arange(faces), 4))), (points, faces))
-    at_edge = sparse.csr_matrix((np.ones(2 * len(edges)), (edges.ravel(), np.repeat(np.arange(len(edges)), 2))), (points, len(edges)))
+    at_edge = sparse.csr_matrix(
+        (np.ones(2 * len(edges)), (edges.ravel(), np.repeat(np.arange(len(edges)), 2))), (points, len(edges))
+    )
     valence = np.maximum(np.asarray(touch.sum(axis=1)).ravel(), 1.0)
     edge_valence = np.maximum(np.asarray(at_edge.sum(axis=1)).ravel(), 1.0)
     smooth = (
@@ -81,9 +89,7 @@ def catmull_clark(quads: I32, count: int) -> tuple[sparse.csr_matrix, I32]:
     matrix = sparse.vstack([keep, face_rows, edge_rows]).tocsr()
     centre = points + np.arange(faces)[:, None]
     edge_point = points + faces + edge_of
-    corners = [
-        np.stack([quads[:, k], edge_point[:, k], centre[:, 0], edge_point[:, k - 1]], axis=1) for k in range(4)
-    ]
+    corners = [np.stack([quads[:, k], edge_point[:, k], centre[:, 0], edge_point[:, k - 1]], axis=1) for k in range(4)]
     return matrix, np.concatenate(corners).astype(np.int32)
 
 
@@ -121,7 +127,7 @@ def vertex_normals(vertices: F64, faces: I32) -> F64:
     total = np.zeros_like(vertices)
     for axis in range(3):
         total[:, axis] = np.bincount(faces.ravel(), np.repeat(cross[:, axis], 3), minlength=len(vertices))
-    return total / np.maximum(np.linalg.norm(total, axis=1, keepdims=True), 1e-20)
+    return np.asarray(total / np.maximum(np.linalg.norm(total, axis=1, keepdims=True), 1e-20))
 
 
 def averaging(faces: I32, count: int) -> sparse.csr_matrix:
@@ -167,7 +173,7 @@ def clip(surface: Surface, level: F64) -> Surface:
     one, two = np.flatnonzero(count_in == 1), np.flatnonzero(count_in == 2)
     cuts: list[I32] = []
 
-    def turned(rows: I32, lead: I32) -> I32:
+    def turned(rows: npt.NDArray[np.intp], lead: npt.NDArray[np.intp]) -> I32:
         return np.take_along_axis(surface.faces[rows], (lead[:, None] + np.arange(3)) % 3, axis=1)
 
     lone = turned(one, np.argmax(corner_in[one], axis=1))
@@ -237,12 +243,12 @@ def _snap(surface: Surface, level: F64) -> tuple[Surface, F64]:
 
 def boundary_loops(faces: I32) -> list[I32]:
     """Closed loops of border vertices, each in the direction of its faces' edges."""
-    pairs = np.concatenate([faces[:, [0, 1]], faces[:, [1, 2]], faces[:, [2, 0]]])
-    forward = {(int(a), int(b)) for a, b in pairs}
+    pairs = np.concatenate([faces[:, [0, 1]], faces[:, [1, 2]], faces[:, [2, 0]]]).astype(np.int64)
+    span = int(faces.max()) + 1
+    lonely = ~np.isin(pairs[:, 0] * span + pairs[:, 1], pairs[:, 1] * span + pairs[:, 0])
     follow: dict[int, list[int]] = {}
-    for a, b in sorted(forward):
-        if (b, a) not in forward:
-            follow.setdefault(a, []).append(b)
+    for a, b in np.unique(pairs[lonely], axis=0).tolist():
+        follow.setdefault(a, []).append(b)
     loops = []
     while follow:
         start = min(follow)
@@ -286,7 +292,11 @@ def close_solid(surface: Surface, *, thickness_m: float = 0.004, depth_m: float 
         weights += [surface.weights[loop], surface.weights[loop], surface.weights[loop].mean(axis=0, keepdims=True)]
         for name, values in surface.fields.items():
             fields[name] += [values[loop], values[loop], values[loop].mean(axis=0, keepdims=True)]
-        rings = [loop, total + np.arange(count), total + count + np.arange(count)]
+        rings: list[npt.NDArray[np.int64]] = [
+            loop.astype(np.int64),
+            total + np.arange(count),
+            total + count + np.arange(count),
+        ]
         for k in range(2):
             a, b = rings[k], rings[k + 1]
             a2, b2 = np.roll(a, -1), np.roll(b, -1)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -12,11 +12,48 @@ from .garments import Garment
 from .skin import Looks
 
 # sRGB of skin from light to dark, after published skin-tone scales; a person is drawn between neighbours.
-_SKINS = ((0.93, 0.78, 0.70), (0.90, 0.72, 0.60), (0.82, 0.62, 0.48), (0.72, 0.51, 0.37), (0.56, 0.38, 0.27), (0.40, 0.27, 0.20), (0.29, 0.19, 0.15))
-_HAIRS = ((0.07, 0.055, 0.05), (0.14, 0.09, 0.06), (0.27, 0.17, 0.10), (0.42, 0.27, 0.15), (0.68, 0.52, 0.30), (0.45, 0.17, 0.08))
+_SKINS = (
+    (0.93, 0.78, 0.70),
+    (0.90, 0.72, 0.60),
+    (0.82, 0.62, 0.48),
+    (0.72, 0.51, 0.37),
+    (0.56, 0.38, 0.27),
+    (0.40, 0.27, 0.20),
+    (0.29, 0.19, 0.15),
+)
+_HAIRS = (
+    (0.07, 0.055, 0.05),
+    (0.14, 0.09, 0.06),
+    (0.27, 0.17, 0.10),
+    (0.42, 0.27, 0.15),
+    (0.68, 0.52, 0.30),
+    (0.45, 0.17, 0.08),
+)
 _IRISES = ((0.22, 0.13, 0.07), (0.36, 0.22, 0.10), (0.30, 0.36, 0.20), (0.30, 0.44, 0.58), (0.40, 0.44, 0.46))
-_BRIGHT = ((0.72, 0.12, 0.14), (0.86, 0.45, 0.12), (0.92, 0.75, 0.22), (0.22, 0.50, 0.26), (0.12, 0.42, 0.50), (0.16, 0.28, 0.62), (0.45, 0.22, 0.52), (0.88, 0.50, 0.58), (0.55, 0.75, 0.85), (0.60, 0.78, 0.52))
-_MUTED = ((0.93, 0.92, 0.89), (0.86, 0.80, 0.70), (0.62, 0.62, 0.63), (0.36, 0.37, 0.40), (0.16, 0.17, 0.20), (0.14, 0.18, 0.30), (0.34, 0.36, 0.24), (0.46, 0.33, 0.24), (0.42, 0.14, 0.18), (0.30, 0.40, 0.42))
+_BRIGHT = (
+    (0.72, 0.12, 0.14),
+    (0.86, 0.45, 0.12),
+    (0.92, 0.75, 0.22),
+    (0.22, 0.50, 0.26),
+    (0.12, 0.42, 0.50),
+    (0.16, 0.28, 0.62),
+    (0.45, 0.22, 0.52),
+    (0.88, 0.50, 0.58),
+    (0.55, 0.75, 0.85),
+    (0.60, 0.78, 0.52),
+)
+_MUTED = (
+    (0.93, 0.92, 0.89),
+    (0.86, 0.80, 0.70),
+    (0.62, 0.62, 0.63),
+    (0.36, 0.37, 0.40),
+    (0.16, 0.17, 0.20),
+    (0.14, 0.18, 0.30),
+    (0.34, 0.36, 0.24),
+    (0.46, 0.33, 0.24),
+    (0.42, 0.14, 0.18),
+    (0.30, 0.40, 0.42),
+)
 _DENIMS = ((0.20, 0.27, 0.42), (0.30, 0.40, 0.56), (0.48, 0.58, 0.70), (0.13, 0.15, 0.20))
 
 
@@ -34,8 +71,7 @@ class PersonPlan:
 
     Attributes:
         phenotype: see body.phenotype_targets. looks: colours. hair: style, with its volume and length.
-        worn: from the innermost to the outermost. pose: index drawn for scans. seed: for folds and noise.
-        thickness of clothes and the like follow from these.
+        hat_colour: of a cap, beanie or hat. worn: from the innermost to the outermost. seed: for folds and noise.
     """
 
     phenotype: dict[str, float]
@@ -75,7 +111,12 @@ def plan_person(seed: int, name: str) -> PersonPlan:
     """Draw a person from the data set's seed and the person's name alone."""
     rng = derive_rng(seed, name, "people", 0, "plan")
     group = rng.choice(["child", "teen", "adult", "adult", "adult", "adult", "old", "old"])
-    years = {"child": rng.uniform(5, 12), "teen": rng.uniform(13, 18), "adult": rng.uniform(19, 55), "old": rng.uniform(58, 85)}[str(group)]
+    years = {
+        "child": rng.uniform(5, 12),
+        "teen": rng.uniform(13, 18),
+        "adult": rng.uniform(19, 55),
+        "old": rng.uniform(58, 85),
+    }[str(group)]
     age = float(np.interp(years, [1, 12, 22, 40, 90], [0.0, 1 / 3, 0.62, 0.72, 1.0]))
     female = bool(rng.random() < 0.5)
     ancestry = rng.dirichlet([0.5, 0.5, 0.5])
@@ -96,7 +137,7 @@ def plan_person(seed: int, name: str) -> PersonPlan:
     hair = _hair_style(rng, years, female)
     return PersonPlan(
         phenotype=phenotype,
-        looks=looks if hair != "bald" else looks,
+        looks=looks if hair != "bald" else replace(looks, scalp_hair=0.25 if rng.random() < 0.5 else 0.0),
         hair=hair,
         hair_volume=round(float(rng.uniform(0.8, 1.3)), 3),
         hair_length=round(float(rng.uniform(0.05, 1.0) if hair == "long" else rng.uniform(0.0, 0.25)), 3),
@@ -137,12 +178,19 @@ def _looks(rng: np.random.Generator, years: float, female: bool, ancestry: np.nd
 
 
 def _hair_style(rng: np.random.Generator, years: float, female: bool) -> str:
+    odds: tuple[float, ...]
     if female:
-        styles, odds = ("bob", "long", "ponytail", "bun", "short", "curly", "afro", "cap", "beanie"), (4, 5, 3, 3, 2, 2, 1, 0.7, 0.7)
+        styles, odds = (
+            ("bob", "long", "ponytail", "bun", "short", "curly", "afro", "cap", "beanie"),
+            (4, 5, 3, 3, 2, 2, 1, 0.7, 0.7),
+        )
         if years > 60:
             odds = (4, 1, 1, 3, 4, 4, 0.5, 0.3, 0.6)
     else:
-        styles, odds = ("short", "swept", "curly", "afro", "buzz", "bald", "cap", "beanie", "bun"), (6, 4, 2, 1, 2, 0.4, 1.5, 1, 0.4)
+        styles, odds = (
+            ("short", "swept", "curly", "afro", "buzz", "bald", "cap", "beanie", "bun"),
+            (6, 4, 2, 1, 2, 0.4, 1.5, 1, 0.4),
+        )
         if years > 50:
             odds = (6, 3, 1, 0.3, 2, 3, 1, 0.6, 0.0)
     share = np.array(odds) / np.sum(odds)
@@ -164,19 +212,71 @@ def _outfit(rng: np.random.Generator, years: float, female: bool) -> tuple[Worn,
         length = float(rng.uniform(0.25, 0.85))
         flare = float(rng.uniform(0.08, 0.42))
         sleeve = float(rng.choice([0.14, 0.3, 0.5, 0.95]))
-        worn.append(Worn(garment=Garment(kind="top", name="dress-top", hem=0.25, sleeve=sleeve, neckline=float(rng.uniform(0.0, 0.035)), vee=float(rng.choice([0, 0, 0.09])), loose=0.25, ease_m=0.007, folds_m=0.002), fabric=cloth))
-        worn.append(Worn(garment=Garment(kind="skirt", name="dress-skirt", hem=length, flare=flare, ease_m=0.009, folds_m=0.007), fabric=cloth))
+        worn.append(
+            Worn(
+                garment=Garment(
+                    kind="top",
+                    name="dress-top",
+                    hem=0.25,
+                    sleeve=sleeve,
+                    neckline=float(rng.uniform(0.0, 0.035)),
+                    vee=float(rng.choice([0, 0, 0.09])),
+                    loose=0.25,
+                    ease_m=0.007,
+                    folds_m=0.002,
+                ),
+                fabric=cloth,
+            )
+        )
+        worn.append(
+            Worn(
+                garment=Garment(kind="skirt", name="dress-skirt", hem=length, flare=flare, ease_m=0.009, folds_m=0.007),
+                fabric=cloth,
+            )
+        )
     else:
         if skirt:
-            cloth = _cloth(rng, ("plain", "denim", "checks", "floral", "herringbone", "corduroy", "pinstripes"), bright=0.5)
-            worn.append(Worn(garment=Garment(kind="skirt", name="skirt", hem=float(rng.uniform(0.2, 0.85)), flare=float(rng.uniform(0.03, 0.35)), ease_m=0.011, folds_m=0.006), fabric=cloth))
-            hidden_waist = rng.random() < 0.6
+            cloth = _cloth(
+                rng, ("plain", "denim", "checks", "floral", "herringbone", "corduroy", "pinstripes"), bright=0.5
+            )
+            worn.append(
+                Worn(
+                    garment=Garment(
+                        kind="skirt",
+                        name="skirt",
+                        hem=float(rng.uniform(0.2, 0.85)),
+                        flare=float(rng.uniform(0.03, 0.35)),
+                        ease_m=0.011,
+                        folds_m=0.006,
+                    ),
+                    fabric=cloth,
+                )
+            )
+            hidden_waist = True
         else:
             short = rng.random() < (0.45 if years < 14 else 0.15)
-            cloth = _cloth(rng, ("denim", "denim", "plain", "plain", "corduroy", "pinstripes", "camouflage") if not short else ("denim", "plain", "checks", "camouflage"), bright=0.2)
+            cloth = _cloth(
+                rng,
+                ("denim", "denim", "plain", "plain", "corduroy", "pinstripes", "camouflage")
+                if not short
+                else ("denim", "plain", "checks", "camouflage"),
+                bright=0.2,
+            )
             loose = float(rng.uniform(0.15, 0.9))
             hem = float(rng.uniform(0.35, 0.5)) if short else float(rng.uniform(0.93, 1.0))
-            worn.append(Worn(garment=Garment(kind="trousers", name="jeans" if cloth.pattern == "denim" else "trousers", hem=hem, ease_m=0.006, loose=max(loose, 0.6) if short else loose, folds_m=0.0045), fabric=cloth))
+            worn.append(
+                Worn(
+                    garment=Garment(
+                        kind="trousers",
+                        name="jeans" if cloth.pattern == "denim" else "trousers",
+                        hem=hem,
+                        ease_m=0.006,
+                        loose=max(loose, 0.6) if short else loose,
+                        folds_m=0.0045,
+                    ),
+                    fabric=cloth,
+                )
+            )
         kind = str(rng.choice(["tee", "tee", "shirt", "sweater", "polo", "hoodie"]))
         tops = {
             "tee": (("plain", "stripes", "heather", "plain", "camouflage", "dots"), 0.32, 0.012, 0.5),
@@ -190,11 +290,56 @@ def _outfit(rng: np.random.Generator, years: float, female: bool) -> tuple[Worn,
         hem = 0.35 if tucked and skirt else 0.6 if tucked else float(rng.uniform(0.72, 0.97))
         ease = tops[2] if not tucked else 0.0045
         sleeve = 0.55 if kind == "shirt" and rng.random() < 0.25 else tops[1]
-        vee = 0.07 if kind in ("polo", "shirt") else float(rng.choice([0.0, 0.0, 0.08])) if kind in ("tee", "sweater") else 0.0
-        worn.append(Worn(garment=Garment(kind="top", name=kind, hem=hem, sleeve=sleeve, neckline=float(rng.uniform(-0.012, 0.012)), vee=vee, ease_m=max(ease, 0.0045), loose=float(rng.uniform(0.25, 0.5)) if tucked else float(rng.uniform(0.4, 0.85)), folds_m=0.003 if kind == "sweater" else 0.0042), fabric=cloth))
+        vee = (
+            0.07
+            if kind in ("polo", "shirt")
+            else float(rng.choice([0.0, 0.0, 0.08]))
+            if kind in ("tee", "sweater")
+            else 0.0
+        )
+        worn.append(
+            Worn(
+                garment=Garment(
+                    kind="top",
+                    name=kind,
+                    hem=hem,
+                    sleeve=sleeve,
+                    neckline=float(rng.uniform(-0.012, 0.012)),
+                    vee=vee,
+                    ease_m=max(ease, 0.0045),
+                    loose=float(rng.uniform(0.25, 0.5)) if tucked else float(rng.uniform(0.4, 0.85)),
+                    folds_m=0.003 if kind == "sweater" else 0.0042,
+                ),
+                fabric=cloth,
+            )
+        )
         if rng.random() < 0.28:
             kind = str(rng.choice(["jacket", "coat", "cardigan"]))
-            cloth = _cloth(rng, {"jacket": ("denim", "leather", "plain", "herringbone"), "coat": ("plain", "herringbone", "plain"), "cardigan": ("knit", "heather")}[kind], bright=0.25)
-            worn.append(Worn(garment=Garment(kind="top", name=kind, hem=0.99, sleeve=0.985, neckline=0.006, ease_m=max(ease, 0.009) + 0.013, loose=0.8, open_front=True, folds_m=0.005, thickness_m=0.006), fabric=cloth))
+            cloth = _cloth(
+                rng,
+                {
+                    "jacket": ("denim", "leather", "plain", "herringbone"),
+                    "coat": ("plain", "herringbone", "plain"),
+                    "cardigan": ("knit", "heather"),
+                }[kind],
+                bright=0.25,
+            )
+            worn.append(
+                Worn(
+                    garment=Garment(
+                        kind="top",
+                        name=kind,
+                        hem=0.45 if skirt else 0.99,
+                        sleeve=0.985,
+                        neckline=0.006,
+                        ease_m=max(ease, 0.009) + 0.013,
+                        loose=0.8,
+                        open_front=True,
+                        folds_m=0.005,
+                        thickness_m=0.006,
+                    ),
+                    fabric=cloth,
+                )
+            )
     worn.append(Worn(garment=shoes, fabric=shoe_cloth))
     return tuple(worn)

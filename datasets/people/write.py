@@ -61,7 +61,9 @@ def write_obj(folder: Path, vertices: F64, faces: I32, uv: F64, texture: U8) -> 
     ]
     (folder / "mesh.obj").write_text("\n".join(lines) + "\n", encoding="utf-8", newline="\n")
     (folder / "mesh.mtl").write_text(
-        "newmtl person\nKa 1 1 1\nKd 1 1 1\nKs 0 0 0\nd 1\nillum 1\nmap_Kd texture.png\n", encoding="utf-8", newline="\n"
+        "newmtl person\nKa 1 1 1\nKd 1 1 1\nKs 0 0 0\nd 1\nillum 1\nmap_Kd texture.png\n",
+        encoding="utf-8",
+        newline="\n",
     )
     (folder / "texture.png").write_bytes(png_bytes(texture))
 
@@ -84,7 +86,9 @@ class _Buffer:
         self.views.append(entry)
         return len(self.views) - 1
 
-    def accessor(self, array: npt.NDArray[np.generic], kind: str, target: int | None = None, bounds: bool = False) -> int:
+    def accessor(
+        self, array: npt.NDArray[np.generic], kind: str, target: int | None = None, bounds: bool = False
+    ) -> int:
         component = {"float32": 5126, "uint32": 5125, "uint16": 5123, "uint8": 5121}[array.dtype.name]
         entry: dict[str, object] = {
             "bufferView": self.view(np.ascontiguousarray(array).tobytes(), target),
@@ -179,7 +183,11 @@ def write_glb(
             {
                 "name": "person",
                 "doubleSided": False,
-                "pbrMetallicRoughness": {"baseColorTexture": {"index": 0}, "metallicFactor": 0.0, "roughnessFactor": 0.9},
+                "pbrMetallicRoughness": {
+                    "baseColorTexture": {"index": 0},
+                    "metallicFactor": 0.0,
+                    "roughnessFactor": 0.9,
+                },
             }
         ],
         "textures": [{"sampler": 0, "source": 0}],

@@ -60,7 +60,7 @@ def read_gltf(path: Path, root: Path | None = None) -> ReadGltf:
             mesh = gltf.entry("meshes", entry["mesh"])
             for primitive in gltf.items("primitives", mesh):
                 read_primitive(gltf, primitive, node, entry, rest[node], materials, parts, slots)
-    if not parts.count:
+    if not parts.faces:
         raise gltf.fail("the scene has no triangles")
     return _assemble(gltf, skeleton, clips, parts, slots)
 

@@ -149,7 +149,7 @@ class GltfFile:
             what: e.g. "POSITION", for errors.
         """
         entry = self.entry("accessors", index)
-        dtype = _COMPONENT.get(entry.get("componentType", 0))
+        dtype = _component(entry)
         width = _WIDTH.get(str(entry.get("type")), 0)
         count = self.whole(entry, "count")
         if dtype is None or width not in widths:
@@ -189,7 +189,7 @@ class GltfFile:
         if not all(isinstance(part, dict) for part in parts.values()):
             raise self.fail(f"{what} has a damaged sparse part")
         indices, new = parts["indices"] or {}, parts["values"] or {}
-        index_kind = _COMPONENT.get(indices.get("componentType", 0))
+        index_kind = _component(indices)
         if index_kind not in ("u1", "<u2", "<u4"):
             raise self.fail(f"{what} has a sparse part with an unfit index type")
         where = self._strided(
@@ -209,6 +209,12 @@ class GltfFile:
         if "bufferView" in entry:
             return bytes(self.view(entry["bufferView"])[0]), self.path
         return self.uri_bytes(entry.get("uri"), f"image {index}")
+
+
+def _component(owner: Json) -> str | None:
+    """NumPy's name of a component type; None for an unknown one (any JSON value may stand there)."""
+    value = owner.get("componentType")
+    return _COMPONENT.get(value) if isinstance(value, int) else None
 
 
 def open_gltf(path: Path, root: Path | None = None) -> GltfFile:

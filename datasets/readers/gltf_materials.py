@@ -35,11 +35,13 @@ class MaterialReader:
 
     def read(self, index: Any) -> GltfMaterial:
         """Material `index` of the file, or glTF's default (white) for None."""
-        if index not in self._materials:
-            self._materials[index] = self._build(index)
-        return self._materials[index]
+        gltf = self._gltf
+        key = None if index is None else gltf.index(index, len(gltf.items("materials")), "materials")
+        if key not in self._materials:
+            self._materials[key] = self._build(key)
+        return self._materials[key]
 
-    def _build(self, index: Any) -> GltfMaterial:
+    def _build(self, index: int | None) -> GltfMaterial:
         gltf = self._gltf
         entry: Json = {} if index is None else gltf.entry("materials", index)
         name = str(entry.get("name") or f"material_{index}")

@@ -12,6 +12,7 @@ import numpy.typing as npt
 
 from ...geometry.errors import InputError
 from ...geometry.mesh import Material
+from .images import read_texture
 from .limits import read_bytes
 from .mtl import MtlMaterial, build_material, find_library, read_mtl
 from .polygons import triangulate
@@ -173,8 +174,11 @@ def _faces(
         # "1//3" and "1/" leave the texture index out; 0 stands for it below (no index is 0 in OBJ).
         text = text.replace(b"//", b"/0/").replace(b"/ ", b"/0 ").replace(b"/\n", b"/0\n")
     data = np.frombuffer(text, np.uint8)
-    token, slashes = _token_starts(data), data == _SLASH
-    parts = 1 + np.add.reduceat(slashes, token).astype(np.int64)
+    token = _token_starts(data)
+    slash_owner = np.searchsorted(token, np.flatnonzero(data == _SLASH), side="right") - 1
+    if len(slash_owner) and slash_owner[0] < 0:
+        raise InputError(lines.path, "a face line begins with a slash")
+    parts = 1 + np.bincount(slash_owner, minlength=len(token))
     flat = _numbers(lines, text.replace(b"/", b" "), "face", np.int64)
     if len(flat) != int(parts.sum()) or parts.max() > 3:
         raise InputError(lines.path, "a face line holds something that is not an index")
@@ -224,7 +228,7 @@ def _materials(
 
     segment = np.searchsorted(np.asarray(use_line, np.int64), face_line) - 1  # -1: before any usemtl
     names = [use_name[index] if index >= 0 else "" for index in range(-1, len(use_name))]
-    distinct = sorted({names[index + 1] for index in np.unique(segment)})
+    distinct = sorted({names[index] for index in np.flatnonzero(np.bincount(segment + 1))})
     position = {name: index for index, name in enumerate(distinct)}
     to_material = np.array([position.get(name, 0) for name in names], np.int64)
     entries = [library.get(name) for name in distinct]
@@ -235,7 +239,19 @@ def _materials(
         if entry is None and name:
             notices.append(f'material "{name}" is in no library; drawn grey')
         materials.append(GREY if entry is None else build_material(entry, root, notices))
+    if not library:
+        materials = [_texture_beside(lines.path, root, notices) or material for material in materials]
     return tuple(materials), entries, to_material[segment + 1]
+
+
+def _texture_beside(path: Path, root: Path, notices: list[str]) -> Material | None:
+    """A material from the picture named as the mesh, for meshes that come without a library."""
+    for suffix in (".png", ".jpg", ".jpeg"):
+        picture = path.with_suffix(suffix)
+        if picture.is_file() and picture.resolve().is_relative_to(root.resolve()):
+            notices.append(f"no material library; textured with {picture.name}")
+            return Material(path.stem, read_texture(picture.resolve(), picture))
+    return None
 
 
 def _apply_map_options(uv: F64, face_uv: I64, face_material: I64, entries: list[MtlMaterial | None]) -> tuple[F64, I64]:
@@ -243,7 +259,8 @@ def _apply_map_options(uv: F64, face_uv: I64, face_material: I64, entries: list[
     for index, entry in enumerate(entries):
         if entry is None or (entry.uv_scale == (1.0, 1.0) and entry.uv_offset == (0.0, 0.0)) or not len(uv):
             continue
-        moved = uv * np.asarray(entry.uv_scale) + np.asarray(entry.uv_offset)
+        with np.errstate(over="ignore", invalid="ignore"):  # build_mesh sets what is not finite to 0
+            moved = uv * np.asarray(entry.uv_scale) + np.asarray(entry.uv_offset)
         which = (face_material == index)[:, None] & (face_uv >= 0)
         face_uv = np.where(which, face_uv + len(uv), face_uv)
         uv = np.concatenate([uv, moved])

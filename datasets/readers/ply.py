@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -69,7 +70,14 @@ def _corners(path: Path, face: PlyTable | None) -> tuple[I64, I64, npt.NDArray[n
     keep = sizes >= 3
     if not keep.any():
         raise InputError(path, "the file has no faces of three corners or more")
-    return flat[np.repeat(keep, sizes)].astype(np.int64), sizes[keep], keep
+    return _whole(path, flat[np.repeat(keep, sizes)]), sizes[keep], keep
+
+
+def _whole(path: Path, values: npt.NDArray[Any]) -> I64:
+    """Indices as int64; ASCII tables and odd writers hold them as floats."""
+    if values.dtype.kind == "f" and not ((np.abs(values) < 2**31) & (values == np.rint(values))).all():
+        raise InputError(path, "faces hold indices that are not whole numbers")
+    return values.astype(np.int64)
 
 
 def _texture_coordinates(
@@ -110,7 +118,7 @@ def _materials(
         materials.append(Material(texture.stem, read_texture(texture, texture)))
     number = np.zeros(len(owner), np.int64)
     if face is not None and "texnumber" in face.scalars:
-        number = face.scalars["texnumber"][keep].astype(np.int64)[owner]
+        number = _whole(path, face.scalars["texnumber"][keep])[owner]
         materials.append(GREY)  # MeshLab writes -1 for faces without a texture
         number = np.where(number < 0, len(textures), number)
         if (number > len(textures)).any():

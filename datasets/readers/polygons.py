@@ -8,7 +8,10 @@ import numpy.typing as npt
 F64 = npt.NDArray[np.float64]
 I64 = npt.NDArray[np.int64]
 
-MAX_CONCAVE_CORNERS = 512  # ear clipping is quadratic; larger polygons are fanned
+# Ear clipping takes about 0.1 ms for each corner and grows with the cube for large polygons; a file full of them must
+# not hang the reader, so after about ten seconds' worth the rest is cut as fans.
+MAX_CONCAVE_CORNERS = 512
+MAX_CLIP_WORK = 100_000.0
 
 
 def triangulate(vertices: F64, corner: I64, sizes: I64) -> tuple[I64, I64]:
@@ -53,11 +56,13 @@ def _cut_equal(vertices: F64, corner: I64, starts: I64, size: int) -> I64:
         origin = points[:, :1]
         cross = np.cross(points[:, 1:-1] - origin, points[:, 2:] - origin)  # (n, size - 2, 3)
         concave = ~(np.einsum("nkc,nc->nk", cross, normal) >= 0).all(axis=1)
-    for index in np.flatnonzero(concave):
-        if size == 4:
-            result[index] = [[1, 2, 3], [1, 3, 0]]
-        elif size <= MAX_CONCAVE_CORNERS and np.isfinite(points[index]).all():
-            result[index] = _clip_ears(points[index], normal[index])
+    if size == 4:
+        result[concave] = [[1, 2, 3], [1, 3, 0]]
+        return result
+    work = size + size**3 / 5000.0
+    affordable = int(MAX_CLIP_WORK / work) if size <= MAX_CONCAVE_CORNERS else 0
+    for index in np.flatnonzero(concave & np.isfinite(points).all(axis=(1, 2)))[:affordable]:
+        result[index] = _clip_ears(points[index], normal[index])
     return result
 
 
@@ -79,16 +84,17 @@ def _clip_ears(points: F64, normal: F64) -> I64:
 
 
 def _find_ear(flat: F64, left: list[int]) -> int:
+    """Position in `left` of a convex corner whose triangle holds no other corner; 0 where there is none."""
     ring = flat[left]
     before, after = np.roll(ring, 1, axis=0), np.roll(ring, -1, axis=0)
-    turn = _cross2(ring - before, after - ring)
-    for ear in np.flatnonzero(turn > 0):
-        a, b, c = before[ear], ring[ear], after[ear]
-        inside = (_cross2(b - a, ring - a) >= 0) & (_cross2(c - b, ring - b) >= 0) & (_cross2(a - c, ring - c) >= 0)
-        inside[[ear - 1, ear, (ear + 1) % len(left)]] = False
-        if not inside.any():
-            return int(ear)
-    return 0
+    ears = np.flatnonzero(_cross2(ring - before, after - ring) > 0)
+    a, b, c = before[ears, None], ring[ears, None], after[ears, None]  # (E, 1, 2) against (1, R, 2)
+    point = ring[None]
+    inside = (_cross2(b - a, point - a) >= 0) & (_cross2(c - b, point - b) >= 0) & (_cross2(a - c, point - c) >= 0)
+    for shift in (-1, 0, 1):
+        inside[np.arange(len(ears)), (ears + shift) % len(left)] = False
+    free = ears[~inside.any(axis=1)]
+    return int(free[0]) if len(free) else 0
 
 
 def _cross2(a: F64, b: F64) -> F64:

@@ -75,11 +75,13 @@ def build_mesh(
     size = float(np.abs(vertices[np.isfinite(vertices).all(axis=1)]).max(initial=0.0))
     if size > MAX_COORDINATE:
         raise InputError(path, f"coordinates up to {size:g} cannot be a person in any unit")
-    if weld:
+    repeated = int(_collapsed(faces).sum())
+    if repeated:
+        notices.append(f"{repeated} faces with a repeated corner are left out")
+    if weld:  # may collapse sliver faces whose corners were written with too few digits; not worth a notice
         vertices, faces, vertex_colours = _welded(vertices, faces, vertex_colours)
-    collapsed = (faces[:, 0] == faces[:, 1]) | (faces[:, 1] == faces[:, 2]) | (faces[:, 2] == faces[:, 0])
+    collapsed = _collapsed(faces)
     if collapsed.any():
-        notices.append(f"{int(collapsed.sum())} faces with a repeated corner are left out")
         keep = ~collapsed
         faces = faces[keep]
         face_material = None if face_material is None else face_material[keep]
@@ -132,6 +134,12 @@ def _check_range(path: Path, what: str, index: I64, count: int, *, least: int) -
         raise InputError(
             path, f"{int(bad.any(axis=1).sum())} faces refer to a {what} that is not there ({count} in the file)"
         )
+
+
+def _collapsed(faces: I64) -> npt.NDArray[np.bool_]:
+    first, second, third = faces.T
+    repeated: npt.NDArray[np.bool_] = (first == second) | (second == third) | (third == first)
+    return repeated
 
 
 def _welded(

@@ -8,7 +8,7 @@ import numpy.typing as npt
 F64 = npt.NDArray[np.float64]
 I64 = npt.NDArray[np.int64]
 
-OPPOSITE = -0.5  # cosine: sheets back to back (hair cards, cloth) share positions but must stay two surfaces
+OPPOSITE = -0.95  # cosine: sheets back to back (hair cards, cloth) share positions but must stay two surfaces
 
 
 def weld_vertices(vertices: F64, faces: I64, extra: F64 | None = None) -> tuple[I64, I64]:

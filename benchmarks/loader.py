@@ -1,0 +1,124 @@
+"""Loading: milliseconds an item, bytes a view and a scene, beside loading the mesh each time.
+
+    python benchmarks/loader.py SHARDS RENDERS [--items N]
+
+One thread. An item is one stored picture and 5,000 points (and 0 colours); batches of 8 go through the default collate.
+"""
+
+from __future__ import annotations
+
+import argparse
+import io
+import os
+import time
+import zlib
+from collections.abc import Callable
+from pathlib import Path
+
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+import h5py
+import numpy as np
+import torch
+from PIL import Image
+
+from mpc.datasets.pictures import read_png
+from mpc.datasets.renders import read_renders, read_scene_mesh
+from mpc.datasets.torch_dataset import ViewDataset
+
+POINTS = 5000
+
+
+def milliseconds(work: Callable[[int], object], repeats: int) -> float:
+    """Median of `repeats` calls with different arguments."""
+    work(0)
+    times = []
+    for number in range(repeats):
+        start = time.perf_counter()
+        work(number)
+        times.append(time.perf_counter() - start)
+    return float(np.median(times)) * 1000.0
+
+
+def on_the_fly(renders: Path) -> Callable[[int], object]:
+    """What the peers do for each item: decode the whole picture, draw surface points, test them with trimesh."""
+    import trimesh
+
+    scene = read_renders(renders).scenes[0]
+    posed, _ = read_scene_mesh(scene)
+    mesh = trimesh.Trimesh(posed.vertices, posed.faces, process=False)
+
+    def work(number: int) -> object:
+        picture = read_png(scene.views[number % len(scene.views)].path.read_bytes())
+        rng = np.random.default_rng(number)
+        points = mesh.sample(POINTS, seed=number) + rng.normal(0.0, 0.05, (POINTS, 3))
+        return picture, points, mesh.contains(points)
+
+    return work
+
+
+def fancy_index(path: Path) -> Callable[[int], object]:
+    """h5py's fancy indexing of 5,000 random points of a scene."""
+    file = h5py.File(path)
+    count = int(file["offsets/point"][1])
+
+    def work(number: int) -> object:
+        rows = np.sort(np.random.default_rng(number).choice(count, POINTS, replace=False))
+        return file["points/q"][rows]
+
+    return work
+
+
+def codecs(dataset: ViewDataset) -> None:
+    """Lossless codecs on stored pictures: bytes and milliseconds to decode."""
+    crops = []
+    for view in range(0, len(dataset), max(1, len(dataset) // 8)):
+        ref = dataset.views[view]
+        data = dataset._readers[ref.shard].picture(ref.row)
+        crops.append(np.ascontiguousarray(np.asarray(Image.open(io.BytesIO(data)))))
+    print("\ncodec of the cropped picture    kB    ms to decode")
+    for level in (1, 4, 6, 9):
+        coded = []
+        for crop in crops:
+            buffer = io.BytesIO()
+            Image.fromarray(crop).save(buffer, "PNG", compress_level=level)
+            coded.append(buffer.getvalue())
+        took = milliseconds(lambda k, coded=coded: read_png(coded[k % len(coded)]), 24)  # type: ignore[misc]
+        print(f"PNG, zlib {level}                {np.mean([len(c) for c in coded]) / 1000:7.1f}   {took:6.2f}")
+    coded = [zlib.compress(crop.tobytes(), 4) for crop in crops]
+    took = milliseconds(lambda k: zlib.decompress(coded[k % len(coded)]), 24)
+    print(f"raw, zlib 4                {np.mean([len(c) for c in coded]) / 1000:7.1f}   {took:6.2f}")
+    print(f"raw                        {np.mean([crop.nbytes for crop in crops]) / 1000:7.1f}     0.00")
+
+
+def main() -> None:
+    """Print the table."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("shards", type=Path)
+    parser.add_argument("renders", type=Path)
+    parser.add_argument("--items", type=int, default=64)
+    options = parser.parse_args()
+    torch.set_num_threads(1)
+    dataset = ViewDataset(options.shards, "train", points=POINTS)
+    order = np.random.default_rng(0).integers(len(dataset), size=10_000)
+    item = milliseconds(lambda k: dataset[(int(order[k]), k)], options.items)
+    picture = milliseconds(lambda k: dataset.picture(int(order[k])), options.items)
+    loader = torch.utils.data.DataLoader(dataset, batch_size=8, sampler=[int(k) for k in order[: options.items]])
+    start = time.perf_counter()
+    count = sum(len(batch["view"]) for batch in loader)
+    batched = (time.perf_counter() - start) / count * 1000
+    peer = milliseconds(on_the_fly(options.renders), max(5, options.items // 8))
+    fancy = milliseconds(fancy_index(next(options.shards.glob("train*.h5"))), max(5, options.items // 8))
+    print(f"{len(dataset)} views of {dataset.image_size} pixels, {POINTS} points")
+    print(f"item                            {item:7.2f} ms   {1000 / item:6.0f} items/s a core")
+    print(f"  of which the picture          {picture:7.2f} ms")
+    print(f"item in batches of 8, collated  {batched:7.2f} ms   {1000 / batched:6.0f} items/s a core")
+    print(f"mesh in memory, trimesh labels  {peer:7.2f} ms   x{peer / item:.0f}")
+    print(f"h5py fancy indexing alone       {fancy:7.2f} ms   x{fancy / item:.1f}")
+    size = sum(path.stat().st_size for path in options.shards.glob("train*.h5"))
+    print(f"bytes a view {size / len(dataset) / 1000:.0f} kB, a scene {size / len(dataset.scene_keys) / 1e6:.2f} MB")
+    codecs(dataset)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,234 @@
+"""What lighting and drawing cost here, each against the alternative, measured in the same run.
+
+    python benchmarks/render.py            # minutes; figures for docs/rendering.md
+    python benchmarks/render.py --tiny     # seconds; proves that it runs
+
+The peer's route to radiance transfer (PIFu, apps/prt_util.py) is restated in `uniform_random_transfer`: 1,600 uniform
+random directions shared by all vertices, the whole sphere of them cast through trimesh in 40 chunks. It is timed on
+every n-th vertex (--reference-stride) and multiplied, since its rays do not depend on one another.
+"""
+
+from __future__ import annotations
+
+import argparse
+import io
+import multiprocessing
+import resource
+import sys
+import time
+from collections.abc import Callable
+from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
+
+import numpy as np
+import psutil
+import trimesh
+from PIL import Image
+
+from mpc.geometry.camera import OrthographicCamera, orbit_cameras
+from mpc.geometry.mesh import Material, PosedMesh
+from mpc.geometry.rays import RayScene
+from mpc.render.gl_probe import find_gl
+from mpc.render.lights import builtin_lights, rotate_light
+from mpc.render.renderer import choose_renderer, open_renderer
+from mpc.render.sh import fibonacci_directions, sh_basis
+from mpc.render.shading import display_irradiance
+from mpc.render.transfer import OFFSET_SHARE, radiance_transfer
+
+REFERENCE_DIRECTIONS = 65_536
+
+
+def body(target_faces: int, *, textured: bool = True) -> PosedMesh:
+    """A person-like figure of overlapping rounded limbs, of about so many faces, with a 2k texture where asked."""
+    limbs = [
+        ((0.0, 0.95, 0.0), (0.0, 1.35, 0.0), 0.16),
+        ((-0.1, 0.1, 0.0), (-0.09, 0.9, 0.0), 0.08),
+        ((0.1, 0.1, 0.08), (0.09, 0.9, 0.0), 0.08),
+        ((-0.2, 1.4, 0.0), (-0.42, 0.9, 0.1), 0.05),
+        ((0.2, 1.4, 0.0), (0.45, 1.05, 0.25), 0.05),
+        ((0.0, 1.58, 0.02), (0.0, 1.64, 0.02), 0.11),
+    ]
+    sections = max(8, round(np.sqrt(target_faces / (8 * len(limbs)))))
+    parts = []
+    for start, end, radius in limbs:
+        axis = np.subtract(end, start)
+        part = trimesh.creation.capsule(float(np.linalg.norm(axis)), radius, count=[2 * sections, 2 * sections])
+        matrix = trimesh.geometry.align_vectors([0, 0, 1], axis)
+        matrix[:3, 3] = np.add(start, end) / 2
+        parts.append(part.apply_transform(matrix))
+    joined = trimesh.util.concatenate(parts)
+    vertices = np.asarray(joined.vertices, np.float64)
+    # Wrinkles, so that rays meet more than smooth capsules.
+    vertices += 0.004 * np.sin(vertices[:, [1, 2, 0]] * 70.0)
+    faces = np.asarray(joined.faces, np.int32)
+    if not textured:
+        return PosedMesh(vertices, faces)
+    rows, columns = np.mgrid[0:2048, 0:2048]
+    stripes = 128 + 90 * np.sin(rows / 19.0) * np.cos(columns / 23.0)
+    texture = np.dstack([stripes, 255 - stripes, 0.5 * stripes + 60, np.full_like(stripes, 255)]).astype(np.uint8)
+    uv = np.ascontiguousarray(vertices[:, :2] * 0.5 + 0.5, np.float32)
+    return PosedMesh(vertices, faces, (Material(texture=texture),), uv=uv, face_uv=faces)
+
+
+def uniform_random_transfer(mesh: PosedMesh, chosen: np.ndarray, side: int = 40) -> np.ndarray:
+    """PIFu's route: jittered uniform directions, one set for all vertices, every one cast from every vertex."""
+    rng = np.random.default_rng(0)
+    u, v = rng.random((2, side * side))
+    polar, azimuth = np.arccos(1 - 2 * u), 2 * np.pi * v
+    directions = np.stack([np.sin(polar) * np.cos(azimuth), np.cos(polar), np.sin(polar) * np.sin(azimuth)], axis=1)
+    tester = trimesh.ray.ray_pyembree.RayMeshIntersector(trimesh.Trimesh(mesh.vertices, mesh.faces, process=False))
+    normals = mesh.vertex_normals[chosen]
+    origins = mesh.vertices[chosen] + 1e-3 * normals
+    total = np.zeros((len(chosen), 9))
+    for part in np.array_split(np.arange(side * side), side):
+        rays = np.repeat(directions[part][None], len(chosen), axis=0)
+        starts = np.repeat(origins[:, None], len(part), axis=1)
+        blocked = tester.intersects_any(starts.reshape(-1, 3), rays.reshape(-1, 3)).reshape(len(chosen), -1)
+        cosine = np.clip(normals @ directions[part].T, 0, None)
+        total += (cosine * ~blocked) @ sh_basis(directions[part])
+    return total * 4.0 / side**2
+
+
+def reference_transfer(mesh: PosedMesh, chosen: np.ndarray, count: int) -> np.ndarray:
+    """Brute force from the chosen vertices, same normals and offset as mpc's."""
+    scene = RayScene(mesh)
+    directions = fibonacci_directions(count)
+    basis = sh_basis(directions) * (4.0 / count)
+    offset = 2 * scene.radius_m * OFFSET_SHARE
+    found = np.empty((len(chosen), 9))
+    for row, vertex in enumerate(chosen):
+        normal = mesh.vertex_normals[vertex]
+        cosine = directions @ normal
+        front = np.flatnonzero(cosine > 0)
+        start = np.broadcast_to(mesh.vertices[vertex] + normal * offset, (len(front), 3))
+        seen = ~scene.occluded(start, directions[front])
+        found[row] = (cosine[front] * seen) @ basis[front]
+    return found
+
+
+def seconds(work: Callable[[], object], repeats: int) -> float:
+    """Median wall-clock time."""
+    times = []
+    for _ in range(repeats):
+        start = time.perf_counter()
+        work()
+        times.append(time.perf_counter() - start)
+    return float(np.median(times))
+
+
+def peak_of_transfer(faces: int, rays: int) -> float:
+    """MiB that the transfer adds to a process that holds the mesh; to be called in a fresh process."""
+    mesh = body(faces, textured=False)
+    before = psutil.Process().memory_info().rss
+    radiance_transfer(mesh, rays=rays)
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024 - before / 2**20
+
+
+def bench_transfer(faces: int, stride: int, repeats: int, reference: int) -> None:
+    mesh = body(faces, textured=False)
+    count = len(mesh.vertices)
+    some = np.arange(0, count, stride)
+    peer = seconds(lambda: uniform_random_transfer(mesh, some), 1) * count / len(some)
+    chosen = np.random.default_rng(1).choice(count, min(400, count), replace=False)
+    truth = reference_transfer(mesh, chosen, reference)
+
+    def error(found: np.ndarray) -> float:
+        return 100 * float(np.sqrt(((found - truth) ** 2).sum() / (truth**2).sum()))
+
+    print(
+        f"transfer {count:7,} vertices, 1,600 uniform random directions: {peer:6.2f} s, error "
+        f"{error(uniform_random_transfer(mesh, chosen)):.1f} %"
+    )
+    for rays in (128, 96):
+        ours = seconds(lambda rays=rays: radiance_transfer(mesh, rays=rays), repeats)  # type: ignore[misc]
+        with ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn")) as fresh:
+            extra = fresh.submit(peak_of_transfer, faces, rays).result()
+        print(
+            f"transfer {count:7,} vertices, {rays:3} directions: {ours:6.2f} s, {count * rays / 2 / ours / 1e6:4.1f} "
+            f"Mray/s, +{extra:.0f} MiB, error {error(radiance_transfer(mesh, rays=rays)[chosen]):.1f} %, "
+            f"{peer / ours:.0f} times faster"
+        )
+
+
+def bench_views(faces: int, size: int, views: int) -> None:
+    mesh = body(faces)
+    light = builtin_lights().coefficients[0]
+    transfer = radiance_transfer(mesh, rays=32)
+    for name in renderers():
+        with open_renderer(choose_renderer(name), mesh, size) as renderer:
+            renderer.colour(OrthographicCamera((0, 0.9, 0), 2.4), display_irradiance(transfer, light))
+            start = time.perf_counter()
+            for camera in orbit_cameras((0.0, 0.9, 0.0), 2.4, views=views, step_deg=360 / views):
+                lit = display_irradiance(transfer, rotate_light(light, np.radians(camera.yaw_deg)))
+                renderer.colour(camera, lit)
+            each = (time.perf_counter() - start) / views
+        print(f"view {size}x{size}, {len(mesh.faces):7,} faces, {name:8}: {1000 * each:6.1f} ms")
+
+
+def bench_scene(faces: int, size: int, views: int) -> None:
+    """A whole scene: transfer, lit views, PNG encoding beside the drawing."""
+    mesh = body(faces)
+    for name in renderers():
+        start = time.perf_counter()
+        transfer = radiance_transfer(mesh)
+        lit_from = time.perf_counter()
+        with ThreadPoolExecutor(1) as pool, open_renderer(choose_renderer(name), mesh, size) as renderer:
+            for camera in orbit_cameras((0.0, 0.9, 0.0), 2.4, views=views, step_deg=360 / views):
+                light = rotate_light(builtin_lights().coefficients[1], np.radians(camera.yaw_deg))
+                picture = renderer.colour(camera, display_irradiance(transfer, light))
+                pool.submit(
+                    lambda picture=picture: Image.fromarray(picture).save(io.BytesIO(), "PNG", compress_level=4)
+                )
+        total = time.perf_counter() - start
+        print(
+            f"scene {len(mesh.faces):,} faces, {views} views, {name:8}: {total:5.2f} s, of which transfer "
+            f"{lit_from - start:.2f} s"
+        )
+
+
+def bench_agreement(faces: int, size: int) -> None:
+    """How far the two renderers' pictures are apart."""
+    if len(renderers()) < 2:
+        print(f"agreement: no OpenGL here ({find_gl().reason})")
+        return
+    mesh = body(faces)
+    lit = display_irradiance(radiance_transfer(mesh, rays=32), builtin_lights().coefficients[0])
+    pictures = []
+    for name in renderers():
+        with open_renderer(choose_renderer(name), mesh, size) as renderer:
+            pictures.append(renderer.colour(OrthographicCamera((0, 0.9, 0), 2.4, 40.0), lit).astype(int))
+    first, second = pictures
+    both = (first[..., 3] == 255) & (second[..., 3] == 255)
+    masks = [picture[..., 3] > 127 for picture in pictures]
+    print(
+        f"agreement: mean difference {np.abs(first - second)[both][:, :3].mean():.2f} of 255 inside, mask IoU "
+        f"{(masks[0] & masks[1]).sum() / (masks[0] | masks[1]).sum():.5f}"
+    )
+
+
+def renderers() -> list[str]:
+    """Those that work here."""
+    return ["pyrender", "embree"] if find_gl().platform else ["embree"]
+
+
+def main(arguments: list[str]) -> None:
+    """Parse, run, print."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--tiny", action="store_true", help="small meshes and few views: seconds")
+    parser.add_argument("--reference-stride", type=int, default=16, help="every n-th vertex for the peer's route")
+    options = parser.parse_args(arguments)
+    if options.tiny:
+        bench_transfer(4_000, 8, 1, 4096)
+        bench_views(4_000, 128, 2)
+        bench_scene(4_000, 128, 2)
+        bench_agreement(4_000, 128)
+        return
+    for faces in (54_000, 110_000, 200_000):
+        bench_transfer(faces, options.reference_stride, 3, REFERENCE_DIRECTIONS)
+    for faces in (27_000, 110_000, 439_000):
+        bench_views(faces, 512, 12)
+    bench_scene(110_000, 512, 36)
+    bench_agreement(110_000, 512)
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

@@ -1,0 +1,343 @@
+"""A page about one evaluation that needs nothing but itself: pictures and charts lie inside the HTML."""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from html import escape
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from .. import __version__
+from ..datasets.shard_index import read_index
+from ..datasets.torch_dataset import ViewDataset
+from ..geometry.camera import OrthographicCamera
+from ..geometry.closest import ClosestSurface
+from ..geometry.mesh import PosedMesh
+from ..geometry.progress import NoProgress, Progress
+from ..models.storage import LoadedRun, find_run, load_run, read_json
+from ..reconstruct.person import ReconstructedMesh, reconstruct_view
+from . import gallery
+from .metrics import METRICS
+from .records import ViewScores
+from .report_page import page, section
+from .run import view_key
+from .summary import EvaluationResult, Summary
+from .svg import Series, line_chart
+from .training_log import mining_charts, read_log, training_charts
+
+logger = logging.getLogger(__name__)
+
+PICTURE = 320
+THUMBNAIL = 160
+HEAT_CM = 5.0
+
+
+@dataclass(frozen=True, eq=False)
+class _Context:
+    run: LoadedRun
+    dataset: ViewDataset  # as the network sees it
+    stored: ViewDataset  # the same views as rendered, for the eye
+    evaluation: EvaluationResult
+    by_key: dict[str, int]
+
+
+def write_report(
+    run: Path,
+    shards: Path,
+    evaluation: EvaluationResult,
+    out: Path,
+    *,
+    examples: int = 3,
+    worst: int = 6,
+    device: str = "cpu",
+    progress: Progress | None = None,
+) -> Path:
+    """Write `out` (report.html): inputs, reconstructions beside the truth, curves, mining weights, worst cases, table.
+
+    Args:
+        run: the run evaluated (or a folder of runs).
+        shards: the shards it was evaluated on.
+        evaluation: from `evaluate`.
+        out: the file.
+        examples: reconstructions shown from front, side and back, evenly spread from the best to the worst.
+        worst: worst cases shown.
+        device: where the shown views are reconstructed once more.
+        progress: told of each part.
+
+    Returns:
+        `out`.
+    """
+    told = progress if progress is not None else NoProgress()
+    loaded = load_run(find_run(run), device)
+    split = evaluation.settings["settings"]["split"]
+    size = loaded.settings.get("image_size")
+    dataset = ViewDataset(shards, split, points=0, colour_points=0, image_size=size)
+    by_key = {view_key(ref): index for index, ref in enumerate(dataset.views)}
+    stored = ViewDataset(shards, split, points=0, colour_points=0)
+    context = _Context(loaded, dataset, stored, evaluation, by_key)
+    told.start("Report", examples + worst + 1)
+    log = read_log(loaded.folder / "log.jsonl")
+    ranked = evaluation.ranked(evaluation.metrics[0].name)
+    sections = [
+        section("Scores", _tiles(evaluation) + _table(evaluation)),
+        section("Reconstructions", _examples(context, _spread(ranked[::-1], examples), told), _EXAMPLES_NOTE),
+        section("Worst cases", _worst(context, ranked[:worst], told), _worst_note(evaluation)),
+        section("Scores by direction of view", _yaw_chart(evaluation)),
+        section("Training", f'<div class="charts">{training_charts(log)}</div>'),
+        section("Hard example mining", f'<div class="charts">{mining_charts(log)}</div>', _MINING_NOTE),
+        section("Inputs", _inputs(shards)),
+        section("Settings", _settings(loaded, evaluation)),
+    ]
+    told.advance(1, "page")
+    told.finish()
+    out.parent.mkdir(parents=True, exist_ok=True)
+    temporary = out.with_name(out.name + ".part")
+    temporary.write_text(page(f"{loaded.folder.name}: {split}", _subtitle(evaluation), sections), encoding="utf-8")
+    os.replace(temporary, out)
+    return out
+
+
+_EXAMPLES_NOTE = (
+    "The network saw the first picture only. Beside it the person as it is (other pictures of the set, each under its "
+    "own light; its true surface as plaster) and as rebuilt: from that side, a quarter turn further, and from behind."
+)
+_MINING_NOTE = (
+    "Views are drawn in proportion to their weight. The effective number of views says how many equally weighted views "
+    "would spread as far: the lower beside the number of views, the more training dwells on hard ones."
+)
+
+
+def _worst_note(evaluation: EvaluationResult) -> str:
+    return (
+        f"By {evaluation.metrics[0].name}. Colours show how far each rebuilt point lies from the true surface, from 0 "
+        f"(blue) to {HEAT_CM:g} cm and more (dark red)."
+    )
+
+
+def _subtitle(evaluation: EvaluationResult) -> str:
+    settings = evaluation.settings["settings"]
+    return (
+        f"{len(evaluation.records)} views of {_count(len(evaluation.subjects), 'person', 'people')}, split "
+        f"{settings['split']}, "
+        f"rebuilt with {settings['resolution']} nodes a side, {settings['points']:,} points on each "
+        f"surface. mpc {__version__}."
+    )
+
+
+def _tiles(evaluation: EvaluationResult) -> str:
+    overall, tiles = evaluation.overall, []
+    for metric in evaluation.metrics:
+        value, error = overall.means[metric.name], overall.errors[metric.name]
+        shown = "no view measured" if value is None else f"{value:.2f} {metric.unit}"
+        tiles.append((metric.name, shown, metric.direction + (f", ± {error:.3f} from sampling" if error else "")))
+    iou, baseline = overall.means["iou"], overall.means["baseline_iou"]
+    tiles.append(("IoU", _text(iou), f"the training set's mean occupancy reaches {_text(baseline)}"))
+    tiles.append(("failed", f"{overall.failed} of {overall.views}", "views without a mesh; they are in no mean"))
+    return '<div class="tiles">' + "".join(
+        f"<div><b>{escape(name)}</b><strong>{escape(value)}</strong><span>{escape(note)}</span></div>"
+        for name, value, note in tiles
+    ) + "</div>"  # fmt: skip
+
+
+def _table(evaluation: EvaluationResult) -> str:
+    metrics = evaluation.metrics
+    head = "".join(f"<th>{m.name}<br><small>{m.unit}</small></th>" for m in metrics)
+    rows = [f"<tr><th></th>{head}<th>IoU</th><th>IoU of mean<br>occupancy</th></tr>"]
+
+    def summary_row(summary: Summary, style: str) -> str:
+        cells = "".join(f"<td>{_text(summary.means[m.name])}</td>" for m in metrics)
+        failed = f", {summary.failed} failed" if summary.failed else ""
+        return (
+            f'<tr class="{style}"><th>{escape(summary.name)} <small>{summary.views} views{failed}</small></th>{cells}'
+            f"<td>{_text(summary.means['iou'])}</td><td>{_text(summary.means['baseline_iou'])}</td></tr>"
+        )
+
+    rows += [summary_row(summary, "") for summary in evaluation.subjects]
+    rows.append(summary_row(evaluation.overall, "mean"))
+    worst = [evaluation.worst(m.name) for m in metrics]
+    cells = "".join(
+        f"<td>{_text(record.scores[m.name].value)}<br><small>{escape(record.key)}</small></td>"
+        if record
+        else "<td>-</td>"
+        for m, record in zip(metrics, worst, strict=True)
+    )
+    ious = [record.iou for record in evaluation.records if record.iou is not None]
+    rows.append(f'<tr class="worst"><th>worst view</th>{cells}<td>{_text(min(ious, default=None))}</td><td></td></tr>')
+    views = "".join(
+        f"<tr><th>{escape(record.key)}</th>"
+        + (f'<td class="failed" colspan="{len(metrics)}">failed: {escape(record.failure)}</td>' if record.failure else
+           "".join(f"<td>{_text(record.scores[m.name].value)}</td>" for m in metrics))
+        + f"<td>{_text(record.iou)}</td><td>{_text(record.baseline_iou)}</td></tr>"
+        for record in evaluation.records
+    )  # fmt: skip
+    meaning = "".join(f"<li><b>{m.name}</b>: {escape(m.summary)}</li>" for m in metrics)
+    return (
+        f'<table>{"".join(rows)}</table><ul class="note">{meaning}</ul>'
+        f"<details><summary>Every view</summary><table>{rows[0]}{views}</table></details>"
+    )
+
+
+def _spread(records: Sequence[ViewScores], count: int) -> list[ViewScores]:
+    if len(records) <= count:
+        return list(records)
+    return [records[int(index)] for index in np.linspace(0, len(records) - 1, count).round()]
+
+
+def _rebuild(context: _Context, record: ViewScores) -> tuple[ReconstructedMesh, npt.NDArray[np.float64], int]:
+    index = context.by_key[record.key]
+    item = context.dataset[index]
+    calibration = item["calibration"].double().numpy()
+    settings = context.evaluation.settings["settings"]
+    mesh = reconstruct_view(
+        context.run, item["image"].permute(1, 2, 0).numpy(), calibration, settings["resolution"],
+        largest_component=settings["largest_component"],
+    )  # fmt: skip
+    return mesh, calibration, index
+
+
+def _examples(context: _Context, records: Sequence[ViewScores], told: Progress) -> str:
+    parts = [_example(context, record) for record in records]
+    told.advance(len(records), "reconstructions")
+    return "".join(parts) or '<p class="note">No view could be measured.</p>'
+
+
+def _example(context: _Context, record: ViewScores) -> str:
+    mesh, calibration, index = _rebuild(context, record)
+    rebuilt = PosedMesh(mesh.vertices, mesh.faces)
+    truth = context.dataset.scene_mesh(context.dataset.views[index].scene)
+    cameras = [gallery.camera_of(calibration, turn) for turn in (0.0, 90.0, 180.0)]
+    rows: dict[str, list[gallery.U8]] = {"truth": [_nearest_picture(context.stored, index, c.yaw_deg) for c in cameras]}
+    if mesh.vertex_colours is not None:
+        colours = mesh.vertex_colours
+        rows["rebuilt"] = [gallery.draw_coloured(rebuilt, camera, colours, PICTURE) for camera in cameras]
+    for name, surface in (("true surface", truth), ("rebuilt surface", rebuilt)):
+        rows[name] = [
+            gallery.draw_coloured(surface, camera, gallery.clay_colours(surface, camera), PICTURE) for camera in cameras
+        ]
+    box = gallery.used_box([picture for pictures in rows.values() for picture in pictures])
+    given = gallery.data_uri(gallery.crop(rows["truth"][0], box))
+    strips = "".join(
+        f'<figure><img alt="{name} from three sides" src="'
+        f'{gallery.data_uri(gallery.contact_sheet([gallery.crop(p, box) for p in pictures], 3))}">'
+        f"<figcaption>{name}: front, side, back of the view</figcaption></figure>"
+        for name, pictures in rows.items()
+    )
+    return (
+        f'<article class="example"><h3>{escape(record.key)} <small>{_scores(record)}</small></h3><div class="row">'
+        f'<figure><img alt="input picture" src="{given}"><figcaption>input</figcaption></figure>'
+        f'<div class="strips">{strips}</div></div></article>'
+    )
+
+
+def _worst(context: _Context, records: Sequence[ViewScores], told: Progress) -> str:
+    cards = []
+    for record in records:
+        mesh, calibration, index = _rebuild(context, record)
+        rebuilt = PosedMesh(mesh.vertices, mesh.faces)
+        truth = context.dataset.scene_mesh(context.dataset.views[index].scene)
+        distances = ClosestSurface(truth.vertices, truth.faces).query(mesh.vertices).distances * 100.0
+        heat = gallery.heat_colours(distances, HEAT_CM)
+        camera, side = gallery.camera_of(calibration), gallery.camera_of(calibration, 90.0)
+        pictures = [
+            _nearest_picture(context.stored, index, camera.yaw_deg),
+            gallery.draw_coloured(truth, camera, gallery.clay_colours(truth, camera), PICTURE),
+            *(gallery.draw_coloured(rebuilt, c, _shaded(heat, rebuilt, c), PICTURE) for c in (camera, side)),
+        ]
+        box = gallery.used_box(pictures)
+        sheet = gallery.contact_sheet([gallery.crop(picture, box) for picture in pictures], 4)
+        cards.append(
+            f'<figure class="card"><img alt="input, truth, error from front and side" src="{gallery.data_uri(sheet)}">'
+            f"<figcaption><b>{escape(record.key)}</b> {_scores(record)}<br>input, truth, error seen from the "
+            "view and from its side</figcaption></figure>"
+        )
+        told.advance(1, record.key)
+    failed = "".join(
+        f'<p class="failed">{escape(record.key)} failed: {escape(record.failure)}</p>'
+        for record in context.evaluation.failed
+    )
+    return f'{failed}<div class="cards">{"".join(cards)}</div>'
+
+
+def _shaded(colours: gallery.U8, mesh: PosedMesh, camera: OrthographicCamera) -> gallery.U8:
+    shade = gallery.clay_colours(mesh, camera) / gallery.CLAY
+    shaded: gallery.U8 = np.rint(colours * (0.35 + 0.65 * np.clip(shade, 0.0, 1.0))).astype(np.uint8)
+    return shaded
+
+
+def _nearest_picture(dataset: ViewDataset, index: int, yaw_deg: float) -> gallery.U8:
+    scene = dataset.views[index].scene
+    same = [number for number, view in enumerate(dataset.views) if view.scene == scene]
+    nearest = min(same, key=lambda number: abs((dataset.views[number].yaw_deg - yaw_deg + 180.0) % 360.0 - 180.0))
+    return gallery.resize(np.ascontiguousarray(dataset.picture(nearest).transpose(1, 2, 0)), PICTURE)
+
+
+def _yaw_chart(evaluation: EvaluationResult) -> str:
+    charts = []
+    for metric in evaluation.metrics:
+        by_yaw: dict[float, list[float]] = {}
+        for record in evaluation.records:
+            if metric.name in record.scores:
+                by_yaw.setdefault(record.yaw_deg, []).append(record.scores[metric.name].value)
+        points = [(yaw, sum(values) / len(values)) for yaw, values in sorted(by_yaw.items())]
+        charts.append(
+            line_chart(f"{metric.name} by yaw", [Series("mean of all scenes", points, marked=True)],
+                       x_label="yaw, degrees (0: the face)", y_label=metric.unit, zero=True)
+        )  # fmt: skip
+    return f'<div class="charts">{"".join(charts)}</div>'
+
+
+def _inputs(shards: Path) -> str:
+    parts = []
+    splits = {entry.split for entry in read_index(shards).shards}
+    for split in (name for name in ("train", "val", "test") if name in splits):
+        dataset = ViewDataset(shards, split, points=0, colour_points=0)
+        scenes = _spread_indices(len(dataset.scene_keys), 48)
+        pictures = []
+        for scene in scenes:
+            views = [number for number, view in enumerate(dataset.views) if view.scene == scene]
+            pictures += [
+                gallery.resize(np.ascontiguousarray(dataset.picture(views[i]).transpose(1, 2, 0)), THUMBNAIL)
+                for i in (0, len(views) // 3, 2 * len(views) // 3)
+            ]
+        box = gallery.used_box(pictures)
+        sheet = gallery.contact_sheet([gallery.crop(picture, box) for picture in pictures], min(18, len(pictures)))
+        people = len({view.subject for view in dataset.views})
+        parts.append(
+            f'<figure><img alt="pictures of the split {split}" src="{gallery.data_uri(sheet)}"><figcaption>{split}: '
+            f"{_count(people, 'person', 'people')}, {_count(len(dataset.scene_keys), 'scene')}, {len(dataset)} views; "
+            f"three views each of {_count(len(scenes), 'scene')}</figcaption></figure>"
+        )
+    return "".join(parts)
+
+
+def _spread_indices(count: int, most: int) -> list[int]:
+    return sorted({int(index) for index in np.linspace(0, count - 1, min(count, most)).round()})
+
+
+def _settings(run: LoadedRun, evaluation: EvaluationResult) -> str:
+    record: dict[str, Any] = read_json(run.folder / "run.json")
+    blocks = (("Evaluation", evaluation.settings), ("Training", record))
+    return "".join(
+        f"<details><summary>{name}</summary><pre>{escape(json.dumps(content, indent=1))}</pre></details>"
+        for name, content in blocks
+    )
+
+
+def _scores(record: ViewScores) -> str:
+    texts = [f"{name} {score.value:.2f} {METRICS[name].unit}" for name, score in record.scores.items()]
+    return escape(", ".join([*texts, f"IoU {_text(record.iou)}"]))
+
+
+def _count(count: int, one: str, many: str = "") -> str:
+    return f"{count} {one if count == 1 else many or one + 's'}"
+
+
+def _text(value: float | None) -> str:
+    return "-" if value is None else f"{value:.3f}"

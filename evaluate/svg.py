@@ -1,0 +1,166 @@
+"""Small charts as inline SVG: lines over steps, bars. Text and colours come from the page's style sheet."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from html import escape
+
+WIDTH, HEIGHT = 460, 250
+LEFT, RIGHT, TOP, BOTTOM = 58, 14, 30, 40
+COLOURS = ("#2a6fb0", "#c8553d", "#3c8d5a", "#8b5fbf", "#b08a2a")
+
+
+@dataclass(frozen=True)
+class Series:
+    """One line: a name, its points (x, y) in rising x, and whether each point is marked."""
+
+    name: str
+    points: Sequence[tuple[float, float]]
+    marked: bool = False
+
+
+def line_chart(
+    title: str, series: Sequence[Series], *, x_label: str, y_label: str, logarithmic: bool = False, zero: bool = False
+) -> str:
+    """An SVG with lines, axes, ticks and a legend.
+
+    Args:
+        title: above the chart.
+        series: lines; points that are not finite (or not above 0 on a logarithmic axis) are left out.
+        x_label, y_label: with units.
+        logarithmic: the y axis in powers of ten.
+        zero: the y axis begins at 0.
+    """
+    kept = [
+        Series(
+            line.name, [(x, y) for x, y in line.points if math.isfinite(y) and (y > 0 or not logarithmic)], line.marked
+        )
+        for line in series
+    ]
+    kept = [line for line in kept if line.points]
+    everything = [point for line in kept for point in line.points]
+    if logarithmic and everything and max(y for _, y in everything) < 10 * min(y for _, y in everything):
+        logarithmic, zero = False, True  # within a decade, powers of ten tell nothing
+    if not everything:
+        return _frame(title, '<text class="note" x="230" y="130" text-anchor="middle">nothing was recorded</text>')
+    transform = math.log10 if logarithmic else float
+    ys = [transform(y) for _, y in everything] + ([0.0] if zero and not logarithmic else [])
+    x_low, x_high = _range([x for x, _ in everything])
+    y_ticks = _power_ticks(min(ys), max(ys)) if logarithmic else ticks(min(ys), max(ys))
+    y_low, y_high = _range([*ys, *y_ticks])
+
+    def place(x: float, y: float) -> tuple[float, float]:
+        across = LEFT + (x - x_low) / (x_high - x_low) * (WIDTH - LEFT - RIGHT)
+        return across, HEIGHT - BOTTOM - (transform(y) - y_low) / (y_high - y_low) * (HEIGHT - TOP - BOTTOM)
+
+    parts = []
+    for tick in y_ticks:
+        y = HEIGHT - BOTTOM - (tick - y_low) / (y_high - y_low) * (HEIGHT - TOP - BOTTOM)
+        parts.append(f'<line class="grid" x1="{LEFT}" x2="{WIDTH - RIGHT}" y1="{y:.1f}" y2="{y:.1f}"/>')
+        label = number(10**tick if logarithmic else tick)
+        parts.append(f'<text class="tick" x="{LEFT - 6}" y="{y + 4:.1f}" text-anchor="end">{label}</text>')
+    for tick in (tick for tick in ticks(x_low, x_high) if x_low <= tick <= x_high):
+        x = LEFT + (tick - x_low) / (x_high - x_low) * (WIDTH - LEFT - RIGHT)
+        parts.append(
+            f'<text class="tick" x="{x:.1f}" y="{HEIGHT - BOTTOM + 16}" text-anchor="middle">{number(tick)}</text>'
+        )
+    for index, line in enumerate(kept):
+        colour, spots = COLOURS[index % len(COLOURS)], [place(x, y) for x, y in _thin(line.points)]
+        path = " ".join(f"{x:.1f},{y:.1f}" for x, y in spots)
+        parts.append(f'<polyline fill="none" stroke="{colour}" stroke-width="1.6" points="{path}"/>')
+        if line.marked or len(spots) == 1:
+            parts += [f'<circle cx="{x:.1f}" cy="{y:.1f}" r="2.6" fill="{colour}"/>' for x, y in spots]
+    parts.append(_labels(x_label, y_label))
+    return _frame(title, "".join(parts), [line.name for line in kept])
+
+
+def bar_chart(
+    title: str, names: Sequence[str], groups: dict[str, Sequence[float]], *, x_label: str, y_label: str
+) -> str:
+    """An SVG with a group of bars for each name (one or two lines); a bar of a group for each entry of `groups`."""
+    values = [value for bars in groups.values() for value in bars]
+    if not values:
+        return _frame(title, '<text class="note" x="230" y="130" text-anchor="middle">nothing was recorded</text>')
+    y_ticks = ticks(0.0, max(*values, 1e-9) if len(values) > 1 else max(values[0], 1e-9))
+    top = max(y_ticks[-1], max(values))
+    parts = []
+    for tick in y_ticks:
+        y = HEIGHT - BOTTOM - tick / top * (HEIGHT - TOP - BOTTOM)
+        parts.append(f'<line class="grid" x1="{LEFT}" x2="{WIDTH - RIGHT}" y1="{y:.1f}" y2="{y:.1f}"/>')
+        parts.append(f'<text class="tick" x="{LEFT - 6}" y="{y + 4:.1f}" text-anchor="end">{number(tick)}</text>')
+    slot = (WIDTH - LEFT - RIGHT) / len(names)
+    bar = slot * 0.8 / len(groups)
+    for position, name in enumerate(names):
+        start = LEFT + slot * (position + 0.1)
+        for index, bars in enumerate(groups.values()):
+            tall = bars[position] / top * (HEIGHT - TOP - BOTTOM)
+            parts.append(
+                f'<rect x="{start + index * bar:.1f}" y="{HEIGHT - BOTTOM - tall:.1f}" width="{bar:.1f}" '
+                f'height="{tall:.1f}" fill="{COLOURS[index % len(COLOURS)]}">'
+                f"<title>{number(bars[position])}</title></rect>"
+            )
+        for row, text in enumerate(name.split("\n")):
+            place = f'x="{start + slot * 0.4:.1f}" y="{HEIGHT - BOTTOM + 12 + 10 * row}"'
+            parts.append(f'<text class="tick small" {place} text-anchor="middle">{escape(text)}</text>')
+    parts.append(_labels(x_label, y_label))
+    return _frame(title, "".join(parts), list(groups) if len(groups) > 1 else [])
+
+
+def ticks(low: float, high: float, wanted: int = 5) -> list[float]:
+    """Round numbers (1, 2, 5 times a power of ten) that cover [low, high]."""
+    if high <= low:
+        high = low + (abs(low) or 1.0)
+    rough = (high - low) / wanted
+    power = 10.0 ** math.floor(math.log10(rough))
+    step = next(factor * power for factor in (1.0, 2.0, 5.0, 10.0) if factor * power >= rough * 0.999)
+    first, last = math.floor(low / step + 1e-9), math.ceil(high / step - 1e-9)
+    return [round(index * step, 12) for index in range(first, last + 1)]
+
+
+def number(value: float) -> str:
+    """A short text: 1200, 0.25, 1e-05."""
+    return f"{value:.0f}" if value == round(value) and abs(value) < 1e6 else f"{value:.3g}"
+
+
+def _power_ticks(low: float, high: float) -> list[float]:
+    first, last = math.floor(low), math.ceil(high)
+    step = max(1, (last - first) // 6)
+    return [float(tick) for tick in range(first, max(last, first + 1) + 1, step)]
+
+
+def _range(values: Sequence[float]) -> tuple[float, float]:
+    low, high = min(values), max(values)
+    return (low, high) if high > low else (low - 0.5, low + 0.5)
+
+
+def _thin(points: Sequence[tuple[float, float]], most: int = 300) -> list[tuple[float, float]]:
+    """At most `most` points, each the mean of its neighbours: a page of thousands of steps stays small."""
+    if len(points) <= most:
+        return list(points)
+    size = math.ceil(len(points) / most)
+    groups = [points[first : first + size] for first in range(0, len(points), size)]
+    return [(sum(x for x, _ in group) / len(group), sum(y for _, y in group) / len(group)) for group in groups]
+
+
+def _labels(x_label: str, y_label: str) -> str:
+    middle = (HEIGHT - BOTTOM + TOP) / 2
+    return (
+        f'<text class="label" x="{(WIDTH + LEFT - RIGHT) / 2:.0f}" y="{HEIGHT - 6}" text-anchor="middle">'
+        f"{escape(x_label)}</text>"
+        f'<text class="label" x="14" y="{middle:.0f}" text-anchor="middle" '
+        f'transform="rotate(-90 14 {middle:.0f})">{escape(y_label)}</text>'
+    )
+
+
+def _frame(title: str, body: str, legend: Sequence[str] = ()) -> str:
+    entries = "".join(
+        f'<span><i style="background:{COLOURS[index % len(COLOURS)]}"></i>{escape(name)}</span>'
+        for index, name in enumerate(legend)
+    )
+    return (
+        f'<figure class="chart"><svg viewBox="0 0 {WIDTH} {HEIGHT}" role="img" aria-label="{escape(title)}">'
+        f'<text class="title" x="{LEFT}" y="18">{escape(title)}</text>{body}</svg>'
+        f'<figcaption class="legend">{entries}</figcaption></figure>'
+    )

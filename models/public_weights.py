@@ -1,0 +1,133 @@
+"""The original PIFu checkpoints (`net_G`, `net_C`) onto our hourglass and residual networks, key by key.
+
+The originals raise their hourglass maps with corner-aligned bicubic interpolation (`upsample="bicubic-corners"`) and
+scale plain z by 1.28, as ours. They were trained when `grid_sample` aligned corners by default, ours reads cells by
+their centres: a shift of at most half a feature cell at the border. World to view space is the caller's `calibration`.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from ..geometry.errors import InputError
+from .depth import DepthConfig
+from .hourglass import HourglassConfig
+from .surface import SurfaceConfig, SurfaceNetwork
+from .texture import TextureConfig, TextureNetwork
+
+PIFU_SURFACE = SurfaceConfig(encoder=HourglassConfig(upsample="bicubic-corners"), depth=DepthConfig(kind="plain"))
+PIFU_TEXTURE = TextureConfig(depth=DepthConfig(kind="plain"))
+
+_BLOCK = {"bn1": "norm1", "bn2": "norm2", "bn3": "norm3", "downsample.0": "shortcut.0", "downsample.2": "shortcut.2"}
+_STACK = {
+    "top_m_": "tops", "conv_last": "ends", "bn_end": "end_norms", "l": "outputs", "bl": "returns",
+    "al": "output_returns",
+}  # fmt: skip
+_RESIDUAL = {1: "stem", 4: "down1", 7: "down2"}
+
+
+def surface_key(key: str, depth: int = 2) -> str | None:
+    """Our name for a key of `net_G`; None for numbers that the original never uses."""
+    if match := re.fullmatch(r"surface_classifier\.conv(\d)\.(\w+)", key):
+        return f"head.layers.{match[1]}.{match[2]}"
+    name = key.removeprefix("image_filter.")
+    for theirs, ours in (("conv1.", "stem."), ("bn1.", "stem_norm.")):
+        if name.startswith(theirs):
+            return f"encoder.{ours}{name.removeprefix(theirs)}"
+    if match := re.fullmatch(r"conv([234])\.(.+)", name):
+        return _block_key(f"encoder.block{int(match[1]) - 1}", match[2])
+    if match := re.fullmatch(r"m(\d)\.b(1|2|2_plus|3)_(\d)\.(.+)", name):
+        place = f"encoder.hourglasses.{match[1]}" + ".inner" * (depth - int(match[3]))
+        part = {"1": "skip", "2": "down", "2_plus": "inner", "3": "up"}[match[2]]
+        return _block_key(f"{place}.{part}", match[4])
+    if match := re.fullmatch(r"(top_m_|conv_last|bn_end|bl|al|l)(\d)\.(.+)", name):
+        place = f"encoder.{_STACK[match[1]]}.{match[2]}"
+        return _block_key(place, match[3]) if match[1] == "top_m_" else f"{place}.{match[3]}"
+    raise KeyError(key)
+
+
+def _block_key(place: str, rest: str) -> str | None:
+    """A ConvBlock's entry. Its bn4 is also downsample.0, or, without a downsample, used nowhere."""
+    if rest.startswith("bn4."):
+        return None
+    for theirs, ours in _BLOCK.items():
+        if rest.startswith(theirs + "."):
+            return f"{place}.{ours}.{rest.removeprefix(theirs + '.')}"
+    return f"{place}.{rest}"
+
+
+def texture_key(key: str) -> str | None:
+    """Our name for a key of `net_C`; None for running statistics of norms that have none with us."""
+    if match := re.fullmatch(r"surface_classifier\.conv(\d)\.(\w+)", key):
+        return f"head.layers.{match[1]}.{match[2]}"
+    if match := re.fullmatch(r"image_filter\.model\.(\d+)\.(weight|bias)", key):
+        return f"encoder.{_RESIDUAL[int(match[1])]}.{match[2]}"
+    # Blocks 10..15: reflection pad, convolution (1), norm, ReLU, reflection pad, convolution (5), norm.
+    if match := re.fullmatch(r"image_filter\.model\.(\d+)\.conv_block\.(1|5)\.(weight|bias)", key):
+        return f"encoder.blocks.{int(match[1]) - 10}.conv{1 if match[2] == '1' else 2}.{match[3]}"
+    raise KeyError(key)
+
+
+def _convert(state: Mapping[str, Tensor], network: torch.nn.Module, name: str) -> None:
+    target = network.state_dict()
+    found: dict[str, Tensor] = {}
+    translate = surface_key if isinstance(network, SurfaceNetwork) else texture_key
+    for key, value in state.items():
+        try:
+            ours = translate(key)
+        except KeyError:
+            raise InputError(name, f"{key!r} has no place in the network") from None
+        if ours is None:
+            continue
+        if ours not in target:
+            raise InputError(name, f"{key!r} would be {ours!r}, which the network does not have")
+        # Their point-wise layers are 1D convolutions of width 1.
+        shaped = value[..., 0] if value.ndim == 3 else value
+        if shaped.shape != target[ours].shape:
+            raise InputError(name, f"{key!r} has shape {tuple(value.shape)}, expected {tuple(target[ours].shape)}")
+        found[ours] = shaped
+    if missing := sorted(target.keys() - found.keys()):
+        raise InputError(name, f"holds no weights for {missing[0]!r} and {len(missing) - 1} others")
+    network.load_state_dict(found)
+
+
+def surface_from_pifu(state: Mapping[str, Tensor], name: str = "net_G") -> SurfaceNetwork:
+    """PIFu's surface network from the state dictionary of `net_G`.
+
+    Raises:
+        InputError: a key or a shape that does not belong there, or one that is missing.
+    """
+    network = SurfaceNetwork(PIFU_SURFACE)
+    _convert(state, network, name)
+    return network.eval()
+
+
+def texture_from_pifu(state: Mapping[str, Tensor], name: str = "net_C") -> TextureNetwork:
+    """PIFu's texture network from the state dictionary of `net_C`; raises as `surface_from_pifu`."""
+    network = TextureNetwork(PIFU_TEXTURE)
+    _convert(state, network, name)
+    return network.eval()
+
+
+def read_pifu_checkpoint(path: Path) -> dict[str, Tensor]:
+    """The state dictionary of a published .pth file, read without running any code in it.
+
+    Raises:
+        InputError: missing, or holds more than tensors.
+    """
+    import pickle
+
+    try:
+        state = torch.load(path, map_location="cpu", weights_only=True)  # noqa: TID251 (tensors alone)
+    except FileNotFoundError:
+        raise InputError(path, "no such file") from None
+    except (RuntimeError, pickle.UnpicklingError, EOFError) as error:
+        raise InputError(path, f"is not a checkpoint of tensors ({str(error).splitlines()[0]})") from error
+    if not isinstance(state, dict) or not all(isinstance(value, Tensor) for value in state.values()):
+        raise InputError(path, "is not a state dictionary")
+    return state

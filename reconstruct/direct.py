@@ -1,0 +1,219 @@
+"""The first surface along every ray of a camera, straight from an occupancy: a picture without a mesh.
+
+After MonoPort (Li et al., ECCV 2020, "mesh-free rendering"), which draws four views along the axes of its grid from the
+localised volume. Here the camera is any: rays walk through the localised grid, whose empty and full regions cost no
+evaluation; in the first cell pair where the side changes, the crossing is refined by asking the field itself.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from ..geometry.camera import pixel_centres, unproject
+from .grid import LocalisedGrid
+from .localise import Occupancy, as_values
+
+F32 = npt.NDArray[np.float32]
+F64 = npt.NDArray[np.float64]
+U8 = npt.NDArray[np.uint8]
+Bools = npt.NDArray[np.bool_]
+
+
+@dataclass(frozen=True, eq=False)
+class Rays:
+    """Straight lines in the view space of the reconstructed picture.
+
+    Attributes:
+        origins: (H, W, 3) float64, where depth 0 is.
+        directions: (H, W, 3) float64, unit length.
+    """
+
+    origins: F64
+    directions: F64
+
+
+@dataclass(frozen=True, eq=False)
+class SurfaceMap:
+    """What a camera sees of a field, per pixel.
+
+    Attributes:
+        mask: (H, W) bool, the ray through the pixel's centre meets the surface.
+        points: (H, W, 3) float32, where, in view space of the reconstructed picture; NaN outside the mask.
+        depth: (H, W) float32, distance along the ray from its origin, view-space units; NaN outside.
+        normals: (H, W, 3) float32, unit, outward, same space; 0 outside.
+        colours: (H, W, 3) float32 display values in [0, 1]; 0 outside; None when none were asked for.
+        evaluations: points the occupancy was asked about.
+    """
+
+    mask: Bools
+    points: F32
+    depth: F32
+    normals: F32
+    colours: F32 | None
+    evaluations: int
+
+
+def orthographic_rays(calibration: F64, camera_calibration: F64, height: int, width: int) -> Rays:
+    """Rays of an orthographic camera for a field that lives in another picture's view space.
+
+    Args:
+        calibration: (4, 4) world metres to the field's view space.
+        camera_calibration: (4, 4) world metres to the camera's view space; its rays start at z = -2, before the cube.
+        height, width: of the picture to draw.
+    """
+    xy = pixel_centres(height, width).reshape(-1, 2)
+    starts = unproject(np.column_stack([xy, np.full(len(xy), -2.0)]), camera_calibration)
+    ends = unproject(np.column_stack([xy, np.full(len(xy), 2.0)]), camera_calibration)
+    return _rays(starts, ends, calibration, height, width)
+
+
+def perspective_rays(calibration: F64, world_to_camera: F64, focal_px: float, height: int, width: int) -> Rays:
+    """Rays of a pinhole camera with its principal point in the middle of the picture.
+
+    Args:
+        calibration: (4, 4) world metres to the field's view space.
+        world_to_camera: (4, 4) rigid, world metres to camera metres; x right, y down, z away.
+        focal_px: focal length, pixels.
+        height, width: of the picture to draw.
+    """
+    inverse = np.linalg.inv(world_to_camera)
+    row, column = np.mgrid[0:height, 0:width]
+    away = np.stack([(column + 0.5 - width / 2) / focal_px, (row + 0.5 - height / 2) / focal_px, np.ones_like(row)], -1)
+    starts = np.broadcast_to(inverse[:3, 3], (height * width, 3))
+    return _rays(starts, starts + away.reshape(-1, 3) @ inverse[:3, :3].T, calibration, height, width)
+
+
+def _rays(starts: F64, ends: F64, calibration: F64, height: int, width: int) -> Rays:
+    rotation, shift = calibration[:3, :3], calibration[:3, 3]
+    origins, targets = starts @ rotation.T + shift, ends @ rotation.T + shift
+    directions = targets - origins
+    directions /= np.linalg.norm(directions, axis=1, keepdims=True)
+    return Rays(origins.reshape(height, width, 3), directions.reshape(height, width, 3))
+
+
+def render_surface(
+    grid: LocalisedGrid,
+    occupancy: Occupancy,
+    rays: Rays,
+    *,
+    colour: Callable[[F32], Any] | None = None,
+    refinements: int = 6,
+) -> SurfaceMap:
+    """Find the first surface along rays, its normal and its colour.
+
+    Args:
+        grid: the field localised; another camera needs no other grid.
+        occupancy: the field, see `localise`.
+        rays: of the camera.
+        colour: (N, 3) float32 view-space points -> (N, 3) display colours; asked once a hit pixel.
+        refinements: halvings of the step, half a node spacing, in which the side changes; each asks every hit once.
+
+    Returns:
+        The map; a part of the surface beyond a ray's first crossing is never asked about.
+    """
+    shape = rays.origins.shape[:2]
+    origins, directions = rays.origins.reshape(-1, 3), rays.directions.reshape(-1, 3)
+    points, depth = np.full((len(origins), 3), np.nan, np.float32), np.full(len(origins), np.nan, np.float32)
+    normals = np.zeros((len(origins), 3), np.float32)
+    colours = None if colour is None else np.zeros((len(origins), 3), np.float32)
+    hits, near, far = _first_change(grid, origins, directions)
+    evaluations = 0
+    if len(hits):
+        start, along = origins[hits], directions[hits]
+        for _ in range(refinements):
+            middle = (near + far) / 2
+            inside = (
+                as_values(occupancy((start + middle[:, None] * along).astype(np.float32)), len(hits)) > grid.threshold
+            )
+            near, far = np.where(inside, near, middle), np.where(inside, middle, far)
+            evaluations += len(hits)
+        at = (near + far) / 2
+        points[hits], depth[hits] = start + at[:, None] * along, at
+        normals[hits] = _normals(grid, points[hits].astype(np.float64), along)
+        if colours is not None and colour is not None:
+            answer = colour(points[hits])
+            colours[hits] = answer.detach().cpu().numpy() if hasattr(answer, "detach") else answer
+    return SurfaceMap(
+        mask=np.isfinite(depth).reshape(shape),
+        points=points.reshape(*shape, 3),
+        depth=depth.reshape(shape),
+        normals=normals.reshape(*shape, 3),
+        colours=None if colours is None else colours.reshape(*shape, 3),
+        evaluations=evaluations,
+    )
+
+
+def to_rgba(surface: SurfaceMap) -> U8:
+    """(H, W, 4) uint8: the map's colours, or its normals as colours where it has none; no antialiasing."""
+    shown = surface.normals * 0.5 + 0.5 if surface.colours is None else surface.colours
+    pixels = np.zeros((*surface.mask.shape, 4), np.uint8)
+    pixels[..., :3] = np.rint(np.clip(shown, 0, 1) * 255)
+    pixels[..., 3] = 255
+    pixels[~surface.mask] = 0
+    return pixels
+
+
+def _first_change(grid: LocalisedGrid, origins: F64, directions: F64) -> tuple[npt.NDArray[np.intp], F64, F64]:
+    """Rays that enter the surface, and the distances just before and just after they do."""
+    none = np.zeros(0, np.intp), np.zeros(0), np.zeros(0)
+    if grid.surface_box is None:
+        return none
+    volume, low, spacing = grid.volume(grid.surface_box), np.array(grid.surface_box[0]), 2.0 / (grid.resolution - 1)
+    corner = -1.0 + low * spacing
+    opposite = corner + (np.array(volume.shape) - 1) * spacing
+    with np.errstate(divide="ignore", invalid="ignore"):
+        walls = (np.stack([corner, opposite]) - origins[:, None]) / directions[:, None]
+    enter, leave = np.nanmax(walls.min(axis=1), axis=1), np.nanmin(walls.max(axis=1), axis=1)
+    active = np.flatnonzero(leave > np.maximum(enter, 0.0))
+    if not len(active):
+        return none
+    distance, end = np.maximum(enter[active], 0.0), leave[active]
+    # Half a spacing a step: along a ray of any direction at least one sample falls near every cell it crosses.
+    step, found = spacing / 2, []
+    before = distance.copy()
+    while len(active):
+        position = (origins[active] + distance[:, None] * directions[active] - corner) / spacing
+        inside = trilinear(volume, position) > grid.threshold
+        if inside.any():
+            found.append((active[inside], before[inside], distance[inside]))
+        before, distance = distance, distance + step
+        going = ~inside & (distance < end + step)
+        active, before, distance, end = active[going], before[going], distance[going], end[going]
+    if not found:
+        return none
+    return tuple(np.concatenate(part) for part in zip(*found, strict=True))  # type: ignore[return-value]
+
+
+def _normals(grid: LocalisedGrid, points: F64, directions: F64) -> F32:
+    """Minus the gradient of the interpolated values, central differences over one spacing."""
+    assert grid.surface_box is not None
+    volume, low, spacing = grid.volume(grid.surface_box), np.array(grid.surface_box[0]), 2.0 / (grid.resolution - 1)
+    position = (points + 1.0) / spacing - low
+    gradient = np.stack(
+        [trilinear(volume, position + shift) - trilinear(volume, position - shift) for shift in np.eye(3)], axis=1
+    )
+    length = np.linalg.norm(gradient, axis=1, keepdims=True)
+    # Where the values are flat (a plate thinner than the spacing), the surface is taken to face the camera.
+    normals: F32 = np.where(length > 1e-6, -gradient / np.maximum(length, 1e-6), -directions).astype(np.float32)
+    return normals
+
+
+def trilinear(volume: F32, positions: F64) -> F64:
+    """Values (N,) of a volume at positions (N, 3) in nodes; beyond the border, the border's."""
+    last = np.array(volume.shape) - 1
+    clamped = np.clip(positions, 0, last)
+    base = np.minimum(clamped.astype(np.int64), np.maximum(last - 1, 0))
+    share = clamped - base
+    total = np.zeros(len(positions))
+    for i in (0, 1):
+        for j in (0, 1):
+            for k in (0, 1):
+                weight = np.prod(np.where([i, j, k], share, 1.0 - share), axis=1)
+                x, y, z = np.minimum(base + np.array([i, j, k]), last).T
+                total += weight * volume[x, y, z]
+    return total

@@ -1,0 +1,47 @@
+"""The first surface along a ray that is really there: holes of cut-out materials (hair cards) are seen through."""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+
+from ..geometry.mesh import PosedMesh
+from ..geometry.rays import Hits, RayScene
+from ..geometry.surface import albedo_at
+
+F64 = npt.NDArray[np.float64]
+
+# A ray passes at most this many holes, then takes what it meets.
+MAX_HOLES = 16
+
+
+def first_visible(mesh: PosedMesh, scene: RayScene, origins: F64, direction: F64) -> Hits:
+    """`scene.first_hit` past holes: points of "mask" materials with alpha below their cutoff.
+
+    Args:
+        mesh: the scene's mesh.
+        scene: of the whole mesh.
+        origins: (N, 3) world metres.
+        direction: (3,) unit, one for all.
+    """
+    hits = scene.first_hit(origins, direction)
+    cut_out = np.array([material.alpha_mode == "mask" for material in mesh.materials])
+    if not cut_out.any():
+        return hits
+    cutoff = np.array([material.alpha_cutoff for material in mesh.materials])
+    face, distance, barycentric = hits.face.copy(), hits.distance.copy(), hits.barycentric.copy()
+    step = 4 * scene.resolution_m + 1e-6
+    check = np.flatnonzero(hits.hit)
+    for _ in range(MAX_HOLES):
+        check = check[cut_out[mesh.face_material[face[check]]]]
+        weights = Hits(face[check], distance[check], barycentric[check]).weights()
+        alpha = albedo_at(mesh, face[check], weights)[:, 3]
+        check = check[alpha < cutoff[mesh.face_material[face[check]]]]
+        if not len(check):
+            break
+        travelled = distance[check].astype(np.float64) + step
+        onward = scene.first_hit(origins[check] + direction * travelled[:, None], direction)
+        face[check], barycentric[check] = onward.face, onward.barycentric
+        distance[check] = (travelled + onward.distance).astype(np.float32)
+        check = check[onward.hit]
+    return Hits(face, distance, barycentric)

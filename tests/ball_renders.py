@@ -1,0 +1,78 @@
+"""A renders folder of balls, whose inside, colours and pictures are known in closed form (loaded with runpy)."""
+
+import io
+from pathlib import Path
+
+import numpy as np
+import trimesh
+from PIL import Image
+
+from mpc.datasets.renders import FORMAT, VERSION, write_json, write_scene
+from mpc.geometry.camera import orbit_cameras
+from mpc.geometry.mesh import Material, PosedMesh
+
+COLOUR = (51, 128, 204)
+RADIUS = 0.5
+EXTENT = 2.4
+# Radiance 1 from everywhere: c / (2 sqrt(pi)) = 1.
+WHITE = 2.0 * np.sqrt(np.pi)
+
+
+def centre(number: int) -> tuple[float, float, float]:
+    return 0.11 * number, 1.0 + 0.03 * number, -0.07 * number
+
+
+def make_renders(root: Path, *, balls: int = 6, views: int = 4, size: int = 64, broken: tuple[int, ...] = ()) -> Path:
+    """Subjects ball_0, ball_1, ...; pictures are discs of one colour; view k has (k + 1) / 4 of white light."""
+    root.mkdir(parents=True)
+    write_json(root / "settings.json", {"format": FORMAT, "version": VERSION, "settings": {"seed": 0}})
+    sphere = trimesh.creation.icosphere(subdivisions=3, radius=RADIUS)
+    for number in range(balls):
+        vertices = (sphere.vertices + centre(number)).astype(np.float32).astype(np.float64)
+        material = Material(colour=(*(value / 255 for value in COLOUR), 1.0))
+        mesh = PosedMesh(vertices, sphere.faces.astype(np.int32), (material,))
+        transfer = np.zeros((len(vertices), 9), np.float32)
+        transfer[:, 0] = 1.0 / WHITE
+        entries, pictures = [], {}
+        for k, camera in enumerate(orbit_cameras(centre(number), EXTENT, views=views, step_deg=360.0 / views)):
+            name = f"{round(camera.yaw_deg):03d}"
+            pictures[name] = disc(size, row_shift=k)
+            light = np.zeros((9, 3))
+            light[0] = WHITE * (k + 1) / 4
+            entries.append(
+                {
+                    "name": name,
+                    "yaw_deg": camera.yaw_deg,
+                    "pitch_deg": 0.0,
+                    "calibration": camera.calibration.tolist(),
+                    "light": light.tolist(),
+                    "light_name": f"white_{k}",
+                }
+            )
+        description = {
+            "subject": f"ball_{number}",
+            "animation": "scan",
+            "frame": 0,
+            "kind": "scan",
+            "centre_world": list(centre(number)),
+            "extent_m": EXTENT,
+            "image_size": size,
+            "views": entries,
+            "notes": {},
+        }
+        folder = write_scene(root, description, mesh, transfer, pictures)
+        if number in broken:
+            (folder / "mesh.npz").write_bytes(b"not an archive")
+    return root
+
+
+def disc(size: int, row_shift: int) -> bytes:
+    """PNG bytes of the ball seen from the side, with a half-transparent border pixel row, moved down by some pixels."""
+    row, column = np.mgrid[:size, :size]
+    distance = np.hypot((2 * column + 1) / size - 1, (2 * (row - row_shift) + 1) / size - 1)
+    picture = np.zeros((size, size, 4), np.uint8)
+    picture[distance < RADIUS / (EXTENT / 2)] = (*COLOUR, 255)
+    picture[row_shift, size // 2] = (255, 0, 0, 128)
+    buffer = io.BytesIO()
+    Image.fromarray(picture).save(buffer, "PNG")
+    return buffer.getvalue()

@@ -1,0 +1,227 @@
+"""The torch dataset: right points, right colours, the same in any process."""
+
+import pickle
+import runpy
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from mpc.datasets.build_shards import SampleSettings, sample_renders
+from mpc.datasets.pictures import crop_png, load_picture, read_png
+from mpc.datasets.shards import PointSetInfo
+from mpc.datasets.torch_dataset import ViewDataset, mixture_counts
+from mpc.geometry.camera import project
+from mpc.geometry.errors import InputError, SettingsError
+from mpc.geometry.winding import winding_number
+
+balls = runpy.run_path(str(Path(__file__).with_name("ball_renders.py")))
+SETTINGS = SampleSettings(near_points=4000, uniform_points=2000, colour_points=800, shard_bytes=150_000)
+
+
+@pytest.fixture(scope="module")
+def renders(tmp_path_factory) -> Path:
+    return balls["make_renders"](tmp_path_factory.mktemp("a") / "renders")
+
+
+@pytest.fixture(scope="module")
+def shards(renders, tmp_path_factory) -> Path:
+    out = tmp_path_factory.mktemp("b") / "shards"
+    sample_renders(renders, out, SETTINGS, jobs=1)
+    return out
+
+
+def train(shards: Path, **options) -> ViewDataset:
+    return ViewDataset(shards, "train", **{"points": 500, "colour_points": 300, **options})
+
+
+def test_shapes_and_types(shards):
+    dataset = train(shards)
+    assert len(dataset) == 16
+    assert len(dataset.scene_keys) == 4
+    item = dataset[5]
+    wanted = {
+        "image": ((4, 64, 64), torch.uint8),
+        "calibration": ((4, 4), torch.float32),
+        "light": ((9, 3), torch.float32),
+        "points": ((500, 3), torch.float32),
+        "labels": ((500,), torch.float32),
+        "colour_points": ((300, 3), torch.float32),
+        "colour_normals": ((300, 3), torch.float32),
+        "colours": ((300, 3), torch.float32),
+        "view": ((), torch.int64),
+        "scene": ((), torch.int64),
+    }
+    assert {name: (tuple(value.shape), value.dtype) for name, value in item.items()} == wanted
+    assert all(value.is_contiguous() for value in item.values())
+    assert (int(item["view"]), int(item["scene"])) == (5, dataset.views[5].scene)
+    without = ViewDataset(shards, "train", points=0, colour_points=0)[0]
+    assert without["points"].shape == (0, 3)
+    assert without["colours"].shape == (0, 3)
+
+
+def test_labels_agree_with_the_sphere_and_the_true_surface(shards):
+    for split in ("train", "val", "test"):
+        dataset = ViewDataset(shards, split, points=500, colour_points=300)
+        for view in range(0, len(dataset), 3):
+            item = dataset[(view, 7)]
+            number = int(dataset.views[view].subject.split("_")[1])
+            distance = np.linalg.norm(item["points"].double().numpy() - balls["centre"](number), axis=1)
+            labels = item["labels"].numpy() > 0.5
+            # The polyhedron lies between two spheres.
+            assert labels[distance < 0.494].all()
+            assert not labels[distance > 0.5001].any()
+            assert 0.2 < labels.mean() < 0.7
+            on = np.linalg.norm(item["colour_points"].double().numpy() - balls["centre"](number), axis=1)
+            assert np.abs(on - 0.5).max() < 0.006
+            if split != "train":
+                corners = dataset.scene_mesh(int(item["scene"])).corners
+                assert ((winding_number(corners, item["points"].double().numpy()) > 0.5) == labels).all()
+
+
+def test_true_surfaces_of_train_are_kept_on_request_only(renders, shards, tmp_path):
+    with pytest.raises(InputError, match="--meshes all"):
+        train(shards).scene_mesh(0)
+    small = SampleSettings(near_points=800, uniform_points=800, colour_points=80, meshes="all")
+    sample_renders(renders, tmp_path / "all", small, jobs=1)
+    mesh = ViewDataset(tmp_path / "all", "train", points=100).scene_mesh(1)
+    np.testing.assert_allclose(np.linalg.norm(mesh.vertices - mesh.vertices.mean(axis=0), axis=1), 0.5, atol=1e-3)
+
+
+def test_points_lie_in_the_view_and_follow_the_mixture(shards):
+    dataset = train(shards, points=400, mixture={"near_50mm": 1.0, "uniform": 3.0})
+    assert dataset.counts == (100, 0, 300)
+    for view in range(len(dataset)):
+        item = dataset[view]
+        inside_view = project(item["points"].double().numpy(), item["calibration"].double().numpy())
+        assert np.abs(inside_view).max() <= 1.0 + 1e-5
+        # Uniform in the cube: the mean of a coordinate of 300 points has a standard error of 1/30.
+        assert np.abs(inside_view[100:].mean(axis=0)).max() < 0.17
+        assert np.abs(inside_view[100:].std(axis=0) - 1 / np.sqrt(3)).max() < 0.1
+
+
+def test_colours_are_those_of_each_views_own_light(shards):
+    dataset = train(shards)
+    for view in range(4):
+        share = (view + 1) / 4  # of white light
+        wanted = np.array(balls["COLOUR"]) / 255 * share ** (1 / 2.2)
+        np.testing.assert_allclose(dataset[view]["colours"].numpy(), np.tile(wanted, (300, 1)), atol=6e-4)
+    normals = dataset[0]["colour_normals"].numpy()
+    number = int(dataset.views[0].subject.split("_")[1])
+    outward = (dataset[0]["colour_points"].double().numpy() - balls["centre"](number)) / 0.5
+    assert (normals * outward).sum(axis=1).min() > 0.99
+
+
+def test_calibration_image_and_points_agree(shards):
+    """Points inside project onto the disc, moved down by one pixel a view as the pictures were."""
+    dataset = train(shards)
+    for view in range(len(dataset)):
+        item = dataset[view]
+        number = int(dataset.views[view].subject.split("_")[1])
+        inside = item["points"][item["labels"] > 0.5].double().numpy()
+        inside = inside[np.linalg.norm(inside - balls["centre"](number), axis=1) < 0.47]  # a pixel within the rim
+        pixel = (project(inside, item["calibration"].double().numpy()) + 1) * 32 - 0.5
+        row, column = np.rint(pixel[:, 1]).astype(int), np.rint(pixel[:, 0]).astype(int)
+        alpha = item["image"][3].numpy()
+        assert (alpha[row + view % 4, column] > 0).all()
+        assert not (alpha[row + view % 4 - 3, column] > 0).all(), "a picture three pixels off would pass"
+        assert abs((alpha > 200).mean() - np.pi * (0.5 / 2.4) ** 2) < 0.01
+
+
+def test_pictures_come_back_bit_for_bit(renders, shards):
+    dataset = train(shards)
+    for view, ref in enumerate(dataset.views):
+        whole = read_png((renders / ref.scene_key / f"{ref.view_name}.png").read_bytes())
+        assert (dataset.picture(view) == whole.transpose(2, 0, 1)).all()
+
+
+@pytest.mark.parametrize("size", [32, 16, 48])
+def test_smaller_pictures_average_areas_with_premultiplied_alpha(shards, size):
+    full, small = train(shards), train(shards, image_size=size)
+    for view in range(4):
+        exact = full.picture(view).astype(np.float64)
+        alpha = exact[3:]
+        weights = np.clip(
+            np.minimum(np.arange(1, 65)[None], (np.arange(size)[:, None] + 1) * 64 / size)
+            - np.maximum(np.arange(64)[None], np.arange(size)[:, None] * 64 / size),
+            0,
+            None,
+        ) / (64 / size)
+        mean = np.einsum("ri,cij,sj->crs", weights, np.concatenate([exact[:3] * alpha, alpha]), weights)
+        found = small.picture(view).astype(np.float64)
+        assert np.abs(found[3] - mean[3]).max() <= 1.0
+        solid = mean[3] > 100
+        wanted = mean[:3, solid] / mean[3, solid]
+        assert np.abs(found[:3, solid] - wanted).max() <= 3.0
+
+
+def test_an_empty_and_a_full_picture_survive_the_crop():
+    import io
+
+    from PIL import Image
+
+    for value in (0, 255):
+        pixels = np.full((16, 16, 4), value, np.uint8)
+        buffer = io.BytesIO()
+        Image.fromarray(pixels).save(buffer, "PNG")
+        data, box, shape = crop_png(buffer.getvalue())
+        assert shape == (16, 16)
+        assert (load_picture(data, box, 16, 16) == value).all()
+        assert (load_picture(data, box, 16, 8) == value).all()
+
+
+def test_draws_repeat_and_differ(shards):
+    first, again = train(shards), train(shards)
+    for item in ((3, 0), (3, 1), (4, 0)):
+        assert all(torch.equal(first[item][name], again[item][name]) for name in first[item])
+    assert torch.equal(first[3]["points"], first[(3, 0)]["points"])
+    assert not torch.equal(first[(3, 0)]["points"], first[(3, 1)]["points"])
+    assert not torch.equal(first[(3, 0)]["points"], train(shards, seed=1)[(3, 0)]["points"])
+    # Draws of one view cover the pool.
+    pool = {tuple(point) for draw in range(60) for point in first[(3, draw)]["points"][:236].tolist()}
+    assert len(pool) > 1500
+
+
+def test_spawned_workers_give_the_same(shards):
+    dataset = train(shards)
+    dataset[0]  # a file is open when the workers start
+    order = [(view, 2) for view in (0, 7, 3, 15)]
+    loader = torch.utils.data.DataLoader(
+        dataset, batch_size=2, sampler=order, num_workers=2, multiprocessing_context="spawn"
+    )
+    batches = list(loader)
+    assert [batch["view"].tolist() for batch in batches] == [[0, 7], [3, 15]]
+    for batch, pair in zip(batches, (order[:2], order[2:]), strict=True):
+        for row, item in enumerate(pair):
+            for name, value in dataset[item].items():
+                assert torch.equal(batch[name][row], value), name
+    assert len(pickle.dumps(dataset)) < 100_000, "a worker is sent more than tables"
+
+
+def test_clear_refusals(shards, tmp_path):
+    with pytest.raises(InputError, match=r"no index\.json"):
+        ViewDataset(tmp_path, "train")
+    with pytest.raises(InputError, match="split 'tset'"):
+        ViewDataset(shards, "tset")
+    with pytest.raises(SettingsError, match="stored with 64"):
+        train(shards, image_size=128)
+    with pytest.raises(SettingsError, match="the pool holds 2000"):
+        train(shards, points=5000)
+    with pytest.raises(SettingsError, match="the pool holds 800"):
+        train(shards, colour_points=5000)
+    with pytest.raises(SettingsError, match="near_5mm"):
+        train(shards, mixture={"near_5mm": 1.0})
+    dataset = train(shards, points=2000, mixture={"uniform": 1.0})
+    with pytest.raises(InputError, match="draw fewer"):
+        dataset[0]
+
+
+def test_mixture_defaults_to_sixteen_to_one():
+    sets = (
+        PointSetInfo("near_50mm", 0.05, 10**6),
+        PointSetInfo("near_10mm", 0.01, 10**6),
+        PointSetInfo("uniform", 0.0, 10**6),
+    )
+    assert mixture_counts(sets, 17_000, None) == (8000, 8000, 1000)
+    assert sum(mixture_counts(sets, 4999, None)) == 4999

@@ -1,0 +1,357 @@
+"""Metrics against closed forms; an evaluation end to end on small figures, resumed, spread, and when it fails."""
+
+import csv
+import dataclasses
+import json
+import re
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+import torch
+import trimesh
+
+from mpc.datasets.build_renders import RenderSettings, render_models
+from mpc.datasets.build_shards import SampleSettings, sample_renders
+from mpc.evaluate import run as run_module
+from mpc.evaluate.baseline import mean_occupancy, train_baseline
+from mpc.evaluate.chamfer import measure_chamfer
+from mpc.evaluate.iou import measure_iou
+from mpc.evaluate.metrics import METRICS, choose_metrics
+from mpc.evaluate.p2s import measure_p2s, measure_s2p
+from mpc.evaluate.pair import MeshPair
+from mpc.evaluate.records import read_records
+from mpc.evaluate.report import write_report
+from mpc.evaluate.run import choose_views, evaluate
+from mpc.evaluate.shape import measure_fscore, measure_hausdorff, measure_normal_consistency, measure_p95
+from mpc.evaluate.summary import format_table
+from mpc.evaluate.surface_points import MetricError, sample_surface
+from mpc.geometry.closest import ClosestError
+from mpc.geometry.errors import InputError, SettingsError
+from mpc.models.head import HeadConfig
+from mpc.models.residual import ResidualConfig
+from mpc.models.storage import save_network, write_json
+from mpc.models.surface import SurfaceConfig, SurfaceNetwork
+from mpc.models.texture import TextureConfig, TextureNetwork
+
+
+def pair(predicted, true, points=20_000, **options):
+    return MeshPair(
+        predicted.vertices, predicted.faces, true.vertices, true.faces, points=points, device="cpu", **options
+    )
+
+
+def square(height, half=1.0):
+    vertices = np.array([[-half, height, -half], [half, height, -half], [half, height, half], [-half, height, half]])
+    return trimesh.Trimesh(vertices, [[0, 2, 1], [0, 3, 2]], process=False)
+
+
+def test_concentric_spheres():
+    inner, outer = (trimesh.creation.icosphere(subdivisions=5, radius=radius) for radius in (0.5, 0.53))
+    spheres = pair(inner, outer)
+    for measure in (measure_chamfer, measure_p2s, measure_s2p, measure_hausdorff, measure_p95):
+        assert measure(spheres).value == pytest.approx(3.0, abs=0.03)  # facets dent the spheres by 0.01 cm
+    assert measure_fscore(spheres).value == 0.0
+    assert measure_normal_consistency(spheres).value < 1.0
+    assert measure_normal_consistency(pair(inner, trimesh.Trimesh(outer.vertices, outer.faces[:, ::-1]))).value > 179.0
+
+
+def test_parallel_planes():
+    scores = pair(square(0.0), square(0.007))
+    for measure in (measure_chamfer, measure_p2s, measure_s2p, measure_hausdorff, measure_p95):
+        score = measure(scores)
+        assert score.value == pytest.approx(0.7, rel=1e-9)
+        assert score.standard_error < 1e-9
+    assert measure_fscore(scores).value == 100.0
+
+
+def test_a_small_square_on_a_large_one_tells_the_two_directions_apart():
+    """True points beyond the small square are as far from it as from its rim: a closed form by integration."""
+    small, large = square(0.0, half=0.5), square(0.0, half=1.0)
+    scores = pair(small, large, points=200_000)
+    ticks = (np.arange(2000) + 0.5) / 1000 - 1
+    beyond = np.maximum(np.abs(ticks) - 0.5, 0)
+    expected = 100 * np.hypot(beyond[:, None], beyond[None, :]).mean()
+    there, back, both = measure_p2s(scores), measure_s2p(scores), measure_chamfer(scores)
+    assert there.value < 1e-9
+    assert abs(back.value - expected) < 4 * back.standard_error
+    assert back.standard_error < 0.01 * expected
+    assert both.value == pytest.approx((there.value + back.value) / 2)
+    assert measure_hausdorff(scores).value == pytest.approx(100 * np.sqrt(0.5), rel=0.02)
+
+
+def test_a_cube_in_a_cube():
+    inner, outer = trimesh.creation.box((1, 1, 1)), trimesh.creation.box((1.2, 1.2, 1.2))
+    ticks = (np.arange(1200) + 0.5) / 1000 - 0.6
+    beyond = np.maximum(np.abs(ticks) - 0.5, 0)
+    corner_distance = 100 * np.sqrt(0.01 + beyond[:, None] ** 2 + beyond[None, :] ** 2).mean()
+    scores = pair(inner, outer, points=100_000)
+    assert measure_p2s(scores).value == pytest.approx(10.0, rel=1e-9)
+    back = measure_s2p(scores)
+    assert abs(back.value - corner_distance) < 4 * back.standard_error
+
+
+def test_rigid_motion_leaves_scores_and_scale_multiplies_them():
+    first, second = trimesh.creation.capsule(1.0, 0.3), trimesh.creation.capsule(1.1, 0.28)
+    motion = trimesh.transformations.rotation_matrix(1.0, [1, 2, 3]) @ trimesh.transformations.translation_matrix(
+        [5, 1, 2]
+    )
+    here = measure_chamfer(pair(first, second))
+    moved = measure_chamfer(pair(first.copy().apply_transform(motion), second.copy().apply_transform(motion)))
+    doubled = measure_chamfer(pair(first.copy().apply_scale(2), second.copy().apply_scale(2)))
+    assert moved.value == pytest.approx(here.value, rel=1e-5)
+    assert doubled.value == pytest.approx(2 * here.value, rel=1e-5)
+
+
+def test_the_standard_error_is_the_spread_over_seeds():
+    first, second = trimesh.creation.capsule(1.0, 0.3), trimesh.creation.box((0.8, 0.8, 1.4))
+    scores = [measure_p2s(pair(first, second, points=500, seed=seed)) for seed in range(60)]
+    spread = np.std([score.value for score in scores], ddof=1)
+    assert 0.7 < np.mean([score.standard_error for score in scores]) / spread < 1.4
+
+
+def test_points_are_even_by_area_and_repeat_with_the_seed():
+    mesh = trimesh.creation.box((1.0, 2.0, 0.5))
+    points, faces = sample_surface(mesh.vertices, mesh.faces, 100_000, rng=np.random.default_rng(0))
+    again, _ = sample_surface(mesh.vertices, mesh.faces, 100_000, rng=np.random.default_rng(0))
+    assert np.array_equal(points, again)
+    share = np.bincount(faces, minlength=len(mesh.faces)) / 100_000
+    assert np.abs(share - mesh.area_faces / mesh.area).max() < 0.005
+    centroid = mesh.triangles_center[faces] - points
+    assert np.abs(centroid.mean(axis=0)).max() < 0.005
+
+
+def test_meshes_without_a_distance_are_errors_never_zero():
+    box = trimesh.creation.box()
+    empty = SimpleNamespace(vertices=np.zeros((0, 3)), faces=np.zeros((0, 3), int))
+    nan = SimpleNamespace(vertices=np.full((3, 3), np.nan), faces=np.array([[0, 1, 2]]))
+    flat = SimpleNamespace(vertices=np.zeros((3, 3)), faces=np.array([[0, 1, 2]]))
+    for bad in (empty, nan):
+        for name in METRICS:
+            with pytest.raises((MetricError, ClosestError)):
+                METRICS[name].measure(pair(bad, box))
+    with pytest.raises(MetricError, match="no area"):
+        measure_p2s(pair(flat, box))
+    for bad in (empty, nan):
+        with pytest.raises((MetricError, ClosestError)):
+            measure_p2s(pair(box, bad))
+
+
+def test_metric_names():
+    assert [metric.name for metric in choose_metrics(["p2s", "chamfer", "p2s"])] == ["p2s", "chamfer"]
+    with pytest.raises(
+        SettingsError, match=r"unknown metric 'chamfr' \(did you mean chamfer\?\); there are chamfer, p2s"
+    ):
+        choose_metrics(["chamfr"])
+    with pytest.raises(SettingsError, match="no metric"):
+        choose_metrics([])
+    for metric in METRICS.values():
+        assert "point" in metric.summary
+        if metric.unit == "cm":
+            assert "centimetres, not squared" in metric.summary
+
+
+def test_iou():
+    assert measure_iou([1, 1, 0, 0], [1, 0, 1, 0]) == pytest.approx(1 / 3)
+    assert measure_iou([0, 0], [0, 0]) == 1.0
+    with pytest.raises(MetricError):
+        measure_iou([1], [1, 0])
+
+
+def test_the_mean_occupancy_is_the_mean_of_a_cell():
+    rng = np.random.default_rng(0)
+    views = []
+    for radius in (0.4, 0.6):
+        points = rng.uniform(-1, 1, (60_000, 3))
+        views.append((points, (np.linalg.norm(points, axis=1) < radius).astype(np.float32)))
+    baseline = mean_occupancy(views, cells=10)
+    ask = np.array([[0.05, 0.05, 0.05], [0.3, 0.37, 0.1], [0.9, 0.9, 0.9]])
+    assert baseline.values(ask)[0] == 1.0
+    assert 0.3 < baseline.values(ask)[1] < 0.8
+    assert baseline.values(ask)[2] == 0.0
+    ious = [np.mean([measure_iou(baseline.values(p) > t, y > 0.5) for p, y in views]) for t in (0.05, 0.5, 0.95)]
+    assert np.mean([measure_iou(baseline.predict(p), y > 0.5) for p, y in views]) >= max(ious)
+
+
+# The whole evaluation
+
+
+@pytest.fixture(scope="module")
+def world(figures, tmp_path_factory):
+    """Renders and shards of five figures, and a run whose surface network never trained."""
+    root = tmp_path_factory.mktemp("evaluate")
+    settings = RenderSettings(views=8, step_deg=45, size=64, rays=16)
+    render_models(figures, root / "renders", settings, renderer="embree", jobs=1)
+    split = root / "split.json"
+    split.write_text(json.dumps({"train": ["one", "two", "three"], "test": ["four", "five"]}))
+    sampling = SampleSettings(near_points=8000, uniform_points=8000, colour_points=1000, split_file=split)
+    sample_renders(root / "renders", root / "shards", sampling, jobs=1)
+    torch.manual_seed(0)
+    encoder, head = ResidualConfig(stem=8, blocks=1), HeadConfig(channels=(16, 8))
+    surface = SurfaceConfig(encoder=encoder, head=head)
+    texture = TextureConfig(encoder=encoder, head=head, surface_channels=surface.pixel_channels)
+    run = root / "runs" / "untrained"
+    save_network(run / "surface" / "best.safetensors", SurfaceNetwork(surface), surface, step=1)
+    save_network(run / "texture" / "best.safetensors", TextureNetwork(texture), texture, step=1)
+    write_json(run / "run.json", {"created": "2026", "settings": {"image_size": 64, "note": "<b>&"}})
+    lines = [
+        {"stage": "surface", "step": step, "loss": 1 / step, "iou": 0.1 * step, "weights_min": 1.0, "weights_mean": 2.0,
+         "weights_max": 9.0, "weights_ess": 5.0, "scores_histogram": [1, 2, 0, 0, 0, 0, 0, 0, 0, 3]}
+        for step in (1, 2, 3)
+    ]  # fmt: skip
+    lines.append({"stage": "texture", "step": 1, "loss": 0.3, "colour_error": 0.3})
+    (run / "log.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines) + '{"cut sho')
+    return root
+
+
+class PillarNetwork(torch.nn.Module):
+    """Stands for a trained surface network: believes in an upright ellipsoid, or in nothing for dark pictures."""
+
+    def __init__(self, empty=False, nan=False):
+        super().__init__()
+        self.empty, self.nan = empty, nan
+
+    def encode(self, images):
+        return SimpleNamespace(last=lambda: None)
+
+    def query(self, features, points, calibrations):
+        size = torch.tensor([0.12, 0.75, 0.12])
+        inside = 1.0 - (points / size).norm(dim=-1)
+        if self.nan:
+            return inside * float("nan")
+        return torch.sigmoid(inside * 20.0) * (0.0 if self.empty else 1.0)
+
+
+def pillar_run(monkeypatch, world, **options):
+    """Let the evaluation load the pillar instead of the run's weights."""
+    real = run_module.load_run
+
+    def load(run, device="cpu"):
+        return dataclasses.replace(real(run, device), surface=PillarNetwork(**options), texture=None)
+
+    monkeypatch.setattr(run_module, "load_run", load)
+    run_module._open_source.cache_clear()
+    monkeypatch.setattr(run_module, "_open_source", run_module._open_source.__wrapped__)
+
+
+def test_evaluation_end_to_end(world, monkeypatch):
+    pillar_run(monkeypatch, world)
+    result = evaluate(
+        world / "runs", world / "shards", metrics=("chamfer", "p2s", "s2p"), resolution=65, views_per_scene=4,
+        points=2000, jobs=1, device="cpu", fresh=True,
+    )  # fmt: skip
+    assert len(result.records) == 8
+    assert not result.failed
+    assert {record.yaw_deg for record in result.records} == {0.0, 90.0, 180.0, 270.0}
+    for record in result.records:
+        # A pillar through the middle of a person: points on it are within a trunk's depth, an arm is far from it.
+        assert 0.5 < record.scores["p2s"].value < 20
+        assert record.scores["chamfer"].value == pytest.approx(
+            (record.scores["p2s"].value + record.scores["s2p"].value) / 2
+        )
+        assert 0.05 < record.iou < 0.9
+        assert record.baseline_iou > 0.3
+    # The ellipsoid is round about the vertical axis: nearly the same mesh from each side.
+    four = [record.scores["s2p"].value for record in result.records if record.subject == "four"]
+    assert max(four) - min(four) < 0.1 * np.mean(four)
+    table = format_table(result)
+    assert "four/scan_0000/090" in table
+    assert "Predicted points to true surface, centimetres, not squared" in table
+    content = json.loads((result.folder / "result.json").read_text())
+    assert content["overall"]["means"]["chamfer"] == pytest.approx(
+        np.mean([record.scores["chamfer"].value for record in result.records])
+    )
+    rows = list(csv.DictReader((result.folder / "scores.csv").open()))
+    assert float(rows[0]["chamfer_cm"]) == result.records[0].scores["chamfer"].value
+    assert result.worst("p2s").scores["p2s"].value == max(r.scores["p2s"].value for r in result.records)
+
+
+def test_it_resumes_what_the_same_settings_measured(world, monkeypatch):
+    pillar_run(monkeypatch, world)
+    options = {"metrics": ("p2s",), "resolution": 33, "views_per_scene": 2, "points": 500, "jobs": 1, "device": "cpu"}
+    first = evaluate(world / "runs", world / "shards", fresh=True, **options)
+    path = first.folder / "records.jsonl"
+    lines = path.read_text().splitlines()
+    path.write_text("\n".join(lines[:2]) + "\n" + lines[2][:40])  # stopped while writing the third
+    measured = []
+    monkeypatch.setattr(run_module, "measure_view", _noting(run_module.measure_view, measured))
+    second = evaluate(world / "runs", world / "shards", **options)
+    assert len(measured) == 2
+    without_times = [dataclasses.replace(record, seconds={}) for record in second.records]
+    assert without_times == [dataclasses.replace(record, seconds={}) for record in first.records]
+    assert len(read_records(path)) == 4
+    evaluate(world / "runs", world / "shards", **{**options, "points": 600})
+    assert len(measured) == 6
+
+
+def _noting(function, calls):
+    def noting(source, run, dataset, index):
+        calls.append(index)
+        return function(source, run, dataset, index)
+
+    return noting
+
+
+@pytest.mark.parametrize(("options", "words"), [({"empty": True}, "the field is empty"), ({"nan": True}, "not finite")])
+def test_a_view_without_a_mesh_is_counted_as_failed(world, monkeypatch, options, words):
+    pillar_run(monkeypatch, world, **options)
+    result = evaluate(
+        world / "runs", world / "shards", resolution=33, views_per_scene=1, points=500, jobs=1, device="cpu", fresh=True
+    )
+    assert len(result.failed) == 2
+    assert all(words in record.failure and not record.scores for record in result.failed)
+    assert result.overall.means["chamfer"] is None
+    assert result.worst("chamfer") is None
+    table = format_table(result)
+    assert "2 of 2 views FAILED" in table
+    assert "0.000  " not in table.split("IoU of mean")[0]
+    write_report(world / "runs", world / "shards", result, result.folder / "failed.html")
+    assert words in (result.folder / "failed.html").read_text()
+
+
+def test_the_report_has_every_section_and_fetches_nothing(world, monkeypatch):
+    """With the untrained networks, so that the texture network colours the mesh too."""
+    result = evaluate(
+        world / "runs", world / "shards", resolution=33, views_per_scene=2, points=500, jobs=1, device="cpu", fresh=True
+    )
+    text = write_report(
+        world / "runs", world / "shards", result, world / "out" / "report.html", examples=2, worst=2
+    ).read_text()
+    sections = re.findall(r'<section id="([^"]+)"', text)
+    assert sections == [
+        "scores", "reconstructions", "worst-cases", "scores-by-direction-of-view", "training", "hard-example-mining",
+        "inputs", "settings",
+    ]  # fmt: skip
+    assert not re.search(r'(src|href)="(?!data:image/|#)|<script|<link|https?://|url\(|@import', text)
+    assert text.count("data:image/jpeg;base64,") == 2 * 5 + 2 + 2
+    assert "rebuilt: front, side, back" in text
+    assert "&lt;b&gt;&amp;" in text
+    assert "<b>&" not in text
+
+
+@pytest.mark.slow
+def test_two_processes_measure_the_same(world):
+    """With the untrained network itself, whose surface is as rough as can be."""
+    options = {"resolution": 33, "views_per_scene": 2, "points": 500, "device": "cpu", "fresh": True}
+    one = evaluate(world / "runs", world / "shards", jobs=1, **options)
+    two = evaluate(world / "runs", world / "shards", jobs=2, **options)
+    assert [(r.key, r.scores, r.iou, r.failure) for r in one.records] == [
+        (r.key, r.scores, r.iou, r.failure) for r in two.records
+    ]
+
+
+def test_wrong_inputs_are_named(world):
+    with pytest.raises(SettingsError, match="unknown metric"):
+        evaluate(world / "runs", world / "shards", metrics=("volume",))
+    with pytest.raises(InputError, match="holds no scene of the split 'val'"):
+        evaluate(world / "runs", world / "shards", split="val", device="cpu")
+    with pytest.raises(InputError):
+        evaluate(world / "shards", world / "shards", device="cpu")
+    assert train_baseline(world / "shards", points=1000) is not None
+
+
+def test_views_are_evenly_spaced():
+    views = [SimpleNamespace(scene_key=f"s{i // 36}", yaw_deg=10.0 * (i % 36)) for i in range(72)]
+    assert [views[i].yaw_deg for i in choose_views(views, 4)] == [0.0, 90.0, 180.0, 270.0] * 2
+    assert choose_views(views, 0) == list(range(72))
+    assert len(choose_views(views, 100)) == 72

@@ -1,0 +1,135 @@
+"""Published PIFu checkpoints find their place: state dictionaries of the published names and shapes, all of it used."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import torch
+from torch import Tensor
+
+from mpc.geometry.errors import InputError
+from mpc.models.public_weights import (
+    PIFU_SURFACE,
+    read_pifu_checkpoint,
+    surface_from_pifu,
+    surface_key,
+    texture_from_pifu,
+    texture_key,
+)
+from mpc.models.surface import SurfaceNetwork
+
+Shapes = Iterator[tuple[str, tuple[int, ...]]]
+
+
+def layer(name: str, *shape: int, bias: bool = True) -> Shapes:
+    yield f"{name}.weight", shape
+    if bias:
+        yield f"{name}.bias", (shape[0],)
+
+
+def conv_block(name: str, inputs: int, outputs: int) -> Shapes:
+    half, quarter = outputs // 2, outputs // 4
+    yield from layer(f"{name}.conv1", half, inputs, 3, 3, bias=False)
+    yield from layer(f"{name}.conv2", quarter, half, 3, 3, bias=False)
+    yield from layer(f"{name}.conv3", quarter, quarter, 3, 3, bias=False)
+    for index, channels in enumerate((inputs, half, quarter, inputs), start=1):
+        yield from layer(f"{name}.bn{index}", channels)
+    if inputs != outputs:
+        yield from layer(f"{name}.downsample.0", inputs)
+        yield from layer(f"{name}.downsample.2", outputs, inputs, 1, 1, bias=False)
+
+
+def net_g() -> Shapes:
+    """Names and shapes of net_G as its published classes (HGFilter, SurfaceClassifier) register them."""
+    top = "image_filter"
+    yield from layer(f"{top}.conv1", 64, 3, 7, 7)
+    yield from layer(f"{top}.bn1", 64)
+    for name, inputs, outputs in (("conv2", 64, 128), ("conv3", 128, 128), ("conv4", 128, 256)):
+        yield from conv_block(f"{top}.{name}", inputs, outputs)
+    for stack in range(4):
+        for part in ("b1_2", "b2_2", "b1_1", "b2_1", "b2_plus_1", "b3_1", "b3_2"):
+            yield from conv_block(f"{top}.m{stack}.{part}", 256, 256)
+        yield from conv_block(f"{top}.top_m_{stack}", 256, 256)
+        yield from layer(f"{top}.conv_last{stack}", 256, 256, 1, 1)
+        yield from layer(f"{top}.bn_end{stack}", 256)
+        yield from layer(f"{top}.l{stack}", 256, 256, 1, 1)
+        if stack < 3:
+            yield from layer(f"{top}.bl{stack}", 256, 256, 1, 1)
+            yield from layer(f"{top}.al{stack}", 256, 256, 1, 1)
+    yield from classifier([257, 1024, 512, 256, 128, 1])
+
+
+def net_c() -> Shapes:
+    for index, shape in ((1, (64, 3, 7, 7)), (4, (128, 64, 3, 3)), (7, (256, 128, 3, 3))):
+        yield from layer(f"image_filter.model.{index}", *shape)
+    for block in range(10, 16):
+        for place in (1, 5):
+            yield from layer(f"image_filter.model.{block}.conv_block.{place}", 256, 256, 3, 3)
+    yield from classifier([513, 1024, 512, 256, 128, 3])
+
+
+def classifier(widths: list[int]) -> Shapes:
+    for index in range(5):
+        inputs = widths[index] + (widths[0] if index else 0)
+        yield from layer(f"surface_classifier.conv{index}", widths[index + 1], inputs, 1)
+
+
+def state(shapes: Shapes) -> dict[str, Tensor]:
+    generator = torch.Generator().manual_seed(0)
+    return {name: torch.randn(shape, generator=generator) * 0.02 for name, shape in shapes}
+
+
+def test_every_key_of_net_g_finds_its_place() -> None:
+    published = state(net_g())
+    network = surface_from_pifu(published)
+    ours = network.state_dict()
+    places = {surface_key(key): value for key, value in published.items()}
+    unused = [key for key in published if surface_key(key) is None]
+    assert places.keys() - {None} == ours.keys()
+    assert all(".bn4." in key for key in unused)
+    for place, value in places.items():
+        if place is not None:
+            assert torch.equal(ours[place].flatten(), value.flatten())
+    assert sum(v.numel() for k, v in published.items() if k not in unused) == 15_588_098
+
+
+def test_every_key_of_net_c_finds_its_place() -> None:
+    published = state(net_c())
+    network = texture_from_pifu(published)
+    ours = network.state_dict()
+    assert {texture_key(key) for key in published} == ours.keys()
+    assert sum(value.numel() for value in published.values()) == 9_136_390
+    for key, value in published.items():
+        assert torch.equal(ours[texture_key(key) or ""].flatten(), value.flatten())
+
+
+def test_the_head_computes_what_the_published_layers_do() -> None:
+    """The same numbers through 1D convolutions with skips, as the original applies them."""
+    published = state(net_g())
+    network = surface_from_pifu(published)
+    pixel, depth = torch.randn(1, 7, 256), torch.randn(1, 7, 1)
+    x = given = torch.cat([pixel, depth], dim=-1).transpose(1, 2)
+    for index in range(5):
+        weight, bias = (published[f"surface_classifier.conv{index}.{part}"] for part in ("weight", "bias"))
+        x = torch.nn.functional.conv1d(x if index == 0 else torch.cat([x, given], 1), weight, bias)
+        x = torch.nn.functional.leaky_relu(x) if index < 4 else x
+    torch.testing.assert_close(network.head(pixel, depth), x.transpose(1, 2), atol=1e-5, rtol=1e-4)
+
+
+def test_foreign_checkpoints_are_refused(tmp_path: Path) -> None:
+    published = state(net_g())
+    with pytest.raises(InputError, match=r"'image_filter.m9.x' has no place"):
+        surface_from_pifu({**published, "image_filter.m9.x": torch.zeros(1)})
+    with pytest.raises(InputError, match="holds no weights for"):
+        surface_from_pifu({k: v for k, v in published.items() if ".m3." not in k})
+    with pytest.raises(InputError, match=r"has shape \(2,\), expected \(64,\)"):
+        surface_from_pifu({**published, "image_filter.bn1.bias": torch.zeros(2)})
+    path = tmp_path / "net_C"
+    torch.save(state(net_c()), path)
+    assert texture_from_pifu(read_pifu_checkpoint(path)).config.head.channels[0] == 1024
+    torch.save({"network": SurfaceNetwork}, path)
+    with pytest.raises(InputError, match="not a checkpoint of tensors"):
+        read_pifu_checkpoint(path)
+    assert PIFU_SURFACE.encoder.features == 256

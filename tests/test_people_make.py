@@ -1,0 +1,246 @@
+"""Free people end to end: small, deterministic, whole files, readable by others, and solid where a person is."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import struct
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import trimesh
+from scipy.spatial.transform import Rotation
+
+pytest.importorskip("anny")
+
+from mpc.datasets.people.body import skeleton
+from mpc.datasets.people.make import make_people
+from mpc.datasets.people.motions import CLIPS, make_clip
+from mpc.datasets.people.person import build_person
+from mpc.datasets.people.posing import skin
+from mpc.datasets.people.retarget import bvh_clips
+from mpc.datasets.people.wardrobe import plan_person
+from mpc.geometry.errors import InputError, SettingsError
+
+SEED, SIZE, FRAMES = 5, 128, 4
+
+
+@pytest.fixture(scope="module")
+def people(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    out = tmp_path_factory.mktemp("people")
+    summary = make_people(out, scans=1, rigged=1, seed=SEED, jobs=1, texture_size=SIZE, frames=FRAMES)
+    assert summary.made == ("rig_000", "scan_000")
+    assert summary.failed == ()
+    return out
+
+
+def _digest(folder: Path) -> dict[str, str]:
+    return {
+        str(p.relative_to(folder)): hashlib.sha256(p.read_bytes()).hexdigest()
+        for p in sorted(folder.rglob("*"))
+        if p.is_file()
+    }
+
+
+def _glb(path: Path) -> tuple[dict[str, Any], bytes]:
+    data = path.read_bytes()
+    magic, version, total = struct.unpack_from("<4sII", data)
+    assert (magic, version, total) == (b"glTF", 2, len(data))
+    length = struct.unpack_from("<I", data, 12)[0]
+    return json.loads(data[20 : 20 + length]), data[28 + length :]
+
+
+def _accessor(document: dict[str, Any], blob: bytes, number: int) -> np.ndarray:
+    entry = document["accessors"][number]
+    view = document["bufferViews"][entry["bufferView"]]
+    kind = {5126: np.float32, 5125: np.uint32, 5121: np.uint8, 5123: np.uint16}[entry["componentType"]]
+    width = {"SCALAR": 1, "VEC2": 2, "VEC3": 3, "VEC4": 4, "MAT4": 16}[entry["type"]]
+    values = np.frombuffer(blob, kind, entry["count"] * width, view["byteOffset"])
+    return values.reshape(entry["count"], width)
+
+
+def test_layout_and_no_leftovers(people: Path) -> None:
+    names = {str(p.relative_to(people)) for p in people.rglob("*") if p.is_file()}
+    assert names == {
+        "LICENSE.txt", "people.json", "rig_000.glb", "scan_000/mesh.mtl", "scan_000/mesh.obj", "scan_000/texture.png",
+    }  # fmt: skip
+    assert "CC0" in (people / "LICENSE.txt").read_text()
+    index = json.loads((people / "people.json").read_text())
+    assert set(index["people"]) == {"scan_000", "rig_000"}
+
+
+def test_scan_is_upright_on_the_floor_textured_and_solid(people: Path) -> None:
+    igl = pytest.importorskip("igl")
+    lines = (people / "scan_000" / "mesh.obj").read_text().splitlines()
+    points = np.array([line.split()[1:] for line in lines if line.startswith("v ")], float)
+    uv = np.array([line.split()[1:] for line in lines if line.startswith("vt ")], float)
+    corners = np.array([[c.split("/") for c in line.split()[1:]] for line in lines if line.startswith("f ")], int)
+    faces = corners[:, :, 0] - 1
+    assert faces.min() == 0 and faces.max() == len(points) - 1  # noqa: PT018
+    assert corners[:, :, 1].min() >= 1 and corners[:, :, 1].max() <= len(uv)  # noqa: PT018
+    assert uv.min() >= 0 and uv.max() <= 1  # noqa: PT018
+    assert abs(points[:, 1].min()) < 1e-6
+    assert 0.8 < points[:, 1].max() < 2.4
+    assert 20_000 < len(faces) < 100_000
+    pelvis = np.array([[0.0, 0.5 * points[:, 1].max(), points[:, 2].mean()]])
+    middle = points[np.abs(points[:, 1] - pelvis[0, 1]) < 0.03][:, [0, 2]]
+    pelvis[0, [0, 2]] = 0.5 * (middle.min(axis=0) + middle.max(axis=0))
+    low, high = points.min(axis=0), points.max(axis=0)
+    around = np.random.default_rng(0).uniform(low - 0.5, high + 0.5, (400, 3))
+    outside = around[((around < low) | (around > high)).any(axis=1)]
+    winding = np.asarray(igl.fast_winding_number(points, faces.astype(np.int32), np.concatenate([pelvis, outside])))
+    assert winding[0] > 0.5
+    assert np.abs(winding[1:]).max() < 0.2
+
+
+def test_rig_reads_elsewhere_and_skins_as_computed(people: Path) -> None:
+    document, blob = _glb(people / "rig_000.glb")
+    primitive = document["meshes"][0]["primitives"][0]
+    rest, joints, weights, uv = (
+        _accessor(document, blob, primitive["attributes"][name])
+        for name in ("POSITION", "JOINTS_0", "WEIGHTS_0", "TEXCOORD_0")
+    )
+    np.testing.assert_allclose(weights.sum(axis=1), 1.0, atol=1e-6)
+    assert uv.min() >= 0 and uv.max() <= 1  # noqa: PT018
+    assert abs(rest[:, 1].min()) < 1e-4
+    assert len(document["animations"]) >= 6
+    nodes, skeleton_joints = document["nodes"], document["skins"][0]["joints"]
+    bind = _accessor(document, blob, document["skins"][0]["inverseBindMatrices"]).reshape(-1, 4, 4).transpose(0, 2, 1)
+    parent = {child: i for i, node in enumerate(nodes) for child in node.get("children", [])}
+    person = build_person(plan_person(SEED, "rig_000"), texture_size=SIZE)
+    lift = person.surface.vertices[:, 1].min()
+    for number, name in enumerate(CLIPS):
+        animation = document["animations"][number]
+        assert animation["name"] == name
+        turn = {i: np.eye(3) for i in range(len(nodes))}
+        place = {i: np.array(node.get("translation", (0.0, 0.0, 0.0))) for i, node in enumerate(nodes)}
+        for channel in animation["channels"]:
+            sampler = animation["samplers"][channel["sampler"]]
+            values = _accessor(document, blob, sampler["output"])
+            assert len(values) == FRAMES
+            node = channel["target"]["node"]
+            if channel["target"]["path"] == "rotation":
+                turn[node] = Rotation.from_quat(values[0]).as_matrix()
+            else:
+                place[node] = values[0]
+
+        def world(node: int) -> np.ndarray:
+            local = np.eye(4)
+            local[:3, :3], local[:3, 3] = turn[node], place[node]  # noqa: B023
+            return world(parent[node]) @ local if node in parent else local
+
+        matrices = np.stack([world(node) for node in skeleton_joints]) @ bind
+        blended = np.einsum("vk,vkij->vij", weights, matrices[joints])
+        ours = np.einsum("vij,vj->vi", blended[:, :3, :3], rest) + blended[:, :3, 3]
+        clip = make_clip(person.body, name, FRAMES)
+        theirs = skin(
+            person.surface.vertices, person.surface.weights, person.body, clip.rotations[0], clip.offsets[0]
+        ) - [0, lift, 0]
+        indices = _accessor(document, blob, primitive["indices"]).reshape(-1, 3)
+        np.testing.assert_allclose(ours[indices], theirs[person.surface.faces], atol=1e-4)
+    scene = trimesh.load(people / "rig_000.glb", process=False)
+    mesh = next(iter(scene.geometry.values()))
+    assert len(mesh.faces) == len(person.surface.faces)
+    assert mesh.visual.material.baseColorTexture.size == (SIZE, SIZE)
+
+
+def test_same_bytes_for_any_number_of_workers(people: Path, tmp_path: Path) -> None:
+    make_people(tmp_path, scans=1, rigged=1, seed=SEED, jobs=2, texture_size=SIZE, frames=FRAMES)
+    assert _digest(tmp_path) == _digest(people)
+
+
+def test_rerun_keeps_what_is_finished_and_refuses_other_settings(people: Path) -> None:
+    before = {p: p.stat().st_mtime_ns for p in people.rglob("*") if p.name in ("mesh.obj", "rig_000.glb")}
+    summary = make_people(people, scans=1, rigged=1, seed=SEED, jobs=1, texture_size=SIZE, frames=FRAMES)
+    assert summary.kept == ("scan_000", "rig_000")
+    assert summary.made == ()
+    assert all(p.stat().st_mtime_ns == t for p, t in before.items())
+    with pytest.raises(SettingsError, match="seed"):
+        make_people(people, scans=1, rigged=0, seed=SEED + 1, jobs=1, texture_size=SIZE, frames=FRAMES)
+
+
+@pytest.mark.parametrize("wrong", [{"scans": -1}, {"texture_size": 8}, {"frames": 1}, {"scans": 0, "rigged": 0}])
+def test_refuses_settings_out_of_range(tmp_path: Path, wrong: dict[str, int]) -> None:
+    with pytest.raises(SettingsError):
+        make_people(tmp_path, **({"scans": 1, "rigged": 1, "seed": 0} | wrong))  # type: ignore[arg-type]
+
+
+def test_refuses_to_mix_with_others_and_wrong_folders(tmp_path: Path) -> None:
+    (tmp_path / "scan_000").mkdir()
+    with pytest.raises(SettingsError, match=r"people\.json"):
+        make_people(tmp_path, scans=1, rigged=0, seed=0)
+    with pytest.raises(InputError, match="not a folder"):
+        make_people(tmp_path / "new", scans=1, rigged=0, seed=0, assets=tmp_path / "none")
+
+
+def test_people_differ() -> None:
+    plans = [plan_person(SEED, f"scan_{i:03d}") for i in range(40)]
+    assert len({plan.hair for plan in plans}) >= 6
+    assert len({w.garment.name for plan in plans for w in plan.worn}) >= 8
+    assert len({w.fabric.pattern for plan in plans for w in plan.worn}) >= 8
+    ages = [plan.looks.age for plan in plans]
+    assert min(ages) < 13 and max(ages) > 60  # noqa: PT018
+    brightness = [sum(plan.looks.skin) for plan in plans]
+    assert max(brightness) - min(brightness) > 1.0
+
+
+def _as_bvh(path: Path, body: Any, clip: Any, scale: float) -> None:
+    """Write a clip of our own rig as BVH, in other units."""
+    rig = skeleton()
+    lines = ["HIERARCHY"]
+
+    def joint(bone: int) -> None:
+        start = body.heads[bone] - (body.heads[rig.parents[bone]] if rig.parents[bone] >= 0 else 0)
+        lines.append(f"{'ROOT' if bone == 0 else 'JOINT'} {rig.names[bone]}")
+        lines.append("{\nOFFSET " + " ".join(f"{x * scale:.8f}" for x in start))
+        lines.append(
+            f"CHANNELS {'6 Xposition Yposition Zposition' if bone == 0 else '3'} Zrotation Xrotation Yrotation"
+        )
+        for child in range(len(rig.names)):
+            if rig.parents[child] == bone:
+                joint(child)
+        lines.append("}")
+
+    joint(0)
+    order: list[int] = []
+
+    def walk(bone: int) -> None:
+        order.append(bone)
+        for child in range(len(rig.names)):
+            if rig.parents[child] == bone:
+                walk(child)
+
+    walk(0)
+    lines.append(f"MOTION\nFrames: {len(clip.rotations)}\nFrame Time: {1 / 30:.9f}")
+    for frame in range(len(clip.rotations)):
+        angles = Rotation.from_matrix(clip.rotations[frame][order]).as_euler("ZXY", degrees=True)
+        root = (body.heads[0] + clip.offsets[frame]) * scale
+        lines.append(" ".join(f"{x:.8f}" for x in (*root, *angles.ravel())))
+    path.write_text("\n".join(lines) + "\n")
+
+
+def test_bvh_of_our_own_rig_comes_back(tmp_path: Path) -> None:
+    from mpc.datasets.people.body import make_body
+
+    body = make_body(plan_person(SEED, "rig_000").phenotype)
+    clip = make_clip(body, "walk", 12)
+    _as_bvh(tmp_path / "stroll.bvh", body, clip, 100.0)
+    (back,) = bvh_clips(tmp_path, body)
+    assert back.name == "stroll"
+    np.testing.assert_allclose(back.rotations, clip.rotations, atol=1e-6)
+    moved = clip.offsets - clip.offsets[0]
+    np.testing.assert_allclose(back.offsets - back.offsets[0], moved, atol=1e-6)
+
+
+def test_bvh_without_known_names_is_refused(tmp_path: Path) -> None:
+    from mpc.datasets.people.body import make_body
+
+    body = make_body(plan_person(SEED, "rig_000").phenotype)
+    (tmp_path / "a.bvh").write_text(
+        "HIERARCHY\nROOT Hips\n{\nOFFSET 0 0 0\nCHANNELS 3 Zrotation Xrotation Yrotation\n}\n"
+        "MOTION\nFrames: 1\nFrame Time: 0.03\n0 0 0\n"
+    )
+    with pytest.raises(InputError, match="upperarm01"):
+        bvh_clips(tmp_path, body)

@@ -1,0 +1,78 @@
+"""Direct rendering against closed forms and against the mesh of the dense grid."""
+
+import numpy as np
+import pytest
+
+from mpc.geometry.camera import OrthographicCamera, project
+from mpc.geometry.mesh import PosedMesh
+from mpc.reconstruct.direct import orthographic_rays, perspective_rays, render_surface, to_rgba, trilinear
+from mpc.reconstruct.localise import localise
+from mpc.reconstruct.mesh import extract_mesh, to_world
+from mpc.render.layers import render_layers
+
+PICTURE = OrthographicCamera((0.1, 0.8, 0.0), 2.4, 20.0)
+
+
+def body(points):
+    """A torus and a ball, in view space."""
+    ring = np.hypot(points[:, 0], points[:, 1]) - 0.5
+    torus = np.hypot(ring, points[:, 2] - 0.05) - 0.16
+    ball = np.linalg.norm(points - np.float32([0.05, 0.1, -0.2]), axis=1) - 0.2
+    return (1 / (1 + np.exp(np.clip(np.minimum(torus, ball) / 0.01, -50, 50)))).astype(np.float32)
+
+
+@pytest.fixture(scope="module")
+def grid():
+    return localise(body, 129)
+
+
+@pytest.mark.parametrize(("yaw", "pitch", "extent"), [(20.0, 0.0, 2.4), (75.0, 25.0, 2.0), (200.0, -50.0, 1.5)])
+def test_equals_the_rendered_mesh_from_any_side(grid, yaw, pitch, extent):
+    camera = OrthographicCamera((0.1, 0.8, 0.0), extent, yaw, pitch)
+    surface = render_surface(grid, body, orthographic_rays(PICTURE.calibration, camera.calibration, 160, 160))
+    mesh = to_world(extract_mesh(grid), PICTURE.calibration)
+    posed = PosedMesh(mesh.vertices, mesh.faces)
+    expected = render_layers(posed, camera, 160, 160, ["mask", "position", "normal_front"])
+    both = surface.mask & expected.mask
+    assert both.sum() / (surface.mask | expected.mask).sum() > 0.995
+    there = project(expected.position[both].astype(np.float64), PICTURE.calibration)
+    error = np.linalg.norm(surface.points[both] - there, axis=1)
+    assert np.quantile(error, 0.99) < 0.5 * 2 / 128  # half a node spacing
+    turn = (PICTURE.rotation @ camera.rotation.T).T
+    cosine = ((surface.normals[both] @ turn.T) * expected.normal_front[both]).sum(axis=1)
+    assert np.median(cosine) > 0.99
+
+
+def test_a_sphere_through_a_pinhole_has_its_closed_form():
+    def sphere(points):
+        return (1 / (1 + np.exp(np.clip((np.linalg.norm(points, axis=1) - 0.5) / 0.01, -50, 50)))).astype(np.float32)
+
+    calibration = np.eye(4)
+    world_to_camera = np.eye(4)
+    world_to_camera[2, 3] = 3.0
+    rays = perspective_rays(calibration, world_to_camera, focal_px=200.0, height=121, width=121)
+    surface = render_surface(localise(sphere, 129), sphere, rays, colour=lambda p: np.abs(p))
+    assert surface.depth[60, 60] == pytest.approx(2.5, abs=2e-3)
+    assert surface.normals[60, 60] == pytest.approx([0, 0, -1], abs=0.02)
+    radius = 200.0 * np.tan(np.arcsin(0.5 / 3.0))
+    assert surface.mask.sum() == pytest.approx(np.pi * radius**2, rel=0.01)
+    assert np.abs(np.linalg.norm(surface.points[surface.mask], axis=1) - 0.5).max() < 2e-3
+    rgba = to_rgba(surface)
+    assert rgba[60, 60].tolist() == [0, 0, 127, 255] or rgba[60, 60].tolist() == [0, 0, 128, 255]
+    assert rgba[0, 0].tolist() == [0, 0, 0, 0]
+
+
+def test_only_hit_pixels_are_asked_and_an_empty_field_shows_nothing(grid):
+    rays = orthographic_rays(PICTURE.calibration, PICTURE.calibration, 64, 64)
+    surface = render_surface(grid, body, rays, refinements=6)
+    assert surface.evaluations == 6 * surface.mask.sum()
+    nothing = render_surface(localise(lambda p: np.zeros(len(p)), 33), body, rays)
+    assert not nothing.mask.any()
+    assert nothing.evaluations == 0
+
+
+def test_trilinear_reproduces_a_linear_field():
+    i, j, k = np.mgrid[0:4, 0:5, 0:6]
+    volume = (2.0 * i - 3.0 * j + 0.5 * k).astype(np.float32)
+    positions = np.random.default_rng(0).uniform(0, 1, (50, 3)) * [3, 4, 5]
+    assert np.allclose(trilinear(volume, positions), positions @ [2.0, -3.0, 0.5])

@@ -1,0 +1,124 @@
+"""Layers against the closed form of a sphere, and their stated encodings."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import trimesh
+
+from mpc.geometry.camera import OrthographicCamera, pixel_centres, project
+from mpc.geometry.errors import SettingsError
+from mpc.geometry.mesh import Material, PosedMesh
+from mpc.render.layers import LAYERS, RenderLayers, render_layers
+from mpc.render.renderer import choose_renderer, open_renderer
+
+CENTRE = np.array([0.15, -0.1, 0.3])
+RADIUS = 0.6
+CAMERA = OrthographicCamera((0.0, 0.1, 0.05), 2.0, 35.0, 10.0)
+SIZE = 96
+
+
+@pytest.fixture(scope="module")
+def ball() -> PosedMesh:
+    mesh = trimesh.creation.icosphere(6, RADIUS)
+    return PosedMesh(
+        np.asarray(mesh.vertices) + CENTRE,
+        np.asarray(mesh.faces, np.int32),
+        (Material(colour=(1.0, 0.5, 0.25, 1.0)),),
+    )
+
+
+@pytest.fixture(scope="module")
+def layers(ball: PosedMesh) -> RenderLayers:
+    return render_layers(ball, CAMERA, SIZE, SIZE)
+
+
+def sphere_in_view() -> tuple[np.ndarray, np.ndarray]:
+    """Depth of the near and far side of the true sphere at each pixel, NaN outside."""
+    middle = project(CENTRE[None], CAMERA.calibration)[0]
+    offset = pixel_centres(SIZE, SIZE) - middle[:2]
+    inside = RADIUS**2 - (offset**2).sum(axis=-1)
+    half = np.sqrt(np.where(inside > 0, inside, np.nan))
+    return middle[2] - half, middle[2] + half
+
+
+def test_every_layer_has_its_encoding(layers: RenderLayers) -> None:
+    assert LAYERS == ("mask", "albedo", "depth_front", "depth_back", "normal_front", "normal_back", "position")
+    found = {name: getattr(layers, name) for name in LAYERS}
+    assert {name: (value.dtype.name, value.shape[2:]) for name, value in found.items()} == {
+        "mask": ("bool", ()),
+        "albedo": ("uint8", (4,)),
+        "depth_front": ("float32", ()),
+        "depth_back": ("float32", ()),
+        "normal_front": ("float32", (3,)),
+        "normal_back": ("float32", (3,)),
+        "position": ("float32", (3,)),
+    }
+    outside = ~found["mask"]
+    assert np.isnan(found["depth_front"][outside]).all()
+    assert np.isnan(found["position"][outside]).all()
+    assert (found["normal_back"][outside] == 0).all()
+    assert (found["albedo"][outside] == 0).all()
+    assert (found["albedo"][~outside] == [255, 128, 64, 255]).all()
+
+
+def test_depth_and_mask_are_the_sphere_s(layers: RenderLayers) -> None:
+    near, far = sphere_in_view()
+    both = layers.mask & np.isfinite(near)
+    assert (layers.mask != np.isfinite(near)).sum() < 20, "only on the outline"
+    # The faceted ball lies up to 0.0001 inside; near the outline depth grows without bound.
+    inner = both & (far - near > 0.4)
+    assert np.abs(layers.depth_front - near)[inner].max() < 5e-4
+    assert np.abs(layers.depth_back - far)[inner].max() < 5e-4
+
+
+def test_normals_are_in_view_space(layers: RenderLayers) -> None:
+    near, far = sphere_in_view()
+    middle = project(CENTRE[None], CAMERA.calibration)[0]
+    for depth, normals in ((near, layers.normal_front), (far, layers.normal_back)):
+        inner = layers.mask & (far - near > 0.4)
+        points = np.dstack([pixel_centres(SIZE, SIZE), depth])
+        expected = (points - middle) / RADIUS
+        assert (normals * expected).sum(axis=-1)[inner].min() > np.cos(np.radians(1.5))
+        np.testing.assert_allclose(np.linalg.norm(normals[layers.mask], axis=1), 1.0, atol=1e-5)
+    assert layers.normal_front[layers.mask][:, 2].max() <= 0
+    assert layers.normal_back[layers.mask][:, 2].min() >= 0
+
+
+def test_positions_project_to_their_own_pixels(layers: RenderLayers) -> None:
+    inside = layers.mask
+    view = project(layers.position[inside].astype(np.float64), CAMERA.calibration)
+    np.testing.assert_allclose(view[:, :2], pixel_centres(SIZE, SIZE)[inside], atol=2e-6)
+    np.testing.assert_allclose(view[:, 2], layers.depth_front[inside], atol=2e-6)
+
+
+def test_flipped_faces_still_have_normals_towards_the_camera(ball: PosedMesh, layers: RenderLayers) -> None:
+    flipped = PosedMesh(ball.vertices, np.ascontiguousarray(ball.faces[:, ::-1]))
+    found = render_layers(flipped, CAMERA, SIZE, SIZE, ["normal_front"]).normal_front
+    np.testing.assert_allclose(found, layers.normal_front, atol=1e-6)
+
+
+def test_only_what_is_asked_for_is_made(ball: PosedMesh) -> None:
+    with open_renderer(choose_renderer("embree"), ball, (40, 60)) as renderer:
+        found = renderer.layers(CAMERA, ["depth_back", "mask"])
+    assert found.depth_back.shape == found.mask.shape == (40, 60)
+    assert found.albedo is found.depth_front is found.position is None
+    with pytest.raises(SettingsError, match="unknown layer 'depth'"):
+        render_layers(ball, CAMERA, 8, 8, ["depth"])
+
+
+def test_holes_of_cut_out_materials_are_seen_through() -> None:
+    vertices = np.array([[-0.8, -0.8, 0.3], [0.8, -0.8, 0.3], [0.8, 0.8, 0.3], [-0.8, 0.8, 0.3]])
+    faces = np.array([[0, 1, 2], [0, 2, 3], [4, 5, 6], [4, 6, 7]], np.int32)
+    texture = np.zeros((2, 2, 4), np.uint8)
+    texture[:, 0, 3] = 255
+    uv = np.array([[0, 0], [1, 0], [1, 1], [0, 1]] * 2, np.float32)
+    materials = (Material(texture=texture, alpha_mode="mask"), Material())
+    mesh = PosedMesh(
+        np.concatenate([vertices, vertices * 0.5]), faces, materials, np.array([0, 0, 1, 1], np.int32), uv, faces
+    )
+    found = render_layers(mesh, OrthographicCamera((0.0, 0.0, 0.0), 2.0), 40, 40, ["mask", "depth_front"])
+    # Texels repeat, so the solid half lies about u = 0.25: from x = -0.8 to 0. Behind it a square of 0.4.
+    assert found.depth_front[20, 8] == pytest.approx(-0.3)
+    assert found.depth_front[20, 24] == pytest.approx(-0.15)
+    assert not found.mask[20, 33]

@@ -1,0 +1,418 @@
+"""Subjects to scenes: frames, units, axes, facing, pelvis; a figure of boxes stands in for a person."""
+
+from __future__ import annotations
+
+import base64
+import json
+import pickle
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pytest
+
+import mpc
+from mpc.datasets.body_shape import feet_facing, score_up, up_margin
+from mpc.datasets.landmarks import find_pelvis, plain_name, rest_facing, side_of
+from mpc.datasets.scenes import SceneSpec, choose_frames, list_scenes, load_scene, load_subject, name_clips, pose_scene
+from mpc.datasets.subjects import Subject, find_subjects
+from mpc.datasets.units_axes import LoadOptions, place_person
+from mpc.geometry.errors import InputError, SettingsError
+from mpc.geometry.mesh import PosedMesh
+from mpc.geometry.skinning import Clip, Skeleton
+
+SHARED = Path(mpc.__file__).resolve().parent.parent / "shared" / "data" / "models"
+F64 = npt.NDArray[np.float64]
+
+HEAD, TORSO = ((-0.08, 1.5, -0.1), (0.08, 1.72, 0.1)), ((-0.2, 0.85, -0.12), (0.2, 1.45, 0.12))
+STANDING = [
+    HEAD,
+    TORSO,
+    *[((x - 0.07, 0.05, -0.07), (x + 0.07, 0.85, 0.07)) for x in (-0.1, 0.1)],
+    *[((x - 0.05, 0.0, -0.07), (x + 0.05, 0.06, 0.19)) for x in (-0.1, 0.1)],
+]
+ARMS_DOWN = [((x - 0.05, 0.7, -0.05), (x + 0.05, 1.4, 0.05)) for x in (-0.27, 0.27)]
+ARMS_WIDE = [((-0.95, 1.3, -0.05), (0.95, 1.4, 0.05))]
+ARMS_FORWARD = [((x - 0.05, 1.3, 0.0), (x + 0.05, 1.4, 0.95)) for x in (-0.2, 0.2)]
+ARMS_UP = [((x - 0.05, 1.3, -0.05), (x + 0.05, 2.15, 0.05)) for x in (-0.25, 0.25)]
+SITTING = [
+    ((-0.08, 0.68, -0.1), (0.08, 0.9, 0.1)),
+    ((-0.2, 0.0, -0.12), (0.2, 0.62, 0.12)),
+    *[((x - 0.07, 0.0, 0.1), (x + 0.07, 0.14, 0.95)) for x in (-0.1, 0.1)],
+    *[((x - 0.05, 0.0, 0.95), (x + 0.05, 0.24, 1.02)) for x in (-0.1, 0.1)],
+    *[((x - 0.05, 0.2, -0.05), (x + 0.05, 0.55, 0.05)) for x in (-0.27, 0.27)],
+]
+POSES = {
+    "arms down": STANDING + ARMS_DOWN,
+    "arms wide": STANDING + ARMS_WIDE,
+    "arms forward": STANDING + ARMS_FORWARD,
+    "arms up": STANDING + ARMS_UP,
+    "sitting": SITTING,
+}
+
+
+def rounded(unit: F64, size: F64) -> F64:
+    """Points of the unit cube, its cross-section pressed into a disc where the part is longer than 30 cm."""
+    if size.max() < 0.3:
+        return unit
+    a, b = (axis for axis in range(3) if axis != int(np.argmax(size)))
+    result, centred = unit.copy(), 2 * unit - 1
+    result[:, a] = 0.5 + 0.5 * centred[:, a] * np.sqrt(1 - centred[:, b] ** 2 / 2)
+    result[:, b] = 0.5 + 0.5 * centred[:, b] * np.sqrt(1 - centred[:, a] ** 2 / 2)
+    return result
+
+
+def boxes(parts: list[Any], cells: int = 12) -> PosedMesh:
+    """Closed parts with a grid on each side: boxes, but for long ones, which are round along their length."""
+    vertices: list[F64] = []
+    faces: list[npt.NDArray[np.int64]] = []
+    step = np.linspace(0, 1, cells + 1)
+    for low, high in np.asarray(parts, float):
+        for axis in range(3):
+            for end in (0.0, 1.0):
+                u, v = np.meshgrid(step, step, indexing="ij")
+                grid = np.stack([np.full_like(u, end), u, v], axis=-1).reshape(-1, 3)
+                points = rounded(np.roll(grid, axis, axis=1), high - low) * (high - low) + low
+                i = (np.arange(cells)[:, None] * (cells + 1) + np.arange(cells)).ravel()
+                quads = np.stack([i, i + cells + 1, i + cells + 2, i, i + cells + 2, i + 1], axis=1).reshape(-1, 3)
+                faces.append((quads if end else quads[:, ::-1]) + sum(map(len, vertices)))
+                vertices.append(points)
+    return PosedMesh(np.concatenate(vertices), np.concatenate(faces).astype(np.int32))
+
+
+def turned(mesh: PosedMesh, up: str, facing: str, scale: float = 1.0) -> PosedMesh:
+    """A y-up, +z-facing mesh as a file with other axes and units would hold it."""
+    axis = {
+        name: sign * np.eye(3)["xyz".index(name[1])] for name in (up, facing) for sign in [1 if name[0] == "+" else -1]
+    }
+    matrix = np.eye(4)
+    matrix[:3, :3] = scale * np.stack([np.cross(axis[up], axis[facing]), axis[up], axis[facing]]).T
+    return mesh.transformed(matrix)
+
+
+def write_obj(path: Path, mesh: PosedMesh) -> None:
+    rows = ["v {:.6f} {:.6f} {:.6f}".format(*v) for v in mesh.vertices]
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text("\n".join([*rows, *["f {} {} {}".format(*f) for f in mesh.faces + 1], ""]))
+
+
+# --- units, axes, facing ---
+
+
+@pytest.mark.parametrize("pose", POSES)
+@pytest.mark.parametrize(("up", "facing"), [("+y", "+z"), ("+z", "-y")])
+@pytest.mark.parametrize(("unit", "scale"), [("m", 1.0), ("cm", 100.0), ("mm", 1000.0), ("dm", 10.0)])
+def test_unit_and_axes_are_found(pose: str, up: str, facing: str, unit: str, scale: float) -> None:
+    mesh = boxes(POSES[pose])
+    place = place_person(turned(mesh, up, facing, scale), LoadOptions())
+    assert (place.unit, place.up, place.facing) == (unit, up, facing)
+    assert turned(mesh, up, facing, scale).transformed(place.matrix).vertices == pytest.approx(mesh.vertices, abs=1e-9)
+    assert all("close guess" in warning for warning in place.warnings) if pose == "sitting" else not place.warnings
+
+
+@pytest.mark.parametrize("facing", ["+x", "-x", "-z", "+z"])
+def test_feet_turn_a_scan_to_the_front(facing: str) -> None:
+    mesh = turned(boxes(POSES["arms wide"]), "+y", facing)
+    assert place_person(mesh, LoadOptions()).facing == facing
+
+
+def test_feet_say_nothing_where_one_is_lifted_or_none_is_there() -> None:
+    up = np.array([0.0, 1.0, 0.0])
+    assert feet_facing(boxes(POSES["sitting"]), up) is None
+    step = [*STANDING[:-1], ((0.05, 0.3, -0.4), (0.15, 0.36, -0.15))]
+    assert place_person(boxes(step), LoadOptions()).reasons["facing"].startswith("the convention")
+
+
+def test_the_users_word_wins() -> None:
+    mesh = boxes(POSES["arms down"])
+    place = place_person(mesh, LoadOptions(unit="cm", up="-z", facing="+x"))
+    assert (place.unit, place.up, place.facing) == ("cm", "-z", "+x")
+    assert place.matrix[:3, :3] @ [0, 0, -1] == pytest.approx([0, 0.01, 0])
+    assert place.matrix[:3, :3] @ [1, 0, 0] == pytest.approx([0, 0, 0.01])
+    assert np.linalg.det(place.matrix[:3, :3]) > 0
+    assert "not a person" in place.warnings[0]
+    tall = place_person(mesh, LoadOptions(height_m=1.8))
+    assert (tall.height_m, tall.unit) == (pytest.approx(1.8), "scaled")
+
+
+@pytest.mark.parametrize(
+    "options", [{"unit": "parsec"}, {"up": "y"}, {"facing": "north"}, {"up": "+y", "facing": "-y"}, {"height_m": 180.0}]
+)
+def test_settings_are_checked(options: dict[str, Any]) -> None:
+    with pytest.raises(SettingsError):
+        LoadOptions(**options)
+
+
+def test_inches_and_arbitrary_scales_are_told() -> None:
+    mesh = boxes(POSES["arms down"])
+    inches = place_person(turned(mesh, "+y", "+z", 1 / 0.0254), LoadOptions())
+    assert inches.unit == "in"
+    assert inches.warnings
+    small = place_person(turned(mesh, "+y", "+z", 0.35), LoadOptions())
+    assert small.unit == "m"
+    assert "arbitrary" in small.warnings[0]
+    assert "not a person" in place_person(turned(mesh, "+y", "+z", 2.0), LoadOptions()).warnings[-1]
+
+
+def test_up_scores_prefer_the_head_up() -> None:
+    for pose in POSES.values():
+        mesh = boxes(pose)
+        up, front, back = (score_up(mesh, np.array(axis, float)) for axis in ([0, 1, 0], [0, 0, 1], [0, 0, -1]))
+        assert min(up_margin(up, front), up_margin(up, back)) > 0.1
+
+
+# --- scans ---
+
+
+def test_a_scan_is_one_scene_in_metres(tmp_path: Path) -> None:
+    mesh = boxes(POSES["sitting"])
+    write_obj(tmp_path / "anna" / "mesh.obj", turned(mesh, "+z", "-y", 100.0))
+    subject = find_subjects(tmp_path)[0]
+    specs = list_scenes(subject, seed=1)
+    assert specs == [SceneSpec("anna", "scan", 0)]
+    assert specs[0].key == "anna/scan_0000"
+    scene = load_scene(subject, specs[0])
+    assert scene.mesh.bounds == pytest.approx(mesh.bounds, abs=1e-6)
+    assert scene.pelvis_world is None
+    assert (scene.notes["unit"], scene.notes["up"], scene.notes["facing"]) == ("cm", "+z", "-y")
+    json.dumps(scene.notes)
+    signed = np.einsum("fc,fc->", scene.mesh.corners[:, 0], scene.mesh.face_cross)
+    assert signed > 0, "faces stay outward"
+
+
+def test_comments_in_an_obj_give_the_unit(tmp_path: Path) -> None:
+    mesh = turned(boxes(POSES["arms down"]), "+y", "+z", 80.0)
+    path = tmp_path / "a.obj"
+    write_obj(path, mesh)
+    path.write_text("# Units: centimeters\n# up axis: +Y\n" + path.read_text())
+    notes = load_subject(find_subjects(tmp_path)[0]).notes
+    assert notes["unit"] == "cm"
+    assert notes["reasons"]["unit"] == notes["reasons"]["up"] == "the file or its format says so"
+
+
+def test_unknown_types_are_refused(tmp_path: Path) -> None:
+    path = tmp_path / "a.fbx"
+    path.write_bytes(b"x")
+    with pytest.raises(InputError, match="not read"):
+        load_subject(Subject("a", path, "scan", tmp_path))
+
+
+# --- rigs ---
+
+
+def rig_file(
+    path: Path, *, scale: float = 1.0, backwards: bool = False, names: tuple[str, ...] = ("walk", "walk", "")
+) -> Subject:
+    """The standing figure on hips and two legs; animation i has 10 * (i + 1) frames and lifts the hips."""
+    mesh = boxes(POSES["arms down"], cells=4)
+    vertices = (mesh.vertices * scale * ([-1, 1, -1] if backwards else [1, 1, 1])).astype("<f4")
+    side = np.sign(vertices[:, 0]) * (vertices[:, 1] < 0.8 * scale)
+    joints = np.zeros((len(vertices), 4), np.uint8)
+    left = -1 if backwards else 1
+    joints[:, 0] = np.where(side == left, 1, np.where(side == -left, 2, 0))
+    weights = np.zeros((len(vertices), 4), "<f4")
+    weights[:, 0] = 1
+    hips, leg = np.array([0, 0.9, 0.01]) * scale, np.array([0.1, -0.05, 0]) * scale * (-1 if backwards else 1)
+    bind = np.tile(np.eye(4, dtype="<f4"), (3, 1, 1))
+    bind[:, :3, 3] = -np.array([hips, hips + leg, hips + leg * [-1, 1, 1]])
+    blobs: list[bytes] = []
+    accessors: list[dict[str, Any]] = []
+    views: list[dict[str, Any]] = []
+
+    def add(array: npt.NDArray[Any], kind: str, component: int) -> int:
+        content = np.ascontiguousarray(array).tobytes()
+        views.append({"buffer": 0, "byteOffset": sum(map(len, blobs)), "byteLength": len(content)})
+        blobs.append(content + b"\0" * (-len(content) % 4))
+        accessors.append({"bufferView": len(views) - 1, "componentType": component, "count": len(array), "type": kind})
+        return len(accessors) - 1
+
+    attributes = {"POSITION": add(vertices, "VEC3", 5126), "JOINTS_0": add(joints, "VEC4", 5121)}
+    attributes["WEIGHTS_0"] = add(weights, "VEC4", 5126)
+    indices = add(mesh.faces.ravel().astype("<u4"), "SCALAR", 5125)
+    inverse = add(bind.transpose(0, 2, 1).reshape(3, 16), "MAT4", 5126)
+    animations = []
+    for number, name in enumerate(names):
+        count = 10 * (number + 1)
+        times = add((np.arange(count) / 30).astype("<f4"), "SCALAR", 5126)
+        height = hips + np.arange(count)[:, None] * [0, 0.01 * scale, 0]
+        sampler = {"input": times, "output": add(height.astype("<f4"), "VEC3", 5126)}
+        channel = {"sampler": 0, "target": {"node": 1, "path": "translation"}}
+        animations.append({"name": name, "samplers": [sampler], "channels": [channel]})
+    nodes = [
+        {"mesh": 0, "skin": 0},
+        {"name": "mixamorig:Hips", "translation": hips.tolist(), "children": [2, 3]},
+        {"name": "mixamorig:LeftUpLeg", "translation": leg.tolist()},
+        {"name": "mixamorig:RightUpLeg", "translation": (leg * [-1, 1, 1]).tolist()},
+    ]
+    data = b"".join(blobs)
+    document = {
+        "asset": {"version": "2.0"}, "scene": 0, "scenes": [{"nodes": [0, 1]}], "nodes": nodes,
+        "meshes": [{"primitives": [{"attributes": attributes, "indices": indices}]}],
+        "skins": [{"joints": [1, 2, 3], "inverseBindMatrices": inverse}], "animations": animations,
+        "accessors": accessors, "bufferViews": views,
+        "buffers": [{"byteLength": len(data), "uri": "data:;base64," + base64.b64encode(data).decode()}],
+    }  # fmt: skip
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(json.dumps(document))
+    return next(subject for subject in find_subjects(path.parent) if subject.path == path)
+
+
+def test_three_frames_of_each_animation(tmp_path: Path) -> None:
+    subject = rig_file(tmp_path / "bob.gltf")
+    specs = list_scenes(subject, seed=7)
+    assert [spec.animation for spec in specs] == ["walk"] * 3 + ["walk_2"] * 3 + ["animation_2"] * 3
+    for name, frames in (("walk", 10), ("walk_2", 20), ("animation_2", 30)):
+        drawn = [spec.frame for spec in specs if spec.animation == name]
+        assert drawn == sorted(set(drawn))
+        assert max(drawn) < frames
+    assert specs == list_scenes(subject, seed=7)
+    assert specs != list_scenes(subject, seed=8)
+    assert len(list_scenes(subject, seed=7, frames_per_animation=None)) == 60
+    assert len(list_scenes(subject, seed=7, frames_per_animation=15)) == 10 + 15 + 15
+
+
+def test_other_animations_change_no_frames(tmp_path: Path) -> None:
+    one = list_scenes(rig_file(tmp_path / "a" / "bob.gltf", names=("walk",)), seed=3)
+    three = list_scenes(rig_file(tmp_path / "b" / "bob.gltf"), seed=3)
+    assert one == three[:3]
+
+
+def test_frames_are_drawn_evenly() -> None:
+    counts = np.zeros(20)
+    for seed in range(2000):
+        counts[choose_frames(20, 3, seed, "s", "a")] += 1
+    chi2 = float(((counts - 300) ** 2 / 300).sum())
+    assert chi2 < 45  # 19 degrees of freedom: exceeded once in a thousand
+
+
+def test_posed_rig_moves_and_knows_its_pelvis(tmp_path: Path) -> None:
+    subject = rig_file(tmp_path / "bob.gltf")
+    loaded = load_subject(subject)
+    assert loaded.mesh.bounds == pytest.approx(boxes(POSES["arms down"]).bounds, abs=1e-6)
+    scene = pose_scene(loaded, SceneSpec("bob", "walk", 9))
+    assert scene.mesh.vertices == pytest.approx(loaded.mesh.vertices + np.array([0, 0.09, 0]), abs=1e-6)
+    assert scene.pelvis_world == pytest.approx([0, 0.99, 0.01], abs=1e-6)
+    assert scene.notes["time_s"] == pytest.approx(0.3)
+    with pytest.raises(InputError, match="no frame 10"):
+        pose_scene(loaded, SceneSpec("bob", "walk", 10))
+    with pytest.raises(InputError, match="no animation"):
+        pose_scene(loaded, SceneSpec("bob", "fly", 0))
+
+
+def test_a_rig_in_centimetres_that_looks_away_is_put_right(tmp_path: Path) -> None:
+    loaded = load_subject(rig_file(tmp_path / "bob.gltf", scale=100.0, backwards=True))
+    assert (loaded.notes["unit"], loaded.notes["facing"]) == ("cm", "-z")
+    assert loaded.mesh.bounds == pytest.approx(boxes(POSES["arms down"]).bounds, abs=1e-5)
+    scene = pose_scene(loaded, SceneSpec("bob", "walk", 5))
+    assert scene.pelvis_world == pytest.approx([0, 0.95, -0.01], abs=1e-6)
+
+
+def test_a_rig_without_animations_is_one_scene_at_rest(tmp_path: Path) -> None:
+    subject = rig_file(tmp_path / "bob.gltf", names=())
+    assert list_scenes(subject, seed=0) == [SceneSpec("bob", "rest", 0)]
+    scene = load_scene(subject, SceneSpec("bob", "rest", 0))
+    assert scene.pelvis_world == pytest.approx([0, 0.9, 0.01])
+
+
+def test_loaded_subjects_travel_to_workers(tmp_path: Path) -> None:
+    loaded = pickle.loads(pickle.dumps(load_subject(rig_file(tmp_path / "bob.gltf"))))
+    assert pose_scene(loaded, SceneSpec("bob", "walk", 1)).mesh.bounds[0, 1] == pytest.approx(0.01)
+
+
+def test_clip_names_are_safe_and_unique() -> None:
+    clips = tuple(Clip(name, (), 0, 1, 1) for name in ("a/b", "a b", "A_B", "..", "x" * 200))
+    names = list(name_clips(clips))
+    assert names[:4] == ["a_b", "a_b_2", "A_B_3", "unnamed"]
+    assert len(names[4]) == 60
+
+
+# --- landmarks ---
+
+
+@pytest.mark.parametrize(
+    ("name", "plain", "side"),
+    [
+        ("mixamorig:LeftUpLeg", "upleg", "left"),
+        ("upperleg01.R", "upperleg", "right"),
+        ("DEF-upperleg01.L", "upperleg", "left"),
+        ("upperleg_l", "upperleg", "left"),
+        ("leg_joint_R_1", "leg", "right"),
+        ("Bip01 L Thigh", "thigh", "left"),
+        ("mixamorig:Hips", "hips", None),
+        ("pelvis", "pelvis", None),
+        ("hip", "hip", None),
+        ("lowerback", "lowerback", None),
+        ("Skeleton_torso_joint_1", "torso", None),
+    ],
+)
+def test_joint_names(name: str, plain: str, side: str | None) -> None:
+    assert (plain_name(name), side_of(name)) == (plain, side)
+
+
+def skeleton(names: list[str], parents: list[int], places: list[list[float]]) -> Skeleton:
+    count = len(names)
+    return Skeleton(
+        tuple(names), np.array(parents, np.int32), np.arange(count, dtype=np.int32), np.array(places, float),
+        np.tile([0.0, 0, 0, 1], (count, 1)), np.ones((count, 3)), {},
+    )  # fmt: skip
+
+
+def test_pelvis_by_name_or_where_the_legs_part() -> None:
+    names = ["root", "trunk", "upperleg01.L", "upperleg01.R", "foot.L"]
+    bones = skeleton(names, [-1, 0, 1, 1, 2], [[0, 0, 0]] * 5)
+    assert find_pelvis(bones, range(5)) == 1
+    assert find_pelvis(skeleton(["a", "Hips", "x"], [-1, 0, 1], [[0, 0, 0]] * 3), range(3)) == 1
+    assert find_pelvis(skeleton(["a", "b"], [-1, 0], [[0, 0, 0]] * 2), range(2)) is None
+
+
+def test_rest_facing_from_left_and_right() -> None:
+    bones = skeleton(["root", "leg_l", "leg_r"], [-1, 0, 0], [[0, 0, 0], [0, 0, 1], [0, 0, -1]])
+    world = np.tile(np.eye(4), (3, 1, 1))
+    world[1:, 2, 3] = [1, -1]
+    assert rest_facing(bones, range(3), world, np.array([0.0, 1, 0])) == pytest.approx([-1, 0, 0])
+    assert rest_facing(skeleton(["root"], [-1], [[0, 0, 0]]), [0], world, np.array([0.0, 1, 0])) is None
+
+
+# --- the shared people ---
+
+
+@pytest.mark.skipif(not SHARED.is_dir(), reason="the shared models are not here")
+def test_shared_people_come_out_as_their_manifest_says() -> None:
+    manifest = json.loads((SHARED / "manifest.json").read_text())
+    for subject in find_subjects(SHARED / "scans"):
+        facts = manifest["scans"][subject.id]
+        loaded = load_subject(subject)
+        assert (loaded.notes["unit"], loaded.notes["up"], loaded.notes["facing"]) == (
+            facts["units"], facts["up"], facts["facing"]
+        )  # fmt: skip
+        assert loaded.notes["height_m"] == pytest.approx(facts["extent_along_up_m"], abs=2e-3)
+        assert len(loaded.mesh.faces) == facts["faces_after_triangulation"]
+        assert len(loaded.mesh.vertices) == facts["vertices"]
+    heights = {"CesiumMan": 1.507, "rig_01": 1.740, "rig_02": 1.742, "rig_03": 1.479, "rig_04": 1.866}
+    frames = {"CesiumMan": [46], "rig_01": [41, 60, 80, 48], "rig_04": [37, 44, 75, 48]}
+    for subject in find_subjects(SHARED / "rigged"):
+        loaded = load_subject(subject)
+        assert loaded.notes["height_m"] == pytest.approx(heights[subject.id], abs=2e-3)
+        assert loaded.notes["facing"] == "+z"
+        assert [clip.frames for clip in loaded.clips.values()] == frames.get(
+            subject.id, [clip.frames for clip in loaded.clips.values()]
+        )
+        scene = pose_scene(loaded, list_scenes(subject, seed=0)[0])
+        assert scene.pelvis_world is not None
+        assert 0.4 < scene.pelvis_world[1] < 1.1
+
+
+@pytest.mark.skipif(not SHARED.is_dir(), reason="the shared models are not here")
+def test_every_shared_broken_subject_is_an_error_or_sound() -> None:
+    outcome = {}
+    for subject in find_subjects(SHARED / "broken"):
+        try:
+            for spec in list_scenes(subject, seed=0):
+                load_scene(subject, spec)
+            outcome[subject.id] = "sound"
+        except InputError as error:
+            assert subject.id in str(error)  # noqa: PT017
+            outcome[subject.id] = "refused"
+    assert {name for name, result in outcome.items() if result == "sound"} == {"valid_tiny", "weights_not_normalised"}
+    assert len(outcome) == 16

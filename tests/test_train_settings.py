@@ -1,0 +1,78 @@
+"""Presets, configuration files and `--set`: everything known is read, everything unknown is refused by name."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from mpc.geometry.errors import InputError, SettingsError
+from mpc.models.hrnet import HRNetConfig
+from mpc.models.settings import override, to_table
+from mpc.train.presets import PRESETS, preset
+from mpc.train.settings import TrainSettings, read_config, resolve_settings
+
+
+@pytest.mark.parametrize("name", sorted(PRESETS))
+def test_presets_survive_json(name: str) -> None:
+    settings = preset(name)
+    assert settings.preset == name
+    assert override(TrainSettings(), json.loads(json.dumps(to_table(settings)))) == settings
+    assert settings.texture_network.surface_channels == settings.surface_network.pixel_channels
+
+
+def test_the_paper_preset_is_the_papers() -> None:
+    paper = preset("paper")
+    assert paper.surface_network.encoder == HRNetConfig(widths=(18, 36, 72, 144), modules=(1, 3, 2), blocks=2)
+    assert (paper.surface_network.depth.kind, paper.surface_network.depth.bins) == ("soft", 64)
+    assert (paper.surface.optimiser, paper.texture.optimiser) == ("rmsprop", "adam")
+    for stage in (paper.surface, paper.texture):
+        assert (stage.learning_rate, stage.batch, stage.points, stage.epochs) == (1e-3, 24, 4096, 5)
+    assert paper.image_size == 512
+    assert paper.surface.total_steps(16_498 * 36) == round(5 * 16_498 * 36 / 24)
+
+
+def test_file_then_assignments(tmp_path: Path) -> None:
+    path = tmp_path / "train.toml"
+    path.write_text('seed = 3\n[surface]\nlearning_rate = 0.002\nbatch = 4\n[mining]\nmode = "both"\n')
+    settings = resolve_settings(
+        preset("tiny"), config=read_config(path), assignments=["surface.batch=6", "image_size=none", "amp=false"]
+    )
+    assert (settings.seed, settings.surface.learning_rate, settings.surface.batch) == (3, 0.002, 6)
+    assert (settings.mining.mode, settings.image_size, settings.amp) == ("both", None, False)
+    assert settings.texture == preset("tiny").texture
+
+
+def test_overrides_of_a_preset_are_merged() -> None:
+    settings = preset("tiny", surface={"steps": 5}, seed=9)
+    assert (settings.surface.steps, settings.seed) == (5, 9)
+    assert settings.surface.batch == preset("tiny").surface.batch
+
+
+@pytest.mark.parametrize(
+    ("assignment", "message"),
+    [
+        ("surface.learnin_rate=1", r"unknown setting 'surface.learnin_rate' \(did you mean surface.learning_rate\?\)"),
+        ("minning.mode=item", r"did you mean mining\?"),
+        ("surface.optimiser=sgd", "rmsprop, adam, adamw"),
+        ("surface.batch=0", "batch 0: expected at least 1"),
+        ("texture.loss=mse", "texture.loss is l1"),
+        ("stages=colour", "both, surface or texture"),
+        ("amp=perhaps", "amp: expected bool"),
+        ("mining.mode=hard", "none, item, point, both"),
+    ],
+)
+def test_wrong_settings_are_named(assignment: str, message: str) -> None:
+    with pytest.raises(SettingsError, match=message):
+        resolve_settings(preset("tiny"), assignments=[assignment])
+
+
+def test_wrong_files_and_presets_are_named(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="no such file"):
+        read_config(tmp_path / "no.toml")
+    (tmp_path / "bad.toml").write_text("a = ")
+    with pytest.raises(InputError, match="not readable as TOML"):
+        read_config(tmp_path / "bad.toml")
+    with pytest.raises(SettingsError, match=r"did you mean paper\?.*tiny, small, paper and auto"):
+        preset("papr")
