@@ -1,6 +1,6 @@
 """`python -m mpc` is the `mpc` command."""
 
-from .cli.main import main
+from mpc.cli.main import main
 
 if __name__ == "__main__":
     main()

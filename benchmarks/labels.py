@@ -2,9 +2,9 @@
 
     python benchmarks/labels.py [--points N] [--exact M]
 
-One thread where the library allows it; seconds are of processor time, so that other work on the machine counts less. The
-reference is the sum of solid angles over all triangles in float64, for the first M points that lie 1e-5 m or more from
-the surface. Shapes are made here: nested shells, overlapping limbs, a body with open clothes, holes, flipped patches.
+One thread where the library allows it; seconds are of processor time, so that other work on the machine counts less.
+The reference is the sum of solid angles over all triangles in float64, for the first M points that lie 1e-5 m or more
+from the surface. Shapes are made here: nested shells, overlapping limbs, open clothes, holes, flipped patches.
 """
 
 from __future__ import annotations

@@ -26,8 +26,9 @@ def demo(out: Path, scans: int, rigged: int, minutes: float, seed: int, jobs: in
     Makes people, renders, samples, trains surface and texture, evaluates on people held out. Needs the `people` extra.
     """
     from ..datasets.build_renders import RenderSettings, render_models
-    from ..datasets.build_shards import SampleSettings, sample_renders
+    from ..datasets.build_shards import sample_renders
     from ..datasets.people.make import make_people
+    from ..datasets.shard_plan import SampleSettings
     from ..evaluate.report import write_report
     from ..evaluate.run import evaluate
     from ..evaluate.summary import format_table
@@ -36,20 +37,23 @@ def demo(out: Path, scans: int, rigged: int, minutes: float, seed: int, jobs: in
     from .progress import TerminalProgress
 
     started = time.monotonic()
-    spread = {"jobs": jobs, "backend": backend}
     with TerminalProgress() as progress:
         make_people(
-            out / "models", scans=scans, rigged=rigged, seed=seed, texture_size=1024, progress=progress, **spread
+            out / "models", scans=scans, rigged=rigged, seed=seed, jobs=jobs, backend=backend, progress=progress
         )
         rendering = RenderSettings(seed=seed, frames_per_animation=1)
-        rendered = render_models(out / "models", out / "renders", rendering, progress=progress, **spread)
+        rendered = render_models(
+            out / "models", out / "renders", rendering, progress=progress, jobs=jobs, backend=backend
+        )
         sampling = SampleSettings(seed=seed, near_points=100_000, uniform_points=20_000, ratios=(0.7, 0.1, 0.2))
-        sampled = sample_renders(out / "renders", out / "shards", sampling, progress=progress, **spread)
+        sampled = sample_renders(
+            out / "renders", out / "shards", sampling, progress=progress, jobs=jobs, backend=backend
+        )
         options.report((), (*rendered.failures, *sampled.failures))
         left = minutes - (time.monotonic() - started) / 60 - RESERVE_MINUTES
         settings, _ = choose_settings("tiny", max_minutes=max(left, 0.5), seed=seed)
         run = train(out / "shards", out / "runs", settings, progress=progress)
-        result = evaluate(run, out / "shards", seed=seed, progress=progress, **spread)
+        result = evaluate(run, out / "shards", seed=seed, progress=progress, jobs=jobs, backend=backend)
         write_report(run, out / "shards", result, out / "report.html", progress=progress)
     click.echo(format_table(result, views=False))
     click.echo(f"{(time.monotonic() - started) / 60:.1f} minutes -> {out / 'report.html'}")

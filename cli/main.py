@@ -19,6 +19,14 @@ from .train import train
 from .verify import verify
 
 
+class Failure(click.ClickException):
+    """One line on stderr and an exit status."""
+
+    def __init__(self, message: str, exit_code: int) -> None:
+        super().__init__(message)
+        self.exit_code = exit_code  # type: ignore[misc]  # click declares it on the class, and reads it on the instance
+
+
 class MpcGroup(click.Group):
     """Turns users' mistakes into one line and an exit status: 2 wrong settings, 1 unusable input, 130 stopped."""
 
@@ -27,17 +35,14 @@ class MpcGroup(click.Group):
         try:
             return super().invoke(ctx)
         except MpcError as error:
-            failure = click.ClickException(str(error))
-            failure.exit_code = 2 if isinstance(error, SettingsError) else 1
-            raise failure from error
+            raise Failure(str(error), 2 if isinstance(error, SettingsError) else 1) from error
         except KeyboardInterrupt as stop:
             click.echo("stopped; finished work is kept, the same command goes on from here", err=True)
             raise click.exceptions.Exit(130) from stop
         except OSError as error:
             if error.filename is None and error.errno is None:
                 raise
-            failure = click.ClickException(f"{error.filename or 'disk'}: {error.strerror}")
-            raise failure from error
+            raise Failure(f"{error.filename or 'disk'}: {error.strerror}", 1) from error
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         """In the order one uses them."""

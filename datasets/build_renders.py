@@ -248,8 +248,8 @@ def _render_subject(unit: _Unit) -> _Record:
         )
         source = file_sha256(unit.subject.path)
         record.notices.extend(f"{unit.subject.id}: {notice}" for notice in loaded.notes["notices"])
-    except MpcError as error:
-        record.failures.append((unit.subject.id, str(error)))
+    except Exception as error:
+        record.failures.append((unit.subject.id, describe_failure(error)))
         return record
     lights = load_lights(unit.settings.lights) if unit.settings.lights else builtin_lights()
     for spec in specs:
@@ -260,9 +260,20 @@ def _render_subject(unit: _Unit) -> _Record:
         try:
             _render_scene(unit, spec, pose_scene(loaded, spec), lights, source)
             record.rendered += 1
-        except MpcError as error:
-            record.failures.append((key, str(error)))
+        except Exception as error:
+            record.failures.append((key, describe_failure(error)))
     return record
+
+
+def describe_failure(error: Exception) -> str:
+    """One line for the user. One person of thousands must not end the run, whatever is wrong with him; what is not a
+    known kind of bad input is named as our fault, and logged whole."""
+    if isinstance(error, MpcError):
+        return str(error)
+    if isinstance(error, OSError):
+        raise error  # a full or read-only disk is not the subject's fault: the run ends, finished scenes stay
+    logger.error("unexpected error", exc_info=error)
+    return f"unexpected {type(error).__name__}: {error} (run with -v for the whole story; please report it)"
 
 
 def _is_done(folder: Path, source: str) -> bool:

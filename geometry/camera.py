@@ -66,7 +66,7 @@ def project(points_world: F64, calibration: F64) -> F64:
 
 def unproject(points_view: F64, calibration: F64) -> F64:
     """View-space points (N, 3) to world metres (N, 3) float64."""
-    inverse = np.linalg.inv(calibration)
+    inverse = np.linalg.inv(calibration).astype(np.float64)
     return points_view @ inverse[:3, :3].T + inverse[:3, 3]
 
 

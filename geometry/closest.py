@@ -26,6 +26,7 @@ from .errors import MpcError
 F64 = npt.NDArray[np.float64]
 F32 = npt.NDArray[np.float32]
 I32 = npt.NDArray[np.int32]
+Floats = npt.NDArray[np.floating]
 
 log = logging.getLogger(__name__)
 
@@ -157,21 +158,35 @@ class ClosestSurface:
 
 def _prepare(corners: F64) -> tuple[F32, bool]:
     """Corners (F, 3, 3) for the hierarchy, short flat faces as points, and whether there are needles."""
-    edges = np.roll(corners, -1, axis=1) - corners
-    lengths = np.linalg.norm(edges, axis=2)
-    length = lengths.max(axis=1)
-    doubled = np.linalg.norm(np.cross(edges[:, 0], edges[:, 1]), axis=1)
-    height = np.divide(doubled, length, out=np.zeros_like(length), where=length > 0)
-    flat = height < _FLAT
     prepared = corners.astype(np.float32)
+    # Most faces are neither flat nor needles, which float32 can tell (heights to about 1e-6 of the longest edge).
+    length, height = _shapes(prepared)
+    suspects = np.flatnonzero(height < 0.01 * length + _FLAT)
+    if not len(suspects):
+        return prepared, False
+    length, height = _shapes(corners[suspects])
+    flat = height < _FLAT
     tiny = flat & (length < _SHORT)
-    prepared[tiny] = prepared[tiny][:, :1]
+    prepared[suspects[tiny]] = prepared[suspects[tiny]][:, :1]
     needles = (flat & ~tiny) | ((height < _NEEDLE_HEIGHT * length) & (length > _NEEDLE_LENGTH))
     return prepared, bool(needles.any())
 
 
+def _shapes(corners: Floats) -> tuple[Floats, Floats]:
+    """Longest edge (F,) and height over it (F,) of triangles (F, 3, 3)."""
+    a, b, c = corners[:, 0], corners[:, 1], corners[:, 2]
+    first, second, third = b - a, c - b, a - c
+    squared = np.maximum(np.maximum(_dot(first, first), _dot(second, second)), _dot(third, third))
+    length = np.sqrt(squared)
+    x = first[:, 1] * second[:, 2] - first[:, 2] * second[:, 1]
+    y = first[:, 2] * second[:, 0] - first[:, 0] * second[:, 2]
+    z = first[:, 0] * second[:, 1] - first[:, 1] * second[:, 0]
+    doubled = np.sqrt(x * x + y * y + z * z)
+    return length, np.divide(doubled, length, out=np.zeros_like(length), where=length > 0)
+
+
 def compile_kernels(device: str = "auto") -> None:
-    """Compile what queries on `device` need and keep it in warp's cache on disk: seconds the first time on a machine."""
+    """Compile what queries on `device` need and keep it in warp's cache on disk; seconds, once a machine."""
     triangle = np.array([[0.0, 0.0, 0.0], [1.0, 0.0, 0.0], [0.0, 1.0, 0.0]])
     ClosestSurface(triangle, np.array([[0, 1, 2]]), device=device).query(triangle, exact=True)
 
@@ -229,8 +244,8 @@ def closest_on_triangles(
     return closest, np.sqrt(best)
 
 
-def _dot(a: F64, b: F64) -> F64:
-    product: F64 = np.einsum("ij,ij->i", a, b)
+def _dot(a: Floats, b: Floats) -> Floats:
+    product: Floats = np.einsum("ij,ij->i", a, b)
     return product
 
 

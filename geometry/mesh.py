@@ -72,7 +72,8 @@ class PosedMesh:
     @cached_property
     def corners(self) -> F64:
         """(F, 3, 3) float64: the three corners of each face, metres."""
-        return self.vertices[self.faces]
+        corners: F64 = self.vertices[self.faces]
+        return corners
 
     @cached_property
     def face_cross(self) -> F64:
@@ -83,7 +84,8 @@ class PosedMesh:
     @cached_property
     def face_areas(self) -> F64:
         """(F,) float64, square metres."""
-        return np.linalg.norm(self.face_cross, axis=1) * 0.5
+        areas: F64 = np.linalg.norm(self.face_cross, axis=1) * 0.5
+        return areas
 
     @cached_property
     def face_normals(self) -> F64:
@@ -104,7 +106,9 @@ class PosedMesh:
     @cached_property
     def bounds(self) -> F64:
         """(2, 3) float64: least and greatest corner of the used vertices, metres."""
-        used = self.vertices[np.unique(self.faces)]
+        marked = np.zeros(len(self.vertices), np.bool_)
+        marked[self.faces] = True
+        used = self.vertices[marked]
         return np.stack([used.min(axis=0), used.max(axis=0)])
 
     def with_vertices(self, vertices: F64) -> PosedMesh:
@@ -144,6 +148,8 @@ def check_mesh(mesh: PosedMesh) -> None:
         raise MeshError("no faces")
     if not np.isfinite(mesh.vertices).all():
         raise MeshError("vertices that are not finite (NaN or infinite)")
+    if mesh.uv is not None and not np.isfinite(mesh.uv).all():
+        raise MeshError("texture coordinates that are not finite (NaN or infinite)")
     _check_index("faces", mesh.faces, len(mesh.vertices))
     _check_index("face_material", mesh.face_material, len(mesh.materials))
     if mesh.face_uv is not None and mesh.uv is not None:
@@ -157,4 +163,5 @@ def _check_index(name: str, index: I32, count: int) -> None:
 
 def _unit(vectors: F64) -> F64:
     length = np.linalg.norm(vectors, axis=1, keepdims=True)
-    return np.divide(vectors, length, out=np.zeros_like(vectors), where=length > 0)
+    unit: F64 = np.divide(vectors, length, out=np.zeros_like(vectors), where=length > 0)
+    return unit

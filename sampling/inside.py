@@ -22,8 +22,9 @@ from ..geometry.orientation import orient
 F64 = npt.NDArray[np.float64]
 Bools = npt.NDArray[np.bool_]
 
-# Error allowed a run of boundary edges, in winding numbers: looser repeats more points exactly, tighter walks deeper.
-RUN_TOLERANCE = 3e-3
+# Errors allowed a run of boundary edges, in winding numbers: most points are settled by the first, rough one; those
+# whose summed bound leaves one half within reach are asked again with the next, at last with every edge by itself.
+TOLERANCES = (3e-3, 0.0)
 # A winding number this near to one half settles little: the surface is open there.
 DOUBT_BAND = 0.25
 # Rounding of a sum of thousands of angles, with room.
@@ -53,17 +54,20 @@ class InsideOracle:
     def winding(self, points: npt.NDArray[np.floating]) -> F64:
         """Winding numbers (N,) float64 at (N, 3) points, world metres.
 
-        Whole numbers for a closed mesh. For an open one, always on the right side of one half, and right to about
-        RUN_TOLERANCE times the number of runs of edges (a few hundredths at most).
+        Whole numbers for a closed mesh. For an open one, always on the right side of one half, exact near it and
+        otherwise to a few hundredths.
         """
         places: F64 = np.ascontiguousarray(points, np.float64)
         crossings: F64 = count_crossings(self._index, places).astype(np.float64)
         if self._tree is None:
             return crossings
-        part, error = boundary_term(self._tree, places, RUN_TOLERANCE)
-        winding: F64 = crossings + part
-        close = np.flatnonzero((np.abs(winding - 0.5) <= error + ROUNDING) & (error > 0))
-        winding[close] = crossings[close] + boundary_term(self._tree, places[close], 0.0)[0]
+        winding, asked = crossings.copy(), np.arange(len(places))
+        for tolerance in TOLERANCES:
+            part, error = boundary_term(self._tree, places[asked], tolerance)
+            winding[asked] = crossings[asked] + part
+            asked = asked[(np.abs(winding[asked] - 0.5) <= error + ROUNDING) & (error > 0)]
+            if not len(asked):
+                break
         self.doubtful += int((np.abs(winding - 0.5) < DOUBT_BAND).sum())
         return winding
 

@@ -157,6 +157,7 @@ class AnalyticPeople(Dataset[dict[str, Tensor]]):
         yaws_deg: views of each scene.
         size: side of the pictures.
         points, colour_points: drawn anew for each (view, draw).
+        sigma_m: of the noise on the points near the surface.
         seed: of the points.
     """
 
@@ -168,9 +169,10 @@ class AnalyticPeople(Dataset[dict[str, Tensor]]):
         size: int = 64,
         points: int = 1024,
         colour_points: int = 256,
+        sigma_m: float = 0.05,
         seed: int = 0,
     ) -> None:
-        self.people, self.size, self.seed = tuple(people), size, seed
+        self.people, self.size, self.sigma_m, self.seed = tuple(people), size, sigma_m, seed
         self.points, self.colour_points = points, colour_points
         self.cameras = [OrthographicCamera((0.0, 0.9, 0.0), EXTENT_M, yaw) for yaw in yaws_deg]
         self.views = tuple(
@@ -213,7 +215,8 @@ class AnalyticPeople(Dataset[dict[str, Tensor]]):
 
     def _points(self, person: Ellipsoids, rng: np.random.Generator) -> F64:
         uniform = max(1, self.points // 8)
-        near = surface_points(person, self.points - uniform, rng)[0] + rng.normal(0, 0.05, (self.points - uniform, 3))
+        near = surface_points(person, self.points - uniform, rng)[0]
+        near += rng.normal(0, self.sigma_m, near.shape)
         even = rng.uniform(-0.5, 0.5, (uniform, 3)) * EXTENT_M + [0.0, 0.9, 0.0]
         half = EXTENT_M / np.sqrt(2) / 2  # the box that every turned cube contains
         clipped: F64 = np.clip(np.concatenate([near, even]), [-half, -0.3, -half], [half, 2.1, half])

@@ -52,11 +52,14 @@ def _frame(body: Body) -> tuple[F64, float]:
     return points.mean(axis=0), scale
 
 
-def grow_hair(body: Body, style: str, seed: int, *, volume: float = 1.0, length: float = 0.5) -> list[Surface]:
+def grow_hair(
+    body: Body, style: str, seed: int, *, volume: float = 1.0, length: float = 0.5, clothes: F64 | None = None
+) -> list[Surface]:
     """Closed surfaces of a hair style (see STYLES); none for "bald" and "buzz", which are painted.
 
     Args:
         volume: thickness relative to the style's. length: 0 to the jaw, 1 to the middle of the back ("bob", "long").
+        clothes: (n, 3) points of the torso's clothes, metres, that long hair lies on.
     """
     if style in ("bald", "buzz"):
         return []
@@ -65,7 +68,7 @@ def grow_hair(body: Body, style: str, seed: int, *, volume: float = 1.0, length:
              "ponytail": 0.009, "bun": 0.009, "cap": 0.012, "beanie": 0.013}[style] * volume * scale  # fmt: skip
     pieces = [_cap(body, style, thick, scale, seed)]
     if style in ("bob", "long"):
-        pieces.append(_curtain(body, thick, scale, seed, length))
+        pieces.append(_curtain(body, thick, scale, seed, length, clothes))
     if style in ("ponytail", "bun"):
         pieces.append(_knot(body, style, scale, seed))
     if style == "cap":
@@ -81,7 +84,7 @@ def _cap(body: Body, style: str, thick: float, scale: float, seed: int) -> Surfa
     if not hat:  # strands end at different lengths
         ragged = value_noise(np.stack([canonical[:, 0] * 210, canonical[:, 2] * 210], axis=1), seed + 21)
         level = level + 0.0035 * ragged
-    edge = np.clip(level / (0.028 if not hat else 0.008), 0, 1)
+    edge = np.clip(level / {"afro": 0.014, "cap": 0.008, "beanie": 0.008}.get(style, 0.028), 0, 1)
     rise = edge * edge * (3 - 2 * edge)
     top = np.clip((canonical[:, 1] - 0.76) / 0.08, 0, 1)
     if style == "swept":
@@ -96,6 +99,13 @@ def _cap(body: Body, style: str, thick: float, scale: float, seed: int) -> Surfa
         normals = normals + mean @ normals
         normals /= np.maximum(np.linalg.norm(normals, axis=1, keepdims=True), 1e-12)
     moved = surface.vertices + normals * (0.0025 * scale + thick * rise)[:, None]
+    if style == "afro":  # a ball around the head rather than its outline, blown up
+        centre, _ = _frame(body)
+        middle = centre + np.array([0.0, 0.035, -0.015]) * scale
+        ray = moved - middle
+        length = np.linalg.norm(ray, axis=1)
+        grown = np.maximum(length, rise * (0.100 * scale + 0.5 * thick))
+        moved = middle + ray * (grown / length)[:, None]
     for _ in range(4):
         smooth = moved + 0.5 * (mean @ moved - moved)
         moved = np.where((level > 0.01)[:, None], smooth, moved)
@@ -134,13 +144,15 @@ def _grid_solid(outer: F64, inner: F64, weights: F64, fields: dict[str, F64]) ->
     )
 
 
-def _curtain(body: Body, thick: float, scale: float, seed: int, length: float) -> Surface:
+def _curtain(body: Body, thick: float, scale: float, seed: int, length: float, clothes: F64 | None) -> Surface:
     """Hair hanging behind and beside the head, on the shoulders and the back."""
     centre, _ = _frame(body)
     names = skeleton().names
     arm = [i for i, n in enumerate(names) if n.startswith(("lowerarm", "wrist", "finger", "metacarpal"))]
     use = skeleton().weights[:13380][:, arm].sum(axis=1) < 0.5
     points = body.vertices[:13380][use]
+    if clothes is not None:
+        points = np.concatenate([points, clothes])
     sectors, rows = 41, 34
     reach = np.radians(112.0)
     angles = np.linspace(-reach, reach, sectors)  # from straight behind
@@ -166,9 +178,12 @@ def _curtain(body: Body, thick: float, scale: float, seed: int, length: float) -
     for r in range(rows):
         want = reachable[r] + thick
         # Shoulders: the sides rest on them rather than leap out over the arms.
-        want = np.minimum(want, hang[r - 1] + 0.55 * band if r else want)
+        follow = 0.35 + 1.8 * np.clip(np.cos(angles), 0, 1) ** 6
+        want = np.minimum(want, hang[r - 1] + follow * band if r else want)
         hang[r] = np.maximum(want, hang[r - 1] - 0.35 * band) if r else want
         skull = max(skull, float(hang[r].max()))
+    # The upper rim disappears in the cap.
+    hang -= 0.012 * scale * np.clip(1.0 - depth / 0.15, 0, 1)[:, None]
     for _ in range(5):
         hang[:, 1:-1] = 0.5 * hang[:, 1:-1] + 0.25 * (hang[:, 2:] + hang[:, :-2])
         hang[1:-1] = 0.5 * hang[1:-1] + 0.25 * (hang[2:] + hang[:-2])

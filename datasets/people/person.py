@@ -73,7 +73,10 @@ def build_person(
         skin = visible_skin(shrunk_body(body, dressed.deleted), np.zeros(len(body.vertices), bool))
     hair = [fitted_hair.surface] if fitted_hair is not None else []
     if not hair:
-        hair = grow_hair(body, plan.hair, plan.seed, volume=plan.hair_volume, length=plan.hair_length)
+        tops = [s.surface for s in sewn if s.garment.kind in ("top", "asset") and s.garment.name != "asset-shoes"]
+        near = [part.vertices[part.fields["arm_share"] < 0.6] for part in tops]
+        clothes = np.concatenate(near) if near else None
+        hair = grow_hair(body, plan.hair, plan.seed, volume=plan.hair_volume, length=plan.hair_length, clothes=clothes)
     parts = [skin.surface, *(s.surface for s in sewn), *hair]
     surface, owner = merge(parts)
     first = np.cumsum([0] + [len(part.faces) for part in parts])
