@@ -104,11 +104,13 @@ def octree(table: Table, threshold: float, start: int = 64) -> np.ndarray:
         small = tuple(min(corner.shape[a] for corner in corners) for a in range(3))
         corners = [corner[: small[0], : small[1], : small[2]] for corner in corners]
         low, high = np.min(corners, axis=0), np.max(corners, axis=0)
-        for x, y, z in np.argwhere(high - low < threshold) * stride:
-            block = (slice(x, x + stride), slice(y, y + stride), slice(z, z + stride))
-            filled = dirty[block]
-            values[block][filled] = (low + high)[x // stride, y // stride, z // stride] / 2
-            dirty[block] = False
+        clean, middle = high - low < threshold, (low + high) / 2
+        for axis in range(3):
+            clean, middle = np.repeat(clean, stride, axis), np.repeat(middle, stride, axis)
+        covered = tuple(slice(0, length) for length in clean.shape)
+        filled = dirty[covered] & clean
+        values[covered][filled] = middle[filled]
+        dirty[covered] &= ~clean
         stride //= 2
     return values > 0.5
 

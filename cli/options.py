@@ -12,6 +12,7 @@ Function = TypeVar("Function", bound=Callable[..., Any])
 
 folder = click.Path(path_type=Path, file_okay=False)
 existing_folder = click.Path(path_type=Path, file_okay=False, exists=True)
+existing_path = click.Path(path_type=Path, exists=True)
 existing_file = click.Path(path_type=Path, dir_okay=False, exists=True)
 
 seed = click.option("--seed", type=click.IntRange(min=0), default=0, help="Everything random is derived from it.")
@@ -38,9 +39,14 @@ def numbers(flag: str, text: str, count: int | None = None) -> tuple[float, ...]
 
 
 def report(notices: Iterable[str], failures: Sequence[tuple[str, str]]) -> None:
-    """Notices and failed units, a line each, on stderr."""
+    """Notices and failed units on stderr; what scenes of one subject share ("subject/scene: text") is said once."""
+    shared: dict[tuple[str, str], int] = {}
     for notice in notices:
-        click.echo(f"notice: {notice}", err=True)
+        name, _, text = notice.partition(": ")
+        entry = (name.split("/")[0], text)
+        shared[entry] = shared.get(entry, 0) + 1
+    for (name, text), count in shared.items():
+        click.echo(f"notice: {name}{f' ({count} scenes)' if count > 1 else ''}: {text}", err=True)
     for name, reason in failures:
         click.echo(f"failed: {name}: {reason}", err=True)
 

@@ -49,4 +49,4 @@ def people(
             backend=backend,
             progress=progress,
         )
-    click.echo(f"{summary.made} people made, {summary.kept} kept -> {out}/ (CC0, see LICENSE.txt there)")
+    click.echo(f"{len(summary.made)} people made, {len(summary.kept)} kept -> {out}/ (CC0, see LICENSE.txt there)")

@@ -21,14 +21,25 @@ from . import options
     "--meshes", type=click.Choice(["eval", "all"]), default="eval", help="True surfaces kept: val, test; all."
 )
 @click.option("--split", default="0.8,0.1,0.1", help="Shares of train, val, test (by subject, never by view).")
-@click.option("--split-file", type=options.existing_file, help="Your own split: JSON, or a folder's list.")
+@click.option(
+    "--split-file", type=options.existing_path, help="Your own: JSON, or a folder of train.txt, val.txt, test.txt."
+)
 @click.option(
     "--shard-size", "shard_mb", type=click.IntRange(min=1), default=512, help="A shard is full at so many MiB."
 )
+@click.option("--repair", is_flag=True, help="Rebuild the shards that `mpc verify` finds damaged.")
 @options.seed
 @options.workers
 def sample(
-    renders: Path, out: Path, sigmas: str, split: str, shard_mb: int, jobs: int, backend: str, **settings: object
+    renders: Path,
+    out: Path,
+    sigmas: str,
+    split: str,
+    shard_mb: int,
+    repair: bool,
+    jobs: int,
+    backend: str,
+    **settings: object,
 ) -> None:
     """Turn RENDERS (what `mpc render` wrote) into HDF5 shards: pictures, occupancy and colour samples, a split.
 
@@ -50,6 +61,7 @@ def sample(
             ),
             jobs=jobs,
             backend=backend,
+            repair=repair,
             progress=progress,
         )
     options.report(summary.notices, summary.failures)

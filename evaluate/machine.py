@@ -14,7 +14,7 @@ import numpy as np
 
 LIBRARIES = (
     "numpy", "torch", "trimesh", "embreex", "pyrender", "PyOpenGL", "h5py", "imageio", "joblib", "click",
-    "libigl", "warp-lang", "scikit-image", "scipy", "safetensors", "anny",
+    "warp-lang", "scikit-image", "scipy", "safetensors", "anny",
 )  # fmt: skip
 
 

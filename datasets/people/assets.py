@@ -122,7 +122,7 @@ def _pieces(asset: Asset, body: Body, part: str) -> list[tuple[str, Surface, F64
     # Neighbouring vertices may hang on far base vertices (sleeve and side): without this armpits tear into spikes.
     mean = averaging_all(surface.faces, len(surface.vertices))
     weights = surface.weights
-    for _ in range(10 if part == "clothes" else 2):
+    for _ in range(4 if part == "clothes" else 2):
         weights = 0.5 * weights + 0.5 * (mean @ weights)
     surface = replace(surface, weights=weights / weights.sum(axis=1, keepdims=True))
     if part != "clothes":
@@ -167,5 +167,6 @@ def shrunk_body(body: Body, deleted: Bool) -> Body:
         normals = normals + mean @ normals
         normals /= np.maximum(np.linalg.norm(normals, axis=1, keepdims=True), 1e-12)
     # Feet and hands are thin: a deep offset would turn them inside out.
-    depth = np.where(body.vertices[:, 1] < landmarks(body).ankle, 0.003, 0.010)
+    marks = landmarks(body)
+    depth = np.where(body.vertices[:, 1] < marks.ankle, 0.004, 0.024) * marks.height / 1.7
     return replace(body, vertices=body.vertices - normals * (amount * depth)[:, None])

@@ -224,7 +224,10 @@ def _license(assets: Path | None, bvh: Path | None) -> str:
 def scan_pose_name(seed: int, name: str) -> str:
     """Which pose a scan takes; neighbours in a set take different ones."""
     order = derive_rng(seed, "scans", "people", 0, "poses").permutation(len(POSES))
-    return sorted(POSES)[int(order[int(name.rsplit("_", 1)[1]) % len(POSES)])]
+    pose = sorted(POSES)[int(order[int(name.rsplit("_", 1)[1]) % len(POSES)])]
+    # Cloth does not fall here: a skirt would stand out in front of one who sits.
+    skirted = any(worn.garment.kind == "skirt" for worn in plan_person(seed, name).worn)
+    return {"sitting": "contrapposto", "lunge": "relaxed"}.get(pose, pose) if skirted else pose
 
 
 def _target(unit: _Unit) -> Path:

@@ -89,7 +89,7 @@ def _pick(rng: np.random.Generator, options: tuple[Rgb, ...], spread: float = 0.
     return tuple(float(x) for x in np.clip(np.round(colour, 4), 0.02, 0.97))  # type: ignore[return-value]
 
 
-def _cloth(rng: np.random.Generator, patterns: tuple[str, ...], *, bright: float = 0.5) -> Fabric:
+def _cloth(rng: np.random.Generator, patterns: tuple[str, ...], skin: Rgb, *, bright: float = 0.5) -> Fabric:
     def colour() -> Rgb:
         return _pick(rng, _BRIGHT if rng.random() < bright else _MUTED)
 
@@ -97,6 +97,9 @@ def _cloth(rng: np.random.Generator, patterns: tuple[str, ...], *, bright: float
     if pattern == "denim":
         return Fabric(pattern="denim", base=_pick(rng, _DENIMS, 0.03))
     base, second, third = colour(), colour(), colour()
+    # Cloth of the skin's colour looks like none.
+    while max(abs(a - b) for a, b in zip(base, skin, strict=True)) < 0.2:
+        base = _pick(rng, _BRIGHT + _MUTED)
     while max(abs(a - b) for a, b in zip(base, second, strict=True)) < 0.25:
         second = _pick(rng, _BRIGHT + _MUTED)
     period = {
@@ -142,7 +145,7 @@ def plan_person(seed: int, name: str) -> PersonPlan:
         hair_volume=round(float(rng.uniform(0.8, 1.3)), 3),
         hair_length=round(float(rng.uniform(0.05, 1.0) if hair == "long" else rng.uniform(0.0, 0.25)), 3),
         hat_colour=_pick(rng, _BRIGHT + _MUTED),
-        worn=_outfit(rng, years, female),
+        worn=_outfit(rng, years, female, looks.skin),
         seed=int(rng.integers(1 << 30)),
     )
 
@@ -197,7 +200,7 @@ def _hair_style(rng: np.random.Generator, years: float, female: bool) -> str:
     return str(styles[int(rng.choice(len(styles), p=share))])
 
 
-def _outfit(rng: np.random.Generator, years: float, female: bool) -> tuple[Worn, ...]:
+def _outfit(rng: np.random.Generator, years: float, female: bool, skin: Rgb) -> tuple[Worn, ...]:
     worn: list[Worn] = []
     roll = rng.random()
     bright = 0.75 if years < 14 else 0.45
@@ -208,7 +211,7 @@ def _outfit(rng: np.random.Generator, years: float, female: bool) -> tuple[Worn,
     skirt = female and 0.22 <= roll < 0.45
     hidden_waist = False
     if dress:
-        cloth = _cloth(rng, ("plain", "floral", "dots", "stripes", "checks", "heather", "floral"), bright=0.7)
+        cloth = _cloth(rng, ("plain", "floral", "dots", "stripes", "checks", "heather", "floral"), skin, bright=0.7)
         length = float(rng.uniform(0.25, 0.85))
         flare = float(rng.uniform(0.08, 0.42))
         sleeve = float(rng.choice([0.14, 0.3, 0.5, 0.95]))
@@ -237,7 +240,7 @@ def _outfit(rng: np.random.Generator, years: float, female: bool) -> tuple[Worn,
     else:
         if skirt:
             cloth = _cloth(
-                rng, ("plain", "denim", "checks", "floral", "herringbone", "corduroy", "pinstripes"), bright=0.5
+                rng, ("plain", "denim", "checks", "floral", "herringbone", "corduroy", "pinstripes"), skin, bright=0.5
             )
             worn.append(
                 Worn(
@@ -260,6 +263,7 @@ def _outfit(rng: np.random.Generator, years: float, female: bool) -> tuple[Worn,
                 ("denim", "denim", "plain", "plain", "corduroy", "pinstripes", "camouflage")
                 if not short
                 else ("denim", "plain", "checks", "camouflage"),
+                skin,
                 bright=0.2,
             )
             loose = float(rng.uniform(0.15, 0.9))
@@ -285,7 +289,7 @@ def _outfit(rng: np.random.Generator, years: float, female: bool) -> tuple[Worn,
             "sweater": (("knit", "knit", "heather", "stripes"), 0.97, 0.013, 0.5),
             "hoodie": (("heather", "plain"), 0.97, 0.016, 0.7),
         }[kind]
-        cloth = _cloth(rng, tops[0], bright=bright)
+        cloth = _cloth(rng, tops[0], skin, bright=bright)
         tucked = hidden_waist or (kind == "shirt" and rng.random() < 0.3)
         hem = 0.35 if tucked and skirt else 0.6 if tucked else float(rng.uniform(0.72, 0.97))
         ease = tops[2] if not tucked else 0.0045
@@ -322,6 +326,7 @@ def _outfit(rng: np.random.Generator, years: float, female: bool) -> tuple[Worn,
                     "coat": ("plain", "herringbone", "plain"),
                     "cardigan": ("knit", "heather"),
                 }[kind],
+                skin,
                 bright=0.25,
             )
             worn.append(
