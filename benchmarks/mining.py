@@ -3,8 +3,8 @@
     python benchmarks/mining.py                        # ellipsoid people in memory, a few of them in rare poses
     python benchmarks/mining.py --shards shards/       # shards of `mpc sample`
 
-Prints for each mode and seed the mean, 10th-percentile and worst IoU over held-out views, and the difference between the
-modes with its standard error over the seeds.
+Prints for each mode and seed the mean, 10th-percentile and worst IoU over held-out views, and the difference between
+the modes with its standard error over the seeds.
 """
 
 from __future__ import annotations

@@ -3,8 +3,8 @@
     python benchmarks/train.py                          # a size that suits the machine
     python benchmarks/train.py --encoder hrnet --size 512 --batch 8 --steps 20
 
-"plain" is full precision, no channels-last, no compilation. On CUDA "tuned" is bfloat16 autocast and channels-last; on a
-CPU the two are the same code, and the ratio shows the noise.
+"plain" is full precision, no channels-last, no compilation. On CUDA "tuned" is bfloat16 autocast and channels-last;
+on a CPU the two are the same code, and the ratio shows the noise.
 """
 
 from __future__ import annotations

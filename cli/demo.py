@@ -39,7 +39,7 @@ def demo(out: Path, scans: int, rigged: int, minutes: float, seed: int, jobs: in
 
     started = time.monotonic()
     with TerminalProgress() as progress:
-        make_people(
+        made = make_people(
             out / "models", scans=scans, rigged=rigged, seed=seed, jobs=jobs, backend=backend, progress=progress
         )
         rendering = RenderSettings(seed=seed, frames_per_animation=1)
@@ -57,7 +57,8 @@ def demo(out: Path, scans: int, rigged: int, minutes: float, seed: int, jobs: in
         sampled = sample_renders(
             out / "renders", out / "shards", sampling, progress=progress, jobs=jobs, backend=backend
         )
-        options.report((), (*rendered.failures, *sampled.failures))
+        failures = (*made.failed, *rendered.failures, *sampled.failures)
+        options.report((), failures)
         left = minutes - (time.monotonic() - started) / 60 - RESERVE_MINUTES
         settings, _ = choose_settings("tiny", max_minutes=max(left, 0.5), seed=seed)
         run = train(out / "shards", out / "runs", settings, progress=progress)
@@ -65,7 +66,7 @@ def demo(out: Path, scans: int, rigged: int, minutes: float, seed: int, jobs: in
         write_report(run, out / "shards", result, out / "report.html", progress=progress)
     click.echo(format_table(result, views=False))
     click.echo(f"{(time.monotonic() - started) / 60:.1f} minutes -> {out / 'report.html'}")
-    options.finish((*rendered.failures, *sampled.failures))
+    options.finish(failures)
 
 
 def people(kind: str, first: int, last: int) -> list[str]:

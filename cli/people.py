@@ -50,3 +50,5 @@ def people(
             progress=progress,
         )
     click.echo(f"{len(summary.made)} people made, {len(summary.kept)} kept -> {out}/ (CC0, see LICENSE.txt there)")
+    options.report((), summary.failed)
+    options.finish(summary.failed)

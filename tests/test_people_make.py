@@ -13,6 +13,8 @@ import pytest
 import trimesh
 from scipy.spatial.transform import Rotation
 
+import mpc
+
 pytest.importorskip("anny")
 
 from mpc.datasets.people.body import skeleton
@@ -244,3 +246,23 @@ def test_bvh_without_known_names_is_refused(tmp_path: Path) -> None:
     )
     with pytest.raises(InputError, match="upperarm01"):
         bvh_clips(tmp_path, body)
+    with pytest.raises(InputError, match="upperarm01"):
+        make_people(tmp_path / "out", scans=0, rigged=1, seed=0, bvh=tmp_path)
+    assert not (tmp_path / "out").exists()
+
+
+def test_makehuman_assets_dress_a_solid_person(tmp_path: Path) -> None:
+    igl = pytest.importorskip("igl")
+    folder = Path(mpc.__file__).resolve().parent.parent / "shared" / "data" / "makehuman-assets"
+    if not folder.is_dir():
+        pytest.skip("no MakeHuman assets here")
+    person = build_person(plan_person(SEED, "scan_000"), texture_size=64, assets=folder, seed=SEED, name="scan_000")
+    points, faces = person.surface.vertices, person.surface.faces
+    np.testing.assert_allclose(person.surface.weights.sum(axis=1), 1.0, atol=1e-9)
+    assert (person.surface.weights > 0).sum(axis=1).max() <= 4
+    pelvis = 0.5 * (person.body.heads[0] + person.body.heads[skeleton().names.index("spine05")])
+    offsets = np.array([[0.0, 0.02, 0.02], [0.0, 0.0, 1.0], [0.0, 1.5, 0.0]])
+    queries = pelvis + offsets
+    winding = np.asarray(igl.fast_winding_number(points, faces, queries))
+    assert winding[0] > 0.5
+    assert np.abs(winding[1:]).max() < 0.2

@@ -19,7 +19,7 @@ from .fabric import Fabric
 from .garments import Garment, Sewn
 from .mhclo import Asset, asset_weights, find_assets, fit_asset
 from .regions import fields_of, landmarks
-from .surface import Surface, averaging_all, boundary_loops, thick_shell, triangulate, vertex_normals
+from .surface import Surface, averaging_all, boundary_loops, close_solid, thick_shell, triangulate, vertex_normals
 from .wardrobe import PersonPlan, Worn
 
 F64 = npt.NDArray[np.float64]
@@ -126,7 +126,7 @@ def _pieces(asset: Asset, body: Body, part: str) -> list[tuple[str, Surface, F64
         weights = 0.5 * weights + 0.5 * (mean @ weights)
     surface = replace(surface, weights=weights / weights.sum(axis=1, keepdims=True))
     if part != "clothes":
-        shell = thick_shell(surface, 0.004)
+        shell = _solid(surface)
         return [(f"asset-{part}", shell, _layout(asset, surface, shell))]
     faces = asset.faces
     pairs = np.concatenate([faces[:, [0, 1]], faces[:, [1, 2]]])
@@ -141,14 +141,19 @@ def _pieces(asset: Asset, body: Body, part: str) -> list[tuple[str, Surface, F64
             continue
         piece = replace(asset, faces=faces[rows], face_uv=asset.face_uv[rows])
         sheet = replace(surface, faces=piece.faces, lining=np.zeros(int(rows.sum()), bool))
-        shell = thick_shell(sheet, 0.003)
+        shell = _solid(sheet)
         result.append((kind, shell, _layout(piece, sheet, shell)))
     return result
 
 
+def _solid(sheet: Surface) -> Surface:
+    """The sheet closed at its openings, so that what it encloses is inside; all that is added counts as lining."""
+    solid = close_solid(sheet, thickness_m=0.002, depth_m=0.006)
+    return replace(solid, lining=np.arange(len(solid.faces)) >= len(sheet.faces))
+
+
 def _as_sewn(surface: Surface, layout: F64, garment: Garment) -> Sewn:
-    outer = ~surface.lining
-    rims = boundary_loops(surface.faces[outer][: len(surface.faces) // 2])
+    rims = boundary_loops(surface.faces[~surface.lining])
     rim = surface.vertices[np.concatenate(rims)] if rims else np.full((1, 3), 1e3)
     return Sewn(garment, surface, _covers_nothing, cKDTree(rim).query(surface.vertices)[0], layout)
 

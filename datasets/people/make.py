@@ -18,10 +18,12 @@ from ...geometry.progress import NoProgress, Progress
 from ...geometry.randomness import derive_rng
 from ..units import run_units
 from .body import data_folder, skeleton
+from .mhclo import find_assets
 from .motions import CLIPS, make_clip
 from .person import Person, build_person
 from .poses import POSES, vary
 from .posing import pose_rotations, skin
+from .retarget import bvh_clips, read_motions
 from .wardrobe import plan_person
 from .write import Clip, write_glb, write_obj
 
@@ -107,6 +109,11 @@ def make_people(
     data_folder()
     settings = _settings(seed, texture_size, frames, assets, bvh)
     fingerprint = hashlib.sha256(json.dumps(settings, sort_keys=True).encode()).hexdigest()
+    # Read once here, so that a bad file ends the command before anything is made.
+    if assets is not None:
+        find_assets(assets)
+    if bvh is not None:
+        read_motions(bvh)
     out.mkdir(parents=True, exist_ok=True)
     _check_folder(out, settings)
     _write_whole(out / "LICENSE.txt", _license(assets, bvh))
@@ -272,8 +279,6 @@ def _make_rig(unit: _Unit, path: Path) -> None:
     rig = skeleton()
     clips: list[Clip] = [make_clip(person.body, name, unit.frames) for name in CLIPS]
     if unit.bvh is not None:
-        from .retarget import bvh_clips
-
         clips += bvh_clips(unit.bvh, person.body, {clip.name for clip in clips})
     # Soles on the floor: rest pose, bones and all.
     low = float(person.surface.vertices[:, 1].min())

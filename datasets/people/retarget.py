@@ -44,6 +44,7 @@ _LIMBS: dict[str, tuple[str, ...]] = {
 }
 # Bones whose direction at rest is made equal, and the bone that each points to.
 _TOWARDS = {"upperarm01": "lowerarm01", "lowerarm01": "wrist", "upperleg01": "lowerleg01", "lowerleg01": "foot"}
+_NEEDED = frozenset({"root", *(f"{bone}.{tag}" for bone in _TOWARDS for tag in "LR")})
 
 
 def _plain(name: str) -> str:
@@ -75,22 +76,15 @@ def match_bones(motion: BvhMotion) -> dict[str, int]:
     return result
 
 
-def retarget(motion: BvhMotion, body: Body, *, name: str, path: Path) -> Clip:
+def retarget(motion: BvhMotion, body: Body, *, name: str) -> Clip:
     """A BVH motion as a clip of a body's rig, at 30 frames a second, at most MAX_FRAMES long.
 
     Each matched bone gets the source bone's global rotation, after the rest directions of the limbs were made equal;
-    the lowest foot touches the floor where the source's does.
-
-    Raises:
-        InputError: too few bones have known names.
+    the lowest foot of the whole motion stands on the floor. The motion must have the bones `read_motions` asks for.
     """
     rig = skeleton()
     index = {bone: i for i, bone in enumerate(rig.names)}
     matched = match_bones(motion)
-    needed = {"root", *(f"{bone}.{tag}" for bone in _TOWARDS for tag in "LR")}
-    missing = sorted(needed - set(matched))
-    if missing:
-        raise InputError(path, f"has no joint known as {', '.join(missing)}")
     step = 1.0 / (FPS * motion.frame_time_s)
     count = max(2, min(MAX_FRAMES, round((len(motion.values) - 1) / step) + 1))
     pick = np.minimum(np.rint(np.arange(count) * step).astype(int), len(motion.values) - 1)
@@ -180,8 +174,8 @@ def _offsets(
     return np.asarray(offsets)
 
 
-def bvh_clips(folder: Path, body: Body, taken: set[str] | None = None) -> list[Clip]:
-    """All BVH files of a folder (searched recursively, sorted) as clips, named after the files.
+def read_motions(folder: Path) -> list[tuple[Path, BvhMotion]]:
+    """All BVH files of a folder, searched recursively, sorted, each with the bones a rig needs.
 
     Raises:
         InputError: no or too many BVH files, or one that cannot be used.
@@ -191,12 +185,22 @@ def bvh_clips(folder: Path, body: Body, taken: set[str] | None = None) -> list[C
         raise InputError(folder, "holds no .bvh file")
     if len(files) > MAX_FILES:
         raise InputError(folder, f"holds {len(files)} .bvh files, more than {MAX_FILES}")
+    motions = [(path, read_bvh(path)) for path in files]
+    for path, motion in motions:
+        missing = sorted(_NEEDED - set(match_bones(motion)))
+        if missing:
+            raise InputError(path, f"has no joint known as {', '.join(missing)}")
+    return motions
+
+
+def bvh_clips(folder: Path, body: Body, taken: set[str] | None = None) -> list[Clip]:
+    """The motions of `read_motions` as clips of a body's rig, named after the files; `taken` names get a prefix."""
     used = set(taken or ())
     clips = []
-    for path in files:
+    for path, motion in read_motions(folder):
         name = path.stem
         while name in used:
             name = f"bvh_{name}"
         used.add(name)
-        clips.append(retarget(read_bvh(path), body, name=name, path=path))
+        clips.append(retarget(motion, body, name=name))
     return clips
