@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import warnings
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any, TypeVar
 
@@ -33,6 +34,8 @@ def run_units(
     if workers == 1 and backend == "loky":
         yield from map(function, units)
         return
+    # loky replaces a worker whose memory has grown; no unit is lost, so users need not read about it.
+    warnings.filterwarnings("ignore", message="A worker stopped while some jobs", category=UserWarning)
     options: dict[str, Any] = {"inner_max_num_threads": 1} if backend == "loky" else {}
     with joblib.parallel_config(backend=backend, n_jobs=workers, **options):
         yield from joblib.Parallel(return_as="generator_unordered", pre_dispatch="2*n_jobs", batch_size=1)(

@@ -3,8 +3,9 @@
 The hierarchy names a face in float32 (coordinates about the mesh's centre); the distance to that face is then computed
 in float64. So an answer is the distance to a face of the mesh, never less than the true distance, and greater by at
 most the float32 rounding of a tie between faces: `FLOAT32_SLACK` times the mesh's half diagonal, half a micrometre for
-a person. `exact=True` compares all faces that could tie, in float64. Meshes with long needles or faces without area, on
-which float32 barycentric coordinates lose their meaning, are always measured that way.
+a person. `exact=True` compares all faces that could tie, in float64. Long needles and faces without area, on which
+float32 barycentric coordinates lose their meaning, stand in a hierarchy of their own, of the boxes of short pieces, and
+are always measured in float64.
 """
 
 from __future__ import annotations
@@ -85,12 +86,19 @@ class ClosestSurface:
         self.centre = (low + high) / 2
         self.scale = float(np.linalg.norm(high - low) / 2) or 1.0
         self._scaled = (self.corners - self.centre) / self.scale
-        hierarchy, self.has_needles = _prepare(self._scaled)
+        hierarchy, self._face_of, needles = _prepare(self._scaled)
         self._mesh = wp.Mesh(
             points=wp.array(hierarchy.reshape(-1, 3), dtype=wp.vec3, device=self.device),
             indices=wp.array(np.arange(3 * len(hierarchy), dtype=np.int32), device=self.device),
         )
-        self._corners64: Any = None  # on the device, once an exact query asks for it
+        self._corners64: Any = None  # on the device, once something is compared in float64
+        self._needles: Any = None
+        if len(needles):
+            self._needles = wp.Bvh(
+                wp.array(needles[:, 0], dtype=wp.vec3, device=self.device),
+                wp.array(needles[:, 1], dtype=wp.vec3, device=self.device),
+            )
+            self._needle_of = self._face_of[-len(needles) :]
 
     def query(self, points: npt.ArrayLike, *, exact: bool = False) -> ClosestPoints:
         """Closest points for queries (N, 3), in the unit of the mesh, N at least 1.
@@ -126,50 +134,90 @@ class ClosestSurface:
         named = wp.empty(len(queries), dtype=wp.int32, device=self.device)
         claimed = wp.empty(len(queries), dtype=wp.float32, device=self.device)
         inputs = [self._mesh.id, wp.array(scaled, dtype=wp.vec3, device=self.device), 4.0 * farthest, named, claimed]
-        nearest_face, undercut = _kernels()
+        nearest_face, undercut, undercut_needles = _kernels()
         wp.launch(nearest_face, dim=len(queries), inputs=inputs, device=self.device)
-        faces: I32 = named.numpy()
-        if self.has_needles:
-            faces = np.maximum(faces, 0)  # warp sees nothing but NaN where all faces are flat; any face is a start
-        elif (faces < 0).any():
-            raise ClosestError(f"no closest face for {int((faces < 0).sum())} points: too far away for float32")
+        pieces: I32 = named.numpy()
+        if (pieces < 0).any():
+            raise ClosestError(f"no closest face for {int((pieces < 0).sum())} points: too far away for float32")
+        faces: I32 = self._face_of[pieces]
         points, distances = closest_on_triangles(queries, self.corners[faces])
         slack = FLOAT32_SLACK * farthest
         # A face that claims to be nearer than it is may have hidden another one.
         doubtful = distances / self.scale > claimed.numpy().astype(np.float64) + slack
-        rows = np.arange(len(queries)) if exact or self.has_needles else np.flatnonzero(doubtful)
-        if len(rows):
+        passes = [(undercut, self._mesh.id, self._face_of, np.flatnonzero(doubtful | exact))]
+        if self._needles is not None:
+            passes.append((undercut_needles, self._needles.id, self._needle_of, np.arange(len(queries))))
+        for kernel, tree, owners, rows in passes:
+            if not len(rows):
+                continue
             if self._corners64 is None:
                 self._corners64 = wp.array(self._scaled.reshape(-1, 3), dtype=wp.vec3d, device=self.device)
             best = wp.array(faces[rows], dtype=wp.int32, device=self.device)
             inputs = [
-                self._mesh.id,
+                tree,
                 self._corners64,
+                wp.array(owners, dtype=wp.int32, device=self.device),
                 wp.array(scaled64[rows], dtype=wp.vec3d, device=self.device),
                 wp.array(distances[rows] / self.scale, dtype=wp.float64, device=self.device),
                 slack,
                 best,
             ]
-            wp.launch(undercut, dim=len(rows), inputs=inputs, device=self.device)
-            faces[rows] = best.numpy()
-            points[rows], distances[rows] = closest_on_triangles(queries[rows], self.corners[faces[rows]])
+            wp.launch(kernel, dim=len(rows), inputs=inputs, device=self.device)
+            found = best.numpy()
+            nearer = found != faces[rows]
+            rows = rows[nearer]
+            if len(rows):
+                faces[rows] = found[nearer]
+                points[rows], distances[rows] = closest_on_triangles(queries[rows], self.corners[faces[rows]])
         return ClosestPoints(distances, points, faces)
 
 
-def _prepare(corners: F64) -> tuple[F32, bool]:
-    """Corners (F, 3, 3) for the hierarchy, short flat faces as points, and whether there are needles."""
+def _prepare(corners: F64) -> tuple[F32, I32, F32]:
+    """What enters the hierarchies.
+
+    Returns:
+        Triangles (P, 3, 3): the faces in the order of their numbers without needles, then a point of each needle's
+        pieces, so that needles give a first bound; the face (P,) of each; the boxes (Q, 2, 3) of the pieces.
+    """
     prepared = corners.astype(np.float32)
+    whole = np.arange(len(corners), dtype=np.int32)
+    none = np.zeros((0, 2, 3), np.float32)
     # Most faces are neither flat nor needles, which float32 can tell (heights to about 1e-6 of the longest edge).
     length, height = _shapes(prepared)
     suspects = np.flatnonzero(height < 0.01 * length + _FLAT)
     if not len(suspects):
-        return prepared, False
+        return prepared, whole, none
     length, height = _shapes(corners[suspects])
     flat = height < _FLAT
     tiny = flat & (length < _SHORT)
     prepared[suspects[tiny]] = prepared[suspects[tiny]][:, :1]
-    needles = (flat & ~tiny) | ((height < _NEEDLE_HEIGHT * length) & (length > _NEEDLE_LENGTH))
-    return prepared, bool(needles.any())
+    needles = suspects[(flat & ~tiny) | ((height < _NEEDLE_HEIGHT * length) & (length > _NEEDLE_LENGTH))]
+    if not len(needles):
+        return prepared, whole, none
+    starts, boxes, owners = _cut_needles(corners[needles])
+    kept = np.setdiff1d(whole, needles)
+    bounds = np.repeat(starts.astype(np.float32)[:, None], 3, axis=1)
+    return (
+        np.concatenate([prepared[kept], bounds]),
+        np.concatenate([kept, needles[owners].astype(np.int32)]),
+        boxes.astype(np.float32),
+    )
+
+
+def _cut_needles(corners: F64) -> tuple[F64, F64, npt.NDArray[np.intp]]:
+    """Needles (N, 3, 3) cut across into pieces: a point of each (Q, 3), its box (Q, 2, 3), and the needle it is of."""
+    # Turned so that a-b is the longest edge; a needle lies within its height of that edge.
+    edges = np.linalg.norm(corners[:, [1, 2, 0]] - corners, axis=2)
+    turn = (edges.argmax(axis=1)[:, None] + np.arange(3)) % 3
+    a, b, _ = np.moveaxis(np.take_along_axis(corners, turn[:, :, None], axis=1), 1, 0)
+    length, height = _shapes(corners)
+    count = np.maximum(1, np.ceil(length / _NEEDLE_LENGTH)).astype(np.intp)
+    owners = np.repeat(np.arange(len(corners)), count)
+    step = np.arange(len(owners)) - np.repeat(np.cumsum(count) - count, count)
+    low, high = (step / count[owners])[:, None], ((step + 1) / count[owners])[:, None]
+    ends = np.stack([a[owners] + share * (b - a)[owners] for share in (low, high)])
+    margin = height[owners][:, None] + FLOAT32_SLACK
+    return ends[0], np.stack([ends.min(axis=0) - margin, ends.max(axis=0) + margin], axis=1), owners
 
 
 def _shapes(corners: Floats) -> tuple[Floats, Floats]:
@@ -281,8 +329,8 @@ def _captured_stderr() -> Iterator[None]:
 
 
 @lru_cache(maxsize=1)
-def _kernels() -> tuple[Any, Any]:
+def _kernels() -> tuple[Any, Any, Any]:
     load_warp()
-    from .closest_kernels import nearest_face, undercut
+    from .closest_kernels import nearest_face, undercut, undercut_needles
 
-    return nearest_face, undercut
+    return nearest_face, undercut, undercut_needles

@@ -53,6 +53,7 @@ def nearest_face(
 def undercut(
     mesh: wp.uint64,
     corners: wp.array(dtype=wp.vec3d),
+    face_of: wp.array(dtype=wp.int32),
     points: wp.array(dtype=wp.vec3d),
     distances: wp.array(dtype=wp.float64),
     slack: wp.float32,
@@ -65,9 +66,39 @@ def undercut(
     reach = wp.vec3(radius, radius, radius)
     best = distances[index] * distances[index]
     query = wp.mesh_query_aabb(mesh, centre - reach, centre + reach)
-    face = wp.int32(0)
-    while wp.mesh_query_aabb_next(query, face):
+    piece = wp.int32(0)
+    while wp.mesh_query_aabb_next(query, piece):
+        face = face_of[piece]
         squared = squared_to_triangle(point, corners[3 * face], corners[3 * face + 1], corners[3 * face + 2])
         if squared < best:
             best = squared
             faces[index] = face
+
+
+@wp.kernel(enable_backward=False)
+def undercut_needles(
+    tree: wp.uint64,
+    corners: wp.array(dtype=wp.vec3d),
+    face_of: wp.array(dtype=wp.int32),
+    points: wp.array(dtype=wp.vec3d),
+    distances: wp.array(dtype=wp.float64),
+    slack: wp.float32,
+    faces: wp.array(dtype=wp.int32),
+):
+    index = wp.tid()
+    point = points[index]
+    centre = wp.vec3(wp.float32(point[0]), wp.float32(point[1]), wp.float32(point[2]))
+    radius = wp.float32(distances[index]) + slack
+    reach = wp.vec3(radius, radius, radius)
+    best = distances[index] * distances[index]
+    query = wp.bvh_query_aabb(tree, centre - reach, centre + reach)
+    piece = wp.int32(0)
+    last = wp.int32(-1)
+    while wp.bvh_query_next(query, piece):
+        face = face_of[piece]
+        if face != last:
+            last = face
+            squared = squared_to_triangle(point, corners[3 * face], corners[3 * face + 1], corners[3 * face + 2])
+            if squared < best:
+                best = squared
+                faces[index] = face

@@ -87,6 +87,8 @@ class TrainSettings:
         device: "auto", "cpu", "cuda" or "cuda:N".
         amp: bfloat16 autocast on CUDA.
         compile: `torch.compile` the networks.
+        uniform_share: part of the points that is drawn evenly from the cube; the rest lies near the surface, evenly by
+            sigma. 1/17 is PIFu's.
         workers: loader processes; 0 loads in the training process.
         threads: threads of torch on the CPU; 0 leaves its own choice.
         max_minutes: end within this time (surface and texture share it by `surface_share`); 0 is no limit. The
@@ -106,6 +108,7 @@ class TrainSettings:
     seed: int = 0
     image_size: int | None = 512
     device: str = "auto"
+    uniform_share: float = 1 / 17
     amp: bool = True
     compile: bool = False
     workers: int = 0
@@ -127,6 +130,8 @@ class TrainSettings:
             raise SettingsError(f"stages {self.stages!r}: expected both, surface or texture")
         if self.surface.loss == "l1" or self.texture.loss != "l1":
             raise SettingsError("surface.loss is mse or bce, texture.loss is l1")
+        if not 0.0 <= self.uniform_share <= 1.0:
+            raise SettingsError(f"uniform_share {self.uniform_share}: expected a share from 0 to 1")
         if self.max_minutes < 0 or not 0.0 < self.surface_share < 1.0:
             raise SettingsError("max_minutes must not be negative, surface_share lies between 0 and 1")
         if self.texture_network.surface_channels != self.surface_network.pixel_channels:

@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
+from ..datasets.shard_index import read_index
 from ..datasets.torch_dataset import ViewDataset
 from .settings import TrainSettings
 
@@ -32,10 +33,20 @@ class CachedViews(ViewDataset):
         return found.copy()
 
 
-def open_views(shards: Path, split: str, settings: TrainSettings, points: int, colour_points: int) -> ViewDataset:
-    """The views of a split with the settings' picture size and seed, cached where that is small."""
-    size, seed = settings.image_size, settings.seed
-    views = CachedViews(shards, split, points=points, colour_points=colour_points, image_size=size, seed=seed)
-    if len(views) * views.image_size**2 * 4 <= CACHE_BYTES:
-        return views
-    return ViewDataset(shards, split, points=points, colour_points=colour_points, image_size=size, seed=seed)
+def open_views(
+    shards: Path, split: str, settings: TrainSettings, points: int, colour_points: int, *, uniform_share: float = 1 / 17
+) -> ViewDataset:
+    """The views of a split with the settings' picture size and seed, cached where that is small.
+
+    `uniform_share` of the points are even in the cube, the others near the surface, as many of each sigma.
+    """
+    sigmas = read_index(shards).settings["sigmas_m"]
+    near = {f"near_{sigma * 1000:g}mm": (1.0 - uniform_share) / len(sigmas) for sigma in sigmas}
+    for kind in (CachedViews, ViewDataset):
+        views: ViewDataset = kind(
+            shards, split, points=points, colour_points=colour_points, image_size=settings.image_size,
+            seed=settings.seed, mixture={**near, "uniform": uniform_share if near else 1.0},
+        )  # fmt: skip
+        if len(views) * views.image_size**2 * 4 <= CACHE_BYTES:
+            break
+    return views
