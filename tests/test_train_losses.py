@@ -32,10 +32,12 @@ def test_balanced_bce_gives_both_sides_half() -> None:
     labels = torch.tensor([[1.0] + [0.0] * 7])
     raw = torch.full((1, 8), 1.3, requires_grad=True)
     signed = raw * (2 * labels - 1)
-    loss = occupancy_loss([signed], torch.ones(1, 8, dtype=torch.bool), labels, kind="bce")
+    loss = occupancy_loss([signed], torch.ones(1, 8, dtype=torch.bool), labels, kind="balanced-bce")
     assert loss.item() == pytest.approx(math.log1p(math.exp(-1.3)), rel=1e-5)
     (gradient,) = torch.autograd.grad(loss.sum(), raw)
     assert gradient[0, 0].item() == pytest.approx(gradient[0, 1:].sum().item(), rel=1e-5)
+    plain = occupancy_loss([torch.tensor([[2.0, -1.0]])], torch.ones(1, 2, dtype=torch.bool), labels[:, :2], kind="bce")
+    assert plain.item() == pytest.approx((math.log1p(math.exp(-2.0)) + math.log1p(math.exp(-1.0))) / 2, rel=1e-5)
 
 
 def test_point_mining_weighs_by_error_and_keeps_the_scale() -> None:

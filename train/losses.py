@@ -18,7 +18,8 @@ def occupancy_loss(
         logits: one (B, N) for each stack, before the sigmoid.
         inside: (B, N) bool; points outside the view's cube do not count.
         labels: (B, N) float32, 1 inside the person.
-        kind: "mse" of the occupancy, or "bce" in which the inner and the outer points of an item weigh the same.
+        kind: "mse" of the occupancy, "bce", or "balanced-bce", in which the inner and the outer points of an item weigh
+            the same (with few inner points it thickens the body along the ray, where depth is uncertain).
         point_alpha: a point weighs exp(|occupancy - label| / point_alpha), normalised to mean 1 over the item;
             None weighs all points alike.
 
@@ -34,9 +35,10 @@ def occupancy_loss(
         if kind == "mse":
             loss = (occupancy - labels) ** 2
         else:
+            loss = functional.binary_cross_entropy_with_logits(raw, labels, reduction="none")
+        if kind == "balanced-bce":
             share = ((labels * counted).sum(dim=1, keepdim=True) / number[:, None]).clamp(0.01, 0.99)
-            balance = torch.where(labels > 0.5, 0.5 / share, 0.5 / (1.0 - share))
-            loss = functional.binary_cross_entropy_with_logits(raw, labels, reduction="none") * balance
+            loss = loss * torch.where(labels > 0.5, 0.5 / share, 0.5 / (1.0 - share))
         weight = counted
         if point_alpha is not None:
             hardness = torch.exp((occupancy.detach() - labels).abs() / point_alpha) * counted

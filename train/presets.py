@@ -22,7 +22,7 @@ from .settings import StageSettings, TrainSettings
 def tiny() -> TrainSettings:
     """128x128 pictures and a narrow hourglass: a recognisable body within minutes on two cores."""
     return TrainSettings(
-        preset="tiny", image_size=128, workers=0, uniform_share=0.2,
+        preset="tiny", image_size=128, workers=0, uniform_share=0.1, sigma_power=1.0,
         surface=StageSettings(
             steps=2000, batch=8, points=1024, loss="bce", optimiser="adamw", learning_rate=5e-3, weight_decay=1e-4,
             warmup=0.03, schedule="cosine", clip=1.0, ema=0.98, validation_views=32,

@@ -68,7 +68,7 @@ def train(
     points, colours = settings.surface.points, settings.texture.points
     # Validation always has the paper's 4,096 points and PIFu's mixture, so that IoUs of all settings compare.
     held_out = open_views(shards, "val", settings, max(points, 4096), colours) if "val" in splits else None
-    train_set = open_views(shards, "train", settings, points, colours, uniform_share=settings.uniform_share)
+    train_set = open_views(shards, "train", settings, points, colours, train=True)
     return train_views(train_set, held_out, runs, settings, progress=progress, name=name, resume=resume)
 
 

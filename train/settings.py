@@ -16,6 +16,7 @@ from ..models.texture import TextureConfig
 from .mining import MiningSettings
 
 OPTIMISERS = ("rmsprop", "adam", "adamw")
+LOSSES = ("mse", "bce", "balanced-bce", "l1")
 SCHEDULES = ("constant", "step", "cosine")
 
 
@@ -29,7 +30,7 @@ class StageSettings:
         batch: views of one step, over all processes.
         accumulate: the batch of each process is split into this many parts, one after the other, to save memory.
         points: points of each view in a step; IoU is measured on the same ones.
-        loss: "mse" or "bce" (class-balanced) for the surface, "l1" for the texture.
+        loss: "mse", "bce" or "balanced-bce" for the surface, "l1" for the texture.
         optimiser: "rmsprop", "adam" or "adamw".
         learning_rate: after the warm-up.
         weight_decay: of AdamW.
@@ -60,7 +61,7 @@ class StageSettings:
     validation_views: int = 64
 
     def __post_init__(self) -> None:
-        for name, allowed in (("optimiser", OPTIMISERS), ("schedule", SCHEDULES), ("loss", ("mse", "bce", "l1"))):
+        for name, allowed in (("optimiser", OPTIMISERS), ("schedule", SCHEDULES), ("loss", LOSSES)):
             if getattr(self, name) not in allowed:
                 raise SettingsError(f"{name} {getattr(self, name)!r}: expected one of {', '.join(allowed)}")
         for name in ("batch", "accumulate", "points", "validation_views"):
@@ -87,8 +88,10 @@ class TrainSettings:
         device: "auto", "cpu", "cuda" or "cuda:N".
         amp: bfloat16 autocast on CUDA.
         compile: `torch.compile` the networks.
-        uniform_share: part of the points that is drawn evenly from the cube; the rest lies near the surface, evenly by
-            sigma. 1/17 is PIFu's.
+        uniform_share: part of the points that is drawn evenly from the cube; the rest lies near the surface. 1/17 is
+            PIFu's.
+        sigma_power: near points of a distance sigma get a share in proportion to sigma to this power: 0 is as many of
+            each, 1 or more prefers the far ones, which teach a coarse network more.
         workers: loader processes; 0 loads in the training process.
         threads: threads of torch on the CPU; 0 leaves its own choice.
         max_minutes: end within this time (surface and texture share it by `surface_share`); 0 is no limit. The
@@ -109,6 +112,7 @@ class TrainSettings:
     image_size: int | None = 512
     device: str = "auto"
     uniform_share: float = 1 / 17
+    sigma_power: float = 0.0
     amp: bool = True
     compile: bool = False
     workers: int = 0
@@ -129,7 +133,7 @@ class TrainSettings:
         if self.stages not in ("both", "surface", "texture"):
             raise SettingsError(f"stages {self.stages!r}: expected both, surface or texture")
         if self.surface.loss == "l1" or self.texture.loss != "l1":
-            raise SettingsError("surface.loss is mse or bce, texture.loss is l1")
+            raise SettingsError("surface.loss is mse, bce or balanced-bce, texture.loss is l1")
         if not 0.0 <= self.uniform_share <= 1.0:
             raise SettingsError(f"uniform_share {self.uniform_share}: expected a share from 0 to 1")
         if self.max_minutes < 0 or not 0.0 < self.surface_share < 1.0:

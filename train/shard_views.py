@@ -34,18 +34,21 @@ class CachedViews(ViewDataset):
 
 
 def open_views(
-    shards: Path, split: str, settings: TrainSettings, points: int, colour_points: int, *, uniform_share: float = 1 / 17
+    shards: Path, split: str, settings: TrainSettings, points: int, colour_points: int, *, train: bool = False
 ) -> ViewDataset:
     """The views of a split with the settings' picture size and seed, cached where that is small.
 
-    `uniform_share` of the points are even in the cube, the others near the surface, as many of each sigma.
+    With `train` the points are mixed as the settings say; otherwise as PIFu does, so that scores of all runs compare.
     """
+    share, power = (settings.uniform_share, settings.sigma_power) if train else (1 / 17, 0.0)
     sigmas = read_index(shards).settings["sigmas_m"]
-    near = {f"near_{sigma * 1000:g}mm": (1.0 - uniform_share) / len(sigmas) for sigma in sigmas}
+    total = sum(sigma**power for sigma in sigmas)
+    mixture = {f"near_{sigma * 1000:g}mm": (1.0 - share) * sigma**power / total for sigma in sigmas}
+    mixture["uniform"] = share if sigmas else 1.0
     for kind in (CachedViews, ViewDataset):
         views: ViewDataset = kind(
             shards, split, points=points, colour_points=colour_points, image_size=settings.image_size,
-            seed=settings.seed, mixture={**near, "uniform": uniform_share if near else 1.0},
+            seed=settings.seed, mixture=mixture,
         )  # fmt: skip
         if len(views) * views.image_size**2 * 4 <= CACHE_BYTES:
             break
