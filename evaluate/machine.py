@@ -97,12 +97,12 @@ def _try_embree() -> str:
 
 
 def _try_opengl() -> str:
-    from ..render.renderer import choose_renderer
+    from ..render.gl_probe import find_gl
 
-    choice = choose_renderer("auto")
-    if choice.name != "pyrender":
-        raise RuntimeError(choice.reason)
-    return choice.reason
+    support = find_gl()
+    if not support.platform:
+        raise RuntimeError(support.reason)
+    return support.reason
 
 
 def _try_cuda() -> str:

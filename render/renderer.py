@@ -23,6 +23,8 @@ U8 = npt.NDArray[np.uint8]
 logger = logging.getLogger(__name__)
 
 RENDERERS = ("auto", "pyrender", "embree")
+# Parts of the names of Mesa's and SwiftShader's software renderers.
+SOFTWARE_DRIVERS = ("llvmpipe", "softpipe", "swrast", "swiftshader")
 
 
 @dataclass(frozen=True)
@@ -62,7 +64,9 @@ class Renderer(Protocol):
 
 
 def choose_renderer(name: str = "auto") -> RendererChoice:
-    """Decide once how to draw: "auto" takes pyrender where an OpenGL context can be made, otherwise Embree.
+    """Decide once how to draw: "auto" takes pyrender where a graphics card serves OpenGL, otherwise Embree.
+
+    Mesa's software driver draws the same picture on the same cores as Embree, only slower (docs/rendering.md).
 
     Raises:
         SettingsError: the name is unknown, or "pyrender" is asked for and OpenGL does not work here.
@@ -72,7 +76,10 @@ def choose_renderer(name: str = "auto") -> RendererChoice:
     if name == "embree":
         return RendererChoice("embree", "asked for")
     support = find_gl()
-    if support.platform:
+    software = next((driver for driver in SOFTWARE_DRIVERS if driver in support.reason.lower()), None)
+    if name == "auto" and support.platform and software:
+        choice = RendererChoice("embree", f"OpenGL is drawn on the CPU here ({software}), which Embree does faster")
+    elif support.platform:
         choice = RendererChoice("pyrender", support.reason, support.platform)
     elif name == "pyrender":
         raise SettingsError(

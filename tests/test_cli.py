@@ -13,6 +13,7 @@ import click
 import pytest
 from click.testing import CliRunner
 
+import mpc
 from mpc.cli.main import main
 from mpc.cli.options import SeveralValues
 
@@ -29,7 +30,7 @@ def test_the_four_lines(figures, tmp_path, monkeypatch):
     shutil.copytree(figures, tmp_path / "models")
     monkeypatch.chdir(tmp_path)
     run("render", "models/", *SMALL)
-    run("sample", "--near", 4000, "--uniform", 1000, "--colours", 2000, "--split", "0.6,0.2,0.2", "--jobs", 1)
+    run("sample", "--near", 12000, "--uniform", 2000, "--colours", 2000, "--split", "0.6,0.2,0.2", "--jobs", 1)
     index = json.loads(Path("shards/index.json").read_text())
     assert sorted(name for names in index["split"].values() for name in names) == sorted(os.listdir("models"))
     assert run("verify").strip().startswith("0 problems")
@@ -41,6 +42,10 @@ def test_the_four_lines(figures, tmp_path, monkeypatch):
     assert "cm" in output
     folder = Path("runs/first/eval/test")
     assert {"result.json", "scores.csv", "report.html"} <= {path.name for path in folder.iterdir()}
+    # The loader's benchmark must run, too; it needs data, and here is some.
+    benchmark = Path(mpc.__file__).resolve().parent / "benchmarks" / "loader.py"
+    command = [sys.executable, str(benchmark), "shards", "renders", "--items", "2"]
+    assert subprocess.run(command, capture_output=True, check=True, text=True).stdout
     # Once more: everything finished is kept.
     assert "0 scenes rendered, 5 kept" in run("render", "models/", *SMALL)
 

@@ -308,6 +308,9 @@ def test_choosing_a_renderer(monkeypatch: pytest.MonkeyPatch) -> None:
         choose_renderer("pyrender")
     monkeypatch.setattr(module, "find_gl", lambda: GlSupport("egl", "egl, drawn with something"))
     assert choose_renderer("auto") == RendererChoice("pyrender", "egl, drawn with something", "egl")
+    monkeypatch.setattr(module, "find_gl", lambda: GlSupport("egl", "egl, drawn with llvmpipe (LLVM 15)"))
+    assert choose_renderer("auto").name == "embree"
+    assert choose_renderer("pyrender").name == "pyrender"
 
 
 @pytest.mark.parametrize(

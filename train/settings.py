@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from ..datasets.augment import AugmentSettings
 from ..geometry.errors import InputError, SettingsError
 from ..models.settings import dotted, override
 from ..models.surface import SurfaceConfig
@@ -104,6 +105,7 @@ class TrainSettings:
         tensorboard: also write TensorBoard files.
         surface, texture: the stages.
         mining: hard examples.
+        augment: how far training pictures are changed.
         surface_network, texture_network: the networks.
     """
 
@@ -126,6 +128,7 @@ class TrainSettings:
     surface: StageSettings = field(default_factory=StageSettings)
     texture: StageSettings = field(default_factory=lambda: StageSettings(loss="l1", optimiser="adam"))
     mining: MiningSettings = field(default_factory=MiningSettings)
+    augment: AugmentSettings = field(default_factory=AugmentSettings)
     surface_network: SurfaceConfig = field(default_factory=SurfaceConfig)
     texture_network: TextureConfig = field(default_factory=TextureConfig)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -11,8 +11,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 
+from ..datasets.augment import augment
 from ..geometry.errors import SettingsError
 from ..geometry.progress import Progress
+from ..geometry.randomness import derive_rng
 from .checkpoint import Position, load_state, save_state
 from .data import Item, Views, open_loader, to_device
 from .distributed import Group
@@ -117,7 +119,7 @@ def run_stage(
     waited = 0.0
     while not position.finished and position.step < steps:
         asked = time.monotonic()
-        batch = to_device(next(loader), group.device)
+        batch = _augment(to_device(next(loader), group.device), task, settings, position.step, group)
         waited += time.monotonic() - asked
         views, stale = batches.take()
         rate = stage.learning_rate * rate_factor(done, stage)
@@ -190,6 +192,18 @@ def _wrap(network: nn.Module, settings: TrainSettings, group: Group) -> nn.Modul
         network = nn.SyncBatchNorm.convert_sync_batchnorm(network)  # type: ignore[no-untyped-call]
     model: nn.Module = torch.compile(network) if settings.compile else network  # type: ignore[assignment]
     return DistributedDataParallel(model) if group.world > 1 else model
+
+
+def _augment(batch: Item, task: Task, settings: TrainSettings, step: int, group: Group) -> Item:
+    """The batch with pictures and calibrations changed, the same way however many processes share it."""
+    chosen = settings.augment
+    if task.name == "texture":  # colours are what it learns
+        chosen = replace(chosen, colour=0.0)
+    images, calibrations = augment(
+        batch["image"], batch["calibration"], chosen, rng=derive_rng(settings.seed, "augment", task.name, step),
+        rows=slice(group.rank, None, group.world), count=task.settings.batch,
+    )  # fmt: skip
+    return {**batch, "image": images, "calibration": calibrations}
 
 
 def _step(
