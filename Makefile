@@ -22,12 +22,11 @@ typecheck: $(VENV)/.test-ready
 unit: $(VENV)/.test-ready
 	$(BIN)/pytest -q
 
-# Benchmarks must run, if only on toy sizes; their full figures are in docs/. (loader.py: tests/test_cli.py)
+# Benchmarks must run, if only on toy sizes; their full figures are in docs/. (loader.py, localize.py: tests/test_cli.py)
 bench-tiny: $(VENV)/.test-ready
 	$(BIN)/python benchmarks/render.py --tiny > /dev/null
 	$(BIN)/python benchmarks/metrics.py --tiny > /dev/null
 	$(BIN)/python benchmarks/labels.py --points 2000 --exact 50 > /dev/null
-	$(BIN)/python benchmarks/localize.py --resolution 65 --scenes 1 --softness hard > /dev/null
 	$(BIN)/python benchmarks/train.py --size 64 --steps 1 --batch 2 --points 512 > /dev/null
 	$(BIN)/python benchmarks/mining.py --steps 3 --seeds 1 > /dev/null
 

@@ -185,6 +185,8 @@ def main() -> None:
     parser.add_argument("--softness", nargs="+", default=["hard", "1", "4"])
     parser.add_argument("--only-ours", action="store_true", help="leave the slow restatements out")
     options = parser.parse_args()
+    if not options.run and not options.models:
+        parser.error("name a folder of models, or --run and --shards")
     if options.run:
         fields = network_fields(options.run, options.shards, options.resolution, options.scenes)
     else:

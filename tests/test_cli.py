@@ -42,10 +42,14 @@ def test_the_four_lines(figures, tmp_path, monkeypatch):
     assert "cm" in output
     folder = Path("runs/first/eval/test")
     assert {"result.json", "scores.csv", "report.html"} <= {path.name for path in folder.iterdir()}
-    # The loader's benchmark must run, too; it needs data, and here is some.
-    benchmark = Path(mpc.__file__).resolve().parent / "benchmarks" / "loader.py"
-    command = [sys.executable, str(benchmark), "shards", "renders", "--items", "2"]
-    assert subprocess.run(command, capture_output=True, check=True, text=True).stdout
+    # Two benchmarks need data, and must run, too; here is some.
+    folder = Path(mpc.__file__).resolve().parent / "benchmarks"
+    for words in (
+        ["loader.py", "shards", "renders", "--items", "2"],
+        ["localize.py", "models", "--resolution", "65", "--scenes", "1", "--softness", "hard"],
+    ):
+        command = [sys.executable, str(folder / words[0]), *words[1:]]
+        assert subprocess.run(command, capture_output=True, check=True, text=True).stdout
     # Once more: everything finished is kept.
     assert "0 scenes rendered, 5 kept" in run("render", "models/", *SMALL)
 
