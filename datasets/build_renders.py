@@ -171,9 +171,7 @@ def render_models(
     progress.start("render", len(units))
     for record in run_units(_render_subject, units, jobs=jobs, backend=backend):
         records.append(record)
-        for name, reason in record.failures:
-            progress.message(f"failed: {name}: {reason}")
-        progress.advance(1, record.subject)
+        progress.advance(1, f"{record.subject}{' failed' if record.failures else ''}")
     progress.finish()
     _write_manifest(out)
     records.sort(key=lambda record: record.subject)
