@@ -178,6 +178,8 @@ def run_stage(
         if finished:
             break
     progress.finish()
+    if position.step < steps:
+        progress.message(f"{task.name}: {position.step} of {steps} steps fitted the time allowed")
     best = None if position.best is None else abs(position.best)
     hardest = [
         {"scene": train_set.views[i].scene_key, "view": train_set.views[i].view_name, "score": float(table.scores[i])}
