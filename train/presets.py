@@ -30,9 +30,9 @@ def tiny() -> TrainSettings:
     pictures gave a Chamfer distance of 5.5 cm, 128x128 ones 6.3 cm.
     """
     return TrainSettings(
-        preset="tiny", image_size=64, workers=0, uniform_share=0.3, sigma_power=1.0, augment=AUGMENT,
+        preset="tiny", image_size=64, workers=0, uniform_share=0.2, sigma_power=1.0, augment=AUGMENT,
         surface=StageSettings(
-            steps=2400, batch=16, points=512, loss="balanced-bce", optimiser="adamw", learning_rate=2e-3,
+            steps=2400, batch=16, points=512, loss="bce", optimiser="adamw", learning_rate=2e-3,
             weight_decay=1e-4, warmup=0.03, schedule="cosine", clip=1.0, ema=0.98, validation_views=32,
         ),
         texture=StageSettings(
@@ -42,7 +42,7 @@ def tiny() -> TrainSettings:
         surface_network=SurfaceConfig(
             # Group norm forgets on maps of a few pixels: this encoder told fronts from backs only with batch norm.
             encoder=HourglassConfig(stacks=1, depth=3, channels=64, features=64, stem=16, norm="batch", fine=True),
-            depth=DepthConfig(kind="soft", bins=64), head=HeadConfig(channels=(128, 64, 32)),
+            depth=DepthConfig(kind="soft", bins=64), head=HeadConfig(kind="cbn", channels=(64, 64)),
         ),
         texture_network=TextureConfig(
             encoder=ResidualConfig(stem=8, blocks=3, fine=True),
