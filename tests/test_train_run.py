@@ -35,7 +35,7 @@ SMALL_NETWORKS: dict[str, Any] = {
         "encoder": {"stacks": 1, "depth": 1, "channels": 16, "features": 16, "stem": 8, "groups": 4,
                     # Batch norm sees the parts of a split batch one by one, so only group norm makes equal sums.
                     "norm": "group"},
-        "depth": {"bins": 16}, "head": {"kind": "skip", "channels": [32, 16]},
+        "depth": {"kind": "soft", "bins": 16}, "head": {"kind": "skip", "channels": [32, 16]},
     },
     "texture_network": {"encoder": {"stem": 4, "blocks": 1}, "depth": {"bins": 16}, "head": {"channels": [16]}},
 }  # fmt: skip
@@ -68,7 +68,8 @@ def test_overfits_one_view() -> None:
     torch.set_num_threads(1)
     data = AnalyticPeople(analytic_people(1, seed=5), yaws_deg=(30.0,), size=64, points=4096, colour_points=1)
     encoder = {"channels": 16, "stem": 16, "features": 16, "depth": 2, "norm": "group", "groups": 8}
-    network = {"encoder": encoder, "head": {"kind": "cbn", "channels": [64, 64]}}
+    depth = {"kind": "soft", "bins": 64}
+    network = {"encoder": encoder, "depth": depth, "head": {"kind": "cbn", "channels": [64, 64]}}
     settings = preset("tiny", surface_network=network, surface={"loss": "bce"})
     task = SurfaceTask(settings.surface_network, settings.surface, settings.mining)
     optimiser = torch.optim.AdamW(task.network.parameters(), lr=0.0)
