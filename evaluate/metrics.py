@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 
 from ..geometry.errors import SettingsError
 from .chamfer import measure_chamfer
@@ -23,6 +24,7 @@ class Metric:
         direction: in words.
         measure: what computes it; its docstring's first line says direction, unit and squaring.
         greater_is_better: how to find the worst view.
+        text: direction, unit and squaring in a line, where `measure` has no docstring that says so.
     """
 
     name: str
@@ -30,11 +32,12 @@ class Metric:
     direction: str
     measure: Callable[[MeshPair], Score]
     greater_is_better: bool = False
+    text: str = ""
 
     @property
     def summary(self) -> str:
-        """The first line of the docstring: direction, unit, squaring."""
-        return (self.measure.__doc__ or "").strip().splitlines()[0]
+        """Direction, unit and squaring: the first line of the docstring."""
+        return self.text or (self.measure.__doc__ or "").strip().splitlines()[0]
 
 
 METRICS: dict[str, Metric] = {
@@ -52,19 +55,38 @@ METRICS: dict[str, Metric] = {
 DEFAULT_METRICS = ("chamfer", "p2s")
 
 
+def find_metric(name: str) -> Metric:
+    """One metric by name; "fscore@X" is the F-score at X centimetres.
+
+    Raises:
+        SettingsError: there is none; names the nearest and all.
+    """
+    if name in METRICS:
+        return METRICS[name]
+    base, at, threshold = name.partition("@")
+    if base == "fscore" and at:
+        try:
+            limit = float(threshold)
+        except ValueError:
+            limit = -1.0
+        if not 0 < limit < 1e6:
+            raise SettingsError(f"{name!r}: expected fscore@X with X in centimetres, such as fscore@0.5")
+        measure = partial(measure_fscore, threshold_m=limit / 100)
+        text = (measure_fscore.__doc__ or "").splitlines()[0].replace("1 cm", f"{limit:g} cm")
+        direction = f"both ways, within {limit:g} cm"
+        return replace(METRICS["fscore"], name=name, direction=direction, measure=measure, text=text)
+    near = difflib.get_close_matches(name, METRICS, n=1)
+    hint = f" (did you mean {near[0]}?)" if near else ""
+    raise SettingsError(f"unknown metric {name!r}{hint}; there are {', '.join(METRICS)}")
+
+
 def choose_metrics(names: Iterable[str]) -> tuple[Metric, ...]:
     """The metrics of these names, in this order, each once.
 
     Raises:
         SettingsError: an unknown name (with the nearest valid one and the list), or none at all.
     """
-    chosen: dict[str, Metric] = {}
-    for name in names:
-        if name not in METRICS:
-            near = difflib.get_close_matches(name, METRICS, n=1)
-            hint = f" (did you mean {near[0]}?)" if near else ""
-            raise SettingsError(f"unknown metric {name!r}{hint}; there are {', '.join(METRICS)}")
-        chosen[name] = METRICS[name]
+    chosen = {name: find_metric(name) for name in dict.fromkeys(names)}
     if not chosen:
         raise SettingsError(f"no metric asked for; there are {', '.join(METRICS)}")
     return tuple(chosen.values())

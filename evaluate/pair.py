@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, field
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from ..geometry.closest import ClosestPoints, ClosestSurface
+from ..geometry.mesh import PosedMesh
 from ..geometry.randomness import derive_rng
 from .surface_points import F64, I32, sample_surface
 
@@ -39,6 +42,8 @@ class MeshPair:
         seed: of the drawing.
         key: names the pair (scene and view), so that each has its own points.
         device: of the distance queries, see `ClosestSurface`.
+        predicted_mesh, true_mesh: the same surfaces with their colours, for the metrics of colour.
+        shared: what metrics of one pair share, by name; see `once`.
     """
 
     predicted_vertices: npt.ArrayLike
@@ -49,6 +54,15 @@ class MeshPair:
     seed: int = 0
     key: str = ""
     device: str = "auto"
+    predicted_mesh: PosedMesh | None = None
+    true_mesh: PosedMesh | None = None
+    shared: dict[str, Any] = field(default_factory=dict, repr=False)
+
+    def once(self, name: str, compute: Callable[[], Any]) -> Any:
+        """What `compute` returned the first time it was asked for under this name."""
+        if name not in self.shared:
+            self.shared[name] = compute()
+        return self.shared[name]
 
     @cached_property
     def predicted_points(self) -> tuple[F64, I32]:

@@ -1,6 +1,7 @@
 """Warp kernels of closest.py. Imports Warp: import inside functions only."""
 
 # mypy: ignore-errors
+# ruff: noqa: UP018  (to Warp a bare True is a constant, bool(True) a variable)
 import warp as wp
 
 # Warp compiles these functions itself; mypy cannot follow its types. No
@@ -160,7 +161,7 @@ def on_segment(offset: wp.vec3d, start: wp.vec3d, edge: wp.vec3d) -> wp.vec3d:
 
 @wp.func
 def on_triangle(p: wp.vec3d, a: wp.vec3d, b: wp.vec3d, c: wp.vec3d, within: wp.float64) -> wp.vec3d:
-    """The nearest point of a triangle, or some other of its points or of its plane if none is within a squared distance.
+    """The nearest point of a triangle; some point of its plane where none lies within a squared distance.
 
     That is the foot on the plane where it lies within the triangle, else a point of one of the edges that p is beyond.
     """
