@@ -101,8 +101,8 @@ def write_mesh_report(
     told.finish()
     name = evaluation.settings["run"]
     subtitle = (
-        f"{count_text(len(evaluation.records), 'prediction')} of {count_text(len(evaluation.subjects), 'mesh', 'meshes')} "
-        f"in {evaluation.settings['truth']}, protocol {evaluation.protocol.name}, alignment {settings.align}. "
+        f"{count_text(len(evaluation.records), 'prediction')} of "
+        f"{count_text(len(evaluation.subjects), 'mesh', 'meshes')} in {evaluation.settings['truth']}, protocol {evaluation.protocol.name}, alignment {settings.align}. "
         f"mpc {__version__}."
     )
     temporary = out.with_name(out.name + ".part")
@@ -113,8 +113,8 @@ def write_mesh_report(
 
 def _worst_note(evaluation: EvaluationResult) -> str:
     return (
-        f"By {evaluation.metrics[0].name}: truth, prediction, and the prediction's distance to the truth from 0 (blue) to "
-        f"{HEAT_CM:g} cm and more (dark red), from the front and from the side."
+        f"By {evaluation.metrics[0].name}: truth, prediction, and the prediction's distance to the truth from 0 (blue) "
+        f"to {HEAT_CM:g} cm and more (dark red), from the front and from the side."
     )
 
 
@@ -154,7 +154,8 @@ def _example(word: str, record: ViewScores, pair: MeshPair, evaluation: Evaluati
         for name, pictures in rows.items()
     )
     return (
-        f'<article class="example"><h3>{word}: {escape(record.key)} <small>{score_text(evaluation, record)}</small></h3>'
+        f'<article class="example"><h3>{word}: {escape(record.key)} '
+        f"<small>{score_text(evaluation, record)}</small></h3>"
         f'<div class="thirds">{figures}</div></article>'
     )
 

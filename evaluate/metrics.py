@@ -9,9 +9,18 @@ from functools import partial
 
 from ..geometry.errors import SettingsError
 from .chamfer import measure_chamfer
+from .colour import (
+    measure_colour_l1,
+    measure_colour_psnr,
+    measure_view_l1,
+    measure_view_psnr,
+    measure_view_ssim,
+)
+from .normal_image import measure_normal_image
 from .p2s import measure_p2s, measure_s2p
 from .pair import MeshPair, Score
 from .shape import measure_fscore, measure_hausdorff, measure_normal_consistency, measure_p95
+from .volume import measure_volume_iou
 
 
 @dataclass(frozen=True)
@@ -50,6 +59,13 @@ METRICS: dict[str, Metric] = {
         Metric("p95", "cm", "the greater of both ways", measure_p95),
         Metric("hausdorff", "cm", "the greater of both ways", measure_hausdorff),
         Metric("normals", "deg", "both ways, mean of two", measure_normal_consistency),
+        Metric("normal_image", "1", "symmetric, mean of four views", measure_normal_image),
+        Metric("volume_iou", "%", "symmetric", measure_volume_iou, greater_is_better=True),
+        Metric("colour_l1", "/255", "both ways, at surface points", measure_colour_l1),
+        Metric("colour_psnr", "dB", "both ways, at surface points", measure_colour_psnr, greater_is_better=True),
+        Metric("view_l1", "/255", "symmetric, mean of four views", measure_view_l1),
+        Metric("view_psnr", "dB", "symmetric, mean of four views", measure_view_psnr, greater_is_better=True),
+        Metric("view_ssim", "1", "symmetric, mean of four views", measure_view_ssim, greater_is_better=True),
     )
 }
 DEFAULT_METRICS = ("chamfer", "p2s")

@@ -13,6 +13,7 @@ import numpy.typing as npt
 from ..geometry.closest import ClosestPoints, ClosestSurface
 from ..geometry.mesh import PosedMesh
 from ..geometry.randomness import derive_rng
+from .arrays import to_array
 from .surface_points import F64, I32, sample_surface
 
 DEFAULT_POINTS = 100_000
@@ -36,7 +37,7 @@ class MeshPair:
     """Two meshes in the same world space, metres.
 
     Attributes:
-        predicted_vertices, predicted_faces: (V, 3) floats, (F, 3) integers.
+        predicted_vertices, predicted_faces: (V, 3) floats, (F, 3) integers; arrays, lists or tensors.
         true_vertices, true_faces: the same of the truth.
         points: drawn on each surface.
         seed: of the drawing.
@@ -57,6 +58,10 @@ class MeshPair:
     predicted_mesh: PosedMesh | None = None
     true_mesh: PosedMesh | None = None
     shared: dict[str, Any] = field(default_factory=dict, repr=False)
+
+    def __post_init__(self) -> None:
+        for name in ("predicted_vertices", "predicted_faces", "true_vertices", "true_faces"):
+            object.__setattr__(self, name, to_array(getattr(self, name)))
 
     def once(self, name: str, compute: Callable[[], Any]) -> Any:
         """What `compute` returned the first time it was asked for under this name."""

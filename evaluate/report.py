@@ -190,7 +190,8 @@ def _example(context: _Context, word: str, record: ViewScores) -> str:
         for name, pictures in rows.items()
     )
     return (
-        f'<article class="example"><h3>{word}: {escape(record.key)} <small>{score_text(context.evaluation, record)}</small></h3><div class="row">'
+        f'<article class="example"><h3>{word}: {escape(record.key)} '
+        f'<small>{score_text(context.evaluation, record)}</small></h3><div class="row">'
         f'<figure><img alt="input picture" src="{given}"><figcaption>input</figcaption></figure>'
         f'<div class="strips">{strips}</div></div></article>'
     )
@@ -214,8 +215,8 @@ def _worst(context: _Context, records: Sequence[ViewScores], told: Progress) -> 
         sheet = gallery.contact_sheet([gallery.crop(picture, box) for picture in pictures], 4)
         cards.append(
             f'<figure class="card"><img alt="input, truth, error from front and side" src="{gallery.data_uri(sheet)}">'
-            f"<figcaption><b>{escape(record.key)}</b> {score_text(context.evaluation, record)}<br>input, truth, error seen from the "
-            "view and from its side</figcaption></figure>"
+            f"<figcaption><b>{escape(record.key)}</b> {score_text(context.evaluation, record)}<br>input, truth, error "
+            "seen from the view and from its side</figcaption></figure>"
         )
         told.advance(1, record.key)
     failed = "".join(
@@ -250,8 +251,8 @@ def _inputs(shards: Path) -> str:
         people = len({view.subject for view in dataset.views})
         parts.append(
             f'<figure><img alt="pictures of the split {split}" src="{gallery.data_uri(sheet)}"><figcaption>{split}: '
-            f"{count_text(people, 'person', 'people')}, {count_text(len(dataset.scene_keys), 'scene')}, {len(dataset)} views; "
-            f"three views each of {count_text(len(scenes), 'scene')}</figcaption></figure>"
+            f"{count_text(people, 'person', 'people')}, {count_text(len(dataset.scene_keys), 'scene')}, "
+            f"{len(dataset)} views; three views each of {count_text(len(scenes), 'scene')}</figcaption></figure>"
         )
     return "".join(parts)
 

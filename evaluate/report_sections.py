@@ -21,10 +21,10 @@ from .svg_spread import histogram, strips
 from .viewer import ViewerModel, viewer
 
 HEAT_CM = 5.0
-SPREAD_NOTE = "Dots are views, boxes reach from the first to the third quartile, the line is the median. Failed views are in none."
+SPREAD_NOTE = "Dots are views, a box holds their middle half, the line is the median. Failed views are in none."
 VIEWER_NOTE = (
-    "Left: the prediction, coloured by how far each point lies from the true surface. Right: the truth, coloured by how "
-    "far it lies from the prediction, which shows what is missing."
+    "Left: the prediction, coloured by how far each point lies from the true surface. Right: the truth, coloured by "
+    "how far it lies from the prediction, which shows what is missing."
 )
 
 

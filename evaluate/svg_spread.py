@@ -14,7 +14,7 @@ def histogram(title: str, values: Sequence[float], *, x_label: str, y_label: str
     """An SVG with the number of values in each of `bins` equal parts of a rounded range."""
     if not values:
         return svg.frame(title, svg.NOTHING)
-    edges = svg.ticks(min(values), max(values))
+    edges = svg.ticks(float(min(values)), float(max(values)))
     low, high = edges[0], edges[-1]
     counts, borders = np.histogram(values, bins=bins, range=(low, high))
     y_ticks = [tick for tick in svg.ticks(0.0, float(max(counts.max(), 1))) if tick == round(tick)]
@@ -46,7 +46,7 @@ def strips(title: str, groups: Mapping[str, Sequence[float]], *, y_label: str, x
         return svg.frame(title, svg.NOTHING)
     everything = [value for values in kept.values() for value in values]
     y_ticks = svg.ticks(min(0.0, *everything), max(everything))
-    plot = svg.Plot(-0.5, len(kept) - 0.5, y_ticks[0], max(y_ticks[-1], max(everything)))
+    plot = svg.Plot(-0.5, len(kept) - 0.5, min(y_ticks[0], *everything), max(y_ticks[-1], *everything))
     parts = [plot.grid(y_ticks)]
     slot = plot.place(1.0, 0.0)[0] - plot.place(0.0, 0.0)[0]
     wide = min(slot * 0.6, 46.0)

@@ -121,7 +121,8 @@ _SCRIPT = """
       float light = 0.35 + 0.65 * max(dot(n, normalize(vec3(-0.35, 0.5, 0.8))), 0.0);
       result = vec4(tint * light, 1.0); }`;
   const bytes = text => Uint8Array.from(atob(text), c => c.charCodeAt(0));
-  const state = { yaw: 0.5, pitch: 0.12, zoom: 0.94, x: 0, y: 0 };
+  const begin = { yaw: 0.5, pitch: 0.12, zoom: 0.94, x: 0, y: 0 };
+  const state = Object.assign({}, begin);
   const panes = [...root.querySelectorAll("canvas")].map(canvas => {
     const gl = canvas.getContext("webgl2", { antialias: true, preserveDrawingBuffer: true });
     if (!gl) return null;
@@ -150,7 +151,8 @@ _SCRIPT = """
         canvas.nextElementSibling.textContent = mesh.title;
       },
       draw() {
-        const [cy, sy, cp, sp] = [Math.cos(state.yaw), Math.sin(state.yaw), Math.cos(state.pitch), Math.sin(state.pitch)];
+        const [cy, sy] = [Math.cos(state.yaw), Math.sin(state.yaw)];
+        const [cp, sp] = [Math.cos(state.pitch), Math.sin(state.pitch)];
         gl.viewport(0, 0, canvas.width, canvas.height);
         gl.clearColor(0.965, 0.957, 0.941, 1); gl.clear(gl.COLOR_BUFFER_BIT | gl.DEPTH_BUFFER_BIT);
         gl.uniformMatrix3fv(uniform.turn, false, [cy, sy * sp, -sy * cp, 0, cp, sp, sy, -cy * sp, cy * cp]);
@@ -160,7 +162,7 @@ _SCRIPT = """
     };
   });
   if (panes.some(pane => !pane)) {
-    root.querySelector(".viewer-note").textContent = "This browser offers no WebGL 2; the pictures show the same errors.";
+    root.querySelector(".viewer-note").textContent = "This browser offers no WebGL 2; the pictures show the same.";
     root.querySelector(".panes").remove();
     return;
   }
@@ -187,7 +189,7 @@ _SCRIPT = """
       e.preventDefault(); state.zoom = Math.max(0.4, Math.min(20, state.zoom * Math.exp(-e.deltaY / 600))); draw();
     }, { passive: false });
     canvas.addEventListener("contextmenu", e => e.preventDefault());
-    canvas.addEventListener("dblclick", () => { Object.assign(state, { yaw: 0.5, pitch: 0.12, zoom: 0.94, x: 0, y: 0 }); draw(); });
+    canvas.addEventListener("dblclick", () => { Object.assign(state, begin); draw(); });
   });
   show(0);
 })();
