@@ -52,7 +52,7 @@ def align(
     axis = np.asarray(depth, np.float64) / np.linalg.norm(np.asarray(depth, np.float64))
     for _ in range(_ROUNDS):
         moved = _apply(matrix, own)
-        back = _apply(np.linalg.inv(matrix), other)
+        back = _apply(np.linalg.inv(matrix).astype(np.float64), other)
         start = np.concatenate([moved, _apply(matrix, predicted.query(back).points)])
         goal = np.concatenate([true.query(moved).points, other])
         if how == "z":

@@ -46,11 +46,10 @@ def picture_ssim(first: npt.ArrayLike, second: npt.ArrayLike) -> float:
     Wang et al., 2004, with its Gaussian window (sigma 1.5), by scikit-image.
     """
     a, b = _alike(first, second)
-    return float(
-        structural_similarity(
-            a, b, channel_axis=2, data_range=1.0, gaussian_weights=True, sigma=1.5, use_sample_covariance=False
-        )
+    value = structural_similarity(  # type: ignore[no-untyped-call]
+        a, b, channel_axis=2, data_range=1.0, gaussian_weights=True, sigma=1.5, use_sample_covariance=False
     )
+    return float(value)
 
 
 def measure_colour_l1(pair: MeshPair) -> Score:

@@ -100,10 +100,11 @@ def write_mesh_report(
     told.advance(1, "page")
     told.finish()
     name = evaluation.settings["run"]
+    count = count_text(len(evaluation.records), "prediction")
+    meshes = count_text(len(evaluation.subjects), "mesh", "meshes")
     subtitle = (
-        f"{count_text(len(evaluation.records), 'prediction')} of "
-        f"{count_text(len(evaluation.subjects), 'mesh', 'meshes')} in {evaluation.settings['truth']}, protocol {evaluation.protocol.name}, alignment {settings.align}. "
-        f"mpc {__version__}."
+        f"{count} of {meshes} in {evaluation.settings['truth']}, protocol {evaluation.protocol.name}, alignment "
+        f"{settings.align}. mpc {__version__}."
     )
     temporary = out.with_name(out.name + ".part")
     temporary.write_text(page(name, subtitle, sections), encoding="utf-8")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Literal
 
 from ..geometry.errors import SettingsError
 from .metrics import DEFAULT_METRICS, METRICS, Metric, choose_metrics, find_metric
@@ -66,7 +67,14 @@ def find_protocol(name: str) -> Protocol:
     return PROTOCOLS[name]
 
 
-def _usual(recipe: Recipe, unit: str, p2s: str, summary: str, quirks: tuple[str, ...], views: int | None) -> Protocol:
+def _usual(
+    recipe: Recipe,
+    unit: str,
+    p2s: Literal["predicted", "true"],
+    summary: str,
+    quirks: tuple[str, ...],
+    views: int | None,
+) -> Protocol:
     """Chamfer (half the sum of both ways) and P2S, in one of its two meanings."""
     squared = "squared" if recipe.squared else "not squared"
     target = {"surface": "surface", "edges": "edges of the surface", "points": "points"}[recipe.distance]
@@ -78,9 +86,8 @@ def _usual(recipe: Recipe, unit: str, p2s: str, summary: str, quirks: tuple[str,
         "chamfer", unit, "both ways, mean of two", peer_chamfer(recipe),
         text=f"Half of (predicted points to true {target} + true points to predicted {target}), {unit}, {squared}.",
     )  # fmt: skip
-    start = "predicted" if p2s == "predicted" else "true"
     one_way = Metric(
-        "p2s", unit, ways[start][0], peer_one_way(recipe, start=start), text=f"{ways[start][1]}, {unit}, {squared}."
+        "p2s", unit, ways[p2s][0], peer_one_way(recipe, start=p2s), text=f"{ways[p2s][1]}, {unit}, {squared}."
     )
     return Protocol(recipe.name, summary, quirks, {"chamfer": chamfer, "p2s": one_way}, views, recipe)
 

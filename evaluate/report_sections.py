@@ -132,7 +132,7 @@ def pick_examples(evaluation: EvaluationResult) -> list[tuple[str, ViewScores]]:
     ranked = evaluation.ranked(evaluation.metrics[0].name)[::-1]
     if not ranked:
         return []
-    places = {0: "best", (len(ranked) - 1) // 2: "median", len(ranked) - 1: "worst"}
+    places = {(len(ranked) - 1) // 2: "median", len(ranked) - 1: "worst", 0: "best"}  # of one place, the last word
     return [(word, ranked[place]) for place, word in sorted(places.items())]
 
 
