@@ -6,10 +6,11 @@ import numpy as np
 import numpy.typing as npt
 
 from ..geometry.camera import OrthographicCamera
-from ..geometry.mesh import PosedMesh
+from ..geometry.mesh import MeshError, PosedMesh
 from ..render.layers import render_layers
 from .pair import MeshPair, Score
 from .peers import CUBE_HEIGHT, true_height
+from .surface_points import MetricError
 
 F32 = npt.NDArray[np.float32]
 
@@ -46,11 +47,14 @@ def surface_of(vertices: npt.ArrayLike, faces: npt.ArrayLike) -> PosedMesh:
     """A mesh without colours from arrays.
 
     Raises:
-        MeshError: no faces, NaN, faces that refer to nothing.
+        MetricError: no faces, NaN, faces that refer to nothing.
     """
-    return PosedMesh(
-        np.ascontiguousarray(np.asarray(vertices), np.float64), np.ascontiguousarray(np.asarray(faces), np.int32)
-    )
+    try:
+        return PosedMesh(
+            np.ascontiguousarray(np.asarray(vertices), np.float64), np.ascontiguousarray(np.asarray(faces), np.int32)
+        )
+    except MeshError as error:
+        raise MetricError(str(error)) from error
 
 
 def _normals(mesh: PosedMesh, camera: OrthographicCamera) -> F32:

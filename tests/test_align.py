@@ -23,9 +23,8 @@ def body():
 
 
 def find(body, moved, how, **options):
-    return align(
-        moved.vertices, moved.faces, body.vertices, body.faces, how, rng=np.random.default_rng(0), device="cpu", **options
-    )  # fmt: skip
+    rng = np.random.default_rng(0)
+    return align(moved.vertices, moved.faces, body.vertices, body.faces, how, rng=rng, device="cpu", **options)
 
 
 def motion(scale=1.0):

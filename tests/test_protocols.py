@@ -9,7 +9,7 @@ from mpc.evaluate.measure import measure_pair
 from mpc.evaluate.pair import MeshPair
 from mpc.evaluate.peers import take_sides
 from mpc.evaluate.protocols import PROTOCOLS, find_protocol
-from mpc.geometry.errors import SettingsError
+from mpc.geometry.errors import MpcError, SettingsError
 
 
 @pytest.fixture(scope="module")
@@ -179,6 +179,14 @@ def test_protocols_have_seeds_and_say_what_they_do(pair):
     )
     assert value(pair, "icon", "p2s") == value(again, "icon", "p2s")
     assert value(pair, "icon", "p2s") != value(other, "icon", "p2s")
+
+
+@pytest.mark.parametrize("name", PROTOCOLS)
+def test_meshes_without_a_distance_are_errors_in_every_protocol(name):
+    box, flat = trimesh.creation.box(), np.zeros((3, 3))
+    for vertices, faces in ((flat[:0], np.zeros((0, 3), int)), (flat * np.nan, [[0, 1, 2]]), (flat, [[0, 1, 2]])):
+        with pytest.raises(MpcError):
+            measure_pair(MeshPair(vertices, faces, box.vertices, box.faces, points=50, device="cpu"), name)
 
 
 def test_wrong_names_are_answered_with_the_right_ones(pair):
