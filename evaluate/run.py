@@ -37,6 +37,7 @@ from .protocols import find_protocol
 from .records import ViewScores
 from .summary import EvaluationResult, write_result
 from .surface_points import MetricError
+from .view_colour import COLOUR_POINTS, asks_for_colour, share_true_colours
 
 logger = logging.getLogger(__name__)
 
@@ -225,6 +226,7 @@ def measure_view(source: _Source, run: LoadedRun, dataset: ViewDataset, index: i
     labels = item["labels"].numpy() > 0.5
     baseline = _baseline(source.folder / "baseline.npz")
     outcome: dict[str, Any] = {"failure": "", "scores": {}, "iou": None}
+    coloured = asks_for_colour(settings.metrics)
     begin = time.perf_counter()
     try:
         view = encode_view(run, item["image"].permute(1, 2, 0).numpy())
@@ -232,7 +234,7 @@ def measure_view(source: _Source, run: LoadedRun, dataset: ViewDataset, index: i
         outcome["iou"] = measure_iou(occupied, labels)
         encoded = time.perf_counter()
         mesh = reconstruct_field(
-            view, calibration, settings.resolution, largest_component=settings.largest_component, colour=False
+            view, calibration, settings.resolution, largest_component=settings.largest_component, colour=coloured
         )
     except (FieldError, NoSurfaceError) as error:
         outcome["failure"] = str(error)
@@ -245,6 +247,8 @@ def measure_view(source: _Source, run: LoadedRun, dataset: ViewDataset, index: i
             points=settings.points, seed=settings.seed, key=view_key(ref), device=source.device,
         )  # fmt: skip
         try:
+            if coloured:
+                share_true_colours(pair, mesh, item, calibration)
             outcome["scores"] = measure_pair(
                 pair, settings.protocol, settings.metrics, settings.align, depth=calibration[2, :3]
             )
@@ -273,8 +277,13 @@ def _open_source(source: _Source) -> tuple[LoadedRun, ViewDataset]:
 
 def _open_dataset(shards: Path, run: LoadedRun, settings: EvaluationSettings) -> ViewDataset:
     size = run.settings.get("image_size")
+    colours = 0
+    if asks_for_colour(settings.metrics):
+        if run.texture is None or settings.align != "none":
+            raise SettingsError("metrics of colour need a texture network, and no alignment")
+        colours = min(COLOUR_POINTS, int(read_index(shards).settings["colour_points"]))
     return ViewDataset(
-        shards, settings.split, points=settings.iou_points, colour_points=0, image_size=size, seed=settings.seed
+        shards, settings.split, points=settings.iou_points, colour_points=colours, image_size=size, seed=settings.seed
     )
 
 

@@ -1,7 +1,8 @@
 """Closest points on a triangle mesh, exact: a hierarchy of boxes on the CPU or a GPU, from one source (warp).
 
-Triangles are put in order along a space-filling curve and boxed in fours, the boxes in fours again. A query goes down
-to one leaf for a first guess, then looks into every box that is nearer than the best so far. Boxes are float32 and wide
+Triangles are put in order along Hilbert's curve and boxed in pairs, the boxes in pairs again. A query takes the
+triangles about its own place on the curve for a first guess, then looks into every box that is nearer than the best so
+far, the nearer first. Boxes are float32 and wide
 enough for its rounding; the distance to a triangle is float64, so that an answer is what float64 brute force would say.
 Triangles without area are the segments or points they are.
 """
@@ -84,7 +85,7 @@ class ClosestSurface:
         self.scale = float(np.linalg.norm(high - low) / 2) or 1.0
         scaled = wp.array((positions - self.centre) / self.scale, dtype=wp.vec3d, device=self.device)
         indices = wp.array(triangles, dtype=wp.vec3i, device=self.device)
-        order = self._sorted(kernels.order_triangles, [scaled, indices, _LARGE], len(triangles))
+        order, self._keys = self._sorted(kernels.order_triangles, [scaled, indices, _LARGE], len(triangles))
         counts = [-(-len(triangles) // int(kernels.LEAF))]
         while counts[-1] > 1:
             counts.append(-(-counts[-1] // int(kernels.CHILDREN)))
@@ -125,11 +126,11 @@ class ClosestSurface:
         wp, kernels = load_warp(), _kernels()
         scaled = wp.array((queries - self.centre) / self.scale, dtype=wp.vec3d, device=self.device)
         # Neighbours one after the other find the same boxes in the cache.
-        order = self._sorted(kernels.order_points, [scaled], len(queries))
+        order, _ = self._sorted(kernels.order_points, [scaled], len(queries))
         faces = wp.empty(len(queries), dtype=wp.int32, device=self.device)
         feet = wp.empty(len(queries), dtype=wp.vec3d, device=self.device)
         squares = wp.empty(len(queries), dtype=wp.float64, device=self.device)
-        tree = [self._lows, self._highs, self._firsts, self._counts, self._corners, self._face_of]
+        tree = [self._lows, self._highs, self._firsts, self._counts, self._corners, self._face_of, self._keys]
 
         def ask(start: int, count: int) -> None:
             inputs = [*tree, scaled, order, start, faces, feet, squares]
@@ -147,13 +148,13 @@ class ClosestSurface:
         distances: F64 = np.sqrt(squares.numpy()) * self.scale
         return ClosestPoints(distances, found, faces.numpy())
 
-    def _sorted(self, kernel: Any, inputs: list[Any], count: int) -> Any:
-        """Numbers 0 to `count` (a warp array) in the order of the keys that a kernel gives them."""
+    def _sorted(self, kernel: Any, inputs: list[Any], count: int) -> tuple[Any, Any]:
+        """Numbers 0 to `count` in the order of the keys that a kernel gives them, and those keys (warp arrays)."""
         wp = load_warp()
         keys, order = (wp.empty(2 * count, dtype=wp.int32, device=self.device) for _ in range(2))
         wp.launch(kernel, dim=count, inputs=[*inputs, keys, order], device=self.device)
         wp.utils.radix_sort_pairs(keys, order, count)
-        return wp.clone(order[:count])
+        return wp.clone(order[:count]), wp.clone(keys[:count])
 
 
 def compile_kernels(device: str = "auto") -> None:

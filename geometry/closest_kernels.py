@@ -8,9 +8,10 @@ import warp as wp
 # "from __future__ import annotations" here either: Warp
 # reads the annotations as objects.
 
-# Boxes a node, and triangles a leaf.
+# Boxes a node, triangles a leaf, and triangles of a first guess.
 CHILDREN = wp.constant(2)
-LEAF = wp.constant(3)
+LEAF = wp.constant(2)
+GUESSES = wp.constant(4)
 # Thinner triangles (squared height over the longest edge, in its squares) are the segments they look like.
 FLAT = wp.constant(wp.float64(1.0e-22))
 
@@ -145,11 +146,6 @@ def squared_to_box(p: wp.vec3, low: wp.vec3, high: wp.vec3) -> wp.float32:
 
 
 @wp.func
-def squared_to_middle(p: wp.vec3, low: wp.vec3, high: wp.vec3) -> wp.float32:
-    return 0.05 * wp.length_sq(p - 0.5 * (low + high))
-
-
-@wp.func
 def on_segment(offset: wp.vec3d, start: wp.vec3d, edge: wp.vec3d) -> wp.vec3d:
     """The nearest point of a segment, for a point at an offset from its start."""
     squared = wp.dot(edge, edge)
@@ -213,6 +209,7 @@ def closest(
     counts: wp.array(dtype=wp.int32),
     corners: wp.array(dtype=wp.vec3d),
     face_of: wp.array(dtype=wp.int32),
+    keys: wp.array(dtype=wp.int32),
     points: wp.array(dtype=wp.vec3d),
     asked: wp.array(dtype=wp.int32),
     start: wp.int32,
@@ -227,7 +224,18 @@ def closest(
     top = firsts.shape[0] - 1
     best = wp.float64(1.0e300)
     place = wp.int32(0)
-    limit = wp.float32(1.0e38)
+    # A first guess: the triangles that lie around the point on the curve.
+    middle = wp.lower_bound(keys, place_on_curve(rough))
+    begin = wp.max(wp.min(middle, face_of.shape[0]) - GUESSES / 2, 0)
+    for triangle in range(begin, wp.min(begin + GUESSES, face_of.shape[0])):
+        corner = 3 * triangle
+        foot = on_triangle(p, corners[corner], corners[corner + 1], corners[corner + 2], best)
+        squared = wp.length_sq(p - foot)
+        if squared < best:
+            best = squared
+            place = triangle
+    reach = wp.float32(wp.sqrt(best)) * 1.000001 + slack
+    limit = reach * reach
     # The tree is implicit (node n has the children 2n and 2n + 1 one height below), the way back a bit a height: set
     # where the other child of the node above is still to be seen.
     trail = wp.int32(0)
@@ -241,19 +249,11 @@ def closest(
             box = firsts[height - 1]
             left_gap = squared_to_box(rough, lows[box + left], highs[box + left])
             right_gap = squared_to_box(rough, lows[box + right], highs[box + right])
-            # Boxes overlap: of two around the point, the one with the nearer middle comes first.
-            ahead = left_gap + squared_to_middle(rough, lows[box + left], highs[box + left])
-            behind = right_gap + squared_to_middle(rough, lows[box + right], highs[box + right])
-            turned = behind < ahead
             if wp.min(left_gap, right_gap) <= limit:
                 descended = True
                 height -= 1
-                node = wp.where(turned, right, left)
-                if left_gap > limit:
-                    node = right
-                elif right_gap > limit:
-                    node = left
-                elif left != right:
+                node = wp.where(right_gap < left_gap, right, left)
+                if left != right and wp.max(left_gap, right_gap) <= limit:
                     trail = trail | (1 << height)
         else:
             for triangle in range(node * LEAF, wp.min((node + 1) * LEAF, face_of.shape[0])):
