@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, field
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from ..geometry.closest import ClosestPoints, ClosestSurface
+from ..geometry.mesh import PosedMesh
 from ..geometry.randomness import derive_rng
+from .arrays import to_array
 from .surface_points import F64, I32, sample_surface
 
 DEFAULT_POINTS = 100_000
@@ -33,12 +37,14 @@ class MeshPair:
     """Two meshes in the same world space, metres.
 
     Attributes:
-        predicted_vertices, predicted_faces: (V, 3) floats, (F, 3) integers.
+        predicted_vertices, predicted_faces: (V, 3) floats, (F, 3) integers; arrays, lists or tensors.
         true_vertices, true_faces: the same of the truth.
         points: drawn on each surface.
         seed: of the drawing.
         key: names the pair (scene and view), so that each has its own points.
         device: of the distance queries, see `ClosestSurface`.
+        predicted_mesh, true_mesh: the same surfaces with their colours, for the metrics of colour.
+        shared: what metrics of one pair share, by name; see `once`.
     """
 
     predicted_vertices: npt.ArrayLike
@@ -49,6 +55,19 @@ class MeshPair:
     seed: int = 0
     key: str = ""
     device: str = "auto"
+    predicted_mesh: PosedMesh | None = None
+    true_mesh: PosedMesh | None = None
+    shared: dict[str, Any] = field(default_factory=dict, repr=False)
+
+    def __post_init__(self) -> None:
+        for name in ("predicted_vertices", "predicted_faces", "true_vertices", "true_faces"):
+            object.__setattr__(self, name, to_array(getattr(self, name)))
+
+    def once(self, name: str, compute: Callable[[], Any]) -> Any:
+        """What `compute` returned the first time it was asked for under this name."""
+        if name not in self.shared:
+            self.shared[name] = compute()
+        return self.shared[name]
 
     @cached_property
     def predicted_points(self) -> tuple[F64, I32]:

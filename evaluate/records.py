@@ -28,6 +28,7 @@ class ViewScores:
         vertices, faces: of the reconstruction.
         evaluations: points the network was asked about.
         seconds: by stage.
+        notes: what else is worth keeping: heights, file hashes, how a prediction was moved.
     """
 
     key: str
@@ -43,6 +44,7 @@ class ViewScores:
     faces: int = 0
     evaluations: int = 0
     seconds: dict[str, float] = field(default_factory=dict)
+    notes: dict[str, Any] = field(default_factory=dict)
 
 
 def append_record(path: Path, record: ViewScores) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import logging
 import os
 from collections.abc import Sequence
@@ -17,26 +16,39 @@ import numpy.typing as npt
 from .. import __version__
 from ..datasets.shard_index import read_index
 from ..datasets.torch_dataset import ViewDataset
-from ..geometry.camera import OrthographicCamera
 from ..geometry.closest import ClosestSurface
 from ..geometry.mesh import PosedMesh
 from ..geometry.progress import NoProgress, Progress
 from ..models.storage import LoadedRun, find_run, load_run, read_json
 from ..reconstruct.person import ReconstructedMesh, reconstruct_view
 from . import gallery
-from .metrics import METRICS
+from .pair import MeshPair
 from .records import ViewScores
 from .report_page import page, section
+from .report_sections import (
+    HEAT_CM,
+    SPREAD_NOTE,
+    VIEWER_NOTE,
+    count_text,
+    error_model,
+    error_viewer,
+    pick_examples,
+    score_text,
+    settings_blocks,
+    shaded,
+    spread_charts,
+    table,
+    tiles,
+)
 from .run import view_key
-from .summary import EvaluationResult, Summary
-from .svg import Series, line_chart
+from .summary import EvaluationResult
 from .training_log import mining_charts, read_log, training_charts
+from .viewer import ViewerModel
 
 logger = logging.getLogger(__name__)
 
 PICTURE = 320
 THUMBNAIL = 160
-HEAT_CM = 5.0
 
 
 @dataclass(frozen=True, eq=False)
@@ -46,6 +58,7 @@ class _Context:
     stored: ViewDataset  # the same views as rendered, for the eye
     evaluation: EvaluationResult
     by_key: dict[str, int]
+    models: list[ViewerModel]  # what the view in three dimensions shows
 
 
 def write_report(
@@ -66,7 +79,7 @@ def write_report(
         shards: the shards it was evaluated on.
         evaluation: from `evaluate`.
         out: the file.
-        examples: reconstructions shown from front, side and back, evenly spread from the best to the worst.
+        examples: reconstructions shown from front, side and back and in three dimensions: best, median, worst.
         worst: worst cases shown.
         device: where the shown views are reconstructed once more.
         progress: told of each part.
@@ -81,19 +94,23 @@ def write_report(
     dataset = ViewDataset(shards, split, points=0, colour_points=0, image_size=size)
     by_key = {view_key(ref): index for index, ref in enumerate(dataset.views)}
     stored = ViewDataset(shards, split, points=0, colour_points=0)
-    context = _Context(loaded, dataset, stored, evaluation, by_key)
+    context = _Context(loaded, dataset, stored, evaluation, by_key, [])
     told.start("Report", examples + worst + 1)
+    training: dict[str, Any] = read_json(loaded.folder / "run.json")
     log = read_log(loaded.folder / "log.jsonl")
     ranked = evaluation.ranked(evaluation.metrics[0].name)
     sections = [
-        section("Scores", _tiles(evaluation) + _table(evaluation)),
-        section("Reconstructions", _examples(context, _spread(ranked[::-1], examples), told), _EXAMPLES_NOTE),
+        section("Scores", tiles(evaluation) + table(evaluation)),
+        section("Spread", spread_charts(evaluation), SPREAD_NOTE),
+        section(
+            "Best, median and worst", _examples(context, pick_examples(evaluation)[:examples], told), _EXAMPLES_NOTE
+        ),
+        section("Errors in three dimensions", error_viewer(context.models), VIEWER_NOTE),
         section("Worst cases", _worst(context, ranked[:worst], told), _worst_note(evaluation)),
-        section("Scores by direction of view", _yaw_chart(evaluation)),
         section("Training", f'<div class="charts">{training_charts(log)}</div>'),
         section("Hard example mining", f'<div class="charts">{mining_charts(log)}</div>', _MINING_NOTE),
         section("Inputs", _inputs(shards)),
-        section("Settings", _settings(loaded, evaluation)),
+        section("Settings", settings_blocks({"Evaluation": evaluation.settings, "Training": training})),
     ]
     told.advance(1, "page")
     told.finish()
@@ -124,70 +141,11 @@ def _worst_note(evaluation: EvaluationResult) -> str:
 def _subtitle(evaluation: EvaluationResult) -> str:
     settings = evaluation.settings["settings"]
     return (
-        f"{len(evaluation.records)} views of {_count(len(evaluation.subjects), 'person', 'people')}, split "
+        f"{len(evaluation.records)} views of {count_text(len(evaluation.subjects), 'person', 'people')}, split "
         f"{settings['split']}, "
         f"rebuilt with {settings['resolution']} nodes a side, {settings['points']:,} points on each "
         f"surface. mpc {__version__}."
     )
-
-
-def _tiles(evaluation: EvaluationResult) -> str:
-    overall, tiles = evaluation.overall, []
-    for metric in evaluation.metrics:
-        value, error = overall.means[metric.name], overall.errors[metric.name]
-        shown = "no view measured" if value is None else f"{value:.2f} {metric.unit}"
-        tiles.append((metric.name, shown, metric.direction + (f", ± {error:.3f} from sampling" if error else "")))
-    iou, baseline = overall.means["iou"], overall.means["baseline_iou"]
-    tiles.append(("IoU", _text(iou), f"the training set's mean occupancy reaches {_text(baseline)}"))
-    tiles.append(("failed", f"{overall.failed} of {overall.views}", "views without a mesh; they are in no mean"))
-    return '<div class="tiles">' + "".join(
-        f"<div><b>{escape(name)}</b><strong>{escape(value)}</strong><span>{escape(note)}</span></div>"
-        for name, value, note in tiles
-    ) + "</div>"  # fmt: skip
-
-
-def _table(evaluation: EvaluationResult) -> str:
-    metrics = evaluation.metrics
-    head = "".join(f"<th>{m.name}<br><small>{m.unit}</small></th>" for m in metrics)
-    rows = [f"<tr><th></th>{head}<th>IoU</th><th>IoU of mean<br>occupancy</th></tr>"]
-
-    def summary_row(summary: Summary, style: str) -> str:
-        cells = "".join(f"<td>{_text(summary.means[m.name])}</td>" for m in metrics)
-        failed = f", {summary.failed} failed" if summary.failed else ""
-        return (
-            f'<tr class="{style}"><th>{escape(summary.name)} <small>{summary.views} views{failed}</small></th>{cells}'
-            f"<td>{_text(summary.means['iou'])}</td><td>{_text(summary.means['baseline_iou'])}</td></tr>"
-        )
-
-    rows += [summary_row(summary, "") for summary in evaluation.subjects]
-    rows.append(summary_row(evaluation.overall, "mean"))
-    worst = [evaluation.worst(m.name) for m in metrics]
-    cells = "".join(
-        f"<td>{_text(record.scores[m.name].value)}<br><small>{escape(record.key)}</small></td>"
-        if record
-        else "<td>-</td>"
-        for m, record in zip(metrics, worst, strict=True)
-    )
-    ious = [record.iou for record in evaluation.records if record.iou is not None]
-    rows.append(f'<tr class="worst"><th>worst view</th>{cells}<td>{_text(min(ious, default=None))}</td><td></td></tr>')
-    views = "".join(
-        f"<tr><th>{escape(record.key)}</th>"
-        + (f'<td class="failed" colspan="{len(metrics)}">failed: {escape(record.failure)}</td>' if record.failure else
-           "".join(f"<td>{_text(record.scores[m.name].value)}</td>" for m in metrics))
-        + f"<td>{_text(record.iou)}</td><td>{_text(record.baseline_iou)}</td></tr>"
-        for record in evaluation.records
-    )  # fmt: skip
-    meaning = "".join(f"<li><b>{m.name}</b>: {escape(m.summary)}</li>" for m in metrics)
-    return (
-        f'<table>{"".join(rows)}</table><ul class="note">{meaning}</ul>'
-        f"<details><summary>Every view</summary><table>{rows[0]}{views}</table></details>"
-    )
-
-
-def _spread(records: Sequence[ViewScores], count: int) -> list[ViewScores]:
-    if len(records) <= count:
-        return list(records)
-    return [records[int(index)] for index in np.linspace(0, len(records) - 1, count).round()]
 
 
 def _rebuild(context: _Context, record: ViewScores) -> tuple[ReconstructedMesh, npt.NDArray[np.float64], int]:
@@ -202,16 +160,18 @@ def _rebuild(context: _Context, record: ViewScores) -> tuple[ReconstructedMesh, 
     return mesh, calibration, index
 
 
-def _examples(context: _Context, records: Sequence[ViewScores], told: Progress) -> str:
-    parts = [_example(context, record) for record in records]
+def _examples(context: _Context, records: Sequence[tuple[str, ViewScores]], told: Progress) -> str:
+    parts = [_example(context, word, record) for word, record in records]
     told.advance(len(records), "reconstructions")
     return "".join(parts) or '<p class="note">No view could be measured.</p>'
 
 
-def _example(context: _Context, record: ViewScores) -> str:
+def _example(context: _Context, word: str, record: ViewScores) -> str:
     mesh, calibration, index = _rebuild(context, record)
     rebuilt = PosedMesh(mesh.vertices, mesh.faces)
     truth = context.dataset.scene_mesh(context.dataset.views[index].scene)
+    pair = MeshPair(mesh.vertices, mesh.faces, truth.vertices, truth.faces, key=record.key)
+    context.models.append(error_model(f"{word}: {record.key}", pair))
     cameras = [gallery.camera_of(calibration, turn) for turn in (0.0, 90.0, 180.0)]
     rows: dict[str, list[gallery.U8]] = {"truth": [_nearest_picture(context.stored, index, c.yaw_deg) for c in cameras]}
     if mesh.vertex_colours is not None:
@@ -230,7 +190,8 @@ def _example(context: _Context, record: ViewScores) -> str:
         for name, pictures in rows.items()
     )
     return (
-        f'<article class="example"><h3>{escape(record.key)} <small>{_scores(record)}</small></h3><div class="row">'
+        f'<article class="example"><h3>{word}: {escape(record.key)} '
+        f'<small>{score_text(context.evaluation, record)}</small></h3><div class="row">'
         f'<figure><img alt="input picture" src="{given}"><figcaption>input</figcaption></figure>'
         f'<div class="strips">{strips}</div></div></article>'
     )
@@ -248,14 +209,14 @@ def _worst(context: _Context, records: Sequence[ViewScores], told: Progress) -> 
         pictures = [
             _nearest_picture(context.stored, index, camera.yaw_deg),
             gallery.draw_coloured(truth, camera, gallery.clay_colours(truth, camera), PICTURE),
-            *(gallery.draw_coloured(rebuilt, c, _shaded(heat, rebuilt, c), PICTURE) for c in (camera, side)),
+            *(gallery.draw_coloured(rebuilt, c, shaded(heat, rebuilt, c), PICTURE) for c in (camera, side)),
         ]
         box = gallery.used_box(pictures)
         sheet = gallery.contact_sheet([gallery.crop(picture, box) for picture in pictures], 4)
         cards.append(
             f'<figure class="card"><img alt="input, truth, error from front and side" src="{gallery.data_uri(sheet)}">'
-            f"<figcaption><b>{escape(record.key)}</b> {_scores(record)}<br>input, truth, error seen from the "
-            "view and from its side</figcaption></figure>"
+            f"<figcaption><b>{escape(record.key)}</b> {score_text(context.evaluation, record)}<br>input, truth, error "
+            "seen from the view and from its side</figcaption></figure>"
         )
         told.advance(1, record.key)
     failed = "".join(
@@ -265,32 +226,11 @@ def _worst(context: _Context, records: Sequence[ViewScores], told: Progress) -> 
     return f'{failed}<div class="cards">{"".join(cards)}</div>'
 
 
-def _shaded(colours: gallery.U8, mesh: PosedMesh, camera: OrthographicCamera) -> gallery.U8:
-    shade = gallery.clay_colours(mesh, camera) / gallery.CLAY
-    shaded: gallery.U8 = np.rint(colours * (0.35 + 0.65 * np.clip(shade, 0.0, 1.0))).astype(np.uint8)
-    return shaded
-
-
 def _nearest_picture(dataset: ViewDataset, index: int, yaw_deg: float) -> gallery.U8:
     scene = dataset.views[index].scene
     same = [number for number, view in enumerate(dataset.views) if view.scene == scene]
     nearest = min(same, key=lambda number: abs((dataset.views[number].yaw_deg - yaw_deg + 180.0) % 360.0 - 180.0))
     return gallery.resize(np.ascontiguousarray(dataset.picture(nearest).transpose(1, 2, 0)), PICTURE)
-
-
-def _yaw_chart(evaluation: EvaluationResult) -> str:
-    charts = []
-    for metric in evaluation.metrics:
-        by_yaw: dict[float, list[float]] = {}
-        for record in evaluation.records:
-            if metric.name in record.scores:
-                by_yaw.setdefault(record.yaw_deg, []).append(record.scores[metric.name].value)
-        points = [(yaw, sum(values) / len(values)) for yaw, values in sorted(by_yaw.items())]
-        charts.append(
-            line_chart(f"{metric.name} by yaw", [Series("mean of all scenes", points, marked=True)],
-                       x_label="yaw, degrees (0: the face)", y_label=metric.unit, zero=True)
-        )  # fmt: skip
-    return f'<div class="charts">{"".join(charts)}</div>'
 
 
 def _inputs(shards: Path) -> str:
@@ -311,33 +251,11 @@ def _inputs(shards: Path) -> str:
         people = len({view.subject for view in dataset.views})
         parts.append(
             f'<figure><img alt="pictures of the split {split}" src="{gallery.data_uri(sheet)}"><figcaption>{split}: '
-            f"{_count(people, 'person', 'people')}, {_count(len(dataset.scene_keys), 'scene')}, {len(dataset)} views; "
-            f"three views each of {_count(len(scenes), 'scene')}</figcaption></figure>"
+            f"{count_text(people, 'person', 'people')}, {count_text(len(dataset.scene_keys), 'scene')}, "
+            f"{len(dataset)} views; three views each of {count_text(len(scenes), 'scene')}</figcaption></figure>"
         )
     return "".join(parts)
 
 
 def _spread_indices(count: int, most: int) -> list[int]:
     return sorted({int(index) for index in np.linspace(0, count - 1, min(count, most)).round()})
-
-
-def _settings(run: LoadedRun, evaluation: EvaluationResult) -> str:
-    record: dict[str, Any] = read_json(run.folder / "run.json")
-    blocks = (("Evaluation", evaluation.settings), ("Training", record))
-    return "".join(
-        f"<details><summary>{name}</summary><pre>{escape(json.dumps(content, indent=1))}</pre></details>"
-        for name, content in blocks
-    )
-
-
-def _scores(record: ViewScores) -> str:
-    texts = [f"{name} {score.value:.2f} {METRICS[name].unit}" for name, score in record.scores.items()]
-    return escape(", ".join([*texts, f"IoU {_text(record.iou)}"]))
-
-
-def _count(count: int, one: str, many: str = "") -> str:
-    return f"{count} {one if count == 1 else many or one + 's'}"
-
-
-def _text(value: float | None) -> str:
-    return "-" if value is None else f"{value:.3f}"

@@ -1,7 +1,8 @@
-"""The frame of a report: one HTML file with its style inside, no script, nothing fetched."""
+"""The frame of a report: one HTML file with its style inside, nothing fetched."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from html import escape
 
@@ -38,6 +39,8 @@ figcaption { font-size: 13px; margin-top: 4px; }
 .row { display: grid; grid-template-columns: minmax(0, 1fr) minmax(0, 4.4fr); gap: 20px; align-items: start; }
 .row > figure img { width: 100%; }
 .strips { display: grid; grid-template-columns: repeat(2, minmax(0, 1fr)); gap: 10px 20px; }
+@media (min-width: 761px) { .thirds { display: grid; grid-template-columns: repeat(3, minmax(0, 1fr)); gap: 14px; } }
+.thirds img { width: 100%; }
 .strips figure, .card { margin: 0; }
 .strips img, .card img { width: 100%; }
 .example + .example { border-top: 1px solid var(--line); margin-top: 18px; }
@@ -49,6 +52,16 @@ figcaption { font-size: 13px; margin-top: 4px; }
 .chart .tick, .chart .label, .chart .note { font-size: 11.5px; fill: var(--soft); }
 .chart .small { font-size: 9.5px; }
 .chart .grid { stroke: var(--line); }
+.viewer .buttons { display: flex; flex-wrap: wrap; gap: 8px; margin: 8px 0; }
+.viewer button { font: inherit; padding: 5px 14px; border: 1px solid var(--line); border-radius: 8px; cursor: pointer;
+  background: var(--paper); color: var(--ink); }
+.viewer button[aria-pressed="true"] { background: var(--accent); border-color: var(--accent); color: #fff; }
+.viewer .panes { display: grid; grid-template-columns: repeat(2, minmax(0, 1fr)); gap: 14px; }
+.viewer canvas { width: 100%; display: block; border: 1px solid var(--line); border-radius: 8px; cursor: grab;
+  touch-action: none; }
+.ramp { display: flex; align-items: center; gap: 10px; font-size: 13px; color: var(--soft); margin: 8px 0; }
+.ramp i { height: 12px; flex: 0 1 340px; border-radius: 6px; }
+td.better { color: #1f7a44; } td.worse { color: #a3302a; }
 .legend span { margin-right: 14px; }
 .legend i { display: inline-block; width: 14px; height: 3px; vertical-align: middle; margin-right: 5px; }
 details { margin: 8px 0; }
@@ -77,4 +90,4 @@ def page(title: str, subtitle: str, sections: Sequence[tuple[str, str]]) -> str:
 
 
 def _anchor(title: str) -> str:
-    return title.lower().replace(" ", "-")
+    return re.sub(r"[^a-z0-9]+", "-", title.lower()).strip("-")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from functools import lru_cache
@@ -17,23 +17,27 @@ import torch
 
 from ..datasets.shard_index import read_index
 from ..datasets.torch_dataset import ViewDataset, ViewRef
-from ..datasets.units import run_units, worker_count
 from ..geometry.camera import project
-from ..geometry.closest import ClosestError, compile_kernels
+from ..geometry.closest import ClosestError
 from ..geometry.errors import SettingsError
 from ..geometry.progress import NoProgress, Progress
-from ..models.storage import LoadedRun, find_run, load_run, read_json, write_json
+from ..models.storage import LoadedRun, find_run, load_run, read_json
 from ..reconstruct.localise import FieldError, as_values
 from ..reconstruct.mesh import NoSurfaceError
 from ..reconstruct.person import reconstruct_field
 from ..reconstruct.view_field import encode_view
+from .align import ALIGNMENTS
 from .baseline import MeanOccupancy, load_baseline, save_baseline, train_baseline
+from .collect import begin_records, collect, measured_before
 from .iou import measure_iou
-from .metrics import DEFAULT_METRICS, choose_metrics
+from .measure import measure_pair
+from .metrics import DEFAULT_METRICS
 from .pair import DEFAULT_POINTS, MeshPair
-from .records import RECORDS, ViewScores, append_record, read_records, rewrite_records
+from .protocols import find_protocol
+from .records import ViewScores
 from .summary import EvaluationResult, write_result
 from .surface_points import MetricError
+from .view_colour import COLOUR_POINTS, asks_for_colour, share_true_colours
 
 logger = logging.getLogger(__name__)
 
@@ -48,6 +52,8 @@ class EvaluationSettings:
     Attributes:
         split: "test", "val" or "train".
         metrics: names, see evaluate/metrics.py.
+        protocol: see evaluate/protocols.py.
+        align: how a reconstruction is first moved onto the truth, see evaluate/align.py.
         resolution: nodes a side of the reconstruction's grid.
         views_per_scene: evenly spaced yaws of each scene; 0 for all.
         points: drawn on each surface.
@@ -58,6 +64,8 @@ class EvaluationSettings:
 
     split: str = "test"
     metrics: tuple[str, ...] = DEFAULT_METRICS
+    protocol: str = "mpc"
+    align: str = "none"
     resolution: int = 257
     views_per_scene: int = 0
     points: int = DEFAULT_POINTS
@@ -66,7 +74,9 @@ class EvaluationSettings:
     seed: int = 0
 
     def __post_init__(self) -> None:
-        choose_metrics(self.metrics)
+        find_protocol(self.protocol).choose(self.metrics)
+        if self.align not in ALIGNMENTS:
+            raise SettingsError(f"unknown alignment {self.align!r}; there are {', '.join(ALIGNMENTS)}")
         for name, least in (("views_per_scene", 0), ("points", 2), ("iou_points", 1), ("resolution", 17)):
             if getattr(self, name) < least:
                 raise SettingsError(f"{name} is {getattr(self, name)}, expected at least {least}")
@@ -88,7 +98,9 @@ def evaluate(
     shards: Path,
     *,
     split: str = "test",
-    metrics: Sequence[str] = DEFAULT_METRICS,
+    metrics: Sequence[str] | None = None,
+    protocol: str = "mpc",
+    align: str = "none",
     resolution: int = 257,
     views_per_scene: int | None = None,
     points: int = DEFAULT_POINTS,
@@ -109,9 +121,11 @@ def evaluate(
         run: a run folder, or a folder of runs (the newest counts).
         shards: folder written by `mpc sample`.
         split: "test", "val" or "train".
-        metrics: names, see `METRICS`.
+        metrics: names; None for the protocol's own, which are Chamfer and P2S for "mpc".
+        protocol, align: see EvaluationSettings.
         resolution: nodes a side.
-        views_per_scene: evenly spaced yaws of each scene; 0 for all; None for all on a GPU and 4 on the CPU.
+        views_per_scene: evenly spaced yaws of each scene; 0 for all; None for the protocol's, else all on a GPU and 4
+            on the CPU.
         points, largest_component, seed: see EvaluationSettings.
         jobs: processes on the CPU, 0 one a core. On a GPU one process measures.
         backend: of joblib.
@@ -125,6 +139,9 @@ def evaluate(
     """
     told = progress if progress is not None else NoProgress()
     device = ("cuda" if torch.cuda.is_available() else "cpu") if device == "auto" else device
+    chosen = find_protocol(protocol)
+    if views_per_scene is None and chosen.views is not None:
+        views_per_scene = chosen.views
     if views_per_scene is None:
         views_per_scene = CPU_VIEWS_PER_SCENE if device == "cpu" else 0
         if views_per_scene:
@@ -133,7 +150,9 @@ def evaluate(
             )
     settings = EvaluationSettings(
         split=split,
-        metrics=tuple(metric.name for metric in choose_metrics(metrics)),
+        metrics=tuple(metric.name for metric in chosen.choose(metrics)),
+        protocol=protocol,
+        align=align,
         resolution=resolution,
         views_per_scene=views_per_scene,
         points=points,
@@ -144,22 +163,15 @@ def evaluate(
     dataset = _open_dataset(shards, load_run(run), settings)
     source = _Source(run.resolve(), shards.resolve(), run.resolve() / "eval" / split, settings, device)
     fingerprint = describe(source)
-    done = {} if fresh else _resume(source.folder, fingerprint)
-    _prepare_folder(source, fingerprint, done)
-    chosen = choose_views(dataset.views, settings.views_per_scene)
-    waiting = [index for index in chosen if view_key(dataset.views[index]) not in done]
-    if done:
-        told.message(f"{len(chosen) - len(waiting)} of {len(chosen)} views were measured before and are kept")
-    told.start("Evaluate", len(waiting))
-    workers = min(worker_count(jobs), max(1, len(waiting))) if device == "cpu" else 1
-    if workers > 1:
-        compile_kernels(device)  # here and once, rather than in every worker at the same time
-    for record in run_units(_measure_unit, [(source, index) for index in waiting], jobs=workers, backend=backend):
-        append_record(source.folder / RECORDS, record)
-        done[record.key] = record
-        told.advance(1, f"{record.key} failed: {record.failure}" if record.failure else record.key)
-    told.finish()
-    records = tuple(done[view_key(dataset.views[index])] for index in chosen)
+    done = {} if fresh else measured_before(source.folder, fingerprint)
+    if not done:
+        _write_baseline(source)
+    begin_records(source.folder, fingerprint, done)
+    units = [
+        (view_key(dataset.views[index]), (source, index))
+        for index in choose_views(dataset.views, settings.views_per_scene)
+    ]
+    records = collect(_measure_unit, units, source.folder, done, jobs=jobs, backend=backend, device=device, told=told)
     result = EvaluationResult(folder=source.folder, settings=fingerprint, records=records)
     write_result(result)
     return result
@@ -177,7 +189,8 @@ def describe(source: _Source) -> dict[str, Any]:
                 break
     digests = [entry.sha256 for entry in read_index(source.shards).shards if entry.split == source.settings.split]
     settings = json.loads(json.dumps(asdict(source.settings)))
-    units = {metric.name: metric.summary for metric in choose_metrics(source.settings.metrics)}
+    chosen = find_protocol(source.settings.protocol).choose(source.settings.metrics)
+    units = {metric.name: metric.summary for metric in chosen}
     content = {"format": FORMAT, "version": VERSION, "run": source.run.name, "networks": networks}
     return {
         **content,
@@ -213,6 +226,7 @@ def measure_view(source: _Source, run: LoadedRun, dataset: ViewDataset, index: i
     labels = item["labels"].numpy() > 0.5
     baseline = _baseline(source.folder / "baseline.npz")
     outcome: dict[str, Any] = {"failure": "", "scores": {}, "iou": None}
+    coloured = asks_for_colour(settings.metrics)
     begin = time.perf_counter()
     try:
         view = encode_view(run, item["image"].permute(1, 2, 0).numpy())
@@ -220,7 +234,7 @@ def measure_view(source: _Source, run: LoadedRun, dataset: ViewDataset, index: i
         outcome["iou"] = measure_iou(occupied, labels)
         encoded = time.perf_counter()
         mesh = reconstruct_field(
-            view, calibration, settings.resolution, largest_component=settings.largest_component, colour=False
+            view, calibration, settings.resolution, largest_component=settings.largest_component, colour=coloured
         )
     except (FieldError, NoSurfaceError) as error:
         outcome["failure"] = str(error)
@@ -233,7 +247,11 @@ def measure_view(source: _Source, run: LoadedRun, dataset: ViewDataset, index: i
             points=settings.points, seed=settings.seed, key=view_key(ref), device=source.device,
         )  # fmt: skip
         try:
-            outcome["scores"] = {metric.name: metric.measure(pair) for metric in choose_metrics(settings.metrics)}
+            if coloured:
+                share_true_colours(pair, mesh, item, calibration)
+            outcome["scores"] = measure_pair(
+                pair, settings.protocol, settings.metrics, settings.align, depth=calibration[2, :3]
+            )
         except (ClosestError, MetricError) as error:
             outcome["failure"] = str(error)
         measured = time.perf_counter()
@@ -259,8 +277,13 @@ def _open_source(source: _Source) -> tuple[LoadedRun, ViewDataset]:
 
 def _open_dataset(shards: Path, run: LoadedRun, settings: EvaluationSettings) -> ViewDataset:
     size = run.settings.get("image_size")
+    colours = 0
+    if asks_for_colour(settings.metrics):
+        if run.texture is None or settings.align != "none":
+            raise SettingsError("metrics of colour need a texture network, and no alignment")
+        colours = min(COLOUR_POINTS, int(read_index(shards).settings["colour_points"]))
     return ViewDataset(
-        shards, settings.split, points=settings.iou_points, colour_points=0, image_size=size, seed=settings.seed
+        shards, settings.split, points=settings.iou_points, colour_points=colours, image_size=size, seed=settings.seed
     )
 
 
@@ -280,26 +303,11 @@ def _one_thread() -> Iterator[None]:
         torch.set_num_threads(threads)
 
 
-def _resume(folder: Path, fingerprint: dict[str, Any]) -> dict[str, ViewScores]:
-    path = folder / "settings.json"
-    if not path.is_file() or read_json(path) != fingerprint:
-        return {}
-    return read_records(folder / RECORDS)
-
-
-def _prepare_folder(source: _Source, fingerprint: dict[str, Any], done: dict[str, ViewScores]) -> None:
+def _write_baseline(source: _Source) -> None:
     source.folder.mkdir(parents=True, exist_ok=True)
-    if not done:
-        _baseline.cache_clear()
-        baseline = train_baseline(source.shards, points=source.settings.iou_points, seed=source.settings.seed)
-        path = source.folder / "baseline.npz"
-        path.unlink(missing_ok=True)
-        if baseline is not None:
-            save_baseline(path, baseline)
-    # Records first: after a crash between the two, old settings must not vouch for an empty file, nor new for old ones.
-    rewrite_records(source.folder / RECORDS, _ordered(done))
-    write_json(source.folder / "settings.json", fingerprint)
-
-
-def _ordered(records: dict[str, ViewScores]) -> Iterable[ViewScores]:
-    return (records[key] for key in sorted(records))
+    _baseline.cache_clear()
+    baseline = train_baseline(source.shards, points=source.settings.iou_points, seed=source.settings.seed)
+    path = source.folder / "baseline.npz"
+    path.unlink(missing_ok=True)
+    if baseline is not None:
+        save_baseline(path, baseline)

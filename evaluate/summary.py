@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from ..models.storage import write_json
-from .metrics import METRICS, Metric
+from .metrics import Metric
+from .protocols import Protocol, find_protocol
 from .records import ViewScores
 
 
@@ -51,7 +52,17 @@ class EvaluationResult:
     @property
     def metrics(self) -> tuple[Metric, ...]:
         """Those measured."""
-        return tuple(METRICS[name] for name in self.settings["metrics"])
+        return tuple(self.protocol.find(name) for name in self.settings["metrics"])
+
+    @property
+    def protocol(self) -> Protocol:
+        """How it was measured."""
+        return find_protocol(self.settings["settings"].get("protocol", "mpc"))
+
+    @property
+    def has_iou(self) -> bool:
+        """Whether a network was asked for occupancy; meshes alone have none."""
+        return any(record.iou is not None or record.baseline_iou is not None for record in self.records)
 
     @property
     def failed(self) -> tuple[ViewScores, ...]:
@@ -79,7 +90,7 @@ class EvaluationResult:
     def ranked(self, metric: str) -> list[ViewScores]:
         """Measured views, worst first."""
         measured = [record for record in self.records if metric in record.scores]
-        sign = 1.0 if METRICS[metric].greater_is_better else -1.0
+        sign = 1.0 if self.protocol.find(metric).greater_is_better else -1.0
         return sorted(measured, key=lambda record: sign * record.scores[metric].value)
 
 
@@ -105,7 +116,8 @@ def summarise(name: str, records: Sequence[ViewScores], metrics: Iterable[Metric
 def format_table(result: EvaluationResult, *, views: bool = True) -> str:
     """The table for the screen: per view (if `views`), per subject, mean and worst, with units and what they mean."""
     metrics = result.metrics
-    head = ["", *(f"{metric.name} [{metric.unit}]" for metric in metrics), "IoU", "IoU of mean occupancy"]
+    ious_head = ["IoU", "IoU of mean occupancy"] if result.has_iou else []
+    head = ["", *(f"{metric.name} [{metric.unit}]" for metric in metrics), *ious_head]
     body: list[list[str] | None] = []
     if views:
         body += [_view_row(record, metrics) for record in result.records] + [None]
@@ -122,14 +134,18 @@ def format_table(result: EvaluationResult, *, views: bool = True) -> str:
     body.append(["worst", *values, _number(min(ious, default=None), 3), ""])
     if worst and worst[0] is not None:
         body.append([f"  ({metrics[0].name}: {worst[0].key})", *[""] * (len(metrics) + 2)])
+    body = [None if row is None else row[: len(head)] for row in body]
     widths = [max(len(row[column]) for row in [head, *filter(None, body)]) for column in range(len(head))]
     rule = "  ".join("-" * width for width in widths)
     lines = [_line(head, widths), rule, *(rule if row is None else _line(row, widths) for row in body), ""]
     lines += [f"{metric.name}: {metric.summary}" for metric in metrics]
-    lines.append(
-        f"IoU: of the network's answers at {result.settings['settings']['iou_points']} points of each view's pool, "
-        "beside predicting the training set's mean occupancy."
-    )
+    if result.has_iou:
+        lines.append(
+            f"IoU: of the network's answers at {result.settings['settings']['iou_points']} points of each view's pool, "
+            "beside predicting the training set's mean occupancy."
+        )
+    if result.protocol.recipe is not None:
+        lines += [f"protocol {result.protocol.name}: {result.protocol.summary}.", *result.protocol.quirks]
     if result.failed:
         lines.append(
             f"{len(result.failed)} of {len(result.records)} views FAILED and are in no mean above: "
@@ -167,6 +183,13 @@ def write_result(result: EvaluationResult) -> None:
             writer.writerow([*row, iou, baseline, record.evaluations, record.failure])
 
 
+def short(value: float | None, digits: int = 3) -> str:
+    """That many decimals, or three digits where those would say nothing (metres squared); "-" for none."""
+    if value is None:
+        return "-"
+    return f"{value:.{digits}f}" if value == 0 or abs(value) >= 10 ** (1 - digits) else f"{value:.3g}"
+
+
 def _view_row(record: ViewScores, metrics: Sequence[Metric]) -> list[str]:
     if record.failure:
         cells = ["failed"] * len(metrics)
@@ -182,7 +205,7 @@ def _summary_row(summary: Summary, metrics: Sequence[Metric]) -> list[str]:
 
 
 def _number(value: float | None, digits: int, before: str = "") -> str:
-    return "-" if value is None else f"{before}{value:.{digits}f}"
+    return "-" if value is None else before + short(value, digits)
 
 
 def _line(cells: Sequence[str], widths: Sequence[int]) -> str:

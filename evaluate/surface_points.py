@@ -39,8 +39,9 @@ def sample_surface(
     positions, triangles = np.asarray(vertices, np.float64), np.asarray(faces)
     if not len(triangles):
         raise MetricError("the mesh has no faces")
-    a, b, c = positions[triangles[:, 0]], positions[triangles[:, 1]], positions[triangles[:, 2]]
-    areas = np.linalg.norm(np.cross(b - a, c - a), axis=1)
+    a, b, c = (positions[triangles[:, corner]] for corner in range(3))
+    (ux, uy, uz), (vx, vy, vz) = (b - a).T, (c - a).T
+    areas = np.sqrt((uy * vz - uz * vy) ** 2 + (uz * vx - ux * vz) ** 2 + (ux * vy - uy * vx) ** 2)
     total = float(areas.sum())
     if not np.isfinite(total):
         raise MetricError("the mesh has coordinates that are not finite (NaN or infinite)")

@@ -11,6 +11,39 @@ WIDTH, HEIGHT = 460, 250
 LEFT, RIGHT, TOP, BOTTOM = 58, 14, 30, 40
 COLOURS = ("#2a6fb0", "#c8553d", "#3c8d5a", "#8b5fbf", "#b08a2a")
 
+NOTHING = '<text class="note" x="230" y="130" text-anchor="middle">nothing was recorded</text>'
+
+
+@dataclass(frozen=True)
+class Plot:
+    """The ranges of the axes, and where a point (x, y) lies in the drawing."""
+
+    x_low: float
+    x_high: float
+    y_low: float
+    y_high: float
+
+    def place(self, x: float, y: float) -> tuple[float, float]:
+        """Across and down."""
+        across = LEFT + (x - self.x_low) / (self.x_high - self.x_low) * (WIDTH - LEFT - RIGHT)
+        return across, HEIGHT - BOTTOM - (y - self.y_low) / (self.y_high - self.y_low) * (HEIGHT - TOP - BOTTOM)
+
+    def grid(self, ticks: Sequence[float]) -> str:
+        """Lines across, with their values."""
+        return "".join(
+            f'<line class="grid" x1="{LEFT}" x2="{WIDTH - RIGHT}" y1="{y:.1f}" y2="{y:.1f}"/>'
+            f'<text class="tick" x="{LEFT - 6}" y="{y + 4:.1f}" text-anchor="end">{number(tick)}</text>'
+            for tick, y in ((tick, self.place(self.x_low, tick)[1]) for tick in ticks)
+        )
+
+    def x_ticks(self, ticks: Sequence[float]) -> str:
+        """Values below the drawing."""
+        return "".join(
+            f'<text class="tick" x="{self.place(tick, self.y_low)[0]:.1f}" y="{HEIGHT - BOTTOM + 16}" '
+            f'text-anchor="middle">{number(tick)}</text>'
+            for tick in ticks
+        )
+
 
 @dataclass(frozen=True)
 class Series:
@@ -44,36 +77,29 @@ def line_chart(
     if logarithmic and everything and max(y for _, y in everything) < 10 * min(y for _, y in everything):
         logarithmic, zero = False, True  # within a decade, powers of ten tell nothing
     if not everything:
-        return _frame(title, '<text class="note" x="230" y="130" text-anchor="middle">nothing was recorded</text>')
+        return frame(title, NOTHING)
     transform = math.log10 if logarithmic else float
     ys = [transform(y) for _, y in everything] + ([0.0] if zero and not logarithmic else [])
     x_low, x_high = _range([x for x, _ in everything])
     y_ticks = _power_ticks(min(ys), max(ys)) if logarithmic else ticks(min(ys), max(ys))
     y_low, y_high = _range([*ys, *y_ticks])
 
-    def place(x: float, y: float) -> tuple[float, float]:
-        across = LEFT + (x - x_low) / (x_high - x_low) * (WIDTH - LEFT - RIGHT)
-        return across, HEIGHT - BOTTOM - (transform(y) - y_low) / (y_high - y_low) * (HEIGHT - TOP - BOTTOM)
-
+    plot = Plot(x_low, x_high, y_low, y_high)
     parts = []
     for tick in y_ticks:
-        y = HEIGHT - BOTTOM - (tick - y_low) / (y_high - y_low) * (HEIGHT - TOP - BOTTOM)
+        y = plot.place(x_low, tick)[1]
         parts.append(f'<line class="grid" x1="{LEFT}" x2="{WIDTH - RIGHT}" y1="{y:.1f}" y2="{y:.1f}"/>')
         label = number(10**tick if logarithmic else tick)
         parts.append(f'<text class="tick" x="{LEFT - 6}" y="{y + 4:.1f}" text-anchor="end">{label}</text>')
-    for tick in (tick for tick in ticks(x_low, x_high) if x_low <= tick <= x_high):
-        x = LEFT + (tick - x_low) / (x_high - x_low) * (WIDTH - LEFT - RIGHT)
-        parts.append(
-            f'<text class="tick" x="{x:.1f}" y="{HEIGHT - BOTTOM + 16}" text-anchor="middle">{number(tick)}</text>'
-        )
+    parts.append(plot.x_ticks([tick for tick in ticks(x_low, x_high) if x_low <= tick <= x_high]))
     for index, line in enumerate(kept):
-        colour, spots = COLOURS[index % len(COLOURS)], [place(x, y) for x, y in _thin(line.points)]
+        colour, spots = COLOURS[index % len(COLOURS)], [plot.place(x, transform(y)) for x, y in _thin(line.points)]
         path = " ".join(f"{x:.1f},{y:.1f}" for x, y in spots)
         parts.append(f'<polyline fill="none" stroke="{colour}" stroke-width="1.6" points="{path}"/>')
         if line.marked or len(spots) == 1:
             parts += [f'<circle cx="{x:.1f}" cy="{y:.1f}" r="2.6" fill="{colour}"/>' for x, y in spots]
-    parts.append(_labels(x_label, y_label))
-    return _frame(title, "".join(parts), [line.name for line in kept])
+    parts.append(labels(x_label, y_label))
+    return frame(title, "".join(parts), [line.name for line in kept])
 
 
 def bar_chart(
@@ -82,7 +108,7 @@ def bar_chart(
     """An SVG with a group of bars for each name (one or two lines); a bar of a group for each entry of `groups`."""
     values = [value for bars in groups.values() for value in bars]
     if not values:
-        return _frame(title, '<text class="note" x="230" y="130" text-anchor="middle">nothing was recorded</text>')
+        return frame(title, NOTHING)
     y_ticks = ticks(0.0, max(*values, 1e-9) if len(values) > 1 else max(values[0], 1e-9))
     top = max(y_ticks[-1], max(values))
     parts = []
@@ -104,8 +130,8 @@ def bar_chart(
         for row, text in enumerate(name.split("\n")):
             place = f'x="{start + slot * 0.4:.1f}" y="{HEIGHT - BOTTOM + 12 + 10 * row}"'
             parts.append(f'<text class="tick small" {place} text-anchor="middle">{escape(text)}</text>')
-    parts.append(_labels(x_label, y_label))
-    return _frame(title, "".join(parts), list(groups) if len(groups) > 1 else [])
+    parts.append(labels(x_label, y_label))
+    return frame(title, "".join(parts), list(groups) if len(groups) > 1 else [])
 
 
 def ticks(low: float, high: float, wanted: int = 5) -> list[float]:
@@ -144,7 +170,7 @@ def _thin(points: Sequence[tuple[float, float]], most: int = 300) -> list[tuple[
     return [(sum(x for x, _ in group) / len(group), sum(y for _, y in group) / len(group)) for group in groups]
 
 
-def _labels(x_label: str, y_label: str) -> str:
+def labels(x_label: str, y_label: str) -> str:
     middle = (HEIGHT - BOTTOM + TOP) / 2
     return (
         f'<text class="label" x="{(WIDTH + LEFT - RIGHT) / 2:.0f}" y="{HEIGHT - 6}" text-anchor="middle">'
@@ -154,7 +180,7 @@ def _labels(x_label: str, y_label: str) -> str:
     )
 
 
-def _frame(title: str, body: str, legend: Sequence[str] = ()) -> str:
+def frame(title: str, body: str, legend: Sequence[str] = ()) -> str:
     entries = "".join(
         f'<span><i style="background:{COLOURS[index % len(COLOURS)]}"></i>{escape(name)}</span>'
         for index, name in enumerate(legend)

@@ -1,104 +1,282 @@
 """Warp kernels of closest.py. Imports Warp: import inside functions only."""
 
 # mypy: ignore-errors
+# ruff: noqa: UP018  (to Warp a bare True is a constant, bool(True) a variable)
 import warp as wp
 
 # Warp compiles these functions itself; mypy cannot follow its types. No
 # "from __future__ import annotations" here either: Warp
 # reads the annotations as objects.
 
+# Boxes a node, triangles a leaf, and triangles of a first guess.
+CHILDREN = wp.constant(2)
+LEAF = wp.constant(2)
+GUESSES = wp.constant(4)
+# Thinner triangles (squared height over the longest edge, in its squares) are the segments they look like.
+FLAT = wp.constant(wp.float64(1.0e-22))
+
 
 @wp.func
-def squared_to_segment(p: wp.vec3d, a: wp.vec3d, b: wp.vec3d) -> wp.float64:
-    edge = b - a
+def spread_bits(value: wp.uint32) -> wp.uint32:
+    code = value
+    code = (code | (code << wp.uint32(16))) & wp.uint32(0x030000FF)
+    code = (code | (code << wp.uint32(8))) & wp.uint32(0x0300F00F)
+    code = (code | (code << wp.uint32(4))) & wp.uint32(0x030C30C3)
+    return (code | (code << wp.uint32(2))) & wp.uint32(0x09249249)
+
+
+@wp.func
+def place_on_curve(point: wp.vec3) -> wp.int32:
+    """30 bits: where a point of [-1, 1]^3 lies on Hilbert's curve (Skilling, "Programming the Hilbert curve", 2004)."""
+    x = wp.uint32(wp.clamp((point[0] + 1.0) * 512.0, 0.0, 1023.0))
+    y = wp.uint32(wp.clamp((point[1] + 1.0) * 512.0, 0.0, 1023.0))
+    z = wp.uint32(wp.clamp((point[2] + 1.0) * 512.0, 0.0, 1023.0))
+    bit = wp.uint32(512)
+    while bit > wp.uint32(1):
+        below = bit - wp.uint32(1)
+        if (x & bit) != wp.uint32(0):
+            x = x ^ below
+        if (y & bit) != wp.uint32(0):
+            x = x ^ below
+        else:
+            swap = (x ^ y) & below
+            x = x ^ swap
+            y = y ^ swap
+        if (z & bit) != wp.uint32(0):
+            x = x ^ below
+        else:
+            swap = (x ^ z) & below
+            x = x ^ swap
+            z = z ^ swap
+        bit = bit >> wp.uint32(1)
+    y = y ^ x
+    z = z ^ y
+    turn = wp.uint32(0)
+    bit = wp.uint32(512)
+    while bit > wp.uint32(1):
+        if (z & bit) != wp.uint32(0):
+            turn = turn ^ (bit - wp.uint32(1))
+        bit = bit >> wp.uint32(1)
+    x = spread_bits(x ^ turn)
+    y = spread_bits(y ^ turn)
+    return wp.int32((x << wp.uint32(2)) | (y << wp.uint32(1)) | spread_bits(z ^ turn))
+
+
+@wp.kernel(enable_backward=False)
+def order_triangles(
+    vertices: wp.array(dtype=wp.vec3d),
+    faces: wp.array(dtype=wp.vec3i),
+    large: wp.float32,
+    keys: wp.array(dtype=wp.int32),
+    order: wp.array(dtype=wp.int32),
+):
+    """A place on a space-filling curve for each triangle; large ones go to the end, where they swell no others' box."""
+    index = wp.tid()
+    face = faces[index]
+    a = wp.vec3(vertices[face[0]])
+    b = wp.vec3(vertices[face[1]])
+    c = wp.vec3(vertices[face[2]])
+    low = wp.min(wp.min(a, b), c)
+    high = wp.max(wp.max(a, b), c)
+    key = place_on_curve(0.5 * (low + high))
+    size = high - low
+    if wp.max(wp.max(size[0], size[1]), size[2]) > large:
+        key = key | (1 << 30)
+    keys[index] = key
+    order[index] = index
+
+
+@wp.kernel(enable_backward=False)
+def order_points(points: wp.array(dtype=wp.vec3d), keys: wp.array(dtype=wp.int32), order: wp.array(dtype=wp.int32)):
+    index = wp.tid()
+    keys[index] = place_on_curve(wp.vec3(points[index]))
+    order[index] = index
+
+
+@wp.kernel(enable_backward=False)
+def box_leaves(
+    vertices: wp.array(dtype=wp.vec3d),
+    faces: wp.array(dtype=wp.vec3i),
+    order: wp.array(dtype=wp.int32),
+    margin: wp.float32,
+    corners: wp.array(dtype=wp.vec3d),
+    lows: wp.array(dtype=wp.vec3),
+    highs: wp.array(dtype=wp.vec3),
+):
+    """Copy the corners of LEAF triangles in their order, and box them."""
+    leaf = wp.tid()
+    low = wp.vec3(1.0e30)
+    high = wp.vec3(-1.0e30)
+    for place in range(leaf * LEAF, wp.min((leaf + 1) * LEAF, faces.shape[0])):
+        face = faces[order[place]]
+        for corner in range(3):
+            vertex = vertices[face[corner]]
+            corners[3 * place + corner] = vertex
+            low = wp.min(low, wp.vec3(vertex))
+            high = wp.max(high, wp.vec3(vertex))
+    reach = wp.vec3(margin)  # what rounding to float32 may have cut off
+    lows[leaf] = low - reach
+    highs[leaf] = high + reach
+
+
+@wp.kernel(enable_backward=False)
+def box_nodes(
+    children: wp.int32,
+    child_count: wp.int32,
+    first: wp.int32,
+    lows: wp.array(dtype=wp.vec3),
+    highs: wp.array(dtype=wp.vec3),
+):
+    node = wp.tid()
+    low = wp.vec3(1.0e30)
+    high = wp.vec3(-1.0e30)
+    for child in range(node * CHILDREN, wp.min((node + 1) * CHILDREN, child_count)):
+        low = wp.min(low, lows[children + child])
+        high = wp.max(high, highs[children + child])
+    lows[first + node] = low
+    highs[first + node] = high
+
+
+@wp.func
+def squared_to_box(p: wp.vec3, low: wp.vec3, high: wp.vec3) -> wp.float32:
+    x = wp.max(wp.max(low[0] - p[0], p[0] - high[0]), 0.0)
+    y = wp.max(wp.max(low[1] - p[1], p[1] - high[1]), 0.0)
+    z = wp.max(wp.max(low[2] - p[2], p[2] - high[2]), 0.0)
+    return x * x + y * y + z * z
+
+
+@wp.func
+def on_segment(offset: wp.vec3d, start: wp.vec3d, edge: wp.vec3d) -> wp.vec3d:
+    """The nearest point of a segment, for a point at an offset from its start."""
     squared = wp.dot(edge, edge)
     along = wp.float64(0.0)
     if squared > wp.float64(0.0):
-        along = wp.clamp(wp.dot(p - a, edge) / squared, wp.float64(0.0), wp.float64(1.0))
-    gap = p - (a + along * edge)
-    return wp.dot(gap, gap)
+        along = wp.clamp(wp.dot(offset, edge) / squared, wp.float64(0.0), wp.float64(1.0))
+    return start + along * edge
 
 
 @wp.func
-def squared_to_triangle(p: wp.vec3d, a: wp.vec3d, b: wp.vec3d, c: wp.vec3d) -> wp.float64:
-    best = wp.min(squared_to_segment(p, a, b), wp.min(squared_to_segment(p, b, c), squared_to_segment(p, c, a)))
-    normal = wp.cross(b - a, c - a)
+def on_triangle(p: wp.vec3d, a: wp.vec3d, b: wp.vec3d, c: wp.vec3d, within: wp.float64) -> wp.vec3d:
+    """The nearest point of a triangle; some point of its plane where none lies within a squared distance.
+
+    That is the foot on the plane where it lies within the triangle, else a point of one of the edges that p is beyond.
+    """
+    zero = wp.float64(0.0)
+    first = b - a
+    second = c - a
+    offset = p - a
+    normal = wp.cross(first, second)
     squared = wp.dot(normal, normal)
-    if squared > wp.float64(0.0):
-        u = wp.dot(wp.cross(p - a, c - a), normal) / squared
-        v = wp.dot(wp.cross(b - a, p - a), normal) / squared
-        if u >= wp.float64(0.0) and v >= wp.float64(0.0) and u + v <= wp.float64(1.0):
-            height = wp.dot(p - a, normal)
-            best = wp.min(best, height * height / squared)
+    longest = wp.max(wp.dot(first, first), wp.dot(second, second))
+    beyond_ab = bool(True)
+    beyond_bc = bool(True)
+    beyond_ca = bool(True)
+    if squared > FLAT * longest * longest:
+        height = wp.dot(offset, normal)
+        foot = p - (height / squared) * normal
+        if height * height > within * squared * wp.float64(1.0000001):
+            return foot
+        u = wp.dot(wp.cross(offset, second), normal)
+        v = wp.dot(wp.cross(first, offset), normal)
+        beyond_ab = v < zero
+        beyond_bc = u + v > squared
+        beyond_ca = u < zero
+        if not (beyond_ab or beyond_bc or beyond_ca):
+            return foot
+    best = a
+    gap = wp.float64(1.0e300)
+    if beyond_ab:
+        best = on_segment(offset, a, first)
+        gap = wp.length_sq(p - best)
+    if beyond_bc:
+        other = on_segment(p - b, b, c - b)
+        nearer = wp.length_sq(p - other)
+        if nearer < gap:
+            best = other
+            gap = nearer
+    if beyond_ca:
+        other = on_segment(offset, a, second)
+        if wp.length_sq(p - other) < gap:
+            best = other
     return best
 
 
 @wp.kernel(enable_backward=False)
-def nearest_face(
-    mesh: wp.uint64,
-    points: wp.array(dtype=wp.vec3),
-    reach: wp.float32,
-    faces: wp.array(dtype=wp.int32),
-    claimed: wp.array(dtype=wp.float32),
-):
-    index = wp.tid()
-    found = wp.mesh_query_point_no_sign(mesh, points[index], reach)
-    faces[index] = wp.where(found.result, found.face, -1)
-    claimed[index] = wp.float32(0.0)
-    if found.result:
-        claimed[index] = wp.length(wp.mesh_eval_position(mesh, found.face, found.u, found.v) - points[index])
-
-
-@wp.kernel(enable_backward=False)
-def undercut(
-    mesh: wp.uint64,
+def closest(
+    lows: wp.array(dtype=wp.vec3),
+    highs: wp.array(dtype=wp.vec3),
+    firsts: wp.array(dtype=wp.int32),
+    counts: wp.array(dtype=wp.int32),
     corners: wp.array(dtype=wp.vec3d),
     face_of: wp.array(dtype=wp.int32),
+    keys: wp.array(dtype=wp.int32),
     points: wp.array(dtype=wp.vec3d),
-    distances: wp.array(dtype=wp.float64),
-    slack: wp.float32,
+    asked: wp.array(dtype=wp.int32),
+    start: wp.int32,
     faces: wp.array(dtype=wp.int32),
+    feet: wp.array(dtype=wp.vec3d),
+    squares: wp.array(dtype=wp.float64),
 ):
-    index = wp.tid()
-    point = points[index]
-    centre = wp.vec3(wp.float32(point[0]), wp.float32(point[1]), wp.float32(point[2]))
-    radius = wp.float32(distances[index]) + slack
-    reach = wp.vec3(radius, radius, radius)
-    best = distances[index] * distances[index]
-    query = wp.mesh_query_aabb(mesh, centre - reach, centre + reach)
-    piece = wp.int32(0)
-    while wp.mesh_query_aabb_next(query, piece):
-        face = face_of[piece]
-        squared = squared_to_triangle(point, corners[3 * face], corners[3 * face + 1], corners[3 * face + 2])
+    row = asked[start + wp.tid()]
+    p = points[row]
+    rough = wp.vec3(p)
+    slack = 4.0e-7 * (1.0 + wp.max(wp.max(wp.abs(rough[0]), wp.abs(rough[1])), wp.abs(rough[2])))
+    top = firsts.shape[0] - 1
+    best = wp.float64(1.0e300)
+    place = wp.int32(0)
+    # A first guess: the triangles that lie around the point on the curve.
+    middle = wp.lower_bound(keys, place_on_curve(rough))
+    begin = wp.max(wp.min(middle, face_of.shape[0]) - GUESSES / 2, 0)
+    for triangle in range(begin, wp.min(begin + GUESSES, face_of.shape[0])):
+        corner = 3 * triangle
+        foot = on_triangle(p, corners[corner], corners[corner + 1], corners[corner + 2], best)
+        squared = wp.length_sq(p - foot)
         if squared < best:
             best = squared
-            faces[index] = face
-
-
-@wp.kernel(enable_backward=False)
-def undercut_needles(
-    tree: wp.uint64,
-    corners: wp.array(dtype=wp.vec3d),
-    face_of: wp.array(dtype=wp.int32),
-    points: wp.array(dtype=wp.vec3d),
-    distances: wp.array(dtype=wp.float64),
-    slack: wp.float32,
-    faces: wp.array(dtype=wp.int32),
-):
-    index = wp.tid()
-    point = points[index]
-    centre = wp.vec3(wp.float32(point[0]), wp.float32(point[1]), wp.float32(point[2]))
-    radius = wp.float32(distances[index]) + slack
-    reach = wp.vec3(radius, radius, radius)
-    best = distances[index] * distances[index]
-    query = wp.bvh_query_aabb(tree, centre - reach, centre + reach)
-    piece = wp.int32(0)
-    last = wp.int32(-1)
-    while wp.bvh_query_next(query, piece):
-        face = face_of[piece]
-        if face != last:
-            last = face
-            squared = squared_to_triangle(point, corners[3 * face], corners[3 * face + 1], corners[3 * face + 2])
-            if squared < best:
-                best = squared
-                faces[index] = face
+            place = triangle
+    reach = wp.float32(wp.sqrt(best)) * 1.000001 + slack
+    limit = reach * reach
+    # The tree is implicit (node n has the children 2n and 2n + 1 one height below), the way back a bit a height: set
+    # where the other child of the node above is still to be seen.
+    trail = wp.int32(0)
+    node = wp.int32(0)
+    height = top
+    while height <= top:
+        descended = bool(False)
+        if height > 0:
+            left = 2 * node
+            right = wp.min(left + 1, counts[height - 1] - 1)
+            box = firsts[height - 1]
+            left_gap = squared_to_box(rough, lows[box + left], highs[box + left])
+            right_gap = squared_to_box(rough, lows[box + right], highs[box + right])
+            if wp.min(left_gap, right_gap) <= limit:
+                descended = True
+                height -= 1
+                node = wp.where(right_gap < left_gap, right, left)
+                if left != right and wp.max(left_gap, right_gap) <= limit:
+                    trail = trail | (1 << height)
+        else:
+            for triangle in range(node * LEAF, wp.min((node + 1) * LEAF, face_of.shape[0])):
+                corner = 3 * triangle
+                foot = on_triangle(p, corners[corner], corners[corner + 1], corners[corner + 2], best)
+                squared = wp.length_sq(p - foot)
+                if squared < best:
+                    best = squared
+                    place = triangle
+            reach = wp.float32(wp.sqrt(best)) * 1.000001 + slack
+            limit = reach * reach
+        while not descended:
+            while height < top and ((trail >> height) & 1) == 0:
+                node = node / 2
+                height += 1
+            if height >= top:
+                height = top + 1
+                descended = True
+            else:
+                trail = trail & ~(1 << height)
+                node = node + 1 - 2 * (node % 2)
+                box = firsts[height] + node
+                descended = squared_to_box(rough, lows[box], highs[box]) <= limit
+    faces[row] = face_of[place]
+    feet[row] = on_triangle(p, corners[3 * place], corners[3 * place + 1], corners[3 * place + 2], wp.float64(1.0e300))
+    squares[row] = best

@@ -13,6 +13,7 @@ import trimesh
 
 from mpc.datasets.build_renders import RenderSettings, render_models
 from mpc.datasets.build_shards import SampleSettings, sample_renders
+from mpc.datasets.torch_dataset import ViewDataset
 from mpc.evaluate import run as run_module
 from mpc.evaluate.baseline import mean_occupancy, train_baseline
 from mpc.evaluate.chamfer import measure_chamfer
@@ -266,6 +267,43 @@ def test_evaluation_end_to_end(world, monkeypatch):
     assert result.worst("p2s").scores["p2s"].value == max(r.scores["p2s"].value for r in result.records)
 
 
+def test_colours_of_a_run_against_its_pictures(world, monkeypatch):
+    options = {"resolution": 33, "views_per_scene": 1, "points": 500, "jobs": 1, "device": "cpu", "fresh": True}
+    names = ("colour_l1", "colour_psnr", "view_l1", "view_psnr", "view_ssim")
+    result = evaluate(world / "runs", world / "shards", metrics=names, **options)
+    assert not result.failed
+    for record in result.records:
+        assert 5 < record.scores["colour_l1"].value < 200  # an untrained texture network paints grey
+        assert 2 < record.scores["colour_psnr"].value < 40
+        assert 0 <= record.scores["view_ssim"].value < 1
+    with pytest.raises(SettingsError, match="no alignment"):
+        evaluate(world / "runs", world / "shards", metrics=names, align="z", **options)
+    white = np.full((20_000, 3), 255, np.uint8)
+    real = run_module.reconstruct_field
+
+    def paint(view, *arguments, **named):
+        mesh = real(view, *arguments, **named)
+        return dataclasses.replace(mesh, vertex_colours=white[: len(mesh.vertices)])
+
+    monkeypatch.setattr(run_module, "reconstruct_field", paint)
+    result = evaluate(world / "runs", world / "shards", metrics=("colour_l1",), **options)
+    dataset = ViewDataset(world / "shards", "test", points=0, colour_points=1000)
+    keys = [f"{view.scene_key}/{view.view_name}" for view in dataset.views]
+    for record in result.records:
+        colours = dataset[keys.index(record.key)]["colours"].double().numpy()
+        assert record.scores["colour_l1"].value == pytest.approx(255 * (1 - colours).mean(), rel=1e-6)
+
+
+def test_protocols_choose_their_views_and_points(world, monkeypatch):
+    pillar_run(monkeypatch, world)
+    result = evaluate(
+        world / "runs", world / "shards", protocol="pifuhd", align="z", resolution=33, jobs=1, device="cpu", fresh=True
+    )
+    assert len(result.records) == 8
+    assert [metric.name for metric in result.metrics] == ["chamfer", "p2s"]
+    assert "PIFuHD's evaluator" in format_table(result)
+
+
 def test_it_resumes_what_the_same_settings_measured(world, monkeypatch):
     pillar_run(monkeypatch, world)
     options = {"metrics": ("p2s",), "resolution": 33, "views_per_scene": 2, "points": 500, "jobs": 1, "device": "cpu"}
@@ -319,10 +357,10 @@ def test_the_report_has_every_section_and_fetches_nothing(world, monkeypatch):
     ).read_text()
     sections = re.findall(r'<section id="([^"]+)"', text)
     assert sections == [
-        "scores", "reconstructions", "worst-cases", "scores-by-direction-of-view", "training", "hard-example-mining",
-        "inputs", "settings",
+        "scores", "spread", "best-median-and-worst", "errors-in-three-dimensions", "worst-cases", "training",
+        "hard-example-mining", "inputs", "settings",
     ]  # fmt: skip
-    assert not re.search(r'(src|href)="(?!data:image/|#)|<script|<link|https?://|url\(|@import', text)
+    assert not re.search(r'(src|href)="(?!data:image/|#)|<script[^>]+src|<link|https?://|url\(|@import', text)
     assert text.count("data:image/jpeg;base64,") == 2 * 5 + 2 + 2
     assert "rebuilt: front, side, back" in text
     assert "&lt;b&gt;&amp;" in text

@@ -1,5 +1,6 @@
 """The report: every section, nothing fetched, text escaped; and the charts it is made of."""
 
+import base64
 import json
 import re
 import xml.etree.ElementTree as ElementTree
@@ -11,11 +12,13 @@ import pytest
 from mpc.evaluate import gallery
 from mpc.evaluate.pair import Score
 from mpc.evaluate.records import ViewScores
-from mpc.evaluate.report import _table, _tiles
 from mpc.evaluate.report_page import page, section
+from mpc.evaluate.report_sections import pick_examples, spread_charts, table, tiles
 from mpc.evaluate.summary import EvaluationResult, format_table
 from mpc.evaluate.svg import Series, bar_chart, line_chart, ticks
+from mpc.evaluate.svg_spread import histogram, strips
 from mpc.evaluate.training_log import mining_charts, read_log, training_charts
+from mpc.evaluate.viewer import ViewerModel, simplify, viewer
 from mpc.geometry.camera import OrthographicCamera
 from mpc.geometry.mesh import PosedMesh
 
@@ -39,7 +42,7 @@ class References(HTMLParser):
         self.references += [values[name] for name in ("src", "href", "data", "srcset", "action") if values.get(name)]
         if tag == "section":
             self.sections.append(values["id"])
-        if tag in ("script", "link", "iframe"):
+        if tag in ("link", "iframe"):
             self.references.append(f"<{tag}>")
         if tag not in self.VOID:
             self.open.append(tag)
@@ -95,12 +98,55 @@ def test_means_worst_and_failures(result):
 
 
 def test_html_escapes_and_fetches_nothing(result):
-    text = page("<run> & co", "it's", [section("Scores", _tiles(result) + _table(result), "a < b")])
+    text = page("<run> & co", "it's", [section("Scores", tiles(result) + table(result), "a < b")])
     assert_nothing_is_fetched(text)
     assert "<nobody>" not in text
     assert "&lt;nobody&gt;" in text
     assert "1 of 3" in text
     assert parse(text).sections == ["scores"]
+
+
+def test_spread_and_examples(result):
+    charts = spread_charts(result)
+    assert charts.count("<svg") == 6  # two metrics: all views, by subject, by yaw
+    assert_nothing_is_fetched(charts)
+    assert [(word, record.key) for word, record in pick_examples(result)] == [
+        ("best", "a/scan_0000/000"),
+        ("worst", "a/scan_0000/090"),
+    ]
+
+
+def test_a_histogram_counts_and_strips_mark_quartiles():
+    bars = svg_of(histogram("t", [0.1, 0.2, 0.3, 2.9], x_label="x", y_label="y", bins=3)).findall("rect")
+    assert [int(bar.find("title").text) for bar in bars] == [3, 0, 1]
+    assert float(bars[0].get("height")) == pytest.approx(3 * float(bars[2].get("height")), abs=0.2)
+    chart = svg_of(strips("t", {"a": [1.0, 2.0, 3.0], "b": []}, y_label="cm"))
+    assert len(chart.findall("circle")) == 3
+    box = chart.find("rect")
+    high, low = (float(spot.get("cy")) for spot in (chart.findall("circle")[2], chart.findall("circle")[0]))
+    assert float(box.get("y")) == pytest.approx(high + (low - high) / 4, abs=0.2)
+    assert float(box.get("height")) == pytest.approx((low - high) / 2, abs=0.2)
+    assert "nothing was recorded" in strips("t", {}, y_label="cm")
+
+
+def test_the_viewer_holds_the_meshes_and_simplifies_large_ones():
+    import trimesh
+
+    ball = trimesh.creation.icosphere(subdivisions=5)
+    mesh = PosedMesh(np.asarray(ball.vertices), np.asarray(ball.faces, np.int32))
+    colours = np.full((len(mesh.vertices), 3), [10, 200, 30], np.uint8)
+    vertices, faces, shown = simplify(mesh, colours, most=2000)
+    assert 500 < len(faces) <= 2000
+    assert np.abs(np.linalg.norm(vertices[faces], axis=2) - 1).max() < 0.02
+    assert (shown == [10, 200, 30]).all()
+    text = viewer([ViewerModel("<x>", ("a", "b"), (mesh, mesh), (colours, colours))], "")
+    assert_nothing_is_fetched(text)
+    content = json.loads(re.search(r'viewer-data">(.*?)</script>', text, re.DOTALL).group(1))
+    stored = np.frombuffer(base64.b64decode(content[0]["meshes"][1]["vertices"]), "<i2").reshape(-1, 3) / 32767
+    assert np.abs(stored - mesh.vertices).max() < 4e-5
+    stored_faces = np.frombuffer(base64.b64decode(content[0]["meshes"][1]["faces"]), "<u4").reshape(-1, 3)
+    assert np.array_equal(stored_faces, mesh.faces)
+    assert viewer([], "") == ""
 
 
 def svg_of(chart):

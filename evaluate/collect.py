@@ -1,0 +1,69 @@
+"""Measuring many units into a folder: resumed from what the same settings measured before, spread over processes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, TypeVar
+
+from ..datasets.units import run_units, worker_count
+from ..geometry.closest import compile_kernels
+from ..geometry.progress import Progress
+from ..models.storage import read_json, write_json
+from .records import RECORDS, ViewScores, append_record, read_records, rewrite_records
+
+Unit = TypeVar("Unit")
+
+
+def measured_before(folder: Path, fingerprint: Mapping[str, Any]) -> dict[str, ViewScores]:
+    """Records that lie in the folder, if everything they depend on was the same."""
+    path = folder / "settings.json"
+    if not path.is_file() or read_json(path) != fingerprint:
+        return {}
+    return read_records(folder / RECORDS)
+
+
+def begin_records(folder: Path, fingerprint: Mapping[str, Any], done: Mapping[str, ViewScores]) -> None:
+    """Leave in the folder `done` alone, and what the records to come depend on."""
+    folder.mkdir(parents=True, exist_ok=True)
+    # Records first: after a crash between the two, old settings must not vouch for an empty file, nor new for old ones.
+    rewrite_records(folder / RECORDS, (done[key] for key in sorted(done)))
+    write_json(folder / "settings.json", dict(fingerprint))
+
+
+def collect(
+    measure: Callable[[Unit], ViewScores],
+    units: Sequence[tuple[str, Unit]],
+    folder: Path,
+    done: dict[str, ViewScores],
+    *,
+    jobs: int,
+    backend: str,
+    device: str,
+    told: Progress,
+) -> tuple[ViewScores, ...]:
+    """Measure the units that are not in `done`, append each record as it comes, and return all in the units' order.
+
+    Args:
+        measure: top-level; catches what it records as a failure.
+        units: key and unit.
+        folder: prepared by `begin_records`.
+        done: by key; grows.
+        jobs: processes on the CPU, 0 one a core. On a GPU one process measures.
+        backend: of joblib.
+        device: "cpu" or a GPU's name.
+        told: of every unit.
+    """
+    waiting = [unit for key, unit in units if key not in done]
+    if len(waiting) < len(units):
+        told.message(f"{len(units) - len(waiting)} of {len(units)} views were measured before and are kept")
+    told.start("Evaluate", len(waiting))
+    workers = min(worker_count(jobs), max(1, len(waiting))) if device == "cpu" else 1
+    if workers > 1:
+        compile_kernels(device)  # here and once, rather than in every worker at the same time
+    for record in run_units(measure, waiting, jobs=workers, backend=backend):
+        append_record(folder / RECORDS, record)
+        done[record.key] = record
+        told.advance(1, f"{record.key} failed: {record.failure}" if record.failure else record.key)
+    told.finish()
+    return tuple(done[key] for key, _ in units)

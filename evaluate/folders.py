@@ -1,0 +1,265 @@
+"""Measure anybody's meshes: a folder of predictions against a folder of truths, matched by name, no network asked."""
+
+from __future__ import annotations
+
+import json
+import re
+import time
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ..datasets.readers.gltf import read_gltf
+from ..datasets.readers.obj import read_obj
+from ..datasets.readers.ply import read_ply
+from ..datasets.readers.stl import read_stl
+from ..datasets.renders import file_sha256
+from ..geometry.errors import InputError, MpcError, SettingsError
+from ..geometry.mesh import PosedMesh
+from ..geometry.progress import NoProgress, Progress
+from .align import ALIGNMENTS
+from .collect import begin_records, collect, measured_before
+from .measure import measure_pair
+from .pair import DEFAULT_POINTS, MeshPair
+from .protocols import find_protocol
+from .records import ViewScores
+from .summary import EvaluationResult, write_result
+
+SUFFIXES = (".obj", ".ply", ".stl", ".glb", ".gltf")
+UNITS_M = {"m": 1.0, "cm": 0.01, "mm": 0.001}
+# A person's greatest extent, in metres, children and stretched arms included.
+PERSON_M = (0.4, 3.0)
+FORMAT, VERSION = "mpc-evaluation", 1
+
+
+@dataclass(frozen=True, kw_only=True)
+class FolderSettings:
+    """What decides the numbers.
+
+    Attributes:
+        protocol, metrics, align: see evaluate/protocols.py, metrics.py and align.py.
+        points: drawn on each surface by the protocol "mpc".
+        unit: of the files' coordinates, "m", "cm" or "mm".
+        seed: of all points.
+    """
+
+    protocol: str
+    metrics: tuple[str, ...]
+    align: str
+    points: int
+    unit: str
+    seed: int
+
+
+@dataclass(frozen=True)
+class FilePair:
+    """A predicted file and the true one it is measured against; `predicted` is None where there is none."""
+
+    key: str
+    true_key: str
+    predicted: Path | None
+    true: Path
+
+
+def evaluate_folders(
+    predicted: Path,
+    true: Path,
+    out: Path,
+    *,
+    metrics: Sequence[str] | None = None,
+    protocol: str = "mpc",
+    align: str = "none",
+    points: int = DEFAULT_POINTS,
+    unit: str = "auto",
+    seed: int = 0,
+    jobs: int = 0,
+    backend: str = "loky",
+    device: str = "cpu",
+    fresh: bool = False,
+    progress: Progress | None = None,
+) -> EvaluationResult:
+    """Measure every predicted mesh against the true one of its name; the numbers do not depend on `jobs`.
+
+    Args:
+        predicted: folder of OBJ, PLY, STL, GLB or glTF files, searched recursively.
+        true: the same; see `match_files` for how they are matched.
+        out: receives records.jsonl, result.json, scores.csv and table.txt; what an interrupted call with the same
+            settings and files measured is kept.
+        metrics: names; None for the protocol's own.
+        protocol, align: see FolderSettings.
+        points: see FolderSettings.
+        unit: of the files' coordinates; "auto" tells from the size of the true meshes.
+        seed, jobs, backend, device, fresh, progress: as for `evaluate`.
+
+    Raises:
+        SettingsError: an unknown name or unit.
+        InputError: no meshes, or no two of one name.
+    """
+    told = progress if progress is not None else NoProgress()
+    if align not in ALIGNMENTS:
+        raise SettingsError(f"unknown alignment {align!r}; there are {', '.join(ALIGNMENTS)}")
+    chosen = find_protocol(protocol).choose(metrics)
+    pairs, left = match_files(find_meshes(predicted), find_meshes(true), predicted, true)
+    for key in left:
+        told.message(f"notice: {predicted / key}: no true mesh of that name; left out")
+    if unit == "auto":
+        unit = guess_unit([pair.true for pair in pairs])
+        told.message(f"coordinates are taken to be in {unit} (--unit m, cm or mm if they are not)")
+    elif unit not in UNITS_M:
+        raise SettingsError(f"unknown unit {unit!r}; there are auto, {', '.join(UNITS_M)}")
+    settings = FolderSettings(
+        protocol=protocol, metrics=tuple(metric.name for metric in chosen), align=align, points=points, unit=unit,
+        seed=seed,
+    )  # fmt: skip
+    files = {
+        pair.key: [None if path is None else file_sha256(path) for path in (pair.predicted, pair.true)]
+        for pair in pairs
+    }
+    fingerprint = {
+        "format": FORMAT, "version": VERSION, "run": predicted.resolve().name, "truth": true.resolve().name,
+        "files": files, "settings": json.loads(json.dumps(asdict(settings))),
+        "metrics": {metric.name: metric.summary for metric in chosen},
+    }  # fmt: skip
+    done = {} if fresh else measured_before(out, fingerprint)
+    begin_records(out, fingerprint, done)
+    units = [(pair.key, (pair, settings, device)) for pair in pairs]
+    records = collect(_measure_unit, units, out, done, jobs=jobs, backend=backend, device=device, told=told)
+    result = EvaluationResult(folder=out, settings=fingerprint, records=records)
+    write_result(result)
+    return result
+
+
+def find_meshes(folder: Path) -> dict[str, Path]:
+    """Mesh files below a folder by name: the path without its suffix, or the subfolder's where it holds just one.
+
+    Raises:
+        InputError: there are none, or two of one name.
+    """
+    paths = sorted(path for path in folder.rglob("*") if path.suffix.lower() in SUFFIXES and path.is_file())
+    if not paths:
+        raise InputError(folder, f"holds no meshes ({', '.join(SUFFIXES)})")
+    in_folder: dict[Path, int] = {}
+    for path in paths:
+        in_folder[path.parent] = in_folder.get(path.parent, 0) + 1
+    found: dict[str, Path] = {}
+    for path in paths:
+        alone = path.parent != folder and in_folder[path.parent] == 1
+        key = (path.parent if alone else path.with_suffix("")).relative_to(folder).as_posix()
+        if key in found:
+            raise InputError(path, f"has the same name as {found[key]}")
+        found[key] = path
+    return found
+
+
+def match_files(
+    predicted: dict[str, Path], true: dict[str, Path], predicted_folder: Path, true_folder: Path
+) -> tuple[list[FilePair], list[str]]:
+    """Pairs by name, and the predictions without a truth.
+
+    A prediction belongs to the truth of the same name, else to the longest name that its own begins with, followed by
+    "/", "_", "-" or "." (so one person may have several: anna_000, anna_090). A truth without a prediction is a pair
+    too, and a failure.
+
+    Raises:
+        InputError: no two match.
+    """
+    pairs: list[FilePair] = []
+    left, met = [], set()
+    for key, path in predicted.items():
+        owners = [name for name in true if key == name or (key.startswith(name) and key[len(name)] in "/_-.")]
+        if not owners:
+            left.append(key)
+            continue
+        owner = max(owners, key=len)
+        met.add(owner)
+        pairs.append(FilePair(key, owner, path, true[owner]))
+    if not pairs:
+        raise InputError(
+            predicted_folder,
+            f"no mesh has the name of one in {true_folder} ({', '.join(list(predicted)[:3])} … and "
+            f"{', '.join(list(true)[:3])} …)",
+        )
+    pairs += [FilePair(name, name, None, path) for name, path in true.items() if name not in met]
+    return sorted(pairs, key=lambda pair: pair.key), left
+
+
+def read_surface(path: Path) -> PosedMesh:
+    """The mesh of a file as its coordinates stand, in no unit in particular.
+
+    Raises:
+        InputError: it cannot be read.
+    """
+    suffix = path.suffix.lower()
+    if suffix in (".glb", ".gltf"):
+        return read_gltf(path).mesh
+    if suffix == ".stl":
+        return read_stl(path).mesh
+    return (read_obj(path) if suffix == ".obj" else read_ply(path)).mesh
+
+
+def guess_unit(paths: Sequence[Path]) -> str:
+    """The unit in which the first of these meshes that can be read is as large as a person.
+
+    Raises:
+        SettingsError: none is.
+    """
+    for path in paths:
+        try:
+            extent = float(np.ptp(read_surface(path).bounds, axis=0).max())
+        except MpcError:
+            continue
+        for unit, metres in UNITS_M.items():
+            if PERSON_M[0] <= extent * metres <= PERSON_M[1]:
+                return unit
+        raise SettingsError(
+            f"{path}: {extent:g} units tall is no person in metres, centimetres or millimetres; say --unit m to "
+            "measure in the files' own unit"
+        )
+    raise InputError(paths[0], "no true mesh can be read")
+
+
+def _measure_unit(unit: tuple[FilePair, FolderSettings, str]) -> ViewScores:
+    pair, settings, device = unit
+    rest = pair.key[len(pair.true_key) :].strip("/_-.")
+    yaw = re.search(r"(\d+)$", rest)
+    outcome: dict[str, Any] = {"failure": "", "scores": {}}
+    begin = time.perf_counter()
+    try:
+        if pair.predicted is None:
+            raise InputError(pair.true, "has no prediction")
+        meshes = open_pair(pair, settings, device)
+        outcome["notes"] = {"true_height_m": float(np.ptp(np.asarray(meshes.true_vertices)[:, 1]))}
+        outcome["scores"] = measure_pair(meshes, settings.protocol, settings.metrics, settings.align)
+        outcome |= {
+            "vertices": len(np.asarray(meshes.predicted_vertices)),
+            "faces": len(np.asarray(meshes.predicted_faces)),
+        }
+    except SettingsError:
+        raise
+    except MpcError as error:
+        outcome["failure"] = str(error)
+    outcome["seconds"] = {"measure": time.perf_counter() - begin}
+    return ViewScores(
+        key=pair.key, scene=pair.true_key, subject=pair.true_key, view=rest, iou=None,
+        yaw_deg=float(yaw.group(1)) % 360 if yaw else 0.0, **outcome,
+    )  # fmt: skip
+
+
+def open_pair(pair: FilePair, settings: FolderSettings, device: str = "cpu") -> MeshPair:
+    """Both meshes of a pair in metres."""
+    assert pair.predicted is not None
+    predicted, true = _read_metres(pair.predicted, settings.unit), _read_metres(pair.true, settings.unit)
+    return MeshPair(
+        predicted.vertices, predicted.faces, true.vertices, true.faces, points=settings.points, seed=settings.seed,
+        key=pair.key, device=device, predicted_mesh=predicted, true_mesh=true,
+    )  # fmt: skip
+
+
+@lru_cache(maxsize=2)
+def _read_metres(path: Path, unit: str) -> PosedMesh:
+    mesh = read_surface(path)
+    return mesh if unit == "m" else mesh.with_vertices(mesh.vertices * UNITS_M[unit])

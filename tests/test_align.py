@@ -1,0 +1,66 @@
+"""Alignment finds the motion that was made, and no more freedom than was asked for."""
+
+import numpy as np
+import pytest
+import trimesh
+
+from mpc.evaluate.align import align
+from mpc.evaluate.measure import measure_pair
+from mpc.evaluate.pair import MeshPair
+from mpc.geometry.errors import SettingsError
+
+
+@pytest.fixture(scope="module")
+def body():
+    """Lopsided, so that every motion shows."""
+    parts = [trimesh.creation.icosphere(subdivisions=3, radius=0.2)]
+    parts[0].apply_scale([1, 3, 0.8])
+    for place, radius in (((0.25, 0.3, 0.1), 0.12), ((-0.15, -0.5, 0.05), 0.1), ((0, 0.7, 0.05), 0.13)):
+        ball = trimesh.creation.icosphere(subdivisions=2, radius=radius)
+        ball.apply_translation(place)
+        parts.append(ball)
+    return trimesh.util.concatenate(parts)
+
+
+def find(body, moved, how, **options):
+    rng = np.random.default_rng(0)
+    return align(moved.vertices, moved.faces, body.vertices, body.faces, how, rng=rng, device="cpu", **options)
+
+
+def motion(scale=1.0):
+    matrix = trimesh.transformations.rotation_matrix(0.04, [1, 2, 3])
+    matrix[:3, :3] *= scale
+    matrix[:3, 3] = [0.02, 0.01, -0.02]
+    return matrix
+
+
+@pytest.mark.parametrize(("how", "scale"), [("icp", 1.0), ("icp-scale", 1.03)])
+def test_the_motion_made_is_undone(body, how, scale):
+    moved = body.copy().apply_transform(motion(scale))
+    matrix = find(body, moved, how)
+    assert np.abs(trimesh.transform_points(moved.vertices, matrix) - body.vertices).max() < 1e-3
+
+
+def test_z_moves_along_the_depth_alone(body):
+    moved = body.copy().apply_translation([0.0, 0.0, 0.03])
+    matrix = find(body, moved, "z")
+    assert np.allclose(matrix[:3, :3], np.eye(3))
+    assert matrix[:3, 3] == pytest.approx([0, 0, -0.03], abs=5e-4)
+    sideways = body.copy().apply_translation([0.05, 0.0, 0.0])
+    matrix = find(body, sideways, "z", depth=(2.0, 0.0, 0.0))
+    assert matrix[:3, 3] == pytest.approx([-0.05, 0, 0], abs=5e-4)
+
+
+def test_icp_keeps_the_size(body):
+    matrix = find(body, body.copy().apply_scale(1.05), "icp")
+    assert np.linalg.det(matrix[:3, :3]) == pytest.approx(1.0)
+
+
+def test_measuring_after_alignment(body):
+    moved = body.copy().apply_transform(motion())
+    pair = MeshPair(moved.vertices, moved.faces, body.vertices, body.faces, points=3000, device="cpu")
+    before, after = (measure_pair(pair, alignment=how)["chamfer"].value for how in ("none", "icp"))
+    assert before > 0.5
+    assert after < 0.05
+    with pytest.raises(SettingsError, match="unknown alignment 'icq'; there are none, z, icp, icp-scale"):
+        measure_pair(pair, alignment="icq")

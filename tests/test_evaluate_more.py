@@ -1,0 +1,134 @@
+"""Volume, normal pictures, colours, sets of points: closed forms."""
+
+import numpy as np
+import pytest
+import torch
+import trimesh
+
+from mpc.evaluate import colour, normal_image
+from mpc.evaluate.chamfer import measure_chamfer
+from mpc.evaluate.colour import (
+    barycentric_of,
+    measure_colour_l1,
+    measure_colour_psnr,
+    measure_view_l1,
+    measure_view_psnr,
+    measure_view_ssim,
+    picture_l1,
+    picture_psnr,
+    picture_ssim,
+)
+from mpc.evaluate.metrics import find_metric
+from mpc.evaluate.normal_image import measure_normal_image, normal_image_error
+from mpc.evaluate.pair import MeshPair
+from mpc.evaluate.point_sets import measure_point_chamfer
+from mpc.evaluate.surface_points import MetricError
+from mpc.evaluate.volume import measure_volume_iou
+from mpc.geometry.mesh import PosedMesh
+
+
+def pair(predicted, true, points=20_000, **options):
+    return MeshPair(
+        predicted.vertices, predicted.faces, true.vertices, true.faces, points=points, device="cpu", **options
+    )
+
+
+def test_volume_of_overlapping_cubes():
+    cube = trimesh.creation.box((1, 1, 1))
+    shifted = cube.copy().apply_translation([0.25, 0, 0])
+    score = measure_volume_iou(pair(cube, shifted))
+    assert abs(score.value - 60.0) < 4 * score.standard_error
+    assert score.standard_error < 0.5
+    assert measure_volume_iou(pair(cube, cube)).value == 100.0
+    nested = trimesh.util.concatenate([cube, trimesh.creation.box((0.5, 0.5, 0.5))])
+    assert measure_volume_iou(pair(nested, cube)).value == 100.0  # a union of solids, not a parity
+    assert measure_volume_iou(pair(cube, cube.copy().apply_translation([3, 0, 0]))).value == 0.0
+
+
+def test_normals_in_pictures_of_a_cube(monkeypatch):
+    """Seen straight on, a cube fills (1.758 / 2)^2 of a picture; elsewhere, each of its pixels counts 1."""
+    monkeypatch.setattr(normal_image, "NORMAL_SIZE", 256)
+    cube = trimesh.creation.box((1, 1, 1))
+    assert measure_normal_image(pair(cube, cube)).value == 0.0
+    assert normal_image_error(np.zeros((2, 2, 3)), np.ones((2, 2, 3))) == 3.0
+    far = cube.copy().apply_translation([0, 50.0, 0])
+    share = (1.7578125 / 2) ** 2
+    flat = trimesh.Trimesh(cube.triangles.reshape(-1, 3), np.arange(36).reshape(-1, 3), process=False)
+    flat_far = trimesh.Trimesh(far.triangles.reshape(-1, 3), np.arange(36).reshape(-1, 3), process=False)
+    assert measure_normal_image(pair(flat_far, flat)).value == pytest.approx(share, rel=0.01)
+
+
+def test_point_sets():
+    first, second = np.array([[0.0, 0, 0], [1, 0, 0]]), np.array([[0.0, 3, 0]])
+    there, back = (3 + np.sqrt(10)) / 2, 3.0
+    assert measure_point_chamfer(first, second).value == pytest.approx((there + back) / 2)
+    assert measure_point_chamfer(first, second, squared=True, halved=False).value == pytest.approx(9.5 + 9)
+    with pytest.raises(MetricError):
+        measure_point_chamfer(first, np.zeros((0, 3)))
+    with pytest.raises(MetricError):
+        measure_point_chamfer(first, [[np.nan, 0, 0]])
+
+
+def test_tensors_are_as_good_as_arrays():
+    ball, larger = (trimesh.creation.icosphere(subdivisions=2, radius=radius) for radius in (0.5, 0.6))
+    tensors = [
+        torch.tensor(np.asarray(values), requires_grad=values.dtype.kind == "f")
+        for values in (ball.vertices, ball.faces, larger.vertices, larger.faces)
+    ]
+    assert measure_chamfer(MeshPair(*tensors, points=500, device="cpu")) == measure_chamfer(pair(ball, larger, 500))
+    assert measure_point_chamfer(tensors[0], tensors[2]) == measure_point_chamfer(ball.vertices, larger.vertices)
+
+
+def test_the_fscore_at_other_thresholds():
+    low = trimesh.Trimesh([[0, 0, 0], [1, 0, 0], [0, 1, 0]], [[0, 1, 2]], process=False)
+    high = low.copy().apply_translation([0, 0, 0.007])
+    values = [find_metric(f"fscore@{limit}").measure(pair(low, high, 200)).value for limit in ("0.5", "0.8")]
+    assert values == [0.0, 100.0]
+    assert "within 0.5 cm" in find_metric("fscore@0.5").direction
+
+
+def painted(ball, paint):
+    colours = np.full((len(ball.vertices), 4), [*paint, 255], np.uint8)
+    return PosedMesh(np.asarray(ball.vertices), np.asarray(ball.faces, np.int32), vertex_colours=colours)
+
+
+def test_colours_of_two_painted_balls(monkeypatch):
+    monkeypatch.setattr(colour, "VIEW_SIZE", 160)
+    ball = trimesh.creation.icosphere(subdivisions=3, radius=0.5)
+    first, second = painted(ball, (100, 100, 100)), painted(ball, (110, 90, 100))
+    colours = pair(ball, ball, 2000, predicted_mesh=first, true_mesh=second)
+    mean, psnr = 20 / 3, -10 * np.log10(200 / 3 / 255**2)
+    assert measure_colour_l1(colours).value == pytest.approx(mean, rel=1e-4)
+    assert measure_colour_psnr(colours).value == pytest.approx(psnr, rel=1e-4)
+    assert measure_view_l1(colours).value == pytest.approx(mean, rel=0.04)  # the rim is thinner
+    assert measure_view_psnr(colours).value == pytest.approx(psnr, rel=0.02)
+    assert 0.5 < measure_view_ssim(colours).value < 1.0
+    same = pair(ball, ball, 500, predicted_mesh=first, true_mesh=first)
+    assert measure_colour_l1(same).value < 1e-4
+    assert measure_view_ssim(same).value == pytest.approx(1.0)
+    assert measure_view_psnr(same).value == measure_colour_psnr(same).value == 100.0
+    with pytest.raises(MetricError, match="the predicted mesh has no colours"):
+        measure_colour_l1(pair(ball, ball, 500, true_mesh=first))
+
+
+def test_pictures_against_their_formulas():
+    rng = np.random.default_rng(0)
+    first, second = rng.random((32, 40, 3)), rng.random((32, 40, 3))
+    assert picture_l1(first, torch.tensor(second)) == pytest.approx(np.abs(first - second).mean())
+    assert picture_psnr(first, second) == pytest.approx(10 * np.log10(1 / ((first - second) ** 2).mean()))
+    assert picture_ssim(first, first) == pytest.approx(1.0)
+    c1 = 0.01**2
+    flat = picture_ssim(np.full((32, 32, 3), 0.2), np.full((32, 32, 3), 0.6))
+    assert flat == pytest.approx((2 * 0.2 * 0.6 + c1) / (0.2**2 + 0.6**2 + c1))
+    with pytest.raises(MetricError, match="shapes"):
+        picture_l1(first, second[:10])
+
+
+def test_weights_of_a_point_on_a_triangle():
+    rng = np.random.default_rng(0)
+    corners, weights = rng.normal(size=(50, 3, 3)), rng.dirichlet([1, 1, 1], size=50)
+    points = np.einsum("nij,ni->nj", corners, weights)
+    assert np.allclose(barycentric_of(points, corners), weights, atol=1e-9)
+    flat = np.zeros((1, 3, 3))
+    flat[0, 2] = [1.0, 0, 0]
+    assert barycentric_of(np.array([[0.9, 0, 0]]), flat).tolist() == [[0, 0, 1]]
