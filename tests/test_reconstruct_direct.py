@@ -5,7 +5,7 @@ import pytest
 
 from mpc.geometry.camera import OrthographicCamera, project
 from mpc.geometry.mesh import PosedMesh
-from mpc.reconstruct.direct import orthographic_rays, perspective_rays, render_surface, to_rgba, trilinear
+from mpc.reconstruct.direct import orthographic_rays, perspective_rays, render_surface, to_rgba
 from mpc.reconstruct.localise import localise
 from mpc.reconstruct.mesh import extract_mesh, to_world
 from mpc.render.layers import render_layers
@@ -69,10 +69,3 @@ def test_only_hit_pixels_are_asked_and_an_empty_field_shows_nothing(grid):
     nothing = render_surface(localise(lambda p: np.zeros(len(p)), 33), body, rays)
     assert not nothing.mask.any()
     assert nothing.evaluations == 0
-
-
-def test_trilinear_reproduces_a_linear_field():
-    i, j, k = np.mgrid[0:4, 0:5, 0:6]
-    volume = (2.0 * i - 3.0 * j + 0.5 * k).astype(np.float32)
-    positions = np.random.default_rng(0).uniform(0, 1, (50, 3)) * [3, 4, 5]
-    assert np.allclose(trilinear(volume, positions), positions @ [2.0, -3.0, 0.5])
