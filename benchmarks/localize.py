@@ -8,7 +8,8 @@ Fields are tables of the dense answer, so the seconds are each scheme's own. "ha
 "1" and "4" are logistic in the signed distance with a width of 1 and 4 node spacings. The floor is the number of nodes
 with a neighbour of the other side among 26 (and among 6, which is less than marching cubes needs). MonoPort's scheme is
 re-stated in monoport_scheme.py; its dense arrays want 20 bytes a node, so it is left out above 257. "own MiB" is the
-greatest memory ours held at once, table aside, in a second, slower run.
+greatest memory ours held at once, table aside, in a second, slower run of the first three
+fields of a kind.
 """
 
 from __future__ import annotations
@@ -62,6 +63,14 @@ def pockets_of(wrong: np.ndarray) -> tuple[int, int]:
     return len(nodes), int(ndimage.label(part, np.ones((3, 3, 3)))[1])
 
 
+def box_of(truth: np.ndarray) -> tuple[tuple[tuple[int, ...], tuple[int, ...]], tuple[slice, ...]]:
+    """A box around all that is inside, as `LocalisedGrid.sides` wants it, and as slices."""
+    spans = [np.flatnonzero(truth.any(axis=tuple({0, 1, 2} - {axis}))) for axis in range(3)]
+    low = tuple(max(int(span[0]) - 2, 0) for span in spans)
+    high = tuple(min(int(span[-1]) + 3, len(truth)) for span in spans)
+    return (low, high), tuple(slice(a, b) for a, b in zip(low, high, strict=True))
+
+
 def own_memory(action: Callable[[], object]) -> float:
     """MiB that an action held at most, NumPy's arrays included."""
     tracemalloc.start()
@@ -72,14 +81,22 @@ def own_memory(action: Callable[[], object]) -> float:
 
 
 def measure(
-    name: str, values: np.ndarray, truth: np.ndarray, needed: int, mask: np.ndarray | None, with_peers: bool
+    values: np.ndarray,
+    truth: np.ndarray,
+    needed: int,
+    mask: np.ndarray | None,
+    with_peers: bool,
+    with_octree: bool,
+    with_memory: bool,
 ) -> Iterator[tuple[str, int, float, float, int, int, float, float, int]]:
     """Scheme, asked, ratio to the floor, part of dense, wrong, pockets, seconds, MiB, calls; a row for each scheme."""
     resolution = len(values)
 
     def ours(table: Table, **settings: object) -> tuple[Callable[[], np.ndarray], int]:
         grid = localise(table, resolution, **settings)  # type: ignore[arg-type]
-        return grid.sides, grid.calls
+        return (lambda: grid.sides(used) != truth[part]), grid.calls
+
+    used, part = box_of(truth)
 
     ours_settings: dict[str, dict[str, object]] = {
         "ours": {}, "ours, start 33": {"start": 33}, "ours, fast": {"mode": "fast"},
@@ -92,10 +109,13 @@ def measure(
     if with_peers:
         for fast in (False, True):
             label = f"MonoPort{', fast' if fast else ''}"
-            schemes[label] = lambda table, f=fast: ((lambda sides: lambda: sides)(monoport(table.at, resolution, fast=f)), 0)
-    for difference in (0.01, 0.3):
+            schemes[label] = lambda table, f=fast: (
+                (lambda sides: lambda: sides)(monoport(table.at, resolution, fast=f)),
+                0,
+            )
+    for difference in (0.01, 0.3) if with_octree else ():
         schemes[f"octree {difference}"] = lambda table, d=difference: (
-            (lambda answer: lambda: answer.values > 0.5)(
+            (lambda answer: lambda: (answer.values > 0.5) != truth)(
                 octree_grid(table, resolution, difference=d, start=(resolution - 1) // 4 + 1)
             ),
             0,
@@ -103,11 +123,11 @@ def measure(
     for scheme, run in schemes.items():
         table = Table(values)
         began = time.perf_counter()
-        sides, calls = run(table)
+        wrong_nodes, calls = run(table)
         own = time.perf_counter() - began - table.seconds
-        wrong, pockets = pockets_of(sides() != truth)
+        wrong, pockets = pockets_of(wrong_nodes())
         memory = float("nan")
-        if scheme in ours_settings:
+        if scheme in ours_settings and with_memory:
             memory = own_memory(lambda s=scheme: localise(Table(values), resolution, **ours_settings[s]))  # type: ignore[arg-type, misc]
         yield scheme, table.asked, table.asked / needed, resolution**3 / table.asked, wrong, pockets, own, memory, calls
 
@@ -147,9 +167,9 @@ def sparse_rows(models: Path, resolution: int, scenes: int) -> None:
         part = tuple(slice(a // 2, (b + 1) // 2) for a, b in zip(low, high, strict=True))
         found[part] = grid.sides((low, high))[::2, ::2, ::2]
         wrong, pockets = pockets_of(found != truth)
-        floor_half = floors(truth)[0]
-        show(person.name, ("ours, half checked", grid.total_evaluations, grid.total_evaluations / (4 * floor_half),
-                           resolution**3 / grid.total_evaluations, wrong, pockets, own, memory, grid.calls))  # fmt: skip
+        asked, quarter = grid.total_evaluations, floors(truth)[0]
+        row = ("ours, half checked", asked, asked / (4 * quarter), resolution**3 / asked, wrong, pockets, own, memory)
+        show(person.name, (*row, grid.calls))
 
 
 def main() -> None:
@@ -160,7 +180,7 @@ def main() -> None:
     parser.add_argument("--resolution", type=int, default=257)
     parser.add_argument("--scenes", type=int, default=4)
     parser.add_argument("--softness", nargs="+", default=["hard", "1", "4"])
-    parser.add_argument("--no-peers", action="store_true", help="leave MonoPort's scheme out")
+    parser.add_argument("--only-ours", action="store_true", help="leave MonoPort's scheme and the octree out")
     options = parser.parse_args()
     if not options.run and not options.models:
         parser.error("name a folder of models, or --run and --shards")
@@ -168,14 +188,14 @@ def main() -> None:
         sparse_rows(options.models, options.resolution, options.scenes)
         return
     rows: dict[tuple[str, str], list[tuple]] = defaultdict(list)
-    peers = not options.no_peers and options.resolution <= 257
+    peers = not options.only_ours and options.resolution <= 257
     print(HEAD)
 
     def compare(name: str, kind: str, values: np.ndarray, mask: np.ndarray | None, with_peers: bool) -> None:
         truth = values > 0.5
         needed, six = floors(truth)
         print(f"{name + ' ' + kind:34} floor 26: {needed}, floor 6: {six}")
-        for row in measure(name, values, truth, needed, mask, with_peers):
+        for row in measure(values, truth, needed, mask, with_peers, not options.only_ours, len(rows[kind, "ours"]) < 3):
             show("", row)
             rows[kind, row[0]].append(row[1:])
 
@@ -193,9 +213,8 @@ def main() -> None:
                 compare(person.name, kind, values, mask, peers and kind == options.softness[0])
     print(f"\nmeans over fields, then the greatest in brackets: wrong, own s, own MiB\n{HEAD}")
     for (kind, scheme), several in rows.items():
-        show(f"mean of {len(several)} {kind}", (scheme, *np.mean(several, axis=0)))
-        worst = np.max(several, axis=0)
-        print(f"{'':34} {'(greatest)':20} {worst[0]:9.0f} {worst[1]:9.3f} {'':8} {worst[3]:7.0f} {worst[4]:7.0f} {worst[5]:7.2f} {worst[6]:8.0f}")  # noqa: E501
+        show(f"mean of {len(several)} {kind}", (scheme, *np.nanmean(several, axis=0)))
+        show("", ("(greatest)", *np.nanmax(several, axis=0)))
     print(f"peak memory {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024:.0f} MiB, tables and peers included")
 
 

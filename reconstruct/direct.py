@@ -23,6 +23,9 @@ F64 = npt.NDArray[np.float64]
 U8 = npt.NDArray[np.uint8]
 Bools = npt.NDArray[np.bool_]
 
+# Halvings by interpolation alone: to a hundredth of a node spacing.
+FREE_REFINEMENTS = 6
+
 
 @dataclass(frozen=True, eq=False)
 class Rays:
@@ -120,6 +123,7 @@ def render_surface(
         rays: of the camera.
         colour: (N, 3) float32 view-space points -> (N, 3) display colours; asked once a hit pixel.
         refinements: halvings of the step, half a node spacing, in which the side changes; each asks every hit once.
+            0: the crossing of the grid's interpolated values, which asks nothing.
 
     Returns:
         The map; a part of the surface beyond a ray's first crossing is never asked about.
@@ -133,13 +137,16 @@ def render_surface(
     evaluations = 0
     if len(hits):
         start, along = origins[hits], directions[hits]
-        for _ in range(refinements):
+        for _ in range(refinements or FREE_REFINEMENTS):
             middle = (near + far) / 2
-            inside = (
-                as_values(occupancy((start + middle[:, None] * along).astype(np.float32)), len(hits)) > grid.threshold
-            )
+            points_there = start + middle[:, None] * along
+            if refinements:
+                values = as_values(occupancy(points_there.astype(np.float32)), len(hits))
+                evaluations += len(hits)
+            else:
+                values = grid.blocks.sample((points_there + 1.0) / 2.0 * (grid.resolution - 1)).astype(np.float32)
+            inside = values > grid.threshold
             near, far = np.where(inside, near, middle), np.where(inside, middle, far)
-            evaluations += len(hits)
         at = (near + far) / 2
         points[hits], depth[hits] = start + at[:, None] * along, at
         normals[hits] = _normals(grid, points[hits].astype(np.float64), along)

@@ -20,6 +20,7 @@ U8 = npt.NDArray[np.uint8]
 
 FORMATS = ("glb", "ply", "obj")
 _FLOAT, _UNSIGNED_INT, _UNSIGNED_SHORT = 5126, 5125, 5123
+_COMPONENTS = {"SCALAR": 1, "VEC3": 3, "VEC4": 4}
 _ARRAY_BUFFER, _ELEMENT_BUFFER = 34962, 34963
 
 
@@ -52,14 +53,16 @@ def write_whole(path: Path, content: bytes) -> None:
 def glb_bytes(vertices: F64, faces: I32, colours: U8 | None = None) -> bytes:
     """Binary glTF 2.0; colours become linear, as the format wants them, and unlit, since light is in them already."""
     positions = np.ascontiguousarray(vertices, "<f4")
-    chunks, views, accessors = [], [], []
+    chunks: list[bytes] = []
+    views: list[dict[str, Any]] = []
+    accessors: list[dict[str, Any]] = []
 
     def add(data: npt.NDArray[Any], kind: int, shape: str, target: int, **bounds: object) -> int:
         content = data.tobytes()
         offset = sum(map(len, chunks))
         views.append({"buffer": 0, "byteOffset": offset, "byteLength": len(content), "target": target})
         accessors.append(
-            {"bufferView": len(views) - 1, "componentType": kind, "count": data.size // {"SCALAR": 1, "VEC3": 3, "VEC4": 4}[shape],
+            {"bufferView": len(views) - 1, "componentType": kind, "count": data.size // _COMPONENTS[shape],
              "type": shape, **bounds}
         )  # fmt: skip
         chunks.append(content + b"\0" * (-len(content) % 4))
@@ -72,7 +75,9 @@ def glb_bytes(vertices: F64, faces: I32, colours: U8 | None = None) -> bytes:
         linear[:, :3] = np.rint(_to_linear(colours / 255.0) * 65535)
         attributes["COLOR_0"] = add(linear, _UNSIGNED_SHORT, "VEC4", _ARRAY_BUFFER, normalized=True)
     else:
-        attributes["NORMAL"] = add(PosedMesh(vertices, faces).vertex_normals.astype("<f4"), _FLOAT, "VEC3", _ARRAY_BUFFER)
+        attributes["NORMAL"] = add(
+            PosedMesh(vertices, faces).vertex_normals.astype("<f4"), _FLOAT, "VEC3", _ARRAY_BUFFER
+        )
     index = add(np.ascontiguousarray(faces, "<u4").reshape(-1), _UNSIGNED_INT, "SCALAR", _ELEMENT_BUFFER)
     material: dict[str, Any] = {"name": "person", "pbrMetallicRoughness": {"metallicFactor": 0.0}}
     if colours is not None:
@@ -90,7 +95,9 @@ def glb_bytes(vertices: F64, faces: I32, colours: U8 | None = None) -> bytes:
     text += b" " * (-len(text) % 4)
     binary = b"".join(chunks)
     head = struct.pack("<III", 0x46546C67, 2, 12 + 8 + len(text) + 8 + len(binary))
-    return head + struct.pack("<II", len(text), 0x4E4F534A) + text + struct.pack("<II", len(binary), 0x004E4942) + binary
+    return (
+        head + struct.pack("<II", len(text), 0x4E4F534A) + text + struct.pack("<II", len(binary), 0x004E4942) + binary
+    )
 
 
 def ply_bytes(vertices: F64, faces: I32, colours: U8 | None = None) -> bytes:

@@ -53,9 +53,7 @@ class Framing:
         return OrthographicCamera(self.centre_world, self.extent_m).calibration
 
 
-def frame_person(
-    picture: U8, *, extent_m: float = 2.4, height_m: float = 1.7, like: Framing | None = None
-) -> Framing:
+def frame_person(picture: U8, *, extent_m: float = 2.4, height_m: float = 1.7, like: Framing | None = None) -> Framing:
     """Frame by the mask: its box is `height_m` tall and stands on the ground, y = 0.
 
     Args:

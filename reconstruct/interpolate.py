@@ -117,7 +117,7 @@ def _split(grid: LocalisedGrid) -> tuple[I64, I64, I64]:
 
 
 def _children(grid: LocalisedGrid, lattice: Lattice, scale: _Scale) -> tuple[I64, F64, F64]:
-    """Nodes of the finer level in all cells the surface passes, rising; their interpolated levels; the cell's spread."""
+    """Nodes of the finer level in all cells the surface passes, rising; interpolated levels; the spread of the cell."""
     r = grid.resolution
     i, j, k = _split(grid)
     low = np.flatnonzero((i < r - 1) & (j < r - 1) & (k < r - 1))

@@ -1,4 +1,4 @@
-"""Names of the nodes of a cubic grid as whole numbers whose coordinates are bit fields: shifting and splitting are cheap."""
+"""Nodes of a cubic grid named by whole numbers whose coordinates are bit fields: shifting and splitting are cheap."""
 
 from __future__ import annotations
 

@@ -73,7 +73,8 @@ def localise(
         seeds: (S, 3) float32 view-space points hoped to be inside; each is asked at its nearest node, and the surface
             around those that are inside is followed.
         mask: (H, W) bool, the person in the picture that view space belongs to. Columns of nodes outside it (by more
-            than a pixel) are outside without being asked; behind pixels inside it that show no surface, one is searched.
+            than a pixel) are outside without being asked; behind pixels inside it that show no surface, one is
+            searched.
         max_batch: greatest n of one call.
 
     Raises:
@@ -172,7 +173,7 @@ def check_levels(levels: Sequence[int], resolution: int) -> None:
 
 
 class _Asker:
-    """Puts the points of several fields into calls of at most `max_batch`, and counts the calls a field took part in."""
+    """Puts the points of several fields into calls of at most `max_batch`; counts the calls that each took part in."""
 
     def __init__(self, occupancy: BatchOccupancy, max_batch: int) -> None:
         self.occupancy, self.max_batch = occupancy, max_batch

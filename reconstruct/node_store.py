@@ -28,8 +28,8 @@ class NodeStore:
     Attributes:
         lattice: names the nodes.
         table: (bricks,) int32, which entry of the pool holds a brick; 0 for bricks that nobody has written to.
-        pool: (capacity * 4096,) uint8, a byte a node. Bits 0 and 1: 0 unknown, 1 outside, 2 inside. The other bits mark,
-            level by level, the cells (named by their lowest corner) whose corners have all been asked.
+        pool: (capacity * 4096,) uint8, a byte a node. Bits 0 and 1: 0 unknown, 1 outside, 2 inside. The other bits
+            mark, level by level, the cells (named by their lowest corner) whose corners have all been asked.
     """
 
     lattice: Lattice
@@ -69,7 +69,8 @@ class NodeStore:
     def inside_nodes(self) -> I64:
         """All nodes known to be inside (N,), in no order."""
         nodes = np.concatenate([np.zeros(0, np.int64), *self._nodes])
-        return nodes[self.codes(nodes) == INSIDE]
+        inside: I64 = nodes[self.codes(nodes) == INSIDE]
+        return inside
 
     def answers(self) -> tuple[I64, F32]:
         """All nodes known (M,), in rising order, and their values (M,)."""

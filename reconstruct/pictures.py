@@ -128,6 +128,20 @@ def read_frames(source: Source, every: int = 1) -> Iterator[tuple[int, float, U8
         raise InputError(source.path, "holds no frame")
 
 
+def frame_rate(path: Path) -> tuple[float, int]:
+    """Frames a second of a film, and how many it says it has (0: it does not say)."""
+    av = import_av()
+    try:
+        with av.open(str(path)) as container:
+            if not container.streams.video:
+                raise InputError(path, "holds no picture track")
+            stream = container.streams.video[0]
+            rate = float(stream.average_rate or 25)
+            return rate, int(stream.frames or (container.duration or 0) / av.time_base * rate)
+    except av.error.FFmpegError as error:
+        raise InputError(path, f"not readable as a film ({error.strerror or error})") from error
+
+
 def _masks(path: Path) -> Iterator[U8]:
     if path.is_dir():
         files = sorted(p for p in path.iterdir() if p.suffix.lower() in PICTURES)

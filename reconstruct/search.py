@@ -203,7 +203,9 @@ class Search:
         assert self._front is not None
         i, j, k = self.lattice.split(cells)
         top = self.lattice.resolution - 1
-        deepest = np.maximum.reduce([self._front[np.minimum(i + a, top), np.minimum(j + b, top)] for a in (0, 1) for b in (0, 1)])
+        deepest = np.maximum.reduce(
+            [self._front[np.minimum(i + a, top), np.minimum(j + b, top)] for a in (0, 1) for b in (0, 1)]
+        )
         covered: Bools = deepest < k
         return covered
 

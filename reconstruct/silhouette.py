@@ -75,7 +75,9 @@ class Silhouette:
             return np.zeros(0, np.int64)
         _, first = np.unique((i // stride) * self.lattice.resolution + j // stride, return_index=True)
         depths = np.arange(0, self.lattice.resolution, stride, dtype=np.int64)
-        nodes = self.lattice.join(i[first].astype(np.int64)[:, None], j[first].astype(np.int64)[:, None], depths).ravel()
+        nodes = self.lattice.join(
+            i[first].astype(np.int64)[:, None], j[first].astype(np.int64)[:, None], depths
+        ).ravel()
         nodes = store.unknown(nodes)
         if len(nodes) > self.limit:
             self.limit = 0
