@@ -67,8 +67,9 @@ def localise(
             interpolation is in doubt; "visible": the first surface along +z of every column of nodes, what lies behind
             is taken to be inside (`field_seen_by` turns a field towards any other camera).
         start: nodes a side of the grid that is asked whole.
-        levels: resolutions visited, first `start`, last `resolution`; None for doubling up to a quarter of the final
-            spacing (the levels right below the last would cost more than what they find). Not for "fast".
+        levels: resolutions visited, first `start`, last `resolution`; None for doubling while the spacing is at
+            least eight final ones, with a mask four (the levels right below the last cost more than what they find).
+            Not for "fast".
         threshold: values above it are inside.
         seeds: (S, 3) float32 view-space points hoped to be inside; each is asked at its nearest node, and the surface
             around those that are inside is followed.
@@ -119,7 +120,9 @@ def localise_many(
     if fast and (levels is not None or resolution % 2 == 0 or resolution < 2 * start - 1):
         raise SettingsError(f"fast mode needs an odd resolution of at least {2 * start - 1} and its own levels")
     finest = (resolution + 1) // 2 if fast else resolution
-    chosen = tuple(levels) if levels is not None else default_levels(start, finest)
+    # What the mask spares pays for one level more, on which smaller parts are seen.
+    closest = 8 if masks is None or any(mask is None for mask in masks) else 4
+    chosen = tuple(levels) if levels is not None else default_levels(start, finest, closest)
     check_levels(chosen, finest)
     lattice = Lattice(finest)
     searches = [
@@ -144,17 +147,17 @@ def localise_many(
     for index, search in enumerate(searches):
         nodes, values = search.store.answers()
         grid = LocalisedGrid(
-            finest, threshold, lattice.flat(nodes), values, chosen, tuple(search.counts), ask.calls[index],
+            finest, threshold, lattice.flat(nodes), values, chosen, tuple(search.counts), ask.calls.get(index, 0),
             _box_of(np.unique(search.edges // 3), lattice),
         )  # fmt: skip
         grids.append(interpolated_level(grid, ask, index) if fast else grid)
     return grids
 
 
-def default_levels(start: int, resolution: int) -> tuple[int, ...]:
-    """Double from `start` while the spacing is at least eight final ones, then jump to `resolution`."""
+def default_levels(start: int, resolution: int, closest: int = 8) -> tuple[int, ...]:
+    """Double from `start` while the spacing is at least `closest` final ones, then jump to `resolution`."""
     levels, side = [start], start
-    while (resolution - 1) // (2 * (side - 1)) >= 8:
+    while (resolution - 1) // (2 * (side - 1)) >= closest:
         side = 2 * side - 1
         levels.append(side)
     return (*levels, resolution) if levels[-1] != resolution else tuple(levels)

@@ -37,7 +37,7 @@ class Silhouette:
     _filled: Bools = field(init=False)
 
     def __post_init__(self) -> None:
-        from scipy.ndimage import distance_transform_edt  # slow to import
+        from scipy.ndimage import distance_transform_edt, maximum_filter  # slow to import
 
         if self.mask.ndim != 2 or self.mask.dtype != np.bool_:
             raise SettingsError(f"the mask is {self.mask.dtype} {self.mask.shape}, expected bool (H, W)")
@@ -50,7 +50,12 @@ class Silhouette:
         outside = distance_transform_edt(~ring)[1:-1, 1:-1] if ring.any() else np.full(self.mask.shape, np.inf)
         inside = distance_transform_edt(ring)[1:-1, 1:-1]
         self._empty = np.ascontiguousarray((outside > MARGIN_PX + 0.5)[row][:, column].T)
-        self._filled = np.ascontiguousarray((inside > MARGIN_PX + 0.5)[row][:, column].T)
+        # Thin parts count along their middle, for every node whose share of the picture holds it.
+        width_px = MARGIN_PX + 0.5 + max(height, width) / len(axis)
+        thin = (inside > 0) & (inside <= width_px) & (inside == maximum_filter(inside, 3))
+        share = tuple(2 * int(np.ceil((edge / len(axis) - 1) / 2)) + 1 for edge in (height, width))
+        thin = maximum_filter(thin, [max(edge, 1) for edge in share])
+        self._filled = np.ascontiguousarray(((inside > MARGIN_PX + 0.5) | thin)[row][:, column].T)
 
     def outside(self, nodes: I64) -> Bools:
         """Nodes in columns that show the background."""
@@ -67,10 +72,13 @@ class Silhouette:
 
         One column of each `stride` x `stride` block: what is as large as that is met. None once the limit is reached.
         """
+        from scipy.ndimage import maximum_filter
+
         i, j, _ = self.lattice.split(store.inside_nodes())
-        missing = self._filled.copy()
-        missing[i, j] = False
-        i, j = np.nonzero(missing)
+        found = np.zeros_like(self._filled)
+        found[i, j] = True
+        # Beside a column that holds some of the person, it is the mask's edge that is uncertain.
+        i, j = np.nonzero(self._filled & ~maximum_filter(found, 3))
         if not len(i):
             return np.zeros(0, np.int64)
         _, first = np.unique((i // stride) * self.lattice.resolution + j // stride, return_index=True)
