@@ -13,6 +13,7 @@ from .demo import demo
 from .doctor import doctor
 from .evaluate import evaluate
 from .people import people
+from .reconstruct import reconstruct
 from .render import render
 from .sample import sample
 from .train import train
@@ -71,5 +72,5 @@ def main(verbose: bool) -> None:
     )
 
 
-for command in (people, render, sample, train, evaluate, demo, verify, doctor):
+for command in (people, render, sample, train, evaluate, reconstruct, demo, verify, doctor):
     main.add_command(command)

@@ -23,6 +23,9 @@ F64 = npt.NDArray[np.float64]
 U8 = npt.NDArray[np.uint8]
 Bools = npt.NDArray[np.bool_]
 
+# Halvings by interpolation alone: to a hundredth of a node spacing.
+FREE_REFINEMENTS = 6
+
 
 @dataclass(frozen=True, eq=False)
 class Rays:
@@ -31,10 +34,13 @@ class Rays:
     Attributes:
         origins: (H, W, 3) float64, where depth 0 is.
         directions: (H, W, 3) float64, unit length.
+        to_pixels: (3, 4) float64: homogeneous view-space points to (column, row, 1) times a positive weight, with pixel
+            centres at whole numbers; behind the camera the weight is not positive.
     """
 
     origins: F64
     directions: F64
+    to_pixels: F64
 
 
 @dataclass(frozen=True, eq=False)
@@ -69,7 +75,10 @@ def orthographic_rays(calibration: F64, camera_calibration: F64, height: int, wi
     xy = pixel_centres(height, width).reshape(-1, 2)
     starts = unproject(np.column_stack([xy, np.full(len(xy), -2.0)]), camera_calibration)
     ends = unproject(np.column_stack([xy, np.full(len(xy), 2.0)]), camera_calibration)
-    return _rays(starts, ends, calibration, height, width)
+    # view space of the field -> world -> view space of the camera -> pixels
+    turn = camera_calibration @ np.linalg.inv(calibration)
+    scale = np.array([[width / 2, 0, 0, (width - 1) / 2], [0, height / 2, 0, (height - 1) / 2], [0, 0, 0, 1]])
+    return _rays(starts, ends, calibration, scale @ turn, height, width)
 
 
 def perspective_rays(calibration: F64, world_to_camera: F64, focal_px: float, height: int, width: int) -> Rays:
@@ -85,15 +94,17 @@ def perspective_rays(calibration: F64, world_to_camera: F64, focal_px: float, he
     row, column = np.mgrid[0:height, 0:width]
     away = np.stack([(column + 0.5 - width / 2) / focal_px, (row + 0.5 - height / 2) / focal_px, np.ones_like(row)], -1)
     starts = np.broadcast_to(inverse[:3, 3], (height * width, 3))
-    return _rays(starts, starts + away.reshape(-1, 3) @ inverse[:3, :3].T, calibration, height, width)
+    ends = starts + away.reshape(-1, 3) @ inverse[:3, :3].T
+    lens = np.array([[focal_px, 0, (width - 1) / 2, 0], [0, focal_px, (height - 1) / 2, 0], [0, 0, 1, 0]])
+    return _rays(starts, ends, calibration, lens @ world_to_camera @ np.linalg.inv(calibration), height, width)
 
 
-def _rays(starts: F64, ends: F64, calibration: F64, height: int, width: int) -> Rays:
+def _rays(starts: F64, ends: F64, calibration: F64, to_pixels: F64, height: int, width: int) -> Rays:
     rotation, shift = calibration[:3, :3], calibration[:3, 3]
     origins, targets = starts @ rotation.T + shift, ends @ rotation.T + shift
     directions = targets - origins
     directions /= np.linalg.norm(directions, axis=1, keepdims=True)
-    return Rays(origins.reshape(height, width, 3), directions.reshape(height, width, 3))
+    return Rays(origins.reshape(height, width, 3), directions.reshape(height, width, 3), to_pixels)
 
 
 def render_surface(
@@ -112,6 +123,7 @@ def render_surface(
         rays: of the camera.
         colour: (N, 3) float32 view-space points -> (N, 3) display colours; asked once a hit pixel.
         refinements: halvings of the step, half a node spacing, in which the side changes; each asks every hit once.
+            0: the crossing of the grid's interpolated values, which asks nothing.
 
     Returns:
         The map; a part of the surface beyond a ray's first crossing is never asked about.
@@ -121,17 +133,20 @@ def render_surface(
     points, depth = np.full((len(origins), 3), np.nan, np.float32), np.full(len(origins), np.nan, np.float32)
     normals = np.zeros((len(origins), 3), np.float32)
     colours = None if colour is None else np.zeros((len(origins), 3), np.float32)
-    hits, near, far = _first_change(grid, origins, directions)
+    hits, near, far = _first_change(grid, rays)
     evaluations = 0
     if len(hits):
         start, along = origins[hits], directions[hits]
-        for _ in range(refinements):
+        for _ in range(refinements or FREE_REFINEMENTS):
             middle = (near + far) / 2
-            inside = (
-                as_values(occupancy((start + middle[:, None] * along).astype(np.float32)), len(hits)) > grid.threshold
-            )
+            points_there = start + middle[:, None] * along
+            if refinements:
+                values = as_values(occupancy(points_there.astype(np.float32)), len(hits))
+                evaluations += len(hits)
+            else:
+                values = grid.blocks.sample((points_there + 1.0) / 2.0 * (grid.resolution - 1)).astype(np.float32)
+            inside = values > grid.threshold
             near, far = np.where(inside, near, middle), np.where(inside, middle, far)
-            evaluations += len(hits)
         at = (near + far) / 2
         points[hits], depth[hits] = start + at[:, None] * along, at
         normals[hits] = _normals(grid, points[hits].astype(np.float64), along)
@@ -158,30 +173,38 @@ def to_rgba(surface: SurfaceMap) -> U8:
     return pixels
 
 
-def _first_change(grid: LocalisedGrid, origins: F64, directions: F64) -> tuple[npt.NDArray[np.intp], F64, F64]:
+def _first_change(grid: LocalisedGrid, rays: Rays) -> tuple[npt.NDArray[np.intp], F64, F64]:
     """Rays that enter the surface, and the distances just before and just after they do."""
     none = np.zeros(0, np.intp), np.zeros(0), np.zeros(0)
     if grid.surface_box is None:
         return none
-    volume, low, spacing = grid.volume(grid.surface_box), np.array(grid.surface_box[0]), 2.0 / (grid.resolution - 1)
-    corner = -1.0 + low * spacing
-    opposite = corner + (np.array(volume.shape) - 1) * spacing
+    origins, directions = rays.origins.reshape(-1, 3), rays.directions.reshape(-1, 3)
+    spacing, blocks = 2.0 / (grid.resolution - 1), grid.blocks
+    corners = np.array(grid.surface_box, np.float64)
+    walls_at = -1.0 + np.stack([corners[0], corners[1] - 1]) * spacing
     with np.errstate(divide="ignore", invalid="ignore"):
-        walls = (np.stack([corner, opposite]) - origins[:, None]) / directions[:, None]
+        walls = (walls_at - origins[:, None]) / directions[:, None]
     enter, leave = np.nanmax(walls.min(axis=1), axis=1), np.nanmin(walls.max(axis=1), axis=1)
-    active = np.flatnonzero(leave > np.maximum(enter, 0.0))
-    if not len(active):
-        return none
-    distance, end = np.maximum(enter[active], 0.0), leave[active]
+    enter = np.maximum(enter, 0.0)
+    near, far = _reach(grid, rays)
+    distance, leave = np.maximum(enter, near.reshape(-1)), np.minimum(leave, far.reshape(-1))
+    active = np.flatnonzero(leave > distance)
+    distance, end = distance[active], leave[active]
     # Half a spacing a step: along a ray of any direction at least one sample falls near every cell it crosses.
     step, found = spacing / 2, []
     before = distance.copy()
     while len(active):
-        position = (origins[active] + distance[:, None] * directions[active] - corner) / spacing
-        inside = trilinear(volume, position) > grid.threshold
+        position = (origins[active] + distance[:, None] * directions[active] + 1.0) / spacing
+        inside = blocks.sample(position) > grid.threshold
+        # A ray that begins inside has been started too late, but for one that enters the cube there.
+        late = inside & (before == distance) & (distance > enter[active])
+        if late.any():
+            distance = np.where(late, np.maximum(distance - 4 * step, enter[active]), distance)
+            before, inside = np.where(late, distance, before), inside & ~late
         if inside.any():
             found.append((active[inside], before[inside], distance[inside]))
-        before, distance = distance, distance + step
+        before = np.where(late, before, distance)
+        distance = np.where(late, distance, distance + step)
         going = ~inside & (distance < end + step)
         active, before, distance, end = active[going], before[going], distance[going], end[going]
     if not found:
@@ -189,31 +212,50 @@ def _first_change(grid: LocalisedGrid, origins: F64, directions: F64) -> tuple[n
     return tuple(np.concatenate(part) for part in zip(*found, strict=True))  # type: ignore[return-value]
 
 
+def _reach(grid: LocalisedGrid, rays: Rays) -> tuple[F64, F64]:
+    """(H, W) distances between which each ray can meet the surface; far < near where it cannot.
+
+    A cell that the surface passes has a corner inside, at most a cell's diagonal away from where a ray crosses it. So
+    the known inside nodes, drawn as spots of that radius, bound the crossings of all rays from both sides.
+    """
+    from scipy.ndimage import maximum_filter, minimum_filter  # slow to import
+
+    height, width = rays.origins.shape[:2]
+    r, spacing = grid.resolution, 2.0 / (grid.resolution - 1)
+    inner = grid.nodes[grid.values > grid.threshold]
+    points = np.stack([inner // (r * r), inner // r % r, inner % r], axis=1) * spacing - 1.0
+    homogeneous = points @ rays.to_pixels[:, :3].T + rays.to_pixels[:, 3]
+    weight, diagonal = homogeneous[:, 2], np.sqrt(3.0) * spacing
+    # Greatest shift of a projected point, in pixels, when it moves by a diagonal: at the least weight.
+    rows = np.linalg.norm(rays.to_pixels[:2, :3], axis=1)
+    shift = np.linalg.norm(rays.to_pixels[2, :3]) * diagonal
+    least = float(weight.min()) - shift
+    if least <= shift:  # the camera stands within the surface or next to it
+        return np.zeros((height, width)), np.full((height, width), np.inf)
+    columns = homogeneous[:, :2] / weight[:, None]
+    radius = int(np.ceil(float((rows * diagonal).max() / least + np.abs(columns).max() * shift / least) + 0.5)) + 1
+    place = np.rint(columns).astype(np.int64) + radius
+    shape = height + 2 * radius, width + 2 * radius
+    fits = (place >= 0).all(axis=1) & (place[:, 0] < shape[1]) & (place[:, 1] < shape[0])
+    # Distances from each ray's own origin; orthographic origins differ, so all are measured along the nearest ray.
+    ray = np.clip(place[fits] - radius, 0, [width - 1, height - 1])
+    start, along = rays.origins[ray[:, 1], ray[:, 0]], rays.directions[ray[:, 1], ray[:, 0]]
+    distance = ((points[fits] - start) * along).sum(axis=1)
+    near, far = np.full(shape, np.inf), np.full(shape, -np.inf)
+    np.minimum.at(near, (place[fits, 1], place[fits, 0]), distance)
+    np.maximum.at(far, (place[fits, 1], place[fits, 0]), distance)
+    size, middle = 2 * radius + 1, (slice(radius, -radius), slice(radius, -radius))
+    room = 2 * diagonal
+    return minimum_filter(near, size)[middle] - room, maximum_filter(far, size)[middle] + room
+
+
 def _normals(grid: LocalisedGrid, points: F64, directions: F64) -> F32:
     """Minus the gradient of the interpolated values, central differences over one spacing."""
-    assert grid.surface_box is not None
-    volume, low, spacing = grid.volume(grid.surface_box), np.array(grid.surface_box[0]), 2.0 / (grid.resolution - 1)
-    position = (points + 1.0) / spacing - low
+    position = (points + 1.0) / 2.0 * (grid.resolution - 1)
     gradient = np.stack(
-        [trilinear(volume, position + shift) - trilinear(volume, position - shift) for shift in np.eye(3)], axis=1
+        [grid.blocks.sample(position + shift) - grid.blocks.sample(position - shift) for shift in np.eye(3)], axis=1
     )
     length = np.linalg.norm(gradient, axis=1, keepdims=True)
     # Where the values are flat (a plate thinner than the spacing), the surface is taken to face the camera.
     normals: F32 = np.where(length > 1e-6, -gradient / np.maximum(length, 1e-6), -directions).astype(np.float32)
     return normals
-
-
-def trilinear(volume: F32, positions: F64) -> F64:
-    """Values (N,) of a volume at positions (N, 3) in nodes; beyond the border, the border's."""
-    last = np.array(volume.shape) - 1
-    clamped = np.clip(positions, 0, last)
-    base = np.minimum(clamped.astype(np.int64), np.maximum(last - 1, 0))
-    share = clamped - base
-    total = np.zeros(len(positions))
-    for i in (0, 1):
-        for j in (0, 1):
-            for k in (0, 1):
-                weight = np.prod(np.where([i, j, k], share, 1.0 - share), axis=1)
-                x, y, z = np.minimum(base + np.array([i, j, k]), last).T
-                total += weight * volume[x, y, z]
-    return total

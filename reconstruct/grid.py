@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import numpy.typing as npt
+
+from .blocks import SurfaceBlocks, fill_sides, gather_blocks
 
 F32 = npt.NDArray[np.float32]
 F64 = npt.NDArray[np.float64]
@@ -21,10 +24,11 @@ class LocalisedGrid:
     Attributes:
         resolution: nodes a side.
         threshold: values above it are inside.
-        nodes: (M,) int64, rising: flat indices (i * resolution + j) * resolution + k of the nodes asked, i along x.
-        values: (M,) float32, their answers.
+        nodes: (M,) int64, rising: flat indices (i * resolution + j) * resolution + k of the nodes known, i along x.
+        values: (M,) float32: answers, for nodes ruled out by a mask half a unit below the threshold, and in fast mode
+            interpolations.
         levels: resolutions visited, coarse to fine.
-        evaluations: nodes asked at each of them; they sum to M.
+        evaluations: nodes asked at each of them; they sum to M in lossless mode without a mask.
         calls: how often the occupancy was called.
         surface_box: least and greatest node (exclusive) of a box around all cells the surface passes, with one node to
             spare where the grid goes on; None without a surface.
@@ -49,18 +53,23 @@ class LocalisedGrid:
         """(resolution,) float64: view-space coordinate of the nodes along any axis."""
         return np.linspace(-1.0, 1.0, self.resolution)
 
+    @cached_property
+    def blocks(self) -> SurfaceBlocks:
+        """The values around the surface."""
+        return gather_blocks(self.nodes, self.values, self.resolution, self.threshold)
+
     def sides(self, box: Box | None = None) -> Bools:
         """Which nodes are inside, in the whole grid or in `box` (least node, greatest node exclusive).
 
         Nodes never asked lie away from the surface, so they have the side of the nearest known node along a line.
         """
-        return _fill(self._scatter(box)[0])
+        return fill_sides(self._scatter(box)[0])
 
     def volume(self, box: Box | None = None) -> F32:
         """Values in the whole grid or in `box`, float32: as answered, else 1 inside and 0 outside."""
         codes, values = self._scatter(box)
         unknown = codes == 0
-        values[unknown] = _fill(codes)[unknown]
+        values[unknown] = fill_sides(codes)[unknown]
         return values
 
     def _scatter(self, box: Box | None) -> tuple[npt.NDArray[np.uint8], F32]:
@@ -78,27 +87,3 @@ class LocalisedGrid:
             nearest = int(np.argmin(i * i + j * j + k * k))
             codes[0, 0, 0] = 2 if self.values[nearest] > self.threshold else 1
         return codes, values
-
-
-def _fill(codes: npt.NDArray[np.uint8]) -> Bools:
-    """Spread known sides (1 outside, 2 inside) over unknown nodes (0), line by line, then plane by plane."""
-    filled = codes.copy()
-    for axis in (2, 1, 0):
-        lines = np.moveaxis(filled, axis, -1)
-        # A slab at a time: the index of the last known node takes two more bytes a node.
-        for slab in lines if lines.shape[0] > 1 else [lines]:
-            _fill_lines(slab)
-    inside: Bools = filled == 2
-    return inside
-
-
-def _fill_lines(lines: npt.NDArray[np.uint8]) -> None:
-    """Fill along the last axis from the last known node before; nodes before the first known one take its side."""
-    known = lines != 0
-    if known.all() or not known.any():
-        return
-    ticks = np.arange(lines.shape[-1], dtype=np.int16)
-    last = np.maximum.accumulate(np.where(known, ticks, np.int16(-1)), axis=-1)
-    first = np.argmax(known, axis=-1)[..., None].astype(np.int16)
-    source = np.where(last < 0, first, last).astype(np.int64)
-    lines[...] = np.take_along_axis(lines, source, axis=-1)

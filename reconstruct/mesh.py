@@ -10,6 +10,7 @@ import numpy.typing as npt
 
 from ..geometry.camera import unproject
 from ..geometry.errors import MpcError
+from .blocks import EDGE
 from .grid import LocalisedGrid
 
 F64 = npt.NDArray[np.float64]
@@ -34,9 +35,10 @@ class SurfaceMesh:
 
 
 def extract_mesh(grid: LocalisedGrid, *, largest_component: bool = False) -> SurfaceMesh:
-    """Marching cubes (Lewiner et al. 2003, scikit-image) on a localised grid; vertices in view space.
+    """Marching cubes (Lewiner et al. 2003, scikit-image) on a localised grid, block by block; vertices in view space.
 
-    All corners of every cell that the surface passes were asked, so the mesh is that of the dense grid.
+    All corners of every cell that the surface passes were asked, so the mesh is that of the dense grid: the same faces,
+    in another order, on vertices that differ by the rounding of float32.
     Where the body leaves the cube the mesh is open.
 
     Args:
@@ -55,16 +57,36 @@ def extract_mesh(grid: LocalisedGrid, *, largest_component: bool = False) -> Sur
             f"no surface at {grid.resolution} nodes a side: inside {where} "
             f"(values {grid.values.min():.3g} to {grid.values.max():.3g}, threshold {grid.threshold:g})"
         )
-    low = np.array(grid.surface_box[0], np.float64)
     # "ascent" turns the faces outward, seen in right-handed view space, for fields that are greater inside.
     marching_cubes: Any = measure.marching_cubes
-    vertices, faces, _, _ = marching_cubes(
-        grid.volume(grid.surface_box), grid.threshold, gradient_direction="ascent", allow_degenerate=False
-    )
-    mesh = SurfaceMesh(
-        vertices=(vertices.astype(np.float64) + low) * (2.0 / (grid.resolution - 1)) - 1.0, faces=faces.astype(np.int32)
-    )
+    points, triangles, count = [], [], 0
+    for low, values in grid.blocks.each():
+        vertices, faces, _, _ = marching_cubes(
+            values, grid.threshold, gradient_direction="ascent", allow_degenerate=False
+        )
+        points.append(vertices.astype(np.float64) + low)
+        triangles.append(faces.astype(np.int64) + count)
+        count += len(vertices)
+    vertices, faces = weld(np.concatenate(points), np.concatenate(triangles))
+    mesh = SurfaceMesh(vertices * (2.0 / (grid.resolution - 1)) - 1.0, faces)
     return keep_largest_component(mesh) if largest_component else mesh
+
+
+def weld(vertices: F64, faces: npt.NDArray[np.int64]) -> tuple[F64, I32]:
+    """Make one of the vertices that two blocks share: equal to the last bit, since both computed them from the same.
+
+    Args:
+        vertices: (V, 3) in nodes.
+        faces: (F, 3).
+    """
+    shared = np.flatnonzero((vertices % EDGE == 0).any(axis=1))
+    _, first, inverse = np.unique(vertices[shared], axis=0, return_index=True, return_inverse=True)
+    renamed = np.arange(len(vertices))
+    renamed[shared] = shared[first[inverse.reshape(-1)]]
+    used, compact = np.unique(renamed, return_inverse=True)
+    corners = compact[faces]
+    whole = (corners != corners[:, [1, 2, 0]]).all(axis=1)
+    return vertices[used], corners[whole].astype(np.int32)
 
 
 def to_world(mesh: SurfaceMesh, calibration: F64) -> SurfaceMesh:

@@ -1,12 +1,13 @@
-"""What is known about the nodes of a cubic grid: one byte a node, in memory that is only taken where it is written."""
+"""What is known about the nodes of a grid: one byte a node, in bricks that exist only where something was asked."""
 
 from __future__ import annotations
 
-import mmap
 from dataclasses import dataclass, field
 
 import numpy as np
 import numpy.typing as npt
+
+from .lattice import Lattice
 
 F32 = npt.NDArray[np.float32]
 I64 = npt.NDArray[np.int64]
@@ -15,51 +16,92 @@ Bools = npt.NDArray[np.bool_]
 
 OUTSIDE, INSIDE = np.uint8(1), np.uint8(2)
 _CODE = np.uint8(3)
+# A brick is 16 x 16 x 16 nodes: 4 KiB, and a surface fills about a tenth of the bricks that it meets.
+_SHIFT, _LOW = 4, 15
+_BRICK = 1 << 3 * _SHIFT
 
 
 @dataclass(eq=False)
 class NodeStore:
-    """Sides and values of the nodes asked so far, for a grid of `resolution`^3 nodes.
-
-    A node's flat index is (i * resolution + j) * resolution + k, with i, j, k along x, y, z of view space.
+    """Sides and values of the nodes known so far.
 
     Attributes:
-        resolution: nodes a side.
-        states: (resolution^3,) uint8. Bits 0 and 1: 0 unknown, 1 outside, 2 inside. The other bits mark, level by
-            level, the cells (named by their lowest corner) whose corners have all been asked. The bytes are an
-            anonymous memory map, so pages never written cost nothing: 1025^3 is 1.1 GB of addresses, not of memory.
+        lattice: names the nodes.
+        table: (bricks,) int32, which entry of the pool holds a brick; 0 for bricks that nobody has written to.
+        pool: (capacity * 4096,) uint8, a byte a node. Bits 0 and 1: 0 unknown, 1 outside, 2 inside. The other bits
+            mark, level by level, the cells (named by their lowest corner) whose corners have all been asked.
     """
 
-    resolution: int
-    states: U8 = field(init=False)
+    lattice: Lattice
+    table: npt.NDArray[np.int32] = field(init=False)
+    pool: U8 = field(init=False)
+    _used: int = field(init=False, default=1)  # brick 0 of the pool stays empty
     _nodes: list[I64] = field(init=False, default_factory=list)
     _values: list[F32] = field(init=False, default_factory=list)
 
     def __post_init__(self) -> None:
-        # Not np.zeros: NumPy asks the kernel for huge pages, which would fill the whole array on scattered writes.
-        self.states = np.frombuffer(mmap.mmap(-1, self.resolution**3), np.uint8)
+        self.table = np.zeros(1 << 3 * (self.lattice.bits - _SHIFT), np.int32)
+        self.pool = np.zeros(64 * _BRICK, np.uint8)
 
     def codes(self, nodes: I64) -> U8:
-        """(N,) uint8: 0 unknown, 1 outside, 2 inside."""
-        return self.states[nodes] & _CODE
+        """(...) uint8: 0 unknown, 1 outside, 2 inside."""
+        return self.pool[self._find(nodes)] & _CODE
+
+    def unknown(self, nodes: I64) -> I64:
+        """Those of `nodes` not known yet, each once, in rising order."""
+        return np.unique(nodes[self.codes(nodes) == 0])
 
     def record(self, nodes: I64, values: F32, inside: Bools) -> None:
         """Keep the answers for nodes (N,) that were unknown, each given once."""
-        self.states[nodes] |= np.where(inside, INSIDE, OUTSIDE)
+        places = self._place(nodes)  # first: it may replace the pool
+        self.pool[places] |= np.where(inside, INSIDE, OUTSIDE)
         self._nodes.append(nodes)
         self._values.append(values)
 
     def take_cells(self, cells: I64, level: int) -> I64:
         """Those of `cells` not taken before at this level, each once, in rising order; from now on they are taken."""
         bit = np.uint8(4 << level)
-        fresh = np.unique(cells[(self.states[cells] & bit) == 0])
-        self.states[fresh] |= bit
+        fresh = np.unique(cells[(self.pool[self._find(cells)] & bit) == 0])
+        places = self._place(fresh)
+        self.pool[places] |= bit
         return fresh
 
+    def inside_nodes(self) -> I64:
+        """All nodes known to be inside (N,), in no order."""
+        nodes = np.concatenate([np.zeros(0, np.int64), *self._nodes])
+        inside: I64 = nodes[self.codes(nodes) == INSIDE]
+        return inside
+
     def answers(self) -> tuple[I64, F32]:
-        """All nodes asked (M,), in rising order, and their values (M,)."""
+        """All nodes known (M,), in rising order, and their values (M,)."""
         if not self._nodes:
             return np.zeros(0, np.int64), np.zeros(0, np.float32)
         nodes, values = np.concatenate(self._nodes), np.concatenate(self._values)
         order = np.argsort(nodes, kind="stable")
         return nodes[order], values[order]
+
+    def _bricks(self, nodes: I64) -> I64:
+        bits, high = self.lattice.bits, (1 << self.lattice.bits - _SHIFT) - 1
+        i, j, k = nodes >> 2 * bits + _SHIFT, (nodes >> bits + _SHIFT) & high, (nodes >> _SHIFT) & high
+        bricks: I64 = (i << 2 * (bits - _SHIFT)) | (j << bits - _SHIFT) | k
+        return bricks
+
+    def _find(self, nodes: I64) -> I64:
+        bits = self.lattice.bits
+        local = ((nodes >> 2 * bits) & _LOW) << 2 * _SHIFT | ((nodes >> bits) & _LOW) << _SHIFT | (nodes & _LOW)
+        places: I64 = self.table[self._bricks(nodes)].astype(np.int64) * _BRICK + local
+        return places
+
+    def _place(self, nodes: I64) -> I64:
+        """As `_find`, after making the bricks that are missing."""
+        bricks = self._bricks(nodes)
+        missing = np.unique(bricks[self.table[bricks] == 0])
+        if len(missing):
+            last = self._used + len(missing)
+            if last * _BRICK > len(self.pool):
+                grown = np.zeros(max(last, 2 * self._used) * _BRICK, np.uint8)
+                grown[: len(self.pool)] = self.pool
+                self.pool = grown
+            self.table[missing] = np.arange(self._used, last, dtype=np.int32)
+            self._used = last
+        return self._find(nodes)

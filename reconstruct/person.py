@@ -9,6 +9,7 @@ import numpy.typing as npt
 
 from ..geometry.camera import project
 from ..models.storage import LoadedRun
+from .grid import LocalisedGrid
 from .localise import localise
 from .mesh import SurfaceMesh, extract_mesh, to_world
 from .view_field import U8, ViewField, encode_view
@@ -62,10 +63,22 @@ def reconstruct_view(
 
 
 def reconstruct_field(
-    view: ViewField, calibration: F64, resolution: int = 257, *, largest_component: bool = False, colour: bool = True
+    view: ViewField,
+    calibration: F64,
+    resolution: int = 257,
+    *,
+    largest_component: bool = False,
+    colour: bool = True,
 ) -> ReconstructedMesh:
     """`reconstruct_view` for a picture already encoded."""
     grid = localise(view.occupancy, resolution)
+    return mesh_of_grid(grid, view, calibration, largest_component=largest_component, colour=colour)
+
+
+def mesh_of_grid(
+    grid: LocalisedGrid, view: ViewField, calibration: F64, *, largest_component: bool = False, colour: bool = True
+) -> ReconstructedMesh:
+    """The last step of `reconstruct_view`: from a localised picture to world metres."""
     mesh = to_world(extract_mesh(grid, largest_component=largest_component), calibration)
     colours = vertex_colours(view, mesh, calibration) if colour and view.texture_features is not None else None
     return ReconstructedMesh(mesh.vertices, mesh.faces, colours, grid.total_evaluations)

@@ -1,0 +1,132 @@
+"""The values around a localised surface, in blocks: memory goes with the surface, not with the volume."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+F32 = npt.NDArray[np.float32]
+F64 = npt.NDArray[np.float64]
+I64 = npt.NDArray[np.int64]
+I32 = npt.NDArray[np.int32]
+U8 = npt.NDArray[np.uint8]
+Bools = npt.NDArray[np.bool_]
+
+# Cells a side of a block. Its nodes are one more, shared with the next block, so that a cell lies in one block whole.
+EDGE = 32
+SIDE = EDGE + 1
+_SHARED = [(i, j, k) for i in (0, 1) for j in (0, 1) for k in (0, 1)]
+
+
+@dataclass(frozen=True, eq=False)
+class SurfaceBlocks:
+    """Values on the nodes of all blocks that hold both sides; the other blocks lie on one side.
+
+    Attributes:
+        resolution: nodes a side of the whole grid.
+        table: (B, B, B) int32, where in the pool a block is; -1 outside, -2 inside.
+        pool: (P, 33, 33, 33) float32: as answered, else 1 inside and 0 outside.
+    """
+
+    resolution: int
+    table: I32
+    pool: F32
+
+    def sample(self, positions: F64) -> F64:
+        """Trilinear values (N,) at positions (N, 3) in nodes; beyond the border, the border's."""
+        last = self.resolution - 1
+        clamped = np.clip(positions, 0, last)
+        base = np.minimum(clamped.astype(np.int64), max(last - 1, 0))
+        block = base // EDGE
+        entry = self.table[block[:, 0], block[:, 1], block[:, 2]]
+        total = np.where(entry == -2, 1.0, 0.0)
+        here = np.flatnonzero(entry >= 0)
+        if len(here):
+            base, share = base[here], clamped[here] - base[here]
+            local = base - block[here] * EDGE
+            flat = ((entry[here].astype(np.int64) * SIDE + local[:, 0]) * SIDE + local[:, 1]) * SIDE + local[:, 2]
+            values = self.pool.reshape(-1)
+            near, far = 1 - share, share
+            result = np.zeros(len(here))
+            for i, j, k in _SHARED:
+                weight = (far if i else near)[:, 0] * (far if j else near)[:, 1] * (far if k else near)[:, 2]
+                result += weight * values[flat + ((i * SIDE) + j) * SIDE + k]
+            total[here] = result
+        return total
+
+    def each(self) -> Iterator[tuple[tuple[int, int, int], F32]]:
+        """Lowest node and values of each block with both sides, cut where the grid ends, in rising order."""
+        for i, j, k in np.argwhere(self.table >= 0).tolist():
+            low = (i * EDGE, j * EDGE, k * EDGE)
+            size = [min(SIDE, self.resolution - start) for start in low]
+            yield low, self.pool[self.table[i, j, k], : size[0], : size[1], : size[2]]
+
+
+def gather_blocks(nodes: I64, values: F32, resolution: int, threshold: float) -> SurfaceBlocks:
+    """Blocks of a localised grid; arguments as its attributes.
+
+    Nodes never asked lie away from the surface, so they have the side of the nearest known node along a line.
+    """
+    per_axis = max(-(-(resolution - 1) // EDGE), 1)
+    ijk = np.stack([nodes // (resolution * resolution), nodes // resolution % resolution, nodes % resolution])
+    inside = values > threshold
+    members = [_members(ijk, offset, per_axis) for offset in _SHARED]
+    has = np.zeros((2, per_axis**3), np.bool_)
+    for chosen, block, _ in members:
+        has[1, block[inside[chosen]]] = True
+        has[0, block[~inside[chosen]]] = True
+    mixed = np.flatnonzero(has[0] & has[1])
+    sides = np.where(has[1], 2, np.where(has[0], 1, 0)).astype(np.uint8).reshape((per_axis,) * 3)
+    table = np.where(fill_sides(sides), -2, -1).astype(np.int32).reshape(-1)
+    table[mixed] = np.arange(len(mixed))
+    pool = np.zeros((len(mixed), SIDE**3), np.float32)
+    codes = np.zeros((len(mixed), SIDE**3), np.uint8)
+    for chosen, block, local in members:
+        entry = table[block]
+        kept = entry >= 0
+        at = entry[kept], local[kept]
+        pool[at] = values[chosen][kept]
+        codes[at] = np.where(inside[chosen][kept], 2, 1)
+    for one, code in zip(pool, codes, strict=True):
+        unknown = code == 0
+        one[unknown] = fill_sides(code.reshape(SIDE, SIDE, SIDE)).reshape(-1)[unknown]
+    return SurfaceBlocks(resolution, table.reshape((per_axis,) * 3), pool.reshape(-1, SIDE, SIDE, SIDE))
+
+
+def _members(ijk: I64, offset: tuple[int, int, int], per_axis: int) -> tuple[npt.NDArray[np.intp], I64, I64]:
+    """Which nodes lie in a block as its own (offset 0) or on its last plane (1), its number, and where in it."""
+    shift = np.array(offset)[:, None]
+    block = (ijk - shift) // EDGE
+    block = np.where((shift == 0) & (block == per_axis), per_axis - 1, block)  # the last plane of the grid
+    local = ijk - block * EDGE
+    good = ((block >= 0) & (local < SIDE) & ((shift == 0) | (local == EDGE))).all(axis=0)
+    chosen = np.flatnonzero(good)
+    b, at = block[:, chosen], local[:, chosen]
+    return chosen, (b[0] * per_axis + b[1]) * per_axis + b[2], (at[0] * SIDE + at[1]) * SIDE + at[2]
+
+
+def fill_sides(codes: U8) -> Bools:
+    """Spread known sides (1 outside, 2 inside) over unknown nodes (0), line by line, then plane by plane."""
+    filled = codes.copy()
+    for axis in (2, 1, 0):
+        lines = np.moveaxis(filled, axis, -1)
+        # A slab at a time: the index of the last known node takes two more bytes a node.
+        for slab in lines if lines.shape[0] > 1 and lines.size > 1 << 18 else [lines]:
+            _fill_lines(slab)
+    inside: Bools = filled == 2
+    return inside
+
+
+def _fill_lines(lines: U8) -> None:
+    """Fill along the last axis from the last known node before; nodes before the first known one take its side."""
+    known = lines != 0
+    if known.all() or not known.any():
+        return
+    ticks = np.arange(lines.shape[-1], dtype=np.int16)
+    last = np.maximum.accumulate(np.where(known, ticks, np.int16(-1)), axis=-1)
+    first = np.argmax(known, axis=-1)[..., None].astype(np.int16)
+    source = np.where(last < 0, first, last).astype(np.int64)
+    lines[...] = np.take_along_axis(lines, source, axis=-1)

@@ -1,0 +1,240 @@
+"""`mpc reconstruct`: framing, inputs and files against closed forms and other readers; the command end to end."""
+
+import json
+import struct
+
+import imageio.v3 as iio
+import numpy as np
+import pytest
+import torch
+import trimesh
+from click.testing import CliRunner
+from PIL import Image
+
+from mpc.cli.main import main
+from mpc.geometry.camera import project, view_to_pixels
+from mpc.geometry.errors import InputError, SettingsError
+from mpc.models.head import HeadConfig
+from mpc.models.residual import ResidualConfig
+from mpc.models.storage import load_run, save_network, write_json
+from mpc.models.surface import SurfaceConfig, SurfaceNetwork
+from mpc.models.texture import TextureConfig, TextureNetwork
+from mpc.reconstruct.export import write_mesh
+from mpc.reconstruct.framing import FramingError, cut, frame_person, keep_frame
+from mpc.reconstruct.pictures import Source, find_sources, read_frames, read_rgba
+from mpc.reconstruct.view_field import batch_occupancy, batch_points, encode_views
+
+
+def person(height=200, width=160, box=(20, 180, 60, 100)):
+    """A red person before blue, as RGBA: rows 20 to 180, columns 60 to 100."""
+    picture = np.zeros((height, width, 4), np.uint8)
+    picture[..., 2] = 200
+    top, bottom, left, right = box
+    picture[top:bottom, left:right] = (180, 30, 40, 255)
+    return picture
+
+
+def test_framing_puts_the_masks_box_where_training_puts_a_person_of_that_height():
+    framing = frame_person(person(), extent_m=2.4, height_m=1.6)
+    assert framing.pixels_per_metre == 100
+    corners = np.array([[-0.2, 0.0, 0.3], [0.2, 1.6, -0.1]])  # feet at the left, head at the right, any depth
+    pixels = view_to_pixels(project(corners, framing.calibration), 240, 240)
+    assert np.allclose(pixels, [[199.5, 99.5], [39.5, 139.5]])  # of the square: 240 pixels, 20 above the picture's top
+    square = cut(person(), framing, 240)
+    assert np.array_equal(np.argwhere(square[..., 3] > 0)[[0, -1]], [[40, 100], [199, 139]])
+    assert square[100, 120].tolist() == [180, 30, 40, 255]
+    assert not square[0, 0].any()
+    assert "1.6 m" in framing.assumption
+
+
+def test_cutting_averages_areas_and_lets_no_background_in():
+    framing = frame_person(person(box=(21, 181, 61, 101)), extent_m=2.4, height_m=1.6)
+    small = cut(person(box=(21, 181, 61, 101)), framing, 80)
+    whole = small[..., 3] == 255
+    assert (small[small[..., 3] > 0][:, :3] == (180, 30, 40)).all()
+    assert whole.sum() == 52 * 12  # whole pixels of 53.3 x 13.3
+    assert small[..., 3].sum() / 255 == pytest.approx(160 * 40 / 9, rel=0.01)
+
+
+def test_a_wide_person_fits_and_a_cut_off_one_is_said():
+    wide = frame_person(person(box=(90, 110, 0, 160)), extent_m=2.4, height_m=1.7)
+    assert 160 / wide.pixels_per_metre == pytest.approx(2.4 * 0.96)
+    assert "just fits" in wide.assumption
+    assert "left and right edge" in wide.assumption
+    with pytest.raises(FramingError, match="empty"):
+        frame_person(np.zeros((8, 8, 4), np.uint8))
+    with pytest.raises(SettingsError, match="height"):
+        frame_person(person(), height_m=2.5)
+
+
+def test_later_frames_of_a_film_keep_the_scale_and_move_in_the_world():
+    first = frame_person(person(), height_m=1.6)
+    crouching = frame_person(person(box=(100, 180, 80, 120)), height_m=1.6, like=first)
+    assert crouching.pixels_per_metre == first.pixels_per_metre
+    assert np.allclose(crouching.centre_world, (0.2, 0.4, 0.0))  # 20 pixels to the right, half as tall, on the ground
+
+
+def test_kept_framing_wants_a_square():
+    framing = keep_frame(np.zeros((64, 64, 4), np.uint8))
+    assert np.array_equal(cut(np.full((64, 64, 4), 9, np.uint8), framing, 64), np.full((64, 64, 4), 9, np.uint8))
+    with pytest.raises(FramingError, match="square"):
+        keep_frame(np.zeros((64, 48, 4), np.uint8))
+
+
+def test_inputs_and_what_is_wrong_with_them(tmp_path):
+    rgba, folder = person(), tmp_path / "in"
+    folder.mkdir()
+    Image.fromarray(rgba).save(folder / "b.png")
+    Image.fromarray(rgba[..., :3]).save(folder / "a.bmp")
+    Image.fromarray(rgba[..., 3] // 255).save(tmp_path / "mask.png")  # of 0 and 1
+    (folder / "notes.txt").write_text("")
+    assert [source.path.name for source in find_sources([folder])] == ["a.bmp", "b.png"]
+    assert np.array_equal(read_rgba(folder / "b.png"), rgba)
+    assert np.array_equal(read_rgba(folder / "a.bmp", tmp_path / "mask.png"), rgba)
+    for path, reason in (
+        (folder / "a.bmp", "--mask"),
+        (folder / "c.png", "no such"),
+        (folder / "notes.txt", "picture"),
+    ):
+        with pytest.raises(InputError, match=reason):
+            read_rgba(path)
+    Image.fromarray(rgba[:50, :, 3]).save(tmp_path / "small.png")
+    with pytest.raises(InputError, match="160 x 50"):
+        read_rgba(folder / "a.bmp", tmp_path / "small.png")
+    with pytest.raises(InputError, match="one mask for 2"):
+        find_sources([folder], tmp_path / "mask.png")
+    with pytest.raises(InputError, match="no mask named a"):
+        find_sources([folder], tmp_path)
+    with pytest.raises(InputError, match="neither"):
+        find_sources([folder / "notes.txt"])
+
+
+COLOURS = np.array([[255, 0, 0], [0, 128, 0], [0, 0, 10], [255, 255, 255]], np.uint8)
+VERTICES = np.array([[0.0, 0, 0], [1, 0, 0], [0, 1.5, 0], [0, 0, 0.25]])
+FACES = np.array([[0, 2, 1], [0, 1, 3], [0, 3, 2], [1, 2, 3]], np.int32)
+
+
+@pytest.mark.parametrize("suffix", ["ply", "obj"])
+def test_exported_meshes_are_read_back_by_trimesh(tmp_path, suffix):
+    path = tmp_path / f"mesh.{suffix}"
+    write_mesh(path, VERTICES, FACES, COLOURS)
+    mesh = trimesh.load(path, process=False)
+    assert np.allclose(mesh.vertices, VERTICES)
+    assert np.array_equal(mesh.faces, FACES)
+    assert np.abs(mesh.visual.vertex_colors[:, :3].astype(int) - COLOURS).max() <= 1
+    assert mesh.volume == pytest.approx(1.5 * 0.25 / 6)
+    assert [p.name for p in tmp_path.iterdir()] == [path.name]
+    with pytest.raises(SettingsError, match="fbx"):
+        write_mesh(tmp_path / "mesh.fbx", VERTICES, FACES)
+
+
+def test_glb_is_read_back_with_its_colours(tmp_path):
+    from mpc.datasets.scenes import list_scenes, load_scene
+    from mpc.datasets.subjects import find_subjects
+
+    (tmp_path / "models").mkdir()
+    path = tmp_path / "models" / "person.glb"
+    write_mesh(path, VERTICES, FACES, COLOURS)
+    loaded = trimesh.load(path, process=False).geometry
+    (mesh,) = loaded.values()
+    assert np.allclose(mesh.vertices, VERTICES)
+    assert np.array_equal(mesh.faces, FACES)
+    (subject,) = find_subjects(tmp_path / "models")
+    posed = load_scene(subject, list_scenes(subject, seed=0)[0]).mesh  # our reader turns linear colours back
+    assert posed.vertex_colours is not None
+    assert np.array_equal(np.unique(posed.vertex_colours[:, :3], axis=0), np.unique(COLOURS, axis=0))
+    content = path.read_bytes()
+    length = struct.unpack("<I", content[12:16])[0]
+    assert json.loads(content[20 : 20 + length])["extensionsUsed"] == ["KHR_materials_unlit"]
+    assert len(content) == struct.unpack("<I", content[8:12])[0]
+
+
+@pytest.fixture(scope="module")
+def run_folder(tmp_path_factory):
+    """Untrained networks whose field is inside at about half of the points."""
+    torch.manual_seed(0)
+    encoder, head = ResidualConfig(stem=8, blocks=1), HeadConfig(channels=(16, 8))
+    surface_config = SurfaceConfig(encoder=encoder, head=head)
+    texture_config = TextureConfig(encoder=encoder, head=head, surface_channels=surface_config.pixel_channels)
+    surface = SurfaceNetwork(surface_config).eval()
+    picture = cut(person(), frame_person(person(), height_m=1.6), 32)
+    points = torch.rand(1, 2000, 3) * 2 - 1
+    with torch.inference_mode():
+        pixels = torch.from_numpy(picture.transpose(2, 0, 1).copy())[None]
+        features = surface.encode((pixels[:, :3] / 127.5 - 1) * (pixels[:, 3:] / 255))
+        surface.head.layers[-1].bias -= surface.logits_all(features, points, torch.eye(4)[None])[0][-1].median()
+    run = tmp_path_factory.mktemp("runs") / "untrained"
+    save_network(run / "surface" / "best.safetensors", surface, surface_config, step=1)
+    save_network(run / "texture" / "best.safetensors", TextureNetwork(texture_config), texture_config, step=1)
+    write_json(run / "run.json", {"created": "2026", "settings": {"image_size": 32}})
+    return run
+
+
+def test_pictures_encoded_together_answer_as_alone(run_folder):
+    run = load_run(run_folder)
+    pictures = [
+        cut(person(box=box), frame_person(person(box=box)), 32) for box in ((20, 180, 60, 100), (50, 90, 0, 50))
+    ]
+    views = encode_views(run, pictures, batch=64)
+    points = np.random.default_rng(0).uniform(-1, 1, (300, 3)).astype(np.float32)
+    owner = np.repeat([0, 1], [100, 200])
+    together = batch_occupancy(views)(points, owner)
+    alone = np.concatenate([views[0].occupancy(points[:100]), views[1].occupancy(points[100:])])
+    assert np.abs(together - alone).max() < 1e-5
+    assert np.abs(views[0].occupancy(points[100:]) - alone[100:]).max() > 1e-3
+    assert 1024 == batch_points(run, 1) < batch_points(run, 1e7) < batch_points(run, 2e7)
+
+
+def invoke(run_folder, *words, code=0):
+    command = ["reconstruct", *map(str, words), "--run", str(run_folder), "--resolution", "33", "--size", "32"]
+    result = CliRunner().invoke(main, [*command, "--turntable-frames", "3"])
+    assert result.exit_code == code, result.output
+    return result.output
+
+
+def test_the_command_on_pictures_masks_and_folders(run_folder, tmp_path):
+    folder = tmp_path / "in"
+    folder.mkdir()
+    Image.fromarray(person()).save(folder / "anna.png")
+    Image.fromarray(person()[..., :3]).save(folder / "bob.png")
+    output = invoke(run_folder, folder, "--out", tmp_path / "out", "--format", "glb", "--format", "ply", code=3)
+    assert "anna.png: assumed 1.7 m" in output
+    assert "bob.png" in output
+    assert "--mask" in output
+    assert "1 reconstructed, 1 failed" in output
+    assert sorted(p.name for p in (tmp_path / "out").iterdir()) == ["anna.gif", "anna.glb", "anna.ply", "anna.png"]
+    mesh = trimesh.load(tmp_path / "out" / "anna.ply", process=False)
+    assert np.abs(mesh.vertices - [0, 0.85, 0]).max() <= 1.2001  # within the cube that stands on the ground
+    assert len(np.unique(mesh.visual.vertex_colors, axis=0)) > 5
+    assert np.abs(mesh.vertices[:, 0]).max() < 0.4  # the mask is 0.425 m wide: beside it there is nobody
+    assert iio.imread(tmp_path / "out" / "anna.png").shape == (32, 5 * 32, 3)
+    assert len(iio.imread(tmp_path / "out" / "anna.gif")) == 3
+    masks = tmp_path / "masks"
+    masks.mkdir()
+    Image.fromarray(person()[..., 3]).save(masks / "bob.png")
+    assert "1 reconstructed" in invoke(run_folder, folder / "bob.png", "--mask", masks, "--out", tmp_path / "two")
+    assert (tmp_path / "two" / "bob.glb").read_bytes() == (tmp_path / "out" / "anna.glb").read_bytes()
+
+
+def test_the_command_on_films(run_folder, tmp_path):
+    pytest.importorskip("av", reason="films need PyAV (the live extra)")
+    from mpc.reconstruct.films import FilmWriter
+
+    boxes = [(20, 180, 60, 100), (20, 180, 64, 104), (0, 0, 0, 0)]
+    with FilmWriter(tmp_path / "walk.mp4", 10) as film, FilmWriter(tmp_path / "mask.mp4", 10) as mask:
+        for box in boxes:
+            film.add(person(box=box)[..., :3])
+            mask.add(np.repeat(person(box=box)[..., 3:], 3, axis=2))
+    frames = list(read_frames(Source(tmp_path / "walk.mp4", tmp_path / "mask.mp4")))
+    assert [number for number, _, _ in frames] == [0, 1, 2]
+    assert np.allclose([seconds for _, seconds, _ in frames], [0, 0.1, 0.2])
+    assert (frames[1][2][..., 3] > 127).sum() == pytest.approx(160 * 40, rel=0.02)
+    assert np.abs(frames[0][2][100, 80, :3].astype(int) - (180, 30, 40)).max() < 16
+    words = (tmp_path / "walk.mp4", "--out", tmp_path / "out")
+    output = invoke(run_folder, *words, "--mask", tmp_path / "mask.mp4", "--mode", "fast", "--resolution", 65, code=3)
+    assert "frame 2: the mask is empty" in output
+    assert sorted(p.name for p in (tmp_path / "out" / "walk").iterdir()) == ["walk_000000.glb", "walk_000001.glb"]
+    assert len(list(read_frames(Source(tmp_path / "out" / "walk.mp4", tmp_path / "out" / "walk.mp4")))) == 2
+    assert "--mask" in invoke(run_folder, *words, code=3)
+    (tmp_path / "walk.mp4").write_bytes(b"nonsense")
+    assert "not readable as a film" in invoke(run_folder, *words, code=3)
