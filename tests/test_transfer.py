@@ -128,7 +128,7 @@ def test_the_shadow_of_a_sphere_on_a_plane_against_brute_force() -> None:
         transfer = radiance_transfer(mesh, rays=rays)[: len(points)]
         found = linear_irradiance(transfer, light)
         assert np.abs(found - truth).mean() / truth.mean() < allowed
-        assert relative_rms(transfer, expected) < 2 * allowed
+        assert relative_rms(transfer, expected) < 2.5 * allowed
 
 
 def test_more_rays_come_closer() -> None:
