@@ -17,7 +17,7 @@ import numpy.typing as npt
 from .. import __version__
 from ..datasets.shard_index import read_index
 from ..datasets.torch_dataset import ViewDataset
-from ..geometry.camera import OrthographicCamera
+from ..geometry.camera import Camera
 from ..geometry.closest import ClosestSurface
 from ..geometry.mesh import PosedMesh
 from ..geometry.progress import NoProgress, Progress
@@ -265,7 +265,7 @@ def _worst(context: _Context, records: Sequence[ViewScores], told: Progress) -> 
     return f'{failed}<div class="cards">{"".join(cards)}</div>'
 
 
-def _shaded(colours: gallery.U8, mesh: PosedMesh, camera: OrthographicCamera) -> gallery.U8:
+def _shaded(colours: gallery.U8, mesh: PosedMesh, camera: Camera) -> gallery.U8:
     shade = gallery.clay_colours(mesh, camera) / gallery.CLAY
     shaded: gallery.U8 = np.rint(colours * (0.35 + 0.65 * np.clip(shade, 0.0, 1.0))).astype(np.uint8)
     return shaded

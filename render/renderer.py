@@ -11,7 +11,7 @@ from typing import Literal, Protocol
 import numpy as np
 import numpy.typing as npt
 
-from ..geometry.camera import OrthographicCamera
+from ..geometry.camera import Camera
 from ..geometry.errors import SettingsError
 from ..geometry.mesh import PosedMesh
 from .gl_probe import find_gl
@@ -45,21 +45,21 @@ class RendererChoice:
 class Renderer(Protocol):
     """Draws one mesh; made by `open_renderer`. To be used in the thread that opened it."""
 
-    def colour(self, camera: OrthographicCamera, vertex_irradiance: F32) -> U8:
+    def colour(self, camera: Camera, vertex_irradiance: F32) -> U8:
         """The lit picture.
 
         Args:
-            camera: any.
+            camera: any; the mesh lies wholly before a perspective one.
             vertex_irradiance: (V, 3) float32 display values, see render/shading.py; multiplies the albedo.
 
         Returns:
             (H, W, 4) uint8 RGBA, sRGB, straight alpha, antialiased, transparent background (0, 0, 0, 0); contiguous.
         """
 
-    def albedo(self, camera: OrthographicCamera) -> U8:
+    def albedo(self, camera: Camera) -> U8:
         """The unlit picture: `colour` with irradiance 1."""
 
-    def layers(self, camera: OrthographicCamera, names: Sequence[str]) -> RenderLayers:
+    def layers(self, camera: Camera, names: Sequence[str]) -> RenderLayers:
         """Exact layers at the pixels' centres, see render/layers.py."""
 
 

@@ -12,7 +12,6 @@ from mpc.geometry.mesh import Material, PosedMesh
 from mpc.geometry.rays import ray_scene
 from mpc.geometry.surface import albedo_at
 from mpc.render.gl_probe import find_gl, probe_gl
-from mpc.render.layers import view_rays
 from mpc.render.lights import builtin_lights
 from mpc.render.pixels import straight_alpha
 from mpc.render.renderer import RendererChoice, choose_renderer, open_renderer
@@ -128,7 +127,7 @@ def test_pixels_show_the_texture_the_right_way_up(choice: RendererChoice) -> Non
     camera = OrthographicCamera((0.0, 0.0, 0.0), 2.0, 40.0)
     with open_renderer(choice, mesh, SIZE) as renderer:
         picture = renderer.albedo(camera)
-    hits = ray_scene(mesh).first_hit(*view_rays(camera, pixel_centres(SIZE, SIZE).reshape(-1, 2)))
+    hits = ray_scene(mesh).first_hit(*camera.rays(pixel_centres(SIZE, SIZE).reshape(-1, 2)))
     inside = np.flatnonzero(hits.hit & (picture[..., 3].reshape(-1) == 255))
     assert len(inside) > 10_000
     expected = albedo_at(mesh, hits.face[inside], hits.weights()[inside])[:, :3] * 255
