@@ -82,7 +82,7 @@ class OrthographicCamera(Camera):
 
     def depth_m(self, points_world: F64) -> F64:
         """See Camera."""
-        return (points_world - np.asarray(self.centre_world)) @ self.rotation[2] + self.extent_m
+        return np.asarray((points_world - np.asarray(self.centre_world)) @ self.rotation[2] + self.extent_m)
 
 
 @dataclass(frozen=True)
@@ -106,7 +106,8 @@ class PerspectiveCamera(Camera):
     @property
     def eye_world(self) -> F64:
         """(3,) float64, the pinhole."""
-        return np.asarray(self.centre_world) - self.rotation[2] * self.distance_m
+        eye: F64 = np.asarray(self.centre_world) - self.rotation[2] * self.distance_m
+        return eye
 
     @property
     def calibration(self) -> F64:
@@ -119,7 +120,8 @@ class PerspectiveCamera(Camera):
         place = np.eye(4)
         place[:3, :3] = self.rotation
         place[:3, 3] = -self.rotation @ self.eye_world
-        return lens @ place
+        matrix: F64 = lens @ place
+        return matrix
 
     def rays(self, xy: F64, *, backwards: bool = False) -> tuple[F64, F64]:
         """See Camera; they start at the pinhole (one cube edge behind the cube's centre)."""
@@ -131,7 +133,7 @@ class PerspectiveCamera(Camera):
 
     def depth_m(self, points_world: F64) -> F64:
         """See Camera."""
-        return (points_world - self.eye_world) @ self.rotation[2]
+        return np.asarray((points_world - self.eye_world) @ self.rotation[2])
 
 
 def orbit_cameras(
@@ -183,7 +185,7 @@ def _triple(point: F64) -> tuple[float, float, float]:
 
 def is_orthographic(calibration: F64 | Sequence[Sequence[float]]) -> bool:
     """Whether a calibration's fourth row is (0, 0, 0, 1)."""
-    return np.asarray(calibration)[3].tolist() == [0.0, 0.0, 0.0, 1.0]
+    return bool(np.array_equal(np.asarray(calibration)[3], (0.0, 0.0, 0.0, 1.0)))
 
 
 def project(points_world: F64, calibration: F64) -> F64:
@@ -195,7 +197,8 @@ def project(points_world: F64, calibration: F64) -> F64:
     view: F64 = points_world @ calibration[:3, :3].T + calibration[:3, 3]
     if is_orthographic(calibration):
         return view
-    return view / (points_world @ calibration[3, :3] + calibration[3, 3])[:, None]
+    view /= (points_world @ calibration[3, :3] + calibration[3, 3])[:, None]
+    return view
 
 
 def unproject(points_view: F64, calibration: F64) -> F64:

@@ -27,11 +27,12 @@ TRIANGLES = 4
 _context: dict[str, Any] = {}
 
 
-def shared_context(platform: str, height: int, width: int) -> Any:
+def shared_context(platform: str, height: int, width: int, devices: tuple[int, ...] = ()) -> Any:
     """This process's one pyrender.OffscreenRenderer, resized.
 
     One, since ending a second would terminate the display they share (eglTerminate), and since a context and its
-    compiled shaders take longer to make than a view to draw.
+    compiled shaders take longer to make than a view to draw. It stays on the graphics card (`devices[0]`, unless the
+    user set EGL_DEVICE_ID) that it was first asked for.
 
     Raises:
         SettingsError: called from another thread than before, or OpenGL was loaded for another platform.
@@ -45,6 +46,8 @@ def shared_context(platform: str, height: int, width: int) -> Any:
         loaded = os.environ.setdefault("PYOPENGL_PLATFORM", platform)
         if loaded != platform:
             raise SettingsError(f"PYOPENGL_PLATFORM is {loaded!r}, but {platform!r} was chosen")
+        if devices:
+            os.environ.setdefault("EGL_DEVICE_ID", str(devices[0]))
         import pyrender
 
         try:
@@ -74,12 +77,13 @@ class PyrenderRenderer:
         mesh: drawn from both sides.
         height: pixels.
         width: pixels.
+        devices: the graphics card, by EGL_DEVICE_ID; empty for the default one.
     """
 
-    def __init__(self, platform: str, mesh: PosedMesh, height: int, width: int) -> None:
+    def __init__(self, platform: str, mesh: PosedMesh, height: int, width: int, devices: tuple[int, ...] = ()) -> None:
         self._mesh = mesh
         self._size = (height, width)
-        self._offscreen = shared_context(platform, height, width)
+        self._offscreen = shared_context(platform, height, width, devices)
         import pyrender
 
         self._flags = pyrender.RenderFlags.FLAT | pyrender.RenderFlags.RGBA | pyrender.RenderFlags.SKIP_CULL_FACES

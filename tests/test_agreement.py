@@ -77,7 +77,7 @@ def drawn(request, figures):
     subject = find_subjects(figures)[0]
     loaded = load_subject(subject)
     mesh = pose_scene(loaded, list_scenes(subject, seed=0)[0]).mesh
-    cameras = RenderSettings(views=VIEWS, step_deg=360 / VIEWS, size=SIZE).cameras(scene_centre(mesh, None))
+    cameras = RenderSettings(views=VIEWS, step_deg=360 / VIEWS, size=SIZE).cameras(scene_centre(mesh, None)).values()
     with open_renderer(choice, mesh, SIZE) as renderer:
         pictures = [renderer.albedo(camera) for camera in cameras]
     samples = sample_surface(mesh, 20_000, np.random.default_rng(0))
