@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from ..geometry.camera import Camera, pixel_centres, project
+from ..geometry.camera import Camera, pixel_centres, project, view_to_pixels
 from ..geometry.errors import SettingsError
 from ..geometry.mesh import PosedMesh
 from ..geometry.rays import Hits, ray_scene
@@ -58,7 +58,13 @@ def render_layers(
     unknown = sorted(set(names) - set(LAYERS))
     if unknown:
         raise SettingsError(f"unknown layer {unknown[0]!r}; one of {', '.join(LAYERS)}")
-    xy = pixel_centres(height, width).reshape(-1, 2)
+    corners = view_to_pixels(project(mesh.vertices, camera.calibration), height, width).T
+    low = np.clip(np.floor(corners.min(axis=1)).astype(int), 0, (height, width))
+    high = np.clip(np.ceil(corners.max(axis=1)).astype(int) + 1, low, (height, width))
+    # Only pixels that the mesh can touch are cast.
+    box = (slice(low[0], high[0]), slice(low[1], high[1]))
+    centres = pixel_centres(height, width)[box]
+    xy = centres.reshape(-1, 2)
     found: dict[str, npt.NDArray[np.generic]] = {}
     for side in ("front", "back"):
         wanted = [name for name in names if name.endswith("_back") == (side == "back")]
@@ -66,7 +72,11 @@ def render_layers(
             origins, directions = camera.rays(xy, backwards=side == "back")
             hits = first_visible(mesh, ray_scene(mesh), origins, directions)
             found |= _side_layers(mesh, camera, hits, wanted, np.broadcast_to(directions, (len(xy), 3)))
-    shaped = {name: np.ascontiguousarray(flat.reshape(height, width, *flat.shape[1:])) for name, flat in found.items()}
+    shaped = {}
+    for name, flat in found.items():
+        outside = np.nan if name.startswith("depth") or name == "position" else 0
+        shaped[name] = np.full((height, width, *flat.shape[1:]), outside, flat.dtype)
+        shaped[name][box] = flat.reshape(*centres.shape[:2], *flat.shape[1:])
     return RenderLayers(**shaped)
 
 
