@@ -11,19 +11,26 @@ every n-th vertex (--reference-stride) and multiplied, since its rays do not dep
 from __future__ import annotations
 
 import argparse
-import io
 import multiprocessing
+import os
 import resource
+import shutil
 import sys
+import tempfile
 import time
 from collections.abc import Callable
-from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
+from concurrent.futures import ProcessPoolExecutor
+from pathlib import Path
 
 import numpy as np
 import psutil
 import trimesh
 from PIL import Image
 
+from mpc.datasets.build_renders import RenderSettings, render_models, threads_each
+from mpc.datasets.render_scene import Drawing, draw_views, prepare_scene, store_scene
+from mpc.datasets.scenes import list_scenes, load_subject, pose_scene
+from mpc.datasets.subjects import find_subjects
 from mpc.geometry.camera import OrthographicCamera, orbit_cameras
 from mpc.geometry.mesh import Material, PosedMesh
 from mpc.geometry.rays import RayScene
@@ -166,25 +173,63 @@ def bench_views(faces: int, size: int, views: int) -> None:
         print(f"view {size}x{size}, {len(mesh.faces):7,} faces, {name:8}: {1000 * each:6.1f} ms")
 
 
+def write_scan(folder: Path, mesh: PosedMesh) -> None:
+    """An OBJ with its texture, as scanners deliver."""
+    folder.mkdir(parents=True)
+    assert mesh.uv is not None
+    Image.fromarray(mesh.materials[0].texture).convert("RGB").save(folder / "texture.jpg", quality=90)
+    (folder / "mesh.mtl").write_text("newmtl skin\nmap_Kd texture.jpg\n")
+    lines = ["# units: m", "mtllib mesh.mtl", "usemtl skin"]
+    lines += [f"v {x:.6f} {y:.6f} {z:.6f}" for x, y, z in mesh.vertices.tolist()]
+    lines += [f"vt {u:.6f} {v:.6f}" for u, v in mesh.uv.tolist()]
+    lines += [f"f {a}/{a} {b}/{b} {c}/{c}" for a, b, c in (mesh.faces + 1).tolist()]
+    (folder / "mesh.obj").write_text("\n".join(lines) + "\n")
+
+
 def bench_scene(faces: int, size: int, views: int) -> None:
-    """A whole scene: transfer, lit views, PNG encoding beside the drawing."""
-    mesh = body(faces)
-    for name in renderers():
-        start = time.perf_counter()
-        transfer = radiance_transfer(mesh)
-        lit_from = time.perf_counter()
-        with ThreadPoolExecutor(1) as pool, open_renderer(choose_renderer(name), mesh, size) as renderer:
-            for camera in orbit_cameras((0.0, 0.9, 0.0), 2.4, views=views, step_deg=360 / views):
-                light = rotate_light(builtin_lights().coefficients[1], np.radians(camera.yaw_deg))
-                picture = renderer.colour(camera, display_irradiance(transfer, light))
-                pool.submit(
-                    lambda picture=picture: Image.fromarray(picture).save(io.BytesIO(), "PNG", compress_level=4)
-                )
-        total = time.perf_counter() - start
-        print(
-            f"scene {len(mesh.faces):,} faces, {views} views, {name:8}: {total:5.2f} s, of which transfer "
-            f"{lit_from - start:.2f} s"
-        )
+    """A whole scene from an OBJ on disk to pictures on disk, and what each stage takes of it."""
+    # The figure's sides are long strips, which no scan has, so they are left as they are.
+    settings = RenderSettings(size=size, views=views, step_deg=360 / views, longest_edge_m=1.0)
+    with tempfile.TemporaryDirectory() as root:
+        write_scan(Path(root) / "models" / "one", body(faces))
+        for name in renderers():
+            drawing = Drawing(choose_renderer(name), threads_each(1, 1))
+            builtin_lights()  # (half a second, once a process)
+            times = [time.perf_counter()]
+            subject = find_subjects(Path(root) / "models")[0]
+            loaded = load_subject(subject)
+            times.append(time.perf_counter())
+            spec = list_scenes(subject, seed=0)[0]
+            prepared = prepare_scene(pose_scene(loaded, spec), settings, builtin_lights())
+            times.append(time.perf_counter())
+            pictures = draw_views(prepared, settings, drawing, prepared.cameras)
+            times.append(time.perf_counter())
+            store_scene(Path(root) / name, spec, prepared, settings, pictures, {"kind": "scan", "notes": {}})
+            times.append(time.perf_counter())
+            parts = zip(("load", "transfer", "views", "write"), np.diff(times), strict=True)
+            print(
+                f"scene {len(prepared.mesh.faces):,} faces, {views} views, {name:8}: {times[-1] - times[0]:5.2f} s ("
+                + ", ".join(f"{part} {spent:.2f}" for part, spent in parts)
+                + f"), load of the machine {os.getloadavg()[0]:.1f}"
+            )
+
+
+def bench_folder(people: int, faces: int, size: int, views: int) -> None:
+    """A folder of people with one and two workers."""
+    # The figure's sides are long strips, which no scan has, so they are left as they are.
+    settings = RenderSettings(size=size, views=views, step_deg=360 / views, longest_edge_m=1.0)
+    with tempfile.TemporaryDirectory() as root:
+        write_scan(Path(root) / "models" / "p0", body(faces))
+        for number in range(1, people):
+            shutil.copytree(Path(root) / "models" / "p0", Path(root) / "models" / f"p{number}")
+        for jobs in (1, 2):
+            start = time.perf_counter()
+            render_models(Path(root) / "models", Path(root) / str(jobs), settings, renderer="embree", jobs=jobs)
+            spent = time.perf_counter() - start
+            print(
+                f"folder of {people} people, {faces:,} faces, {views} views, {jobs} workers: "
+                f"{people / spent * 60:5.1f} scenes a minute, load of the machine {os.getloadavg()[0]:.1f}"
+            )
 
 
 def bench_agreement(faces: int, size: int) -> None:
@@ -233,6 +278,7 @@ PARTS: dict[str, Callable[[bool, int], None]] = {
         for faces in ((4_000,) if tiny else (27_000, 110_000, 439_000))
     ],
     "scene": lambda tiny, _: bench_scene(*((4_000, 128, 2) if tiny else (110_000, 512, 36))),
+    "folder": lambda tiny, _: bench_folder(*((2, 2_000, 64, 2) if tiny else (20, 27_000, 512, 36))),
     "agreement": lambda tiny, _: bench_agreement(*((4_000, 128) if tiny else (110_000, 512))),
 }
 

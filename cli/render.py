@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 @click.option("--extent", "extent_m", type=float, default=2.4, help="Edge of the view cube, metres.")
 @click.option("--frames-per-animation", type=click.IntRange(min=1), default=3, help="Random frames of each clip.")
 @click.option("--rays", type=click.IntRange(min=16), default=224, help="Directions of the light transfer.")
-@click.option("--longest-edge", "longest_edge_m", type=float, default=0.03, help="Halve longer mesh edges, metres.")
+@click.option("--longest-edge", "longest_edge_m", type=float, default=0.05, help="Halve longer mesh edges, metres.")
 @click.option("--lights", type=options.existing_folder, help="Folder of .hdr/.exr panoramas.  [default: built-in set]")
 @click.option("--layers", multiple=True, metavar="NAME...", help="Also draw normal_front, depth_front, mask, ...")
 @click.option("--renderer", type=click.Choice(["auto", "pyrender", "embree"]), default="auto", help="Who draws.")

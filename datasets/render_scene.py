@@ -28,6 +28,10 @@ from .scenes import LoadedScene, SceneSpec
 F32 = npt.NDArray[np.float32]
 
 
+# Halving long edges may make so many times more faces, or this many of a coarse mesh.
+MOST_GROWTH, LEAST_FACES = 2, 50_000
+
+
 @dataclass(frozen=True)
 class Drawing:
     """How one scene is drawn; its bytes depend on none of it but the renderer.
@@ -66,7 +70,8 @@ def prepare_scene(scene: LoadedScene, settings: RenderSettings, lights: LightSet
         SettingsError: the scene does not fit the view cube.
     """
     spec = scene.spec
-    mesh = refine_mesh(scene.mesh, settings.longest_edge_m)
+    most = max(MOST_GROWTH * len(scene.mesh.faces), LEAST_FACES)
+    mesh = refine_mesh(scene.mesh, settings.longest_edge_m, most_faces=most)
     # Rounded before anything is made of it: pictures, labels and colours then speak of the mesh as stored.
     mesh = mesh.with_vertices(mesh.vertices.astype(np.float32).astype(np.float64))
     centre = scene_centre(mesh, scene.pelvis_world)

@@ -30,7 +30,7 @@ class RenderSettings:
         extent_m: edge of the view cube, metres, one for the whole dataset.
         frames_per_animation: random frames of each clip (the paper's three).
         rays: directions of the radiance transfer.
-        longest_edge_m: longer edges are halved before light is gathered, see render/refine.py.
+        longest_edge_m: longer edges are halved before light is gathered, see render/refine.py; faces at most double.
         lights: folder of HDR panoramas; None for the built-in environments.
         layers: of render/layers.py, drawn beside the lit pictures.
         load: what the user knows of units and axes; None in it detects.
@@ -47,7 +47,7 @@ class RenderSettings:
     extent_m: float = 2.4
     frames_per_animation: int = 3
     rays: int = 224
-    longest_edge_m: float = 0.03
+    longest_edge_m: float = 0.05
     lights: Path | None = None
     layers: tuple[str, ...] = ()
     load: LoadOptions = field(default_factory=LoadOptions)
