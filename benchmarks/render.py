@@ -11,19 +11,26 @@ every n-th vertex (--reference-stride) and multiplied, since its rays do not dep
 from __future__ import annotations
 
 import argparse
-import io
 import multiprocessing
+import os
 import resource
+import shutil
 import sys
+import tempfile
 import time
 from collections.abc import Callable
-from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
+from concurrent.futures import ProcessPoolExecutor
+from pathlib import Path
 
 import numpy as np
 import psutil
 import trimesh
 from PIL import Image
 
+from mpc.datasets.build_renders import RenderSettings, render_models, threads_each
+from mpc.datasets.render_scene import Drawing, draw_views, prepare_scene, store_scene
+from mpc.datasets.scenes import list_scenes, load_subject, pose_scene
+from mpc.datasets.subjects import find_subjects
 from mpc.geometry.camera import OrthographicCamera, orbit_cameras
 from mpc.geometry.mesh import Material, PosedMesh
 from mpc.geometry.rays import RayScene
@@ -105,14 +112,11 @@ def reference_transfer(mesh: PosedMesh, chosen: np.ndarray, count: int) -> np.nd
     return found
 
 
-def seconds(work: Callable[[], object], repeats: int) -> float:
-    """Median wall-clock time."""
-    times = []
-    for _ in range(repeats):
-        start = time.perf_counter()
-        work()
-        times.append(time.perf_counter() - start)
-    return float(np.median(times))
+def cpu_seconds(work: Callable[[], object]) -> float:
+    """Time of one core spent by this process (both routes run in one thread): what else runs matters little."""
+    start = time.process_time()
+    work()
+    return time.process_time() - start
 
 
 def peak_of_transfer(faces: int, rays: int) -> float:
@@ -126,8 +130,14 @@ def peak_of_transfer(faces: int, rays: int) -> float:
 def bench_transfer(faces: int, stride: int, repeats: int, reference: int) -> None:
     mesh = body(faces, textured=False)
     count = len(mesh.vertices)
-    some = np.arange(0, count, stride)
-    peer = seconds(lambda: uniform_random_transfer(mesh, some), 1) * count / len(some)
+    routes = {rays: lambda rays=rays: radiance_transfer(mesh, rays=rays) for rays in (224, 192)}
+    times: dict[int, list[float]] = {rays: [] for rays in (0, *routes)}
+    for turn in range(repeats):  # by turns, and the best of each, so that both meet the same machine
+        some = np.arange(turn * stride // repeats, count, stride)
+        times[0].append(cpu_seconds(lambda some=some: uniform_random_transfer(mesh, some)) * count / len(some))  # type: ignore[misc]
+        for rays, route in routes.items():
+            times[rays].append(cpu_seconds(route))
+    peer = min(times[0])
     chosen = np.random.default_rng(1).choice(count, min(400, count), replace=False)
     truth = reference_transfer(mesh, chosen, reference)
 
@@ -135,17 +145,16 @@ def bench_transfer(faces: int, stride: int, repeats: int, reference: int) -> Non
         return 100 * float(np.sqrt(((found - truth) ** 2).sum() / (truth**2).sum()))
 
     print(
-        f"transfer {count:7,} vertices, 1,600 uniform random directions: {peer:6.2f} s, error "
-        f"{error(uniform_random_transfer(mesh, chosen)):.1f} %"
+        f"transfer {count:7,} vertices, 1,600 uniform random directions: {peer:6.2f} s of a core, "
+        f"{count * 1600 / peer / 1e6:.1f} M directions/s, error {error(uniform_random_transfer(mesh, chosen)):.1f} %"
     )
-    for rays in (128, 96):
-        ours = seconds(lambda rays=rays: radiance_transfer(mesh, rays=rays), repeats)  # type: ignore[misc]
+    for rays, route in routes.items():
+        ours = min(times[rays])
         with ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn")) as fresh:
             extra = fresh.submit(peak_of_transfer, faces, rays).result()
         print(
             f"transfer {count:7,} vertices, {rays:3} directions: {ours:6.2f} s, {count * rays / 2 / ours / 1e6:4.1f} "
-            f"Mray/s, +{extra:.0f} MiB, error {error(radiance_transfer(mesh, rays=rays)[chosen]):.1f} %, "
-            f"{peer / ours:.0f} times faster"
+            f"M directions/s, +{extra:.0f} MiB, error {error(route()[chosen]):.1f} %, {peer / ours:.0f} times faster"
         )
 
 
@@ -164,25 +173,63 @@ def bench_views(faces: int, size: int, views: int) -> None:
         print(f"view {size}x{size}, {len(mesh.faces):7,} faces, {name:8}: {1000 * each:6.1f} ms")
 
 
+def write_scan(folder: Path, mesh: PosedMesh) -> None:
+    """An OBJ with its texture, as scanners deliver."""
+    folder.mkdir(parents=True)
+    assert mesh.uv is not None
+    Image.fromarray(mesh.materials[0].texture).convert("RGB").save(folder / "texture.jpg", quality=90)
+    (folder / "mesh.mtl").write_text("newmtl skin\nmap_Kd texture.jpg\n")
+    lines = ["# units: m", "mtllib mesh.mtl", "usemtl skin"]
+    lines += [f"v {x:.6f} {y:.6f} {z:.6f}" for x, y, z in mesh.vertices.tolist()]
+    lines += [f"vt {u:.6f} {v:.6f}" for u, v in mesh.uv.tolist()]
+    lines += [f"f {a}/{a} {b}/{b} {c}/{c}" for a, b, c in (mesh.faces + 1).tolist()]
+    (folder / "mesh.obj").write_text("\n".join(lines) + "\n")
+
+
 def bench_scene(faces: int, size: int, views: int) -> None:
-    """A whole scene: transfer, lit views, PNG encoding beside the drawing."""
-    mesh = body(faces)
-    for name in renderers():
-        start = time.perf_counter()
-        transfer = radiance_transfer(mesh)
-        lit_from = time.perf_counter()
-        with ThreadPoolExecutor(1) as pool, open_renderer(choose_renderer(name), mesh, size) as renderer:
-            for camera in orbit_cameras((0.0, 0.9, 0.0), 2.4, views=views, step_deg=360 / views):
-                light = rotate_light(builtin_lights().coefficients[1], np.radians(camera.yaw_deg))
-                picture = renderer.colour(camera, display_irradiance(transfer, light))
-                pool.submit(
-                    lambda picture=picture: Image.fromarray(picture).save(io.BytesIO(), "PNG", compress_level=4)
-                )
-        total = time.perf_counter() - start
-        print(
-            f"scene {len(mesh.faces):,} faces, {views} views, {name:8}: {total:5.2f} s, of which transfer "
-            f"{lit_from - start:.2f} s"
-        )
+    """A whole scene from an OBJ on disk to pictures on disk, and what each stage takes of it."""
+    # The figure's sides are long strips, which no scan has, so they are left as they are.
+    settings = RenderSettings(size=size, views=views, step_deg=360 / views, longest_edge_m=1.0)
+    with tempfile.TemporaryDirectory() as root:
+        write_scan(Path(root) / "models" / "one", body(faces))
+        for name in renderers():
+            drawing = Drawing(choose_renderer(name), threads_each(1, 1))
+            builtin_lights()  # (half a second, once a process)
+            times = [time.perf_counter()]
+            subject = find_subjects(Path(root) / "models")[0]
+            loaded = load_subject(subject)
+            times.append(time.perf_counter())
+            spec = list_scenes(subject, seed=0)[0]
+            prepared = prepare_scene(pose_scene(loaded, spec), settings, builtin_lights())
+            times.append(time.perf_counter())
+            pictures = draw_views(prepared, settings, drawing, prepared.cameras)
+            times.append(time.perf_counter())
+            store_scene(Path(root) / name, spec, prepared, settings, pictures, {"kind": "scan", "notes": {}})
+            times.append(time.perf_counter())
+            parts = zip(("load", "transfer", "views", "write"), np.diff(times), strict=True)
+            print(
+                f"scene {len(prepared.mesh.faces):,} faces, {views} views, {name:8}: {times[-1] - times[0]:5.2f} s ("
+                + ", ".join(f"{part} {spent:.2f}" for part, spent in parts)
+                + f"), load of the machine {os.getloadavg()[0]:.1f}"
+            )
+
+
+def bench_folder(people: int, faces: int, size: int, views: int) -> None:
+    """A folder of people with one and two workers."""
+    # The figure's sides are long strips, which no scan has, so they are left as they are.
+    settings = RenderSettings(size=size, views=views, step_deg=360 / views, longest_edge_m=1.0)
+    with tempfile.TemporaryDirectory() as root:
+        write_scan(Path(root) / "models" / "p0", body(faces))
+        for number in range(1, people):
+            shutil.copytree(Path(root) / "models" / "p0", Path(root) / "models" / f"p{number}")
+        for jobs in (1, 2):
+            start = time.perf_counter()
+            render_models(Path(root) / "models", Path(root) / str(jobs), settings, renderer="embree", jobs=jobs)
+            spent = time.perf_counter() - start
+            print(
+                f"folder of {people} people, {faces:,} faces, {views} views, {jobs} workers: "
+                f"{people / spent * 60:5.1f} scenes a minute, load of the machine {os.getloadavg()[0]:.1f}"
+            )
 
 
 def bench_agreement(faces: int, size: int) -> None:
@@ -215,19 +262,25 @@ def main(arguments: list[str]) -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--tiny", action="store_true", help="small meshes and few views: seconds")
     parser.add_argument("--reference-stride", type=int, default=16, help="every n-th vertex for the peer's route")
+    parser.add_argument("--only", nargs="+", choices=PARTS, help="some of the parts")
     options = parser.parse_args(arguments)
-    if options.tiny:
-        bench_transfer(4_000, 8, 1, 4096)
-        bench_views(4_000, 128, 2)
-        bench_scene(4_000, 128, 2)
-        bench_agreement(4_000, 128)
-        return
-    for faces in (54_000, 110_000, 200_000):
-        bench_transfer(faces, options.reference_stride, 3, REFERENCE_DIRECTIONS)
-    for faces in (27_000, 110_000, 439_000):
-        bench_views(faces, 512, 12)
-    bench_scene(110_000, 512, 36)
-    bench_agreement(110_000, 512)
+    for part in options.only or PARTS:
+        PARTS[part](options.tiny, options.reference_stride)
+
+
+PARTS: dict[str, Callable[[bool, int], None]] = {
+    "transfer": lambda tiny, stride: [  # type: ignore[func-returns-value]
+        bench_transfer(faces, 8 if tiny else stride, 1 if tiny else 3, 4096 if tiny else REFERENCE_DIRECTIONS)
+        for faces in ((4_000,) if tiny else (54_000, 110_000, 200_000))
+    ],
+    "views": lambda tiny, _: [  # type: ignore[func-returns-value]
+        bench_views(faces, 128 if tiny else 512, 2 if tiny else 12)
+        for faces in ((4_000,) if tiny else (27_000, 110_000, 439_000))
+    ],
+    "scene": lambda tiny, _: bench_scene(*((4_000, 128, 2) if tiny else (110_000, 512, 36))),
+    "folder": lambda tiny, _: bench_folder(*((2, 2_000, 64, 2) if tiny else (20, 27_000, 512, 36))),
+    "agreement": lambda tiny, _: bench_agreement(*((4_000, 128) if tiny else (110_000, 512))),
+}
 
 
 if __name__ == "__main__":

@@ -60,7 +60,7 @@ def finish(failures: Sequence[tuple[str, str]]) -> None:
 class SeveralValues(click.Command):
     """Lets the options named in `several` take one or more values after one flag: `--metrics chamfer p2s`."""
 
-    several: tuple[str, ...] = ("--metrics", "--compare")
+    several: tuple[str, ...] = ("--metrics", "--compare", "--layers")
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         """Repeat the flag before each further value; then click parses as usual."""

@@ -3,24 +3,32 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from . import options
 
+if TYPE_CHECKING:
+    from ..datasets.render_plan import RenderPlan
 
-@click.command()
+
+@click.command(cls=options.SeveralValues)
 @click.argument("models", type=options.existing_folder)
 @click.option("--out", type=options.folder, default="renders", help="Folder to write to.")
 @click.option("--views", type=click.IntRange(min=1), default=36, help="Pictures a scene.")
 @click.option("--step", "step_deg", type=float, default=10.0, help="Degrees of yaw between views.")
 @click.option("--offset", "offset_deg", type=float, default=0.0, help="Yaw of the first view, degrees.")
-@click.option("--pitch", "pitch_deg", type=click.FloatRange(-85, 85), default=0.0, help="Camera elevation, degrees.")
+@click.option("--pitch", default="0", metavar="DEG[,DEG...]", help="Elevations; all yaws are drawn at each.")
+@click.option("--jitter", default="0,0,0", metavar="DEG,DEG,DEG", help="Random turn of each camera: yaw, pitch, roll.")
+@click.option("--fov", "fov_deg", type=float, default=0.0, help="Angle of view, degrees; 0: orthographic cameras.")
 @click.option("--size", type=click.IntRange(16, 4096), default=512, help="Pictures are SIZE x SIZE pixels.")
 @click.option("--extent", "extent_m", type=float, default=2.4, help="Edge of the view cube, metres.")
 @click.option("--frames-per-animation", type=click.IntRange(min=1), default=3, help="Random frames of each clip.")
-@click.option("--rays", type=click.IntRange(min=16), default=128, help="Occlusion rays a vertex (light transfer).")
-@click.option("--lights", type=options.existing_folder, help="Folder of .hdr panoramas.  [default: built-in set]")
+@click.option("--rays", type=click.IntRange(min=16), default=224, help="Directions of the light transfer.")
+@click.option("--longest-edge", "longest_edge_m", type=float, default=0.05, help="Halve longer mesh edges, metres.")
+@click.option("--lights", type=options.existing_folder, help="Folder of .hdr/.exr panoramas.  [default: built-in set]")
+@click.option("--layers", multiple=True, metavar="NAME...", help="Also draw normal_front, depth_front, mask, ...")
 @click.option("--renderer", type=click.Choice(["auto", "pyrender", "embree"]), default="auto", help="Who draws.")
 @click.option("--unit", type=click.Choice(["m", "dm", "cm", "mm", "in"]), help="Unit of scans.  [default: detected]")
 @click.option("--up", type=click.Choice(["+x", "-x", "+y", "-y", "+z", "-z"]), help="Up axis.  [default: detected]")
@@ -30,9 +38,13 @@ from . import options
 @click.option("--height", "height_m", type=float, help="Scale scans to this height, metres.  [default: as they are]")
 @options.seed
 @options.workers
+@click.option("--dry-run", is_flag=True, help="Count scenes and pictures, estimate size and time, write nothing.")
 def render(
     models: Path,
     out: Path,
+    pitch: str,
+    jitter: str,
+    layers: tuple[str, ...],
     renderer: str,
     unit: str | None,
     up: str | None,
@@ -40,7 +52,8 @@ def render(
     height_m: float | None,
     jobs: int,
     backend: str,
-    **settings: object,
+    dry_run: bool,
+    **chosen: object,
 ) -> None:
     """Pose every subject below MODELS and draw it from all around, lit.
 
@@ -48,17 +61,26 @@ def render(
     each animation. Finished scenes are kept, so the same command goes on after a stop.
     """
     from ..datasets.build_renders import RenderSettings, render_models
+    from ..datasets.render_plan import plan_renders
     from ..datasets.units_axes import LoadOptions
     from .progress import TerminalProgress
 
+    yaw, tilt, roll = options.numbers("--jitter", jitter, 3)
+    settings = RenderSettings(
+        pitch_deg=options.numbers("--pitch", pitch),
+        jitter_deg=(yaw, tilt, roll),
+        layers=layers,
+        load=LoadOptions(unit=unit, up=up, facing=facing, height_m=height_m),
+        **chosen,  # type: ignore[arg-type]
+    )
+    if dry_run:
+        click.echo(describe(plan_renders(models, out, settings, renderer=renderer, jobs=jobs)))
+        return
     with TerminalProgress() as progress:
         summary = render_models(
             models,
             out,
-            RenderSettings(
-                load=LoadOptions(unit=unit, up=up, facing=facing, height_m=height_m),
-                **settings,  # type: ignore[arg-type]
-            ),
+            settings,
             renderer=renderer,
             jobs=jobs,
             backend=backend,
@@ -70,3 +92,15 @@ def render(
         f"of {summary.subjects} subjects -> {out}/"
     )
     options.finish(summary.failures)
+
+
+def describe(plan: RenderPlan) -> str:
+    """The lines of --dry-run."""
+    lines = [
+        f"{plan.subjects} subjects, {plan.scenes} scenes ({plan.kept} rendered already)",
+        f"{plan.pictures:,} pictures to draw, about {plan.total_bytes / 1e6:,.0f} MB",
+    ]
+    if plan.measured:
+        time = f"{plan.seconds / 3600:.1f} h" if plan.seconds >= 5400 else f"{plan.seconds / 60:.1f} min"
+        lines.append(f"about {time} with {plan.workers} workers ({plan.renderer}, measured on {plan.measured})")
+    return "\n".join(lines)

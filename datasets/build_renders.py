@@ -2,27 +2,22 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import logging
 from collections.abc import Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-import imageio.v3 as iio
-import numpy as np
-import numpy.typing as npt
-
-from ..geometry.camera import OrthographicCamera, orbit_cameras
 from ..geometry.errors import InputError, MpcError, SettingsError
-from ..geometry.mesh import PosedMesh
 from ..geometry.progress import NoProgress, Progress
-from ..geometry.randomness import derive_rng
-from ..render.lights import LightSet, builtin_lights, draw_light, load_lights
-from ..render.renderer import RendererChoice, choose_renderer, open_renderer
-from ..render.shading import display_irradiance
-from ..render.transfer import radiance_transfer
+from ..render.lights import LightSet, builtin_lights, load_lights
+from ..render.renderer import choose_renderer
+from .render_scene import Drawing, draw_views, prepare_scene, store_scene
+from .render_scene import check_fit as check_fit
+from .render_scene import scene_centre as scene_centre
+from .render_settings import RenderSettings as RenderSettings
 from .renders import (
     FORMAT,
     VERSION,
@@ -31,75 +26,14 @@ from .renders import (
     read_scene,
     read_settings,
     remove_leftovers,
-    scene_key,
     write_bytes,
     write_json,
-    write_scene,
 )
-from .scenes import LoadedScene, SceneSpec, list_scenes, load_subject, pose_scene
+from .scenes import LoadedSubject, list_scenes, load_subject, pose_scene
 from .subjects import Subject, find_subjects
-from .units import run_units
-from .units_axes import LoadOptions
+from .units import run_units, worker_count
 
 logger = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True, kw_only=True)
-class RenderSettings:
-    """What decides the content of a renders folder; a folder holds one set of settings.
-
-    Attributes:
-        seed: of frames and lights.
-        views: pictures a scene.
-        step_deg, offset_deg, pitch_deg: yaws `offset + i * step`, elevation, degrees.
-        size: pictures are size x size pixels.
-        extent_m: edge of the view cube, metres, one for the whole dataset.
-        frames_per_animation: random frames of each clip (the paper's three).
-        rays: occlusion rays a vertex for the radiance transfer.
-        lights: folder of HDR panoramas; None for the built-in environments.
-        load: what the user knows of units and axes; None in it detects.
-    """
-
-    seed: int = 0
-    views: int = 36
-    step_deg: float = 10.0
-    offset_deg: float = 0.0
-    pitch_deg: float = 0.0
-    size: int = 512
-    extent_m: float = 2.4
-    frames_per_animation: int = 3
-    rays: int = 128
-    lights: Path | None = None
-    load: LoadOptions = field(default_factory=LoadOptions)
-
-    def __post_init__(self) -> None:
-        for name, least, most in (
-            ("views", 1, 3600),
-            ("size", 16, 4096),
-            ("extent_m", 0.1, 100.0),
-            ("frames_per_animation", 1, 100_000),
-            ("rays", 16, 65536),
-        ):
-            if not least <= getattr(self, name) <= most:
-                raise SettingsError(f"{name} is {getattr(self, name)}, expected {least} to {most}")
-        names = {view_name(camera) for camera in self.cameras((0.0, 0.0, 0.0))}
-        if len(names) != self.views:
-            raise SettingsError(f"{self.views} views {self.step_deg} degrees apart repeat a yaw")
-
-    def cameras(self, centre_world: tuple[float, float, float]) -> list[OrthographicCamera]:
-        """The cameras around a scene's centre (metres)."""
-        return orbit_cameras(
-            centre_world,
-            self.extent_m,
-            views=self.views,
-            step_deg=self.step_deg,
-            offset_deg=self.offset_deg,
-            pitch_deg=self.pitch_deg,
-        )
-
-    def as_json(self) -> dict[str, Any]:
-        """For settings.json."""
-        return {name: str(value) if isinstance(value, Path) else value for name, value in asdict(self).items()}
 
 
 @dataclass(frozen=True)
@@ -120,7 +54,7 @@ class _Unit:
     subject: Subject
     out: Path
     settings: RenderSettings
-    choice: RendererChoice
+    drawing: Drawing
 
 
 @dataclass
@@ -160,18 +94,21 @@ def render_models(
         SettingsError: `out` was made with other settings, or the renderer asked for does not work here.
     """
     progress = progress or NoProgress()
-    subjects = find_subjects(models)
-    if not subjects:
-        raise InputError(models, "holds no scan or rigged person (.obj, .ply, .stl, .glb, .gltf)")
+    subjects = find_people(models)
     _claim_folder(out, settings)
     choice = choose_renderer(renderer)
     progress.message(f"renderer: {choice.name} ({choice.reason})")
-    units = [_Unit(subject, out, settings, choice) for subject in subjects]
+    scenes = {subject.id: count_scenes(subject, settings) for subject in subjects}
+    drawing = Drawing(choice, threads_each(jobs, len(subjects)))
+    units = [
+        _Unit(subject, out, settings, replace(drawing, choice=choice.for_worker(number)))
+        for number, subject in enumerate(subjects)
+    ]
     records: list[_Record] = []
-    progress.start("render", len(units))
+    progress.start("render scenes", sum(scenes.values()))
     for record in run_units(_render_subject, units, jobs=jobs, backend=backend):
         records.append(record)
-        progress.advance(1, f"{record.subject}{' failed' if record.failures else ''}")
+        progress.advance(scenes[record.subject], f"{record.subject}{' failed' if record.failures else ''}")
     progress.finish()
     _write_manifest(out)
     records.sort(key=lambda record: record.subject)
@@ -186,46 +123,50 @@ def render_models(
     )
 
 
-def view_name(camera: OrthographicCamera) -> str:
-    """The picture's name: its yaw, three digits, tenths of a degree only where there are any ("007_5")."""
-    whole = f"{camera.yaw_deg:05.1f}"
-    return whole[:3] if whole.endswith(".0") else whole.replace(".", "_")
+def find_people(models: Path) -> list[Subject]:
+    """All subjects below a folder.
+
+    Raises:
+        InputError: there is none.
+    """
+    subjects = find_subjects(models)
+    if not subjects:
+        raise InputError(models, "holds no scan or rigged person (.obj, .ply, .stl, .glb, .gltf)")
+    return subjects
 
 
-def scene_centre(mesh: PosedMesh, pelvis_world: npt.NDArray[np.float64] | None) -> tuple[float, float, float]:
-    """Centre of the view cube, metres: x and z at the pelvis (bounding box for a scan), y at mid height."""
-    low, high = mesh.bounds
-    x, y, z = (low + high) / 2
-    if pelvis_world is not None:
-        x, z = pelvis_world[0], pelvis_world[2]
-    return float(x), float(y), float(z)
+def count_scenes(subject: Subject, settings: RenderSettings) -> int:
+    """How many scenes a subject gives; a damaged one counts as one (rendering it says what is wrong)."""
+    try:
+        return len(list_scenes(subject, frames_per_animation=settings.frames_per_animation, seed=settings.seed))
+    except Exception:  # whatever a damaged file brings up; `_render_subject` meets it again and reports it
+        return 1
 
 
-def check_fit(mesh: PosedMesh, cameras: list[OrthographicCamera], size: int) -> None:
-    """Raise SettingsError, with the extent that would hold it, where the mesh leaves the cube or its last pixel."""
-    worst = 0.0
-    vertices = mesh.vertices[np.unique(mesh.faces)]
-    for camera in cameras:
-        view = vertices @ camera.calibration[:3, :3].T + camera.calibration[:3, 3]
-        worst = max(worst, float(np.abs(view).max()))
-    if worst > 1.0 - 2.0 / size:
-        needed = cameras[0].extent_m * worst / (1.0 - 4.0 / size)
-        raise SettingsError(
-            f"does not fit a view cube of {cameras[0].extent_m:g} m; --extent {np.ceil(needed * 100) / 100:g} holds it"
-        )
+def threads_each(jobs: int, units: int) -> int:
+    """Drawing threads of a worker: the cores that the workers leave over."""
+    return max(1, worker_count(0) // min(worker_count(jobs), units))
 
 
-def _claim_folder(out: Path, settings: RenderSettings) -> None:
+def check_folder(out: Path, settings: RenderSettings) -> dict[str, Any]:
+    """What settings.json of the folder says, or is to say, about these settings.
+
+    Raises:
+        InputError: `out` holds something else.
+        SettingsError: it was made with other settings; names them.
+    """
     if out.exists() and not out.is_dir():
         raise InputError(out, "is a file, expected a folder to write renders to")
     existing = read_settings(out)
     wanted = settings.as_json()
+    if settings.lights is not None:
+        # The folder's name says little: another panorama in it is another setting.
+        coefficients = load_lights(settings.lights).coefficients
+        wanted["lights_sha256"] = hashlib.sha256(coefficients.tobytes()).hexdigest()
     if existing is None:
         if out.is_dir() and any(out.iterdir()):
             raise InputError(out, "is not empty and not a renders folder; choose another --out")
-        out.mkdir(parents=True, exist_ok=True)
-        write_json(out / "settings.json", {"format": FORMAT, "version": VERSION, "settings": wanted})
-        return
+        return wanted
     changed = [
         f"{name} {existing['settings'].get(name)} -> {value}"
         for name, value in wanted.items()
@@ -233,34 +174,55 @@ def _claim_folder(out: Path, settings: RenderSettings) -> None:
     ]
     if changed:
         raise SettingsError(f"{out} was rendered with other settings ({', '.join(changed)}); choose another --out")
+    return wanted
+
+
+def _claim_folder(out: Path, settings: RenderSettings) -> None:
+    wanted = check_folder(out, settings)
+    if read_settings(out) is None:
+        out.mkdir(parents=True, exist_ok=True)
+        write_json(out / "settings.json", {"format": FORMAT, "version": VERSION, "settings": wanted})
 
 
 def _render_subject(unit: _Unit) -> _Record:
     """One unit of work: all scenes of one subject."""
-    record = _Record(unit.subject.id)
-    remove_leftovers(unit.out / unit.subject.id)
+    subject, settings = unit.subject, unit.settings
+    record = _Record(subject.id)
+    remove_leftovers(unit.out / subject.id)
     try:
-        loaded = load_subject(unit.subject, unit.settings.load)
-        specs = list_scenes(
-            unit.subject, frames_per_animation=unit.settings.frames_per_animation, seed=unit.settings.seed
-        )
-        source = file_sha256(unit.subject.path)
-        record.notices.extend(f"{unit.subject.id}: {notice}" for notice in loaded.notes["notices"])
+        specs = list_scenes(subject, frames_per_animation=settings.frames_per_animation, seed=settings.seed)
+        source = file_sha256(subject.path)
+        wanted = [spec for spec in specs if not _is_done(unit, spec.key, source, record)]
+        record.kept = len(specs) - len(wanted)
+        if not wanted:
+            return record
+        loaded = load_subject(subject, settings.load)
+        record.notices.extend(f"{subject.id}: {notice}" for notice in loaded.notes["notices"])
     except Exception as error:
-        record.failures.append((unit.subject.id, describe_failure(error)))
+        record.failures.append((subject.id, describe_failure(error)))
         return record
-    lights = load_lights(unit.settings.lights) if unit.settings.lights else builtin_lights()
-    for spec in specs:
-        key = scene_key(unit.subject.id, spec.animation, spec.frame)
-        if _is_done(unit.out / key, source):
-            record.kept += 1
-            continue
+    lights = open_lights(settings)
+    for spec in wanted:
         try:
-            _render_scene(unit, spec, pose_scene(loaded, spec), lights, source)
+            scene = pose_scene(loaded, spec)
+            prepared = prepare_scene(scene, settings, lights)
+            pictures = draw_views(prepared, settings, unit.drawing, prepared.cameras)
+            store_scene(unit.out, spec, prepared, settings, pictures, _notes(unit, loaded, scene.notes, source))
             record.rendered += 1
         except Exception as error:
-            record.failures.append((key, describe_failure(error)))
+            record.failures.append((spec.key, describe_failure(error)))
     return record
+
+
+def open_lights(settings: RenderSettings) -> LightSet:
+    """The environments that the settings ask for."""
+    return load_lights(settings.lights) if settings.lights else builtin_lights()
+
+
+def _notes(unit: _Unit, loaded: LoadedSubject, notes: dict[str, Any], source: str) -> dict[str, Any]:
+    path = loaded.subject.path
+    extra = {"source": path.name, "source_sha256": source, "renderer": unit.drawing.choice.name}
+    return {"kind": loaded.subject.kind, "notes": {**notes, **extra}}
 
 
 def describe_failure(error: Exception) -> str:
@@ -274,68 +236,33 @@ def describe_failure(error: Exception) -> str:
     return f"unexpected {type(error).__name__}: {error} (run with -v for the whole story; please report it)"
 
 
-def _is_done(folder: Path, source: str) -> bool:
+def _is_done(unit: _Unit, key: str, source: str, record: _Record) -> bool:
+    folder = unit.out / key
     if not (folder / "scene.json").is_file():
         return False
     try:
-        return read_scene(folder).notes.get("source_sha256") == source
+        notes = read_scene(folder).notes
     except InputError:
         return False
-
-
-def _render_scene(unit: _Unit, spec: SceneSpec, scene: LoadedScene, lights: LightSet, source: str) -> None:
-    settings = unit.settings
-    # Rounded before anything is made of it: pictures, labels and colours then speak of the mesh as stored.
-    mesh = scene.mesh.with_vertices(scene.mesh.vertices.astype(np.float32).astype(np.float64))
-    centre = scene_centre(mesh, scene.pelvis_world)
-    cameras = settings.cameras(centre)
-    check_fit(mesh, cameras, settings.size)
-    transfer = radiance_transfer(mesh, rays=settings.rays)
-    rng = derive_rng(settings.seed, unit.subject.id, spec.animation, spec.frame, "lights")
-    views: list[dict[str, Any]] = []
-    with (
-        open_renderer(unit.choice, mesh, settings.size) as renderer,
-        ThreadPoolExecutor(1) as writer,  # encoding runs beside the drawing
-    ):
-        waiting: dict[str, Future[bytes]] = {}
-        for camera in cameras:
-            light = draw_light(lights, rng)
-            picture = renderer.colour(camera, display_irradiance(transfer, light.coefficients))
-            waiting[view_name(camera)] = writer.submit(_encode_png, picture)
-            views.append(
-                {
-                    "name": view_name(camera),
-                    "yaw_deg": camera.yaw_deg,
-                    "pitch_deg": camera.pitch_deg,
-                    "calibration": camera.calibration.tolist(),
-                    "light": light.coefficients.tolist(),
-                    "light_name": light.name,
-                }
-            )
-        pictures = {name: future.result() for name, future in waiting.items()}
-    description = {
-        "subject": unit.subject.id,
-        "animation": spec.animation,
-        "frame": spec.frame,
-        "kind": unit.subject.kind,
-        "centre_world": list(centre),
-        "extent_m": settings.extent_m,
-        "image_size": settings.size,
-        "views": views,
-        "notes": {**scene.notes, "source": unit.subject.path.name, "source_sha256": source,
-                  "renderer": unit.choice.name},
-    }  # fmt: skip
-    write_scene(unit.out, description, mesh, transfer, pictures)
-
-
-def _encode_png(picture: npt.NDArray[np.uint8]) -> bytes:
-    return bytes(iio.imwrite("<bytes>", picture, extension=".png", compress_level=4))
+    drawn, draws = notes.get("renderer"), unit.drawing.choice.name
+    if notes.get("source_sha256") == source and drawn != draws:
+        record.notices.append(f"{key}: kept as drawn by {drawn}, while others are now drawn by {draws}")
+    return bool(notes.get("source_sha256") == source)
 
 
 def _manifest_lines(out: Path) -> Iterator[str]:
+    settings = file_sha256(out / "settings.json")
     for scene in read_renders(out).scenes:
         content = json.loads((scene.folder / "scene.json").read_text())
-        line = {"key": scene.key, "kind": scene.kind, "views": len(scene.views), "files": content["files"]}
+        line = {
+            "key": scene.key,
+            "kind": scene.kind,
+            "views": len(scene.views),
+            "renderer": scene.notes.get("renderer"),
+            "source_sha256": scene.notes.get("source_sha256"),
+            "settings_sha256": settings,
+            "files": content["files"],
+        }
         yield json.dumps(line, sort_keys=True) + "\n"
 
 

@@ -1,9 +1,11 @@
 """The folder `mpc render` writes and `mpc sample` reads: one folder a scene, whole or absent.
 
 renders/settings.json                          format, version, the settings that made it
-renders/manifest.jsonl                         one line a scene: key, files' SHA-256 (written when a run ends)
+renders/manifest.jsonl                         one line a scene: key, SHA-256 of its source, of the settings and of each
+                                               file (written when a run ends)
 renders/<subject>/textures/<hash>.png          textures, shared by the subject's scenes
-renders/<subject>/<animation>_<frame>/         scene.json, mesh.npz (posed mesh, transfer), 000.png ... 350.png
+renders/<subject>/<animation>_<frame>/         scene.json, mesh.npz (posed mesh, transfer), 000.png ... 350.png,
+                                               and with --layers 000.<layer>.png ... (datasets/layer_files.py)
 """
 
 from __future__ import annotations
@@ -12,6 +14,7 @@ import hashlib
 import json
 import os
 import shutil
+import threading
 import zipfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -40,8 +43,9 @@ class ViewRecord:
     Attributes:
         name: three digits of yaw, e.g. "010".
         path: RGBA PNG, sRGB, straight alpha.
-        yaw_deg, pitch_deg: the camera's, see OrthographicCamera.
-        calibration: (4, 4) float64, world metres to view space.
+        yaw_deg, pitch_deg: the camera's, see geometry/camera.py.
+        calibration: (4, 4) float64, world metres to view space; the fourth row is (0, 0, 0, 1) for an orthographic
+            camera, else divides (see `project`).
         light: (9, 3) float32, radiance SH coefficients in world axes, linear RGB.
         light_name: which environment it is.
     """
@@ -214,7 +218,7 @@ def write_scene(
 def atomic_folder(final: Path) -> Iterator[Path]:
     """A temporary folder beside `final` that takes its place when the block ends well, and is removed otherwise."""
     final.parent.mkdir(parents=True, exist_ok=True)
-    temporary = final.parent / f".{final.name}.tmp-{os.getpid()}"
+    temporary = final.parent / f".{final.name}.tmp-{os.getpid()}-{threading.get_ident()}"
     shutil.rmtree(temporary, ignore_errors=True)
     temporary.mkdir()
     try:
@@ -246,7 +250,7 @@ def write_json(path: Path, content: Any) -> None:
 
 def write_bytes(path: Path, data: bytes) -> None:
     """Write bytes to a temporary name, flush to the disk, rename."""
-    temporary = path.parent / f".{path.name}.tmp-{os.getpid()}"
+    temporary = path.parent / f".{path.name}.tmp-{os.getpid()}-{threading.get_ident()}"
     try:
         with temporary.open("wb") as file:
             file.write(data)

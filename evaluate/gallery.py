@@ -5,12 +5,14 @@ from __future__ import annotations
 import base64
 import io
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
-from ..geometry.camera import OrthographicCamera, unproject
+from ..geometry.camera import Camera
+from ..geometry.camera import camera_of as camera_of_calibration
 from ..geometry.mesh import PosedMesh
 from ..render.renderer import RendererChoice, open_renderer
 
@@ -23,18 +25,13 @@ CLAY = np.array([205.0, 200.0, 194.0])
 _RENDERER = RendererChoice("embree", "pictures of a report")
 
 
-def camera_of(calibration: F64, turn_deg: float = 0.0) -> OrthographicCamera:
+def camera_of(calibration: F64, turn_deg: float = 0.0) -> Camera:
     """The camera of a calibration (4, 4), turned `turn_deg` further about the vertical through the middle."""
-    matrix = np.asarray(calibration, np.float64)
-    extent = 2.0 / float(np.linalg.norm(matrix[0, :3]))
-    away = matrix[2, :3] * extent / 2.0
-    centre = unproject(np.zeros((1, 3)), matrix)[0]
-    yaw = np.degrees(np.arctan2(-away[0], -away[2]))
-    pitch = np.degrees(np.arcsin(np.clip(-away[1], -1, 1)))
-    return OrthographicCamera((centre[0], centre[1], centre[2]), extent, float((yaw + turn_deg) % 360.0), float(pitch))
+    camera = camera_of_calibration(calibration)
+    return replace(camera, yaw_deg=(camera.yaw_deg + turn_deg) % 360.0)
 
 
-def draw_coloured(mesh: PosedMesh, camera: OrthographicCamera, colours: U8, size: int) -> U8:
+def draw_coloured(mesh: PosedMesh, camera: Camera, colours: U8, size: int) -> U8:
     """(size, size, 4) uint8: a mesh with display colours (V, 3) uint8 at its vertices, unlit."""
     opaque = np.concatenate([colours, np.full((len(colours), 1), 255, np.uint8)], axis=1)
     painted = PosedMesh(mesh.vertices, mesh.faces, vertex_colours=opaque)
@@ -42,7 +39,7 @@ def draw_coloured(mesh: PosedMesh, camera: OrthographicCamera, colours: U8, size
         return renderer.albedo(camera)
 
 
-def clay_colours(mesh: PosedMesh, camera: OrthographicCamera) -> U8:
+def clay_colours(mesh: PosedMesh, camera: Camera) -> U8:
     """(V, 3) uint8: plaster under a lamp at the camera's upper left."""
     lamp = camera.rotation.T @ np.array([-0.45, -0.55, -0.70])
     shade = 0.28 + 0.72 * np.clip(mesh.vertex_normals @ (lamp / np.linalg.norm(lamp)), 0.0, 1.0)

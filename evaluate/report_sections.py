@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from ..geometry.camera import OrthographicCamera
+from ..geometry.camera import Camera
 from ..geometry.closest import ClosestSurface
 from ..geometry.mesh import PosedMesh
 from . import gallery
@@ -163,7 +163,7 @@ def error_viewer(models: Sequence[ViewerModel]) -> str:
     return viewer(models, ramp) or '<p class="note">No view could be measured.</p>'
 
 
-def shaded(colours: gallery.U8, mesh: PosedMesh, camera: OrthographicCamera) -> gallery.U8:
+def shaded(colours: gallery.U8, mesh: PosedMesh, camera: Camera) -> gallery.U8:
     """(V, 3) uint8: colours at the vertices as the lamp of the plaster pictures lights them."""
     shade = gallery.clay_colours(mesh, camera) / gallery.CLAY
     lit: gallery.U8 = np.rint(colours * (0.35 + 0.65 * np.clip(shade, 0.0, 1.0))).astype(np.uint8)

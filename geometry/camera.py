@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,36 +12,128 @@ F64 = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True)
-class OrthographicCamera:
-    """A parallel projection of a world cube onto a square picture.
+class Camera:
+    """What orthographic and perspective cameras share: where the view cube is, and which way it is looked at.
 
     Attributes:
         centre_world: centre of the cube, metres.
         extent_m: edge of the cube, metres.
         yaw_deg: azimuth of the camera about the vertical axis, from +z (it sees the face) towards +x.
         pitch_deg: elevation of the camera above the horizon.
+        roll_deg: turn of the camera about its own axis, its right towards its down; the picture turns the other way.
     """
 
     centre_world: tuple[float, float, float]
     extent_m: float
     yaw_deg: float = 0.0
     pitch_deg: float = 0.0
+    roll_deg: float = 0.0
 
     @property
     def rotation(self) -> F64:
         """(3, 3) float64: world directions to camera axes (rows: right, down, away)."""
-        yaw, pitch = np.radians(self.yaw_deg), np.radians(self.pitch_deg)
+        yaw, pitch, roll = np.radians(self.yaw_deg), np.radians(self.pitch_deg), np.radians(self.roll_deg)
         away = -np.array([np.sin(yaw) * np.cos(pitch), np.sin(pitch), np.cos(yaw) * np.cos(pitch)])
         right = np.array([np.cos(yaw), 0.0, -np.sin(yaw)])
-        return np.stack([right, np.cross(away, right), away])
+        down = np.cross(away, right)
+        if roll:
+            right, down = np.cos(roll) * right + np.sin(roll) * down, np.cos(roll) * down - np.sin(roll) * right
+        return np.stack([right, down, away])
 
     @property
     def calibration(self) -> F64:
-        """(4, 4) float64: homogeneous world metres to view space."""
+        """(4, 4) float64: homogeneous world metres to view space; see `project`."""
+        raise NotImplementedError
+
+    def rays(self, xy: F64, *, backwards: bool = False) -> tuple[F64, F64]:
+        """The rays through view-space points xy (N, 2).
+
+        Returns:
+            Origins (N, 3), world metres, before everything near the cube (or, `backwards`, behind it), and directions
+            away from the camera (or towards it): (N, 3), or (3,) where all are parallel. They are one metre long along
+            the camera's axis, so that a ray's distance is depth in metres.
+        """
+        raise NotImplementedError
+
+    def depth_m(self, points_world: F64) -> F64:
+        """(N,) metres along the camera's axis from where `rays` start."""
+        raise NotImplementedError
+
+
+@dataclass(frozen=True)
+class OrthographicCamera(Camera):
+    """A parallel projection of a world cube onto a square picture."""
+
+    @property
+    def calibration(self) -> F64:
+        """(4, 4) float64: homogeneous world metres to view space; the fourth row is (0, 0, 0, 1)."""
         matrix = np.eye(4)
         matrix[:3, :3] = self.rotation * (2.0 / self.extent_m)
         matrix[:3, 3] = -matrix[:3, :3] @ np.asarray(self.centre_world)
         return matrix
+
+    def rays(self, xy: F64, *, backwards: bool = False) -> tuple[F64, F64]:
+        """See Camera; they start one cube edge before (behind) the cube's centre."""
+        right, down, away = self.rotation
+        if backwards:
+            away = -away
+        middle = np.asarray(self.centre_world) - away * self.extent_m
+        return middle + xy @ (np.stack([right, down]) * (self.extent_m / 2)), away
+
+    def depth_m(self, points_world: F64) -> F64:
+        """See Camera."""
+        return np.asarray((points_world - np.asarray(self.centre_world)) @ self.rotation[2] + self.extent_m)
+
+
+@dataclass(frozen=True)
+class PerspectiveCamera(Camera):
+    """A pinhole at the distance from which the cube's middle cross-section just fills the picture.
+
+    View space is projective: planes stay planes, z runs from -1 at half a cube edge before the centre to +1 at half
+    an edge behind it, finer near the camera. What the picture shows between these depths is a frustum, wider behind.
+
+    Attributes:
+        fov_deg: angle of view across the picture, more than 0 and less than 90.
+    """
+
+    fov_deg: float = 40.0
+
+    @property
+    def distance_m(self) -> float:
+        """From the pinhole to the cube's centre."""
+        return float(0.5 * self.extent_m / np.tan(np.radians(self.fov_deg) / 2))
+
+    @property
+    def eye_world(self) -> F64:
+        """(3,) float64, the pinhole."""
+        eye: F64 = np.asarray(self.centre_world) - self.rotation[2] * self.distance_m
+        return eye
+
+    @property
+    def calibration(self) -> F64:
+        """(4, 4) float64: homogeneous world metres to view space; the fourth row gives metres before the pinhole."""
+        distance, half = self.distance_m, self.extent_m / 2
+        lens = np.zeros((4, 4))
+        lens[0, 0] = lens[1, 1] = lens[2, 2] = distance / half
+        lens[2, 3] = -(distance + half) * (distance - half) / half
+        lens[3, 2] = 1.0
+        place = np.eye(4)
+        place[:3, :3] = self.rotation
+        place[:3, 3] = -self.rotation @ self.eye_world
+        matrix: F64 = lens @ place
+        return matrix
+
+    def rays(self, xy: F64, *, backwards: bool = False) -> tuple[F64, F64]:
+        """See Camera; they start at the pinhole (one cube edge behind the cube's centre)."""
+        right, down, away = self.rotation
+        directions = away + xy @ (np.stack([right, down]) * (self.extent_m / 2 / self.distance_m))
+        if not backwards:
+            return np.broadcast_to(self.eye_world, directions.shape), directions
+        return self.eye_world + directions * (self.distance_m + self.extent_m), -directions
+
+    def depth_m(self, points_world: F64) -> F64:
+        """See Camera."""
+        return np.asarray((points_world - self.eye_world) @ self.rotation[2])
 
 
 def orbit_cameras(
@@ -59,15 +152,58 @@ def orbit_cameras(
     ]
 
 
+def camera_of(calibration: F64) -> OrthographicCamera | PerspectiveCamera:
+    """The camera that a calibration (4, 4) was made by; angles are exact but for whole turns and the poles."""
+    matrix = np.asarray(calibration, np.float64)
+    if is_orthographic(matrix):
+        extent = 2.0 / float(np.linalg.norm(matrix[0, :3]))
+        centre = unproject(np.zeros((1, 3)), matrix)[0]
+        return OrthographicCamera(_triple(centre), extent, *_angles(matrix[:3, :3] * (extent / 2)))
+    right, down, away = matrix[0, :3], matrix[1, :3], matrix[3, :3]
+    zoom = float(np.linalg.norm(right))  # distance over half an edge
+    eye = np.linalg.inv(matrix)[:, 2]
+    eye = eye[:3] / eye[3]
+    half = -float(matrix[2, 3] + zoom * away @ eye) / (zoom * zoom - 1.0)
+    angles = _angles(np.stack([right / zoom, down / zoom, away]))
+    fov = float(2 * np.degrees(np.arctan(1.0 / zoom)))
+    return PerspectiveCamera(_triple(eye + away * zoom * half), 2 * half, *angles, fov_deg=fov)
+
+
+def _angles(rotation: F64) -> tuple[float, float, float]:
+    """(yaw, pitch, roll), degrees, of a rotation as `Camera.rotation` makes it."""
+    right, _, away = rotation
+    yaw = np.arctan2(-away[0], -away[2])
+    pitch = np.arcsin(np.clip(-away[1], -1.0, 1.0))
+    level = np.array([np.cos(yaw), 0.0, -np.sin(yaw)])
+    roll = np.arctan2(right @ np.cross(away, level), right @ level)
+    return float(np.degrees(yaw) % 360.0), float(np.degrees(pitch)), float(np.degrees(roll))
+
+
+def _triple(point: F64) -> tuple[float, float, float]:
+    return float(point[0]), float(point[1]), float(point[2])
+
+
+def is_orthographic(calibration: F64 | Sequence[Sequence[float]]) -> bool:
+    """Whether a calibration's fourth row is (0, 0, 0, 1)."""
+    return bool(np.array_equal(np.asarray(calibration)[3], (0.0, 0.0, 0.0, 1.0)))
+
+
 def project(points_world: F64, calibration: F64) -> F64:
-    """World points (N, 3), metres, to view space (N, 3) float64."""
-    return points_world @ calibration[:3, :3].T + calibration[:3, 3]
+    """World points (N, 3), metres, to view space (N, 3) float64.
+
+    With a perspective calibration x, y and z are divided by what the fourth row gives, the metres before the pinhole,
+    which must be positive.
+    """
+    view: F64 = points_world @ calibration[:3, :3].T + calibration[:3, 3]
+    if is_orthographic(calibration):
+        return view
+    view /= (points_world @ calibration[3, :3] + calibration[3, 3])[:, None]
+    return view
 
 
 def unproject(points_view: F64, calibration: F64) -> F64:
     """View-space points (N, 3) to world metres (N, 3) float64."""
-    inverse = np.linalg.inv(calibration).astype(np.float64)
-    return points_view @ inverse[:3, :3].T + inverse[:3, 3]
+    return project(points_view, np.linalg.inv(calibration).astype(np.float64))
 
 
 def view_to_pixels(points_view: F64, height: int, width: int) -> F64:

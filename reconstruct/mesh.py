@@ -91,7 +91,7 @@ def weld(vertices: F64, faces: npt.NDArray[np.int64]) -> tuple[F64, I32]:
 
 def to_world(mesh: SurfaceMesh, calibration: F64) -> SurfaceMesh:
     """A view-space mesh in world metres; faces stay outward even where the calibration mirrors."""
-    mirrored = np.linalg.det(calibration[:3, :3]) < 0
+    mirrored = np.linalg.det(calibration) < 0  # the sign of the map's determinant, perspective ones included
     faces = np.ascontiguousarray(mesh.faces[:, ::-1]) if mirrored else mesh.faces
     return SurfaceMesh(unproject(mesh.vertices, np.asarray(calibration, np.float64)), faces)
 

@@ -15,16 +15,16 @@ F64 = npt.NDArray[np.float64]
 MAX_HOLES = 16
 
 
-def first_visible(mesh: PosedMesh, scene: RayScene, origins: F64, direction: F64) -> Hits:
+def first_visible(mesh: PosedMesh, scene: RayScene, origins: F64, directions: F64) -> Hits:
     """`scene.first_hit` past holes: points of "mask" materials with alpha below their cutoff.
 
     Args:
         mesh: the scene's mesh.
         scene: of the whole mesh.
         origins: (N, 3) world metres.
-        direction: (3,) unit, one for all.
+        directions: (N, 3), or (3,) for one shared direction.
     """
-    hits = scene.first_hit(origins, direction)
+    hits = scene.first_hit(origins, directions)
     cut_out = np.array([material.alpha_mode == "mask" for material in mesh.materials])
     if not cut_out.any():
         return hits
@@ -40,7 +40,8 @@ def first_visible(mesh: PosedMesh, scene: RayScene, origins: F64, direction: F64
         if not len(check):
             break
         travelled = distance[check].astype(np.float64) + step
-        onward = scene.first_hit(origins[check] + direction * travelled[:, None], direction)
+        ahead = directions if directions.ndim == 1 else directions[check]
+        onward = scene.first_hit(origins[check] + ahead * travelled[:, None], ahead)
         face[check], barycentric[check] = onward.face, onward.barycentric
         distance[check] = (travelled + onward.distance).astype(np.float32)
         check = check[onward.hit]

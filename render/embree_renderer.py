@@ -15,11 +15,11 @@ import numpy.typing as npt
 from scipy.sparse import coo_matrix
 from scipy.sparse.csgraph import connected_components
 
-from ..geometry.camera import OrthographicCamera, project, view_to_pixels
+from ..geometry.camera import Camera, project, view_to_pixels
 from ..geometry.mesh import PosedMesh
 from ..geometry.rays import Hits, RayScene, ray_scene
 from .cutouts import first_visible
-from .layers import RenderLayers, render_layers, view_rays
+from .layers import RenderLayers, render_layers
 from .parts import MeshPart, split_parts
 from .textures import MipTexture, mip_level
 
@@ -71,7 +71,7 @@ class EmbreeRenderer:
             self._local[chosen] = np.arange(len(chosen))
         self._chart = _charts(mesh)
 
-    def colour(self, camera: OrthographicCamera, vertex_irradiance: F32) -> U8:
+    def colour(self, camera: Camera, vertex_irradiance: F32) -> U8:
         """See render/renderer.py."""
         corners = view_to_pixels(project(self._mesh.vertices, camera.calibration), *self._size)[:, ::-1]
         samples = self._samples(camera, corners)
@@ -96,11 +96,11 @@ class EmbreeRenderer:
         picture.reshape(-1, 4)[pixels] = _to_bytes(premultiplied)
         return picture
 
-    def albedo(self, camera: OrthographicCamera) -> U8:
+    def albedo(self, camera: Camera) -> U8:
         """See render/renderer.py."""
         return self.colour(camera, np.ones((len(self._mesh.vertices), 3), np.float32))
 
-    def layers(self, camera: OrthographicCamera, names: Sequence[str]) -> RenderLayers:
+    def layers(self, camera: Camera, names: Sequence[str]) -> RenderLayers:
         """See render/layers.py."""
         return render_layers(self._mesh, camera, *self._size, names)
 
@@ -120,11 +120,12 @@ class EmbreeRenderer:
         shaded: F32 = np.clip(colour, 0.0, 1.0, out=colour)
         return shaded
 
-    def _samples(self, camera: OrthographicCamera, corners: F64) -> _Samples:
+    def _samples(self, camera: Camera, corners: F64) -> _Samples:
         height, width = self._size
         # Pixels the mesh can touch, with one around it.
-        low = np.maximum(np.floor(corners.min(axis=0)).astype(int) - 1, 0)
-        high = np.minimum(np.ceil(corners.max(axis=0)).astype(int) + 2, (width, height))
+        extremes = np.ascontiguousarray(corners.T)  # (numpy finds extremes of long rows ten times as fast)
+        low = np.maximum(np.floor(extremes.min(axis=1)).astype(int) - 1, 0)
+        high = np.minimum(np.ceil(extremes.max(axis=1)).astype(int) + 2, (width, height))
         if (high - low).min() <= 0:
             empty = np.zeros(0, np.int64)
             return _Samples(empty, empty.astype(np.float32), empty.astype(np.int32), np.zeros((0, 3), np.float32))
@@ -147,16 +148,13 @@ class EmbreeRenderer:
             np.concatenate([hits.weights()[inside], fine_hits.weights()[seen]]).astype(np.float32),
         )
 
-    def _cast(
-        self, camera: OrthographicCamera, rows: npt.NDArray[np.generic], columns: npt.NDArray[np.generic]
-    ) -> Hits:
+    def _cast(self, camera: Camera, rows: npt.NDArray[np.generic], columns: npt.NDArray[np.generic]) -> Hits:
         height, width = self._size
         x = (2.0 * np.asarray(columns, np.float64) + 1.0) / width - 1.0
         y = (2.0 * np.asarray(rows, np.float64) + 1.0) / height - 1.0
-        origins, direction = view_rays(camera, np.column_stack([x, y]))
-        return first_visible(self._mesh, self._scene, origins, direction)
+        return first_visible(self._mesh, self._scene, *camera.rays(np.column_stack([x, y])))
 
-    def _edges(self, camera: OrthographicCamera, hits: Hits, shape: tuple[int, ...]) -> Bools:
+    def _edges(self, camera: Camera, hits: Hits, shape: tuple[int, ...]) -> Bools:
         """(N,) bool: pixels beside one that sees nothing, another shell or chart, or a much different depth."""
         step = EDGE_PIXELS * camera.extent_m / min(self._size)
         chart = np.where(hits.hit, self._chart[hits.face], -1).reshape(shape)
@@ -172,14 +170,13 @@ class EmbreeRenderer:
         return edge.reshape(-1)
 
     def _missed_vertices(
-        self, camera: OrthographicCamera, corners: F64, hits: Hits, low: npt.NDArray[np.int_], shape: tuple[int, ...]
+        self, camera: Camera, corners: F64, hits: Hits, low: npt.NDArray[np.int_], shape: tuple[int, ...]
     ) -> Bools:
         """(N,) bool: pixels with a vertex nearer than what their centre sees; finds strands thinner than a pixel."""
         place = np.rint(corners).astype(np.int64) - low
         within = np.flatnonzero(((place >= 0) & (place < (shape[1], shape[0]))).all(axis=1))
         pixel = place[within, 1] * shape[1] + place[within, 0]
-        away = (self._mesh.vertices[within] - np.asarray(camera.centre_world)) @ camera.rotation[2]
-        distance = away + camera.extent_m
+        distance = camera.depth_m(self._mesh.vertices[within])
         seen = np.where(hits.hit, hits.distance, np.inf)[pixel]
         missed = np.zeros(len(hits.face), bool)
         missed[pixel[distance < seen - EDGE_PIXELS * camera.extent_m / min(self._size)]] = True

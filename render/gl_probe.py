@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -12,8 +13,9 @@ PLATFORMS = ("egl", "osmesa")
 PROBE_SECONDS = 60.0
 
 # Draws one triangle the way the real renderer will and compares the middle of the picture. Both modules are imported
-# only in the child; it says what it drew with, or ends with the error's last line.
+# only in the child; it says what it drew with and how many EGL devices there are, or ends with the error's last line.
 _PROBE = """
+import os
 import numpy as np, pyrender
 from OpenGL.GL import GL_RENDERER, glGetString
 renderer = pyrender.OffscreenRenderer(16, 16)
@@ -24,7 +26,12 @@ scene.add(pyrender.OrthographicCamera(1.0, 1.0, znear=0.1, zfar=10.0))
 colour, _ = renderer.render(scene, flags=pyrender.RenderFlags.FLAT | pyrender.RenderFlags.RGBA)
 assert colour[8, 8].tolist() == [255] * 4, f"the test picture shows {colour[8, 8].tolist()}, not white"
 print("drawn with", glGetString(GL_RENDERER).decode(errors="replace"), flush=True)
+if os.environ["PYOPENGL_PLATFORM"] == "egl":
+    from pyrender.platforms import egl
+    print("devices", len(egl.query_devices()), flush=True)
 """
+# Parts of the names of Mesa's and SwiftShader's software renderers.
+SOFTWARE_DRIVERS = ("llvmpipe", "softpipe", "swrast", "swiftshader")
 
 
 @dataclass(frozen=True)
@@ -34,10 +41,17 @@ class GlSupport:
     Attributes:
         platform: "egl" or "osmesa" where a picture could be drawn; "" where none could.
         reason: the device's name, or why there is none, one line a platform.
+        devices: the graphics cards EGL draws with, by their EGL_DEVICE_ID; empty where there is only the default.
     """
 
     platform: str
     reason: str
+    devices: tuple[int, ...] = ()
+
+
+def software_driver(text: str) -> str:
+    """The name of the software renderer that `text` (what a picture was drawn with) speaks of, or ""."""
+    return next((driver for driver in SOFTWARE_DRIVERS if driver in text.lower()), "")
 
 
 @lru_cache(maxsize=1)
@@ -48,20 +62,35 @@ def find_gl() -> GlSupport:
     for platform in (asked,) if asked else PLATFORMS:
         works, text = probe_gl(platform)
         if works:
-            return GlSupport(platform, f"{platform}, {text}")
+            text, _, count = text.partition("; devices ")
+            return GlSupport(platform, f"{platform}, {text}", _cards(platform, text, int(count or 1)))
         failures.append(f"{platform}: {text}")
     return GlSupport("", "; ".join(failures))
 
 
-def probe_gl(platform: str, *, seconds: float = PROBE_SECONDS, program: str = _PROBE) -> tuple[bool, str]:
-    """Whether `platform` draws, and what it drew with or why it does not.
+def _cards(platform: str, text: str, count: int) -> tuple[int, ...]:
+    """Of `count` EGL devices those that draw without software; asked one by one, side by side."""
+    if platform != "egl" or count < 2 or software_driver(text) or "EGL_DEVICE_ID" in os.environ:
+        return ()
+    with ThreadPoolExecutor(min(count, 8)) as pool:
+        answers = list(pool.map(lambda device: probe_gl(platform, device=device), range(count)))
+    return tuple(device for device, (works, said) in enumerate(answers) if works and not software_driver(said))
+
+
+def probe_gl(
+    platform: str, *, device: int | None = None, seconds: float = PROBE_SECONDS, program: str = _PROBE
+) -> tuple[bool, str]:
+    """Whether `platform` draws, and what it drew with (and "; devices N" for EGL) or why it does not.
 
     Args:
         platform: a value of PYOPENGL_PLATFORM.
+        device: of EGL; None takes the default.
         seconds: how long the child may take before it counts as hung.
         program: the child's Python source; another one in tests.
     """
     environment = {**os.environ, "PYOPENGL_PLATFORM": platform}
+    if device is not None:
+        environment["EGL_DEVICE_ID"] = str(device)
     try:
         child = subprocess.run(
             [sys.executable, "-c", program],
@@ -76,7 +105,7 @@ def probe_gl(platform: str, *, seconds: float = PROBE_SECONDS, program: str = _P
     except subprocess.TimeoutExpired:
         return False, f"no picture within {seconds:g} s"
     if child.returncode == 0 and "drawn with" in child.stdout:
-        return True, child.stdout[child.stdout.index("drawn with") :].splitlines()[0]
+        return True, "; ".join(child.stdout[child.stdout.index("drawn with") :].splitlines()[:2])
     if child.returncode < 0:
         return False, f"the driver crashed (signal {-child.returncode})"
     lines = [line.strip() for line in child.stderr.splitlines() if line.strip()]

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from ..geometry.camera import OrthographicCamera, pixel_centres, project, unproject
+from ..geometry.camera import Camera, pixel_centres, project, view_to_pixels
 from ..geometry.errors import SettingsError
 from ..geometry.mesh import PosedMesh
 from ..geometry.rays import Hits, ray_scene
@@ -22,9 +22,6 @@ Bools = npt.NDArray[np.bool_]
 
 LAYERS = ("mask", "albedo", "depth_front", "depth_back", "normal_front", "normal_back", "position")
 
-# Rays start and end this far from the cube's middle, in half cube edges: whatever sticks out of the cube is seen too.
-REACH = 2.0
-
 
 @dataclass(frozen=True, eq=False)
 class RenderLayers:
@@ -33,9 +30,10 @@ class RenderLayers:
     Attributes:
         mask: (H, W) bool, the ray through the pixel's centre meets the surface.
         albedo: (H, W, 4) uint8 RGBA, unlit texture at full size; 0 outside.
-        depth_front: (H, W) float32, view-space z of the first surface, -1 near to +1 far; NaN outside.
+        depth_front: (H, W) float32, view-space z of the first surface, -1 near to +1 far (projective
+            under a perspective camera, see PerspectiveCamera); NaN outside.
         depth_back: (H, W) float32, view-space z of the last surface; NaN outside.
-        normal_front: (H, W, 3) float32, unit, view space (x right, y down, z away), towards the camera; 0 outside.
+        normal_front: (H, W, 3) float32, unit, camera axes (x right, y down, z away), towards the camera; 0 outside.
         normal_back: (H, W, 3) float32, the last surface's, away from the camera; 0 outside.
         position: (H, W, 3) float32, world metres of the first surface; NaN outside.
     """
@@ -49,19 +47,8 @@ class RenderLayers:
     position: F32 | None = None
 
 
-def view_rays(camera: OrthographicCamera, xy: F64, *, backwards: bool = False) -> tuple[F64, F64]:
-    """Origins (N, 3) and the one direction (3,), world metres, of the rays through view-space points xy (N, 2).
-
-    They start at view-space z = -REACH and point away from the camera; `backwards`, from +REACH towards it. A ray's
-    distance is in metres.
-    """
-    start = np.column_stack([xy, np.full(len(xy), REACH if backwards else -REACH)])
-    away = camera.rotation[2]
-    return unproject(start, camera.calibration), -away if backwards else away
-
-
 def render_layers(
-    mesh: PosedMesh, camera: OrthographicCamera, height: int, width: int, names: Sequence[str] = LAYERS
+    mesh: PosedMesh, camera: Camera, height: int, width: int, names: Sequence[str] = LAYERS
 ) -> RenderLayers:
     """Cast one ray a pixel, and one from behind where a back layer is asked for.
 
@@ -71,20 +58,30 @@ def render_layers(
     unknown = sorted(set(names) - set(LAYERS))
     if unknown:
         raise SettingsError(f"unknown layer {unknown[0]!r}; one of {', '.join(LAYERS)}")
-    xy = pixel_centres(height, width).reshape(-1, 2)
+    corners = view_to_pixels(project(mesh.vertices, camera.calibration), height, width).T
+    low = np.clip(np.floor(corners.min(axis=1)).astype(int), 0, (height, width))
+    high = np.clip(np.ceil(corners.max(axis=1)).astype(int) + 1, low, (height, width))
+    # Only pixels that the mesh can touch are cast.
+    box = (slice(low[0], high[0]), slice(low[1], high[1]))
+    centres = pixel_centres(height, width)[box]
+    xy = centres.reshape(-1, 2)
     found: dict[str, npt.NDArray[np.generic]] = {}
     for side in ("front", "back"):
         wanted = [name for name in names if name.endswith("_back") == (side == "back")]
         if wanted:
-            origins, direction = view_rays(camera, xy, backwards=side == "back")
-            hits = first_visible(mesh, ray_scene(mesh), origins, direction)
-            found |= _side_layers(mesh, camera, hits, wanted)
-    shaped = {name: np.ascontiguousarray(flat.reshape(height, width, *flat.shape[1:])) for name, flat in found.items()}
+            origins, directions = camera.rays(xy, backwards=side == "back")
+            hits = first_visible(mesh, ray_scene(mesh), origins, directions)
+            found |= _side_layers(mesh, camera, hits, wanted, np.broadcast_to(directions, (len(xy), 3)))
+    shaped = {}
+    for name, flat in found.items():
+        outside = np.nan if name.startswith("depth") or name == "position" else 0
+        shaped[name] = np.full((height, width, *flat.shape[1:]), outside, flat.dtype)
+        shaped[name][box] = flat.reshape(*centres.shape[:2], *flat.shape[1:])
     return RenderLayers(**shaped)
 
 
 def _side_layers(
-    mesh: PosedMesh, camera: OrthographicCamera, hits: Hits, names: Sequence[str]
+    mesh: PosedMesh, camera: Camera, hits: Hits, names: Sequence[str], directions: F64
 ) -> dict[str, npt.NDArray[np.generic]]:
     inside = np.flatnonzero(hits.hit)
     face, weights = hits.face[inside], hits.weights()[inside]
@@ -102,10 +99,10 @@ def _side_layers(
             depth = project(np.asarray(points, np.float64), camera.calibration)[:, 2]
             layers[name] = _spread(hits, inside, depth.astype(np.float32), np.nan)
         else:
-            normals = mesh.face_normals[face] @ camera.rotation.T
-            # Both sides of a face are drawn, so a normal is turned to the side that is seen.
-            seen_from = -1.0 if name == "normal_front" else 1.0
-            normals *= np.where(normals[:, 2:] * seen_from < 0, -1.0, 1.0)
+            normals = mesh.face_normals[face]
+            # Both sides of a face are drawn, so a normal is turned against the ray that sees it.
+            along = (normals * directions[inside]).sum(axis=1, keepdims=True)
+            normals = np.where(along > 0, -normals, normals) @ camera.rotation.T
             layers[name] = _spread(hits, inside, normals.astype(np.float32), 0)
     return layers
 

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from ..geometry.camera import OrthographicCamera
+from ..geometry.camera import Camera, PerspectiveCamera
 from ..geometry.errors import SettingsError
 from ..geometry.mesh import PosedMesh
 from .layers import RenderLayers, render_layers
@@ -27,11 +27,12 @@ TRIANGLES = 4
 _context: dict[str, Any] = {}
 
 
-def shared_context(platform: str, height: int, width: int) -> Any:
+def shared_context(platform: str, height: int, width: int, devices: tuple[int, ...] = ()) -> Any:
     """This process's one pyrender.OffscreenRenderer, resized.
 
     One, since ending a second would terminate the display they share (eglTerminate), and since a context and its
-    compiled shaders take longer to make than a view to draw.
+    compiled shaders take longer to make than a view to draw. It stays on the graphics card (`devices[0]`, unless the
+    user set EGL_DEVICE_ID) that it was first asked for.
 
     Raises:
         SettingsError: called from another thread than before, or OpenGL was loaded for another platform.
@@ -45,6 +46,8 @@ def shared_context(platform: str, height: int, width: int) -> Any:
         loaded = os.environ.setdefault("PYOPENGL_PLATFORM", platform)
         if loaded != platform:
             raise SettingsError(f"PYOPENGL_PLATFORM is {loaded!r}, but {platform!r} was chosen")
+        if devices:
+            os.environ.setdefault("EGL_DEVICE_ID", str(devices[0]))
         import pyrender
 
         try:
@@ -74,12 +77,13 @@ class PyrenderRenderer:
         mesh: drawn from both sides.
         height: pixels.
         width: pixels.
+        devices: the graphics card, by EGL_DEVICE_ID; empty for the default one.
     """
 
-    def __init__(self, platform: str, mesh: PosedMesh, height: int, width: int) -> None:
+    def __init__(self, platform: str, mesh: PosedMesh, height: int, width: int, devices: tuple[int, ...] = ()) -> None:
         self._mesh = mesh
         self._size = (height, width)
-        self._offscreen = shared_context(platform, height, width)
+        self._offscreen = shared_context(platform, height, width, devices)
         import pyrender
 
         self._flags = pyrender.RenderFlags.FLAT | pyrender.RenderFlags.RGBA | pyrender.RenderFlags.SKIP_CULL_FACES
@@ -89,7 +93,7 @@ class PyrenderRenderer:
         self._camera_node: Any = None
         self._mesh_node: Any = None
 
-    def colour(self, camera: OrthographicCamera, vertex_irradiance: F32) -> U8:
+    def colour(self, camera: Camera, vertex_irradiance: F32) -> U8:
         """See render/renderer.py."""
         import pyrender
 
@@ -113,11 +117,11 @@ class PyrenderRenderer:
             picture, _ = self._offscreen.render(self._scene, flags=self._flags)
         return straight_alpha(picture)
 
-    def albedo(self, camera: OrthographicCamera) -> U8:
+    def albedo(self, camera: Camera) -> U8:
         """See render/renderer.py."""
         return self.colour(camera, np.ones((len(self._mesh.vertices), 3), np.float32))
 
-    def layers(self, camera: OrthographicCamera, names: Sequence[str]) -> RenderLayers:
+    def layers(self, camera: Camera, names: Sequence[str]) -> RenderLayers:
         """See render/layers.py; cast by Embree, since a rasteriser's are neither exact nor see the back."""
         return render_layers(self._mesh, camera, *self._size, names)
 
@@ -129,20 +133,27 @@ class PyrenderRenderer:
         empty.add(pyrender.OrthographicCamera(1.0, 1.0, znear=0.1, zfar=10.0))
         self._offscreen.render(empty, flags=self._flags)
 
-    def _place(self, camera: OrthographicCamera) -> None:
+    def _place(self, camera: Camera) -> None:
         import pyrender
 
         extent = camera.extent_m
         if self._camera_node is not None:
             self._scene.remove_node(self._camera_node)
-        # The cube lies between 1.5 and 2.5 extents from the eye; what sticks out of it by half as much is drawn too.
-        lens = pyrender.OrthographicCamera(extent / 2, extent / 2, znear=extent, zfar=3 * extent)
         pose = np.eye(4)
         right, down, away = camera.rotation
-        # pyrender widens the view of a picture that is not square; view space always spans the picture.
-        height, width = self._size
-        pose[:3, :3] = np.stack([right * (height / width), -down, -away], axis=1)
-        pose[:3, 3] = np.asarray(camera.centre_world) - away * 2 * extent
+        pose[:3, :3] = np.stack([right, -down, -away], axis=1)
+        if isinstance(camera, PerspectiveCamera):
+            fov, distance = np.radians(camera.fov_deg), camera.distance_m
+            near = max(distance - extent, distance / 20)
+            lens = pyrender.PerspectiveCamera(yfov=fov, znear=near, zfar=distance + extent, aspectRatio=1.0)
+            pose[:3, 3] = camera.eye_world
+        else:
+            # The cube lies between 1.5 and 2.5 extents from the eye; half as much around it is drawn too.
+            lens = pyrender.OrthographicCamera(extent / 2, extent / 2, znear=extent, zfar=3 * extent)
+            pose[:3, 3] = np.asarray(camera.centre_world) - away * 2 * extent
+            # pyrender widens the view of a picture that is not square; view space always spans the picture.
+            height, width = self._size
+            pose[:3, 0] *= height / width
         self._camera_node = self._scene.add(lens, pose=pose)
 
 

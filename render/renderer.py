@@ -5,16 +5,16 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal, Protocol
 
 import numpy as np
 import numpy.typing as npt
 
-from ..geometry.camera import OrthographicCamera
+from ..geometry.camera import Camera
 from ..geometry.errors import SettingsError
 from ..geometry.mesh import PosedMesh
-from .gl_probe import find_gl
+from .gl_probe import find_gl, software_driver
 from .layers import RenderLayers
 
 F32 = npt.NDArray[np.float32]
@@ -23,8 +23,6 @@ U8 = npt.NDArray[np.uint8]
 logger = logging.getLogger(__name__)
 
 RENDERERS = ("auto", "pyrender", "embree")
-# Parts of the names of Mesa's and SwiftShader's software renderers.
-SOFTWARE_DRIVERS = ("llvmpipe", "softpipe", "swrast", "swiftshader")
 
 
 @dataclass(frozen=True)
@@ -35,31 +33,38 @@ class RendererChoice:
         name: "pyrender" or "embree".
         reason: one line for the user.
         platform: the value of PYOPENGL_PLATFORM for pyrender, "" for Embree.
+        devices: the graphics cards to share work among, by EGL_DEVICE_ID; a process draws with the first.
     """
 
     name: Literal["pyrender", "embree"]
     reason: str
     platform: str = ""
+    devices: tuple[int, ...] = ()
+
+    def for_worker(self, number: int) -> RendererChoice:
+        """The same choice with the graphics card that worker `number` takes, one after the other."""
+        turn = number % max(len(self.devices), 1)
+        return replace(self, devices=self.devices[turn:] + self.devices[:turn])
 
 
 class Renderer(Protocol):
     """Draws one mesh; made by `open_renderer`. To be used in the thread that opened it."""
 
-    def colour(self, camera: OrthographicCamera, vertex_irradiance: F32) -> U8:
+    def colour(self, camera: Camera, vertex_irradiance: F32) -> U8:
         """The lit picture.
 
         Args:
-            camera: any.
+            camera: any; the mesh lies wholly before a perspective one.
             vertex_irradiance: (V, 3) float32 display values, see render/shading.py; multiplies the albedo.
 
         Returns:
             (H, W, 4) uint8 RGBA, sRGB, straight alpha, antialiased, transparent background (0, 0, 0, 0); contiguous.
         """
 
-    def albedo(self, camera: OrthographicCamera) -> U8:
+    def albedo(self, camera: Camera) -> U8:
         """The unlit picture: `colour` with irradiance 1."""
 
-    def layers(self, camera: OrthographicCamera, names: Sequence[str]) -> RenderLayers:
+    def layers(self, camera: Camera, names: Sequence[str]) -> RenderLayers:
         """Exact layers at the pixels' centres, see render/layers.py."""
 
 
@@ -76,11 +81,11 @@ def choose_renderer(name: str = "auto") -> RendererChoice:
     if name == "embree":
         return RendererChoice("embree", "asked for")
     support = find_gl()
-    software = next((driver for driver in SOFTWARE_DRIVERS if driver in support.reason.lower()), None)
+    software = software_driver(support.reason)
     if name == "auto" and support.platform and software:
         choice = RendererChoice("embree", f"OpenGL is drawn on the CPU here ({software}), which Embree does faster")
     elif support.platform:
-        choice = RendererChoice("pyrender", support.reason, support.platform)
+        choice = RendererChoice("pyrender", support.reason, support.platform, support.devices)
     elif name == "pyrender":
         raise SettingsError(
             f"pyrender cannot draw here ({support.reason}); install an EGL driver (Debian, Ubuntu: libegl1 "
@@ -109,7 +114,7 @@ def open_renderer(choice: RendererChoice, mesh: PosedMesh, size: int | tuple[int
         return
     from .pyrender_renderer import PyrenderRenderer
 
-    renderer = PyrenderRenderer(choice.platform, mesh, height, width)
+    renderer = PyrenderRenderer(choice.platform, mesh, height, width, choice.devices[:1])
     try:
         yield renderer
     finally:

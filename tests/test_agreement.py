@@ -41,8 +41,9 @@ def measure_agreement(picture, calibration, mesh, samples, rays) -> Agreement:
     nearest = np.clip(np.rint(pixels).astype(int), 0, np.array(mask.shape) - 1)
     inside = binary_dilation(mask, np.ones((3, 3)))[nearest[:, 0], nearest[:, 1]].mean()
 
-    towards = -np.linalg.inv(calibration)[:3, 2]
-    towards = np.broadcast_to(towards / np.linalg.norm(towards), samples.positions.shape)
+    eye = np.linalg.inv(calibration)[:, 2]  # at infinity for an orthographic camera
+    towards = eye[:3] / eye[3] - samples.positions if eye[3] else np.broadcast_to(-eye[:3], samples.positions.shape)
+    towards = towards / np.linalg.norm(towards, axis=1, keepdims=True)
     facing = (mesh.face_normals[samples.faces] * towards).sum(axis=1) > 0.35
     visible = facing & ~rays.occluded(samples.positions + 2e-4 * mesh.face_normals[samples.faces], towards)
     solid = map_coordinates(picture[..., 3].astype(float), pixels.T, order=1) > 254.9
@@ -77,7 +78,8 @@ def drawn(request, figures):
     subject = find_subjects(figures)[0]
     loaded = load_subject(subject)
     mesh = pose_scene(loaded, list_scenes(subject, seed=0)[0]).mesh
-    cameras = RenderSettings(views=VIEWS, step_deg=360 / VIEWS, size=SIZE).cameras(scene_centre(mesh, None))
+    settings = RenderSettings(views=VIEWS, step_deg=360 / VIEWS, size=SIZE)
+    cameras = list(settings.cameras(scene_centre(mesh, None)).values())
     with open_renderer(choice, mesh, SIZE) as renderer:
         pictures = [renderer.albedo(camera) for camera in cameras]
     samples = sample_surface(mesh, 20_000, np.random.default_rng(0))
@@ -89,6 +91,19 @@ def test_surface_samples_fall_on_their_own_pixels(drawn):
     for picture, camera in zip(pictures, cameras, strict=True):
         agreement = measure_agreement(picture, camera.calibration, *rest)
         assert agreement.holds, agreement
+
+
+def test_the_same_holds_in_perspective_tilted_and_rolled(drawn):
+    _, cameras, mesh, *rest = drawn
+    settings = RenderSettings(
+        views=2, step_deg=110, pitch_deg=(-12.0, 20.0), jitter_deg=(5.0, 5.0, 12.0), fov_deg=45.0, size=SIZE
+    )
+    views = settings.cameras(cameras[0].centre_world, np.random.default_rng(3))
+    assert list(views) == ["000_-12", "110_-12", "000_+20", "110_+20"]
+    with open_renderer(choose_renderer("embree"), mesh, SIZE) as renderer:
+        for camera in views.values():
+            agreement = measure_agreement(renderer.albedo(camera), camera.calibration, mesh, *rest)
+            assert agreement.holds, (camera, agreement)
 
 
 MISTAKES = {

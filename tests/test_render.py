@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+
 import numpy as np
 import pytest
 import trimesh
 
-from mpc.geometry.camera import OrthographicCamera, pixel_centres, project, view_to_pixels
+from mpc.geometry.camera import OrthographicCamera, PerspectiveCamera, pixel_centres, project, view_to_pixels
 from mpc.geometry.errors import SettingsError
 from mpc.geometry.mesh import Material, PosedMesh
 from mpc.geometry.rays import ray_scene
 from mpc.geometry.surface import albedo_at
 from mpc.render.gl_probe import find_gl, probe_gl
-from mpc.render.layers import view_rays
 from mpc.render.lights import builtin_lights
 from mpc.render.pixels import straight_alpha
 from mpc.render.renderer import RendererChoice, choose_renderer, open_renderer
@@ -128,7 +130,7 @@ def test_pixels_show_the_texture_the_right_way_up(choice: RendererChoice) -> Non
     camera = OrthographicCamera((0.0, 0.0, 0.0), 2.0, 40.0)
     with open_renderer(choice, mesh, SIZE) as renderer:
         picture = renderer.albedo(camera)
-    hits = ray_scene(mesh).first_hit(*view_rays(camera, pixel_centres(SIZE, SIZE).reshape(-1, 2)))
+    hits = ray_scene(mesh).first_hit(*camera.rays(pixel_centres(SIZE, SIZE).reshape(-1, 2)))
     inside = np.flatnonzero(hits.hit & (picture[..., 3].reshape(-1) == 255))
     assert len(inside) > 10_000
     expected = albedo_at(mesh, hits.face[inside], hits.weights()[inside])[:, :3] * 255
@@ -275,8 +277,12 @@ def test_both_renderers_draw_the_same_picture() -> None:
         pytest.skip(f"no OpenGL here: {find_gl().reason}")
     mesh = person_like()
     lit = display_irradiance(radiance_transfer(mesh), builtin_lights().coefficients[5])
-    for yaw in (0.0, 130.0):
-        camera = OrthographicCamera((0.0, 0.0, 0.0), 2.2, yaw)
+    place = ((0.0, 0.0, 0.0), 2.2)
+    for camera in (
+        OrthographicCamera(*place),
+        OrthographicCamera(*place, 130.0, 15.0, -20.0),
+        PerspectiveCamera(*place, 70.0, -10.0, 25.0, fov_deg=50.0),
+    ):
         pictures = []
         for name in ("pyrender", "embree"):
             with open_renderer(choose_renderer(name), mesh, 384) as renderer:
@@ -308,9 +314,44 @@ def test_choosing_a_renderer(monkeypatch: pytest.MonkeyPatch) -> None:
         choose_renderer("pyrender")
     monkeypatch.setattr(module, "find_gl", lambda: GlSupport("egl", "egl, drawn with something"))
     assert choose_renderer("auto") == RendererChoice("pyrender", "egl, drawn with something", "egl")
+    monkeypatch.setattr(module, "find_gl", lambda: GlSupport("egl", "egl, drawn with two cards", (0, 2)))
+    shared = choose_renderer("auto")
+    assert [shared.for_worker(number).devices[0] for number in range(5)] == [0, 2, 0, 2, 0]
+    assert fallback.for_worker(3) == fallback
     monkeypatch.setattr(module, "find_gl", lambda: GlSupport("egl", "egl, drawn with llvmpipe (LLVM 15)"))
     assert choose_renderer("auto").name == "embree"
     assert choose_renderer("pyrender").name == "pyrender"
+
+
+def test_software_devices_are_not_shared_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    from mpc.render import gl_probe
+
+    cards = ["drawn with a card", "drawn with llvmpipe", "drawn with a card", "no device"]
+
+    def probe(platform: str, *, device: int | None = None) -> tuple[bool, str]:
+        text = cards[device or 0]
+        return text.startswith("drawn"), text if device is not None else f"{text}; devices {len(cards)}"
+
+    monkeypatch.delenv("EGL_DEVICE_ID", raising=False)
+    monkeypatch.delenv("PYOPENGL_PLATFORM", raising=False)
+    monkeypatch.setattr(gl_probe, "probe_gl", probe)
+    gl_probe.find_gl.cache_clear()
+    try:
+        assert gl_probe.find_gl() == gl_probe.GlSupport("egl", "egl, drawn with a card", (0, 2))
+    finally:
+        gl_probe.find_gl.cache_clear()
+
+
+def test_a_process_draws_with_its_own_device() -> None:
+    """In a fresh process, since a context is made once: what EGL is asked for is the choice's first device."""
+    if find_gl().platform != "egl":
+        pytest.skip(f"no EGL here: {find_gl().reason}")
+    program = (
+        "import os; from mpc.render.pyrender_renderer import shared_context; "
+        "shared_context('egl', 8, 8, (0, 5)); print(os.environ['EGL_DEVICE_ID'])"
+    )
+    child = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert child.stdout.strip() == "0"
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import trimesh
 
-from mpc.geometry.camera import OrthographicCamera, pixel_centres, project
+from mpc.geometry.camera import OrthographicCamera, PerspectiveCamera, pixel_centres, project
 from mpc.geometry.errors import SettingsError
 from mpc.geometry.mesh import Material, PosedMesh
 from mpc.render.layers import LAYERS, RenderLayers, render_layers
@@ -90,6 +90,26 @@ def test_positions_project_to_their_own_pixels(layers: RenderLayers) -> None:
     view = project(layers.position[inside].astype(np.float64), CAMERA.calibration)
     np.testing.assert_allclose(view[:, :2], pixel_centres(SIZE, SIZE)[inside], atol=2e-6)
     np.testing.assert_allclose(view[:, 2], layers.depth_front[inside], atol=2e-6)
+
+
+def test_a_pinhole_sees_the_sphere_s_near_and_far_side(ball: PosedMesh) -> None:
+    camera = PerspectiveCamera((0.0, 0.1, 0.05), 2.0, 35.0, 10.0, 15.0, fov_deg=50.0)
+    found = render_layers(ball, camera, SIZE, SIZE)
+    origins, directions = camera.rays(pixel_centres(SIZE, SIZE).reshape(-1, 2))
+    # |origin + t direction - centre| = radius, a quadratic equation in t.
+    offset = origins - CENTRE
+    a, b = (directions**2).sum(axis=1), (directions * offset).sum(axis=1)
+    root = b**2 - a * ((offset**2).sum(axis=1) - RADIUS**2)
+    seen = (root > 0).reshape(SIZE, SIZE)
+    assert (found.mask != seen).sum() < 20, "only on the outline"
+    steep = found.mask & (root > 0.1).reshape(SIZE, SIZE)
+    assert steep.sum() > 1000
+    for sign, depth, normals in ((-1, found.depth_front, found.normal_front), (1, found.depth_back, found.normal_back)):
+        points = origins + directions * ((-b + sign * np.sqrt(np.maximum(root, 0.0))) / a)[:, None]
+        expected = project(points, camera.calibration)[:, 2].reshape(SIZE, SIZE)
+        assert np.abs(depth - expected)[steep].max() < 1e-3
+        outward = ((points - CENTRE) / RADIUS @ camera.rotation.T).reshape(SIZE, SIZE, 3)
+        assert (normals * outward).sum(axis=-1)[steep].min() > np.cos(np.radians(1.5))
 
 
 def test_flipped_faces_still_have_normals_towards_the_camera(ball: PosedMesh, layers: RenderLayers) -> None:

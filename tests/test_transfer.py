@@ -7,6 +7,7 @@ import pytest
 import trimesh
 
 from mpc.geometry.mesh import Material, PosedMesh
+from mpc.geometry.rays import RayScene
 from mpc.render.sh import LAMBERT, fibonacci_directions, sh_basis, sh_rotation, yaw_rotation
 from mpc.render.shading import display_irradiance, linear_irradiance
 from mpc.render.transfer import open_transfer, radiance_transfer
@@ -122,20 +123,39 @@ def test_the_shadow_of_a_sphere_on_a_plane_against_brute_force() -> None:
     light[0], light[1] = np.sqrt(4 * np.pi), 1.0
     truth = expected @ light
     assert truth.min() < 0.6 * truth.max(), "there is a shadow to see"
-    # Seen over four places of the ball: at most 1.11 % with the default 128, 0.79 % with 192, 0.21 % with 1,024.
-    for rays, allowed in ((128, 0.013), (192, 0.01), (1024, 0.003)):
+    # Seen over four places of the ball: 0.86 to 1.13 % with the default 224, at most 0.9 % with 256, 0.29 % with 1,024.
+    for rays, allowed in ((224, 0.01), (256, 0.01), (1024, 0.003)):
         transfer = radiance_transfer(mesh, rays=rays)[: len(points)]
         found = linear_irradiance(transfer, light)
         assert np.abs(found - truth).mean() / truth.mean() < allowed
-        assert relative_rms(transfer, expected) < 2 * allowed
+        assert relative_rms(transfer, expected) < 2.5 * allowed
 
 
 def test_more_rays_come_closer() -> None:
     mesh = as_posed(trimesh.creation.torus(1.0, 0.4, major_sections=24, minor_sections=16))
     reference = radiance_transfer(mesh, rays=8192)
-    errors = [relative_rms(radiance_transfer(mesh, rays=rays), reference) for rays in (32, 128, 512)]
+    errors = [relative_rms(radiance_transfer(mesh, rays=rays), reference) for rays in (32, 224, 512)]
     assert errors[0] > errors[1] > errors[2]
-    assert errors[1] < 0.04
+    assert errors[1] < 0.03
+
+
+def test_directions_between_like_answers_are_not_cast(monkeypatch: pytest.MonkeyPatch) -> None:
+    mesh = as_posed(trimesh.creation.torus(1.0, 0.4, major_sections=48, minor_sections=32))
+    cast = 0
+    answer = RayScene.occluded_local
+
+    def counted(scene: RayScene, origins: np.ndarray, directions: np.ndarray) -> np.ndarray:
+        nonlocal cast
+        cast += len(origins)
+        return answer(scene, origins, directions)
+
+    monkeypatch.setattr(RayScene, "occluded_local", counted)
+    few = radiance_transfer(mesh)
+    adaptive, cast = cast, 0
+    monkeypatch.setattr("mpc.render.transfer.MOST_FIRST", 0)
+    all_cast = radiance_transfer(mesh)
+    assert 0 < adaptive < 0.4 * cast
+    assert relative_rms(few, all_cast) < 0.02
 
 
 def test_flipped_faces_are_not_black_and_covered_skin_is_dark() -> None:

@@ -1,0 +1,194 @@
+"""One scene to its folder: transfer once, then each view lit, layers where asked for, encoded beside the drawing."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from ..geometry.camera import Camera, PerspectiveCamera, project
+from ..geometry.errors import SettingsError
+from ..geometry.mesh import PosedMesh
+from ..geometry.randomness import derive_rng
+from ..render.lights import Light, LightSet, draw_light
+from ..render.refine import refine_mesh
+from ..render.renderer import Renderer, RendererChoice, open_renderer
+from ..render.shading import display_irradiance
+from ..render.transfer import radiance_transfer
+from .layer_files import encode_layers, encode_png8, layer_name
+from .render_settings import RenderSettings
+from .renders import write_scene
+from .scenes import LoadedScene, SceneSpec
+
+F32 = npt.NDArray[np.float32]
+
+
+# Halving long edges may make so many times more faces, or this many of a coarse mesh.
+MOST_GROWTH, LEAST_FACES = 2, 50_000
+
+
+@dataclass(frozen=True)
+class Drawing:
+    """How one scene is drawn; its bytes depend on none of it but the renderer.
+
+    Attributes:
+        choice: the renderer.
+        threads: that draw views side by side; only Embree's may be more than one.
+    """
+
+    choice: RendererChoice
+    threads: int = 1
+
+
+@dataclass(frozen=True, eq=False)
+class PreparedScene:
+    """What all views of a scene share.
+
+    Attributes:
+        mesh: as stored: long edges halved, vertices rounded to float32.
+        centre_world: of the view cube, metres.
+        transfer: (V, 9) float32.
+        cameras, lights: by the names of the pictures.
+    """
+
+    mesh: PosedMesh
+    centre_world: tuple[float, float, float]
+    transfer: F32
+    cameras: dict[str, Camera]
+    lights: dict[str, Light]
+
+
+def prepare_scene(scene: LoadedScene, settings: RenderSettings, lights: LightSet) -> PreparedScene:
+    """Place cameras and lights and gather the transfer.
+
+    Raises:
+        SettingsError: the scene does not fit the view cube.
+    """
+    spec = scene.spec
+    most = max(MOST_GROWTH * len(scene.mesh.faces), LEAST_FACES)
+    mesh = refine_mesh(scene.mesh, settings.longest_edge_m, most_faces=most)
+    # Rounded before anything is made of it: pictures, labels and colours then speak of the mesh as stored.
+    mesh = mesh.with_vertices(mesh.vertices.astype(np.float32).astype(np.float64))
+    centre = scene_centre(mesh, scene.pelvis_world)
+    stream = (settings.seed, spec.subject, spec.animation, spec.frame)
+    cameras = settings.cameras(centre, derive_rng(*stream, "cameras"))
+    check_fit(mesh, list(cameras.values()), settings.size)
+    rng = derive_rng(*stream, "lights")
+    drawn = {name: draw_light(lights, rng) for name in cameras}
+    return PreparedScene(mesh, centre, radiance_transfer(mesh, rays=settings.rays), cameras, drawn)
+
+
+def draw_views(
+    prepared: PreparedScene, settings: RenderSettings, drawing: Drawing, names: Iterable[str]
+) -> dict[str, bytes]:
+    """PNG bytes by file name (without ".png"): of each named view its lit picture and its layers."""
+    with (
+        open_renderer(drawing.choice, prepared.mesh, settings.size) as renderer,
+        ThreadPoolExecutor(1) as encoder,
+    ):
+        waiting = [
+            encoder.submit(_encode_view, prepared, settings, renderer, name, picture)
+            for name, picture in _pictures(prepared, renderer, drawing, list(names))
+        ]
+        return {file: data for future in waiting for file, data in future.result().items()}
+
+
+def store_scene(
+    out: Path,
+    spec: SceneSpec,
+    prepared: PreparedScene,
+    settings: RenderSettings,
+    pictures: dict[str, bytes],
+    extra: dict[str, Any],
+) -> Path:
+    """Write a scene's folder below `out`, whole or not at all; `extra` is added to its description (kind, notes)."""
+    description = {
+        "subject": spec.subject,
+        "animation": spec.animation,
+        "frame": spec.frame,
+        "centre_world": list(prepared.centre_world),
+        "extent_m": settings.extent_m,
+        "image_size": settings.size,
+        "layers": list(settings.layers),
+        "views": [_describe(name, prepared) for name in prepared.cameras],
+        **extra,
+    }
+    return write_scene(out, description, prepared.mesh, prepared.transfer, pictures)
+
+
+def scene_centre(mesh: PosedMesh, pelvis_world: npt.NDArray[np.float64] | None) -> tuple[float, float, float]:
+    """Centre of the view cube, metres: x and z at the pelvis (bounding box for a scan), y at mid height."""
+    low, high = mesh.bounds
+    x, y, z = (low + high) / 2
+    if pelvis_world is not None:
+        x, z = pelvis_world[0], pelvis_world[2]
+    return float(x), float(y), float(z)
+
+
+def check_fit(mesh: PosedMesh, cameras: list[Camera], size: int) -> None:
+    """Raise SettingsError, with the extent that would hold it, where the mesh leaves the cube or its last pixel."""
+    vertices = mesh.vertices[np.unique(mesh.faces)]
+    needed = max(_needed_extent(vertices, camera, 1.0 - 2.0 / size) for camera in cameras)
+    extent = cameras[0].extent_m
+    if needed > extent:
+        spare = (1.0 - 2.0 / size) / (1.0 - 4.0 / size)
+        raise SettingsError(
+            f"does not fit a view cube of {extent:g} m; --extent {np.ceil(needed * spare * 100) / 100:g} holds it"
+        )
+
+
+def _needed_extent(vertices: npt.NDArray[np.float64], camera: Camera, reach: float) -> float:
+    """Edge of the smallest cube (metres) within `reach` of which the vertices are seen, angle of view as it is."""
+    if not isinstance(camera, PerspectiveCamera):
+        return camera.extent_m * float(np.abs(project(vertices, camera.calibration)).max()) / reach
+    x, y, z = camera.rotation @ (vertices - np.asarray(camera.centre_world)).T
+    slope = np.tan(np.radians(camera.fov_deg) / 2)
+    # |x| <= reach * (half + z * slope), half the cube's edge; and |z| <= half, which holds -1 <= view z <= 1.
+    across = np.maximum(np.abs(x), np.abs(y)) / reach - z * slope
+    return 2.0 * float(max(across.max(), np.abs(z).max() / reach))
+
+
+def _pictures(
+    prepared: PreparedScene, renderer: Renderer, drawing: Drawing, names: list[str]
+) -> Iterator[tuple[str, npt.NDArray[np.uint8]]]:
+    def draw(name: str) -> npt.NDArray[np.uint8]:
+        lit = display_irradiance(prepared.transfer, prepared.lights[name].coefficients)
+        return renderer.colour(prepared.cameras[name], lit)
+
+    if drawing.threads == 1 or drawing.choice.name != "embree":
+        yield from ((name, draw(name)) for name in names)
+        return
+    with ThreadPoolExecutor(drawing.threads) as pool:
+        futures: list[tuple[str, Future[npt.NDArray[np.uint8]]]] = [(name, pool.submit(draw, name)) for name in names]
+        yield from ((name, future.result()) for name, future in futures)
+
+
+def _encode_view(
+    prepared: PreparedScene, settings: RenderSettings, renderer: Renderer, name: str, picture: npt.NDArray[np.uint8]
+) -> dict[str, bytes]:
+    files = {name: encode_png8(picture)}
+    if settings.layers:
+        # Cast by Embree whichever renderer draws, so another thread may do it.
+        layers = renderer.layers(prepared.cameras[name], settings.layers)
+        encoded = encode_layers(layers, settings.layers, prepared.centre_world, settings.extent_m)
+        files |= {layer_name(name, layer): data for layer, data in encoded.items()}
+    return files
+
+
+def _describe(name: str, prepared: PreparedScene) -> dict[str, Any]:
+    camera, light = prepared.cameras[name], prepared.lights[name]
+    return {
+        "name": name,
+        "yaw_deg": camera.yaw_deg,
+        "pitch_deg": camera.pitch_deg,
+        "roll_deg": camera.roll_deg,
+        "fov_deg": camera.fov_deg if isinstance(camera, PerspectiveCamera) else 0.0,
+        "calibration": camera.calibration.tolist(),
+        "light": light.coefficients.tolist(),
+        "light_name": light.name,
+    }

@@ -1,0 +1,84 @@
+"""Layers as files: 16-bit PNG against another reader, and back to within the stated step."""
+
+import io
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from mpc.datasets.layer_files import encode_layers, layer_name, read_layer
+from mpc.datasets.png16 import decode_png16, encode_png16
+from mpc.datasets.renders import SceneRecord, ViewRecord
+from mpc.geometry.errors import InputError
+from mpc.render.layers import LAYERS, RenderLayers
+
+CENTRE, EXTENT = (0.2, 0.9, -0.1), 2.4
+
+
+@pytest.mark.parametrize("shape", [(5, 7), (16, 9, 3), (1, 1, 3)])
+def test_sixteen_bits_come_back(shape):
+    picture = np.random.default_rng(0).integers(0, 65536, shape).astype(np.uint16)
+    assert np.array_equal(decode_png16(encode_png16(picture)), picture)
+
+
+def test_another_reader_sees_the_same():
+    rng = np.random.default_rng(1)
+    grey, colour = rng.integers(0, 65536, (9, 6)).astype(np.uint16), rng.integers(0, 65536, (9, 6, 3)).astype(np.uint16)
+    assert np.array_equal(np.asarray(Image.open(io.BytesIO(encode_png16(grey)))), grey)
+    # Pillow has no 16-bit colour: it keeps the upper byte of each value.
+    assert np.array_equal(np.asarray(Image.open(io.BytesIO(encode_png16(colour))).convert("RGB")), colour >> 8)
+
+
+def test_damage_is_found():
+    data = encode_png16(np.arange(400, dtype=np.uint16).reshape(20, 20))
+    for broken in (b"", data[:-20], data[:60] + b"x" + data[61:], data.replace(b"PNG", b"GIF")):
+        with pytest.raises(ValueError):
+            decode_png16(broken)
+
+
+@pytest.fixture
+def scene(tmp_path):
+    """A scene's folder with random layers of one view, a third of the pixels empty."""
+    rng = np.random.default_rng(2)
+    mask = rng.random((12, 10)) < 0.66
+    normal = rng.normal(size=(2, 12, 10, 3))
+    normal /= np.linalg.norm(normal, axis=-1, keepdims=True)
+    normal[0, 0, 0] = [0, 0, -1]
+    depth = rng.uniform(-1, 1, (2, 12, 10)).astype(np.float32)
+    depth[0, 0, :2], mask[0, :3] = (-1.0, 1.0), True
+    layers = RenderLayers(
+        mask=mask,
+        albedo=np.where(mask[..., None], rng.integers(0, 256, (12, 10, 4)), 0).astype(np.uint8),
+        depth_front=np.where(mask, depth[0], np.nan).astype(np.float32),
+        depth_back=np.where(mask, depth[1], np.nan).astype(np.float32),
+        normal_front=np.where(mask[..., None], normal[0], 0).astype(np.float32),
+        normal_back=np.where(mask[..., None], normal[1], 0).astype(np.float32),
+        position=np.where(mask[..., None], CENTRE + rng.uniform(-1.2, 1.2, (12, 10, 3)), np.nan).astype(np.float32),
+    )
+    for name, data in encode_layers(layers, LAYERS, CENTRE, EXTENT).items():
+        (tmp_path / f"{layer_name('010', name)}.png").write_bytes(data)
+    view = ViewRecord("010", tmp_path / "010.png", 10.0, 0.0, np.eye(4), np.zeros((9, 3), np.float32), "noon")
+    record = SceneRecord("a/b_0000", "a", "b", 0, "scan", tmp_path, CENTRE, EXTENT, 12, (view,), {})
+    return record, view, layers
+
+
+def test_layers_come_back_to_within_a_step(scene):
+    record, view, layers = scene
+    steps = {"depth": 1 / 65534, "normal": 1 / 65534, "position": EXTENT / 65534}
+    for name in LAYERS:
+        found, wanted = read_layer(record, view, name), getattr(layers, name)
+        assert found.dtype == wanted.dtype
+        step = steps.get(name.split("_")[0], 0.0)
+        np.testing.assert_allclose(found, wanted, rtol=0, atol=step * 1.01, err_msg=name)
+        assert step == 0.0 or np.array_equal(np.isnan(found), np.isnan(wanted))
+
+
+def test_a_missing_and_a_damaged_layer_are_named(scene):
+    record, view, _ = scene
+    path = record.folder / "010.normal_back.png"
+    path.write_bytes(path.read_bytes()[:50])
+    with pytest.raises(InputError, match=r"010\.normal_back"):
+        read_layer(record, view, "normal_back")
+    path.unlink()
+    with pytest.raises(InputError, match="--layers normal_back"):
+        read_layer(record, view, "normal_back")
