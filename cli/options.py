@@ -27,6 +27,26 @@ def workers(function: Function) -> Function:
     return click.option("--jobs", type=int, default=0, help="Worker processes; 0: one a core.")(function)
 
 
+def limits(function: Function) -> Function:
+    """--subject-timeout and --subject-memory: what one subject may take; see `subject_limits`."""
+    function = click.option(
+        "--subject-memory", "memory_gb", type=click.FloatRange(min=0.5), metavar="GIB",
+        help="Memory one subject may take.  [default: 80 % of the machine's]",
+    )(function)  # fmt: skip
+    return click.option(
+        "--subject-timeout", "timeout_s", type=click.FloatRange(min=0), default=1800.0, metavar="SECONDS",
+        help="Time one subject may take; 0: no bound.",
+    )(function)  # fmt: skip
+
+
+def subject_limits(timeout_s: float, memory_gb: float | None) -> Any:
+    """The datasets.guard.Limits of the two options."""
+    from ..datasets.guard import Limits
+
+    memory = None if memory_gb is None else int(memory_gb * 2**30)
+    return Limits(timeout_s=timeout_s or None, memory_bytes=memory)
+
+
 def numbers(flag: str, text: str, count: int | None = None) -> tuple[float, ...]:
     """Numbers separated by commas; a usage error names the flag."""
     try:

@@ -30,6 +30,7 @@ from . import options
 @click.option("--height", "height_m", type=float, help="Scale scans to this height, metres.  [default: as they are]")
 @options.seed
 @options.workers
+@options.limits
 def render(
     models: Path,
     out: Path,
@@ -40,6 +41,8 @@ def render(
     height_m: float | None,
     jobs: int,
     backend: str,
+    timeout_s: float,
+    memory_gb: float | None,
     **settings: object,
 ) -> None:
     """Pose every subject below MODELS and draw it from all around, lit.
@@ -62,6 +65,7 @@ def render(
             renderer=renderer,
             jobs=jobs,
             backend=backend,
+            limits=options.subject_limits(timeout_s, memory_gb),
             progress=progress,
         )
     options.report(summary.notices, summary.failures)

@@ -23,6 +23,7 @@ from ..render.lights import LightSet, builtin_lights, draw_light, load_lights
 from ..render.renderer import RendererChoice, choose_renderer, open_renderer
 from ..render.shading import display_irradiance
 from ..render.transfer import radiance_transfer
+from .guard import OUT_OF_MEMORY, Limits, Lost, run_guarded
 from .renders import (
     FORMAT,
     VERSION,
@@ -38,7 +39,6 @@ from .renders import (
 )
 from .scenes import LoadedScene, SceneSpec, list_scenes, load_subject, pose_scene
 from .subjects import Subject, find_subjects
-from .units import run_units
 from .units_axes import LoadOptions
 
 logger = logging.getLogger(__name__)
@@ -140,6 +140,7 @@ def render_models(
     renderer: str = "auto",
     jobs: int = 0,
     backend: str = "loky",
+    limits: Limits | None = None,
     progress: Progress | None = None,
 ) -> RenderSummary:
     """Render every subject found below `models` into `out`; scenes already there with the same settings are kept.
@@ -150,6 +151,7 @@ def render_models(
         settings: what decides the pictures.
         renderer: "auto", "pyrender" or "embree".
         jobs, backend: see datasets/units.py; the bytes written do not depend on them.
+        limits: time and memory of a subject (datasets/guard.py); None: no bound, and no process of its own.
         progress: told of each finished subject.
 
     Returns:
@@ -169,7 +171,12 @@ def render_models(
     units = [_Unit(subject, out, settings, choice) for subject in subjects]
     records: list[_Record] = []
     progress.start("render", len(units))
-    for record in run_units(_render_subject, units, jobs=jobs, backend=backend):
+    for result in run_guarded(_render_subject, units, limits=limits, jobs=jobs, backend=backend):
+        if isinstance(result, Lost):
+            lost = result.unit.subject
+            record = _Record(lost.id, failures=[(lost.id, f"{lost.path}: {result.reason}")])
+        else:
+            record = result
         records.append(record)
         progress.advance(1, f"{record.subject}{' failed' if record.failures else ''}")
     progress.finish()
@@ -270,6 +277,8 @@ def describe_failure(error: Exception) -> str:
         return str(error)
     if isinstance(error, OSError):
         raise error  # a full or read-only disk is not the subject's fault: the run ends, finished scenes stay
+    if isinstance(error, MemoryError):
+        return OUT_OF_MEMORY
     logger.error("unexpected error", exc_info=error)
     return f"unexpected {type(error).__name__}: {error} (run with -v for the whole story; please report it)"
 

@@ -1,0 +1,186 @@
+"""Units that may hang, take all memory or kill their process: each is bounded, and recorded when it goes wrong.
+
+Each unit runs in a process of its own kind: a loky pool of one, kept for the next unit while all goes well and ended
+when it does not. The pools hang below joblib's workers, so the same code runs on one core, on many, or on a cluster.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import re
+import threading
+import warnings
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from typing import Any, Generic, TypeVar
+
+import psutil
+from joblib.externals.loky import TimeoutError as LateError
+from joblib.externals.loky.process_executor import BrokenProcessPool, ProcessPoolExecutor
+
+from ..geometry.errors import SettingsError
+from .units import run_units
+
+Unit = TypeVar("Unit")
+Record = TypeVar("Record")
+
+logger = logging.getLogger(__name__)
+
+MEMORY_SHARE = 0.8  # of the machine's, for one subject, where nothing else is asked for
+LEAST_MEMORY = 1 << 29  # the libraries themselves need some
+
+
+@dataclass(frozen=True, kw_only=True)
+class Limits:
+    """What one subject may take.
+
+    Attributes:
+        timeout_s: seconds from hand-over to record; None: no bound.
+        memory_bytes: private memory of its process (Linux; elsewhere not bounded); None: 80 % of the machine's.
+    """
+
+    timeout_s: float | None = 1800.0
+    memory_bytes: int | None = None
+
+    def __post_init__(self) -> None:
+        if self.timeout_s is not None and not self.timeout_s > 0:
+            raise SettingsError(f"the subject timeout is {self.timeout_s} s, expected more than 0")
+        if self.memory_bytes is not None and self.memory_bytes < LEAST_MEMORY:
+            raise SettingsError(
+                f"the subject memory is {self.memory_bytes / 2**30:.3g} GiB, expected at least {LEAST_MEMORY / 2**30:g}"
+            )
+
+
+@dataclass(frozen=True)
+class Lost(Generic[Unit]):
+    """In place of a record: the unit whose process was stopped or died, and why, in words for the user."""
+
+    unit: Unit
+    reason: str
+
+
+def run_guarded(
+    function: Callable[[Unit], Record],
+    units: Iterable[Unit],
+    *,
+    limits: Limits | None,
+    jobs: int = 0,
+    backend: str = "loky",
+) -> Iterator[Record | Lost[Unit]]:
+    """As `units.run_units`, but a unit that hangs, outgrows its memory or kills its process gives a `Lost`.
+
+    Args:
+        function, units, jobs, backend: as of `run_units`; `function` raises MemoryError onwards or lets it be recorded.
+        limits: None runs without guard, as `run_units` does.
+    """
+    if limits is None:
+        yield from run_units(function, units, jobs=jobs, backend=backend)
+        return
+    # One process a unit at a time: threads here hand the units over. A cluster's workers do so for themselves.
+    handing = "threading" if backend == "loky" else backend
+    try:
+        yield from run_units(_Guarded(function, limits), units, jobs=jobs, backend=handing)
+    finally:
+        close_pools()
+
+
+@dataclass(frozen=True)
+class _Guarded(Generic[Unit, Record]):
+    function: Callable[[Unit], Record]
+    limits: Limits
+
+    def __call__(self, unit: Unit) -> Record | Lost[Unit]:
+        pool = _take_pool(self.limits)
+        whole = False
+        try:
+            record = pool.submit(self.function, unit).result(self.limits.timeout_s)
+            whole = True
+            return record
+        except LateError:
+            return Lost(unit, f"stopped after {self.limits.timeout_s:g} s (--subject-timeout)")
+        except BrokenProcessPool as error:
+            return Lost(unit, _death(error))
+        except MemoryError:
+            return Lost(unit, OUT_OF_MEMORY)
+        finally:
+            _give_back(pool, self.limits, whole)
+
+
+OUT_OF_MEMORY = "needs more memory than it may take (--subject-memory)"
+
+_lock = threading.Lock()
+_idle: dict[Limits, list[Any]] = {}
+_all: set[Any] = set()
+
+
+def _take_pool(limits: Limits) -> Any:
+    warnings.filterwarnings("ignore", message="A worker stopped while some jobs", category=UserWarning)
+    with _lock:
+        waiting = _idle.setdefault(limits, [])
+        if waiting:
+            return waiting.pop()
+        pool = ProcessPoolExecutor(
+            max_workers=1, timeout=60, initializer=_prepare, initargs=(limits.memory_bytes or default_memory(),),
+            env={name: "1" for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")},
+        )  # fmt: skip
+        _all.add(pool)
+        return pool
+
+
+def _give_back(pool: Any, limits: Limits, whole: bool) -> None:
+    with _lock:
+        if whole and pool in _all:
+            _idle[limits].append(pool)
+            return
+        _all.discard(pool)
+    pool.shutdown(wait=True, kill_workers=True)
+
+
+def close_pools() -> None:
+    """End every process that stands ready, and those still at work (after an interrupt)."""
+    with _lock:
+        pools = list(_all)
+        _all.clear()
+        _idle.clear()
+    for pool in pools:
+        pool.shutdown(wait=True, kill_workers=True)
+
+
+def default_memory() -> int:
+    """Bytes one subject may take where the user does not say."""
+    return max(LEAST_MEMORY, int(psutil.virtual_memory().total * MEMORY_SHARE))
+
+
+def _prepare(memory_bytes: int) -> None:
+    """In the new process: bound its private memory, so that numpy says MemoryError before the machine suffers."""
+    try:
+        import resource
+    except ImportError:
+        return
+    # Private writable memory, not address space: graphics drivers reserve hundreds of gigabytes they never use.
+    _, hard = resource.getrlimit(resource.RLIMIT_DATA)
+    bound = memory_bytes if hard == resource.RLIM_INFINITY else min(memory_bytes, hard)
+    resource.setrlimit(resource.RLIMIT_DATA, (bound, hard))
+    resource.setrlimit(resource.RLIMIT_CORE, (0, resource.getrlimit(resource.RLIMIT_CORE)[1]))
+    _die_first()
+
+
+def _die_first() -> None:
+    """Where memory runs out all the same, the kernel should end a subject's process, not the command."""
+    try:
+        with open("/proc/self/oom_score_adj", "w") as stream:
+            stream.write("500")
+    except OSError:
+        logger.debug("cannot set oom_score_adj in process %d", os.getpid())
+
+
+def _death(error: BaseException) -> str:
+    """Why a process died, from loky's list of exit codes."""
+    found = re.search(r"\{\s*(\w+)\((-?\d+)\)", str(error))
+    if found is None:
+        return "its process died"
+    name, code = found.groups()
+    if name == "SIGKILL":
+        return "its process was killed (SIGKILL), most likely for want of memory"
+    return f"its process died ({name if int(code) < 0 else f'exit status {code}'})"
