@@ -14,6 +14,7 @@ folder = click.Path(path_type=Path, file_okay=False)
 existing_folder = click.Path(path_type=Path, file_okay=False, exists=True)
 existing_path = click.Path(path_type=Path, exists=True)
 existing_file = click.Path(path_type=Path, dir_okay=False, exists=True)
+file = click.Path(path_type=Path, dir_okay=False)
 
 seed = click.option("--seed", type=click.IntRange(min=0), default=0, help="Everything random is derived from it.")
 device = click.option("--device", default="auto", help="auto, cpu, cuda or cuda:N.")
@@ -25,6 +26,23 @@ def workers(function: Function) -> Function:
         "--backend", default="loky", help="joblib backend (loky, threading, or a registered cluster's)."
     )(function)
     return click.option("--jobs", type=int, default=0, help="Worker processes; 0: one a core.")(function)
+
+
+AXES = ["+x", "-x", "+y", "-y", "+z", "-z"]
+
+
+def placement(function: Function) -> Function:
+    """--unit, --up, --facing and --height: what the user knows better than detection."""
+    for option in (
+        click.option("--height", "height_m", type=float, help="Scale scans to this height, m.  [default: as they are]"),
+        click.option("--facing", type=click.Choice(AXES), help="Where people look.  [default: detected]"),
+        click.option("--up", type=click.Choice(AXES), help="Up axis.  [default: detected]"),
+        click.option(
+            "--unit", type=click.Choice(["m", "dm", "cm", "mm", "in", "ft"]), help="Unit of scans.  [default: detected]"
+        ),
+    ):
+        function = option(function)
+    return function
 
 
 def limits(function: Function) -> Function:

@@ -22,12 +22,7 @@ from . import options
 @click.option("--rays", type=click.IntRange(min=16), default=128, help="Occlusion rays a vertex (light transfer).")
 @click.option("--lights", type=options.existing_folder, help="Folder of .hdr panoramas.  [default: built-in set]")
 @click.option("--renderer", type=click.Choice(["auto", "pyrender", "embree"]), default="auto", help="Who draws.")
-@click.option("--unit", type=click.Choice(["m", "dm", "cm", "mm", "in"]), help="Unit of scans.  [default: detected]")
-@click.option("--up", type=click.Choice(["+x", "-x", "+y", "-y", "+z", "-z"]), help="Up axis.  [default: detected]")
-@click.option(
-    "--facing", type=click.Choice(["+x", "-x", "+y", "-y", "+z", "-z"]), help="Where people look.  [default: detected]"
-)
-@click.option("--height", "height_m", type=float, help="Scale scans to this height, metres.  [default: as they are]")
+@options.placement
 @options.seed
 @options.workers
 @options.limits

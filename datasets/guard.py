@@ -94,7 +94,7 @@ class _Guarded(Generic[Unit, Record]):
         pool = _take_pool(self.limits)
         whole = False
         try:
-            record = pool.submit(self.function, unit).result(self.limits.timeout_s)
+            record: Record = pool.submit(self.function, unit).result(self.limits.timeout_s)
             whole = True
             return record
         except LateError:
@@ -122,7 +122,7 @@ def _take_pool(limits: Limits) -> Any:
             return waiting.pop()
         pool = ProcessPoolExecutor(
             max_workers=1, timeout=60, initializer=_prepare, initargs=(limits.memory_bytes or default_memory(),),
-            env={name: "1" for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")},
+            env=dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1"),
         )  # fmt: skip
         _all.add(pool)
         return pool

@@ -91,6 +91,7 @@ def place_person(
     *,
     file_unit: str | None = None,
     file_up: str | None = None,
+    file_scale: float | None = None,
     facing_hint: F64 | None = None,
 ) -> Placement:
     """Decide unit, up axis and facing.
@@ -99,6 +100,7 @@ def place_person(
         mesh: in the file's coordinates (a rig's rest pose).
         options: the user's word, which wins.
         file_unit, file_up: the file's word, which comes second (and is overruled for the unit only by an absurd size).
+        file_scale: metres a unit by a body fit; goes before `file_unit`, and is overruled by an absurd size, too.
         facing_hint: (3,) direction a rig's limbs say it faces, in the file's coordinates.
     """
     reasons: dict[str, str] = {}
@@ -109,20 +111,29 @@ def place_person(
     if options.height_m is not None:
         scale, unit = options.height_m / height, "scaled"
         reasons["unit"] = f"scaled to the given height of {options.height_m} m"
+    elif options.unit is None and file_scale is not None and _is_person(height * file_scale):
+        scale, unit = file_scale, "fit"
+        reasons["unit"] = f"the body fit says 1 unit is {file_scale:.4g} m"
     else:
+        if options.unit is None and file_scale is not None:
+            warnings.append(f"the body fit says {height * file_scale:.3g} m high, nobody's size; not used")
         unit = _choose_unit(height, size, options.unit, file_unit, reasons, warnings)
         scale = UNITS_M[unit]
     facing = _choose_facing(mesh, up, options.facing, facing_hint, reasons)
     matrix = np.eye(4)
     matrix[:3, :3] = scale * np.stack([np.cross(AXES[up], AXES[facing]), AXES[up], AXES[facing]])
     height_m = height * scale
-    if not LEAST_HEIGHT_M <= height_m <= GREATEST_HEIGHT_M:
+    if not _is_person(height_m):
         warnings.append(f"{height_m:.3g} m high: not a person's size; give the unit or the height")
     return Placement(matrix, unit, up, facing, height_m, reasons, tuple(warnings))
 
 
 def _axis_index(axis: str) -> int:
     return "xyz".index(axis[1])
+
+
+def _is_person(height_m: float) -> bool:
+    return LEAST_HEIGHT_M <= height_m <= GREATEST_HEIGHT_M
 
 
 def _choose_up(
