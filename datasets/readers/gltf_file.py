@@ -254,7 +254,7 @@ def peek_json(path: Path, limit: int = 64 << 20) -> Json | None:
             elif size > limit:
                 return None
             else:
-                text = head + stream.read(limit)
+                text = head + stream.read(size)
         return _parse(path, text)
     except (InputError, OSError):
         return None
