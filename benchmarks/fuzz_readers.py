@@ -3,9 +3,9 @@
     python benchmarks/fuzz_readers.py [--inputs N] [--seed S] [--jobs J] [--formats obj ply ...] [--keep FOLDER]
 
 Small good files of each format are made here and damaged: bytes and blocks changed, cut, doubled and swapped, numbers
-replaced by awkward ones, and in glTF values of the JSON with the container put together again. Each goes the whole way of
-`mpc check`: found, loaded, placed, and a scene of it posed. Whatever is not an MpcError counts as a crash; a process
-that dies, or a batch that does not end, is counted by the same guard that protects `mpc render`.
+replaced by awkward ones, and in glTF values of the JSON with the container put together again. Each goes the whole
+way: found, loaded, placed, and scenes of it posed. Whatever is not an MpcError counts as a crash; a process that dies,
+or a batch that does not end, is counted by the same guard that protects `mpc render`.
 """
 
 from __future__ import annotations
@@ -200,13 +200,27 @@ def pack_gltf(document: dict[str, Any], blob: bytes) -> bytes:
 
 def good_bvh() -> bytes:
     """Three joints, two frames."""
-    return (
-        b"HIERARCHY\nROOT hip\n{\n OFFSET 0 0 0\n CHANNELS 6 Xposition Yposition Zposition Zrotation Xrotation Yrotation\n"
-        b" JOINT chest\n {\n  OFFSET 0 5.2 0\n  CHANNELS 3 Zrotation Xrotation Yrotation\n  JOINT head\n  {\n"
-        b"   OFFSET 0 4 0\n   CHANNELS 3 Zrotation Xrotation Yrotation\n   End Site\n   {\n    OFFSET 0 2 0\n   }\n  }\n }\n}\n"
-        b"MOTION\nFrames: 2\nFrame Time: 0.033333\n" + b" ".join(b"%d" % n for n in range(12)) + b"\n"
-        + b" ".join(b"%.2f" % (n / 7) for n in range(12)) + b"\n"
-    )  # fmt: skip
+    head = """HIERARCHY
+ROOT hip
+{
+  OFFSET 0 0 0
+  CHANNELS 6 Xposition Yposition Zposition Zrotation Xrotation Yrotation
+  JOINT chest
+  {
+    OFFSET 0 5.2 0
+    CHANNELS 3 Zrotation Xrotation Yrotation
+    End Site
+    {
+      OFFSET 0 2 0
+    }
+  }
+}
+MOTION
+Frames: 2
+Frame Time: 0.033333
+"""
+    rows = [" ".join(f"{value / 7:.2f}" for value in range(first, first + 9)) for first in (0, 9)]
+    return (head + "\n".join(rows) + "\n").encode()
 
 
 def good_pickle() -> bytes:
@@ -303,7 +317,8 @@ def damage_json(document: dict[str, Any], rng: np.random.Generator) -> dict[str,
 def check_good(folder: Path) -> None:
     """The undamaged files are read: damage to what is refused anyway would prove nothing."""
     files = {
-        "obj/mesh.obj": good_obj(), "obj/mesh.mtl": good_mtl(), "obj/texture.png": picture(), "a/a.ply": good_ply("ascii"),
+        "obj/mesh.obj": good_obj(), "obj/mesh.mtl": good_mtl(), "obj/texture.png": picture(),
+        "a/a.ply": good_ply("ascii"),
         "b/b.ply": good_ply("little"), "c/c.ply": good_ply("big"), "d/d.stl": bytes(body().export(file_type="stl")),
         "e/e.stl": body().export(file_type="stl_ascii").encode(), "f/f.glb": pack_glb(*good_gltf()),
         "g/g.gltf": pack_gltf(*good_gltf()), "h.bvh": good_bvh(), "i.pkl": good_pickle(),
@@ -379,7 +394,9 @@ def run_batch(batch: Batch) -> Tally:
                 tally.refused += 1
             except Exception as error:
                 last = traceback.extract_tb(error.__traceback__)[-1]
-                tally.crashes.append(f"{label}: {type(error).__name__}: {error} ({Path(last.filename).name}:{last.lineno})")
+                tally.crashes.append(
+                    f"{label}: {type(error).__name__}: {error} ({Path(last.filename).name}:{last.lineno})"
+                )
                 bad = True
             seconds = time.perf_counter() - started
             if seconds > SLOW_S:
@@ -431,7 +448,9 @@ def main() -> None:
             where.append(f"{unit.kind} batch {unit.number}: {result.reason}")
         else:
             add(total[result.kind], result)
-    print(f"{'format':8}{'inputs':>8}{'read':>8}{'refused':>9}{'crashes':>9}{'hangs':>7}{'slowest':>10}{'peak MiB':>10}")
+    print(
+        f"{'format':8}{'inputs':>8}{'read':>8}{'refused':>9}{'crashes':>9}{'hangs':>7}{'slowest':>10}{'peak MiB':>10}"
+    )
     for tally in total.values():
         print(
             f"{tally.kind:8}{tally.inputs:8}{tally.read:8}{tally.refused:9}{len(tally.crashes):9}{len(tally.hangs):7}"

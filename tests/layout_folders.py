@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import pickle
+import runpy
 from pathlib import Path
 
 import imageio.v3 as iio
 import numpy as np
 
-from conftest import figure
+figure = runpy.run_path(str(Path(__file__).with_name("conftest.py")))["figure"]
 
 
 def parts_of(seed: int):
@@ -27,7 +28,7 @@ def picture(seed: int, size: int = 64):
     return np.stack([columns, rows, np.full((size, size), 40 * seed)], axis=-1).astype(np.uint8)
 
 
-def write_obj(path: Path, vertices, faces, uv, *, library: str | None = None, material: str = "skin") -> None:
+def write_obj(path, vertices, faces, uv, *, library: str | None = None, material: str = "skin") -> None:
     """An OBJ as exporters write it."""
     path.parent.mkdir(parents=True, exist_ok=True)
     lines = [] if library is None else [f"mtllib {library}", f"usemtl {material}"]
@@ -123,7 +124,7 @@ def xhumans(root: Path, seed: int, takes: dict[str, int], *, protocol: int = 4) 
         for frame in range(frames):
             number = f"f{frame + 7:05d}"
             content = {
-                "vertices": (vertices + [0, 0, 0.1 * frame]).astype(np.float32),
+                "vertices": np.add(vertices, (0, 0, 0.1 * frame)).astype(np.float32),
                 "normals": np.zeros_like(vertices, np.float32),
                 "uvs": uv.astype(np.float32),
                 "faces": faces.astype(np.int64),

@@ -20,7 +20,7 @@ from ...geometry.errors import InputError
 from .limits import MAX_FILE_BYTES, read_bytes
 
 MAX_DEPTH = 32
-MAX_VALUES = 1_000_000
+MAX_VALUES = 20_000
 _DTYPE = re.compile(r"[<>|=]?(?:[iu][1248]|f[248]|b1|\?)")
 # Not among them: INST, OBJ, NEWOBJ, NEWOBJ_EX, EXT, sets, persistent ids and buffers from elsewhere.
 _OPCODES = frozenset(b"\x80\x95.(012KMJIL\x8a\x8bFGNSTUBCVX\x8c\x8d\x8e\x88\x89]ael})dsu\x85\x86\x87thjrqpg\x94c\x93Rb")
