@@ -57,9 +57,9 @@ def check(
     click.echo(table(summary.reports))
     for report in summary.reports:
         for warning in report.warnings:
-            click.echo(f"warning: {report.id}: {warning}", err=True)
+            options.say(f"warning: {report.id}: {warning}")
         if report.error is not None:
-            click.echo(f"failed: {report.id}: {report.error}", err=True)
+            options.say(f"failed: {report.id}: {report.error}")
     failed, doubtful = summary.count("failed"), summary.count("warning")
     click.echo(f"{len(summary.reports)} subjects, {doubtful} with warnings, {failed} cannot be used -> {out}")
     if failed or (strict and doubtful):

@@ -84,9 +84,14 @@ def report(notices: Iterable[str], failures: Sequence[tuple[str, str]]) -> None:
         entry = (name.split("/")[0], text)
         shared[entry] = shared.get(entry, 0) + 1
     for (name, text), count in shared.items():
-        click.echo(f"notice: {name}{f' ({count} scenes)' if count > 1 else ''}: {text}", err=True)
+        say(f"notice: {name}{f' ({count} scenes)' if count > 1 else ''}: {text}")
     for name, reason in failures:
-        click.echo(f"failed: {name}: {reason}", err=True)
+        say(f"failed: {name}: {reason}")
+
+
+def say(text: str) -> None:
+    """One line on stderr; names out of files may hold what moves a terminal's cursor, which is shown as ?."""
+    click.echo("".join(letter if letter.isprintable() else "?" for letter in text), err=True)
 
 
 def finish(failures: Sequence[tuple[str, str]]) -> None:

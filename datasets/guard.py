@@ -1,7 +1,7 @@
 """Units that may hang, take all memory or kill their process: each is bounded, and recorded when it goes wrong.
 
-Each unit runs in a process apart: a loky pool of one, kept for the next unit while all goes well and ended
-when it does not. The pools hang below joblib's workers, so the same code runs on one core, on many, or on a cluster.
+Each unit runs in a process apart: a loky pool of one, kept for the next unit while all goes well and ended when it
+does not. The pools hang below joblib's workers, so the same code runs on one core, on many, or on a cluster.
 """
 
 from __future__ import annotations

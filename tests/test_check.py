@@ -132,6 +132,17 @@ def test_command_and_exit_status(models, tmp_path):
     assert run(models, "--out", page, "--subject-memory", "0.1")[0] == 2
 
 
+def test_names_cannot_move_the_cursor(tmp_path):
+    write_mesh(tmp_path / "a.obj", sphere())
+    text = (tmp_path / "a.obj").read_text()
+    (tmp_path / "a.obj").write_text("mtllib a.mtl\nusemtl \x1b[2Jred\n" + text)
+    (tmp_path / "a.mtl").write_text("newmtl \x1b[2Jred\nmap_Kd gone\x1b]0;.png\n")
+    words = ["check", str(tmp_path), "--out", str(tmp_path / "page.html"), "--jobs", "1"]
+    output = CliRunner().invoke(main, words).output
+    assert "failed: a: " in output
+    assert "\x1b" not in output
+
+
 def test_an_empty_folder_is_an_error(tmp_path):
     with pytest.raises(InputError, match="no scan"):
         check_models(tmp_path)
