@@ -14,6 +14,7 @@ from ..geometry.mesh import PosedMesh
 from ..geometry.randomness import derive_rng
 from ..geometry.skinning import Clip, Rig, pose_rig, world_matrices
 from .landmarks import find_pelvis, rest_facing
+from .layouts.shape import Fit
 from .layouts.table import find_layout
 from .readers.gltf import read_gltf
 from .readers.gltf_clips import read_clips
@@ -161,17 +162,17 @@ def load_subject(subject: Subject, options: LoadOptions | None = None) -> Loaded
     else:
         raise InputError(subject.path, f"files of type {suffix or 'unknown'} are not read")
     layout = find_layout(subject.layout)
-    scale: float | None = None
+    fit: Fit | None = None
     doubts: list[str] = []
-    if layout is not None and layout.read_scale is not None:
+    if layout is not None and layout.read_fit is not None:
         if subject.fit is not None:
-            scale = layout.read_scale(subject.fit)
+            fit = layout.read_fit(subject.fit)
         elif options.height_m is None:
             doubts.append(
                 f"{layout.fit} is not there: the scale of {layout.name} is arbitrary; add it or give the height"
             )
     unit, up = (read.unit, read.up) if layout is None else (read.unit or layout.unit, read.up or layout.up)
-    placement = place_person(read.mesh, options, file_unit=unit, file_up=up, file_scale=scale)
+    placement = place_person(read.mesh, options, file_unit=unit, file_up=up, fit=fit)
     notes = {**placement.as_dict(), "notices": [*read.notices, *doubts, *placement.warnings]}
     if layout is not None:
         notes["layout"] = layout.name

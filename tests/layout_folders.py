@@ -60,12 +60,14 @@ def renderpeople(root: Path, seed: int, name: str, *, library: bool = True, z_up
     return folder
 
 
-def thuman(root: Path, seed: int, scale: float | None, *, fits: str = "THuman2.0_smplx") -> Path:
-    """THuman2.0_Release/<id> of arbitrary scale, with its fit in a folder beside the release (none where None)."""
+def thuman(root: Path, seed: int, scale: float | None, *, fits: str = "THuman2.0_smplx", turn_deg: int = 0) -> Path:
+    """THuman2.0_Release/<id> of arbitrary scale and yaw, its fit in a folder beside the release (None: none)."""
     name = f"{seed:04d}"
     folder = root / "THuman2.0_Release" / name
     vertices, faces, uv = parts_of(seed)
-    moved = vertices * (scale or 0.55) + [0.1, -0.3, 0.2]
+    yaw = np.radians(turn_deg)
+    turn = np.array([[np.cos(yaw), 0, np.sin(yaw)], [0, 1, 0], [-np.sin(yaw), 0, np.cos(yaw)]])
+    moved = (vertices @ turn.T) * (scale or 0.55) + [0.1, -0.3, 0.2]
     write_obj(folder / f"{name}.obj", moved, faces, uv, library="material0.mtl", material="material0")
     (folder / "material0.mtl").write_text("newmtl material0\nKd 1 1 1\nmap_Kd material0.jpeg\n")
     iio.imwrite(folder / "material0.jpeg", picture(seed))
@@ -75,6 +77,7 @@ def thuman(root: Path, seed: int, scale: float | None, *, fits: str = "THuman2.0
         content = {
             "betas": np.zeros((1, 10), np.float32),
             "body_pose": np.zeros((1, 63), np.float32),
+            "global_orient": np.array([[0, yaw, 0]], np.float32),
             "scale": np.full(1, scale, np.float32),
             "translation": np.array([0.1, -0.3, 0.2], np.float32),
         }

@@ -7,7 +7,9 @@ import time
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 
+from mpc.cli.main import main
 from mpc.datasets.guard import Limits, Lost, run_guarded
 from mpc.geometry.errors import InputError, SettingsError
 
@@ -61,6 +63,14 @@ def test_what_a_unit_raises_ends_the_run_as_without_guard():
     with pytest.raises(InputError, match="is of no use"):
         run(["raise"], jobs=1)
     assert run(["a"], jobs=1)[1]  # and the next run starts afresh
+
+
+def test_render_lists_subjects_that_take_too_long(figures, tmp_path):
+    words = ["render", str(figures), "--out", str(tmp_path / "renders"), "--subject-timeout", "0.01", "--jobs", "1"]
+    result = CliRunner().invoke(main, words, catch_exceptions=False)
+    assert result.exit_code == 3
+    assert "0 scenes rendered, 0 kept, 5 failed" in result.output
+    assert "mesh.obj: stopped after 0.01 s (--subject-timeout)" in result.output
 
 
 def test_impossible_limits_are_refused():

@@ -83,6 +83,21 @@ def test_thuman_is_metric_by_its_fit(tmp_path, fits):
         assert_textured(loaded.mesh, seed)
 
 
+@pytest.mark.parametrize(("turn", "facing"), [(0, "+z"), (90, "+x"), (180, "-z"), (250, "-x"), (20, "+z")])
+def test_thuman_faces_where_its_fit_does(tmp_path, turn, facing):
+    shapes["thuman"](tmp_path, 3, 0.6, turn_deg=turn)
+    loaded = load_subject(only(tmp_path))
+    assert loaded.notes["facing"] == facing
+    assert loaded.notes["reasons"]["facing"] == "the body fit"
+    left = np.radians(turn - {"+z": 0, "+x": 90, "-z": 180, "-x": 270}[facing])  # less than half a right angle
+    vertices, faces, _ = shapes["parts_of"](3)
+    spin = np.array([[np.cos(left), 0, np.sin(left)], [0, 1, 0], [-np.sin(left), 0, np.cos(left)]])
+    expected = (vertices @ spin.T)[faces]
+    found = loaded.mesh.corners
+    middle = found.mean(axis=(0, 1)) - found.min(axis=(0, 1))
+    assert middle == pytest.approx(expected.mean(axis=(0, 1)) - expected.min(axis=(0, 1)), abs=1e-4)
+
+
 def test_thuman_without_a_fit_says_so_and_takes_a_height(tmp_path):
     shapes["thuman"](tmp_path, 5, None)
     subject = only(tmp_path)

@@ -7,7 +7,23 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
+import numpy.typing as npt
+
 Pattern = re.Pattern[str]
+
+
+@dataclass(frozen=True, eq=False)
+class Fit:
+    """What a body fit says of its scan.
+
+    Attributes:
+        scale_m: metres a unit.
+        facing: (3,) unit, in the scan's axes; None where the fit does not say.
+    """
+
+    scale_m: float
+    facing: npt.NDArray[np.float64] | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -25,7 +41,7 @@ class Layout:
         unit, up: of the files, where the files themselves do not say; None is found out from the body.
         textures: where the picture lies if the material library names none that is there, best first; "*" allowed.
         fit: name of the file with the body fit, looked for beside the mesh and in "*smpl*/<id>/" beside the set.
-        read_scale: metres a unit of the mesh, from that file.
+        read_fit: what that file says.
     """
 
     name: str
@@ -38,7 +54,7 @@ class Layout:
     up: str | None = None
     textures: tuple[str, ...] = ()
     fit: str | None = None
-    read_scale: Callable[[Path], float] | None = None
+    read_fit: Callable[[Path], Fit] | None = None
 
 
 @dataclass(frozen=True)
