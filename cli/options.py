@@ -53,7 +53,7 @@ def limits(function: Function) -> Function:
     )(function)  # fmt: skip
     return click.option(
         "--subject-timeout", "timeout_s", type=click.FloatRange(min=0), default=1800.0, metavar="SECONDS",
-        help="Time one subject may take; 0: no bound.",
+        help="Time one subject may take for a scene; 0: no bound.",
     )(function)  # fmt: skip
 
 

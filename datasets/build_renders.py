@@ -23,7 +23,7 @@ from ..render.lights import LightSet, builtin_lights, draw_light, load_lights
 from ..render.renderer import RendererChoice, choose_renderer, open_renderer
 from ..render.shading import display_irradiance
 from ..render.transfer import radiance_transfer
-from .guard import OUT_OF_MEMORY, Limits, Lost, run_guarded
+from .guard import OUT_OF_MEMORY, Limits, Lost, run_guarded, tell_alive
 from .renders import (
     FORMAT,
     VERSION,
@@ -265,6 +265,7 @@ def _render_subject(unit: _Unit) -> _Record:
         try:
             _render_scene(unit, spec, pose_scene(loaded, spec), lights, source)
             record.rendered += 1
+            tell_alive()
         except Exception as error:
             record.failures.append((key, describe_failure(error)))
     return record

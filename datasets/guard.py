@@ -9,10 +9,13 @@ from __future__ import annotations
 import logging
 import os
 import re
+import tempfile
 import threading
+import time
 import warnings
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Generic, TypeVar
 
 import psutil
@@ -36,7 +39,7 @@ class Limits:
     """What one subject may take.
 
     Attributes:
-        timeout_s: seconds from hand-over to record; None: no bound.
+        timeout_s: seconds from hand-over, or from the last `tell_alive`, to record; None: no bound.
         memory_bytes: private memory of its process (Linux; elsewhere not bounded); None: 80 % of the machine's.
     """
 
@@ -94,10 +97,10 @@ class _Guarded(Generic[Unit, Record]):
         pool = _take_pool(self.limits)
         whole = False
         try:
-            record: Record = pool.submit(self.function, unit).result(self.limits.timeout_s)
+            record: Record = _wait(pool, pool.executor.submit(self.function, unit), self.limits.timeout_s)
             whole = True
             return record
-        except LateError:
+        except _Late:
             return Lost(unit, f"stopped after {self.limits.timeout_s:g} s (--subject-timeout)")
         except BrokenProcessPool as error:
             return Lost(unit, _death(error))
@@ -109,32 +112,74 @@ class _Guarded(Generic[Unit, Record]):
 
 OUT_OF_MEMORY = "needs more memory than it may take (--subject-memory)"
 
+
+def tell_alive() -> None:
+    """Called in a unit whenever a part of its work is done: the time it may take starts anew."""
+    if _beat is not None:
+        os.utime(_beat)
+
+
+class _Late(Exception):
+    """A unit did not end in time."""
+
+
+@dataclass(frozen=True, eq=False)
+class _Pool:
+    executor: Any
+    beat: Path  # an empty file, whose time of change is the unit's last sign of life
+
+
 _lock = threading.Lock()
-_idle: dict[Limits, list[Any]] = {}
-_all: set[Any] = set()
+_idle: dict[Limits, list[_Pool]] = {}
+_all: set[_Pool] = set()
+_beat: Path | None = None
 
 
-def _take_pool(limits: Limits) -> Any:
+def _wait(pool: _Pool, future: Any, timeout_s: float | None) -> Any:
+    """The unit's record; _Late once `timeout_s` have passed since the start and since the last sign of life."""
+    last = time.time()
+    while True:
+        try:
+            return future.result(None if timeout_s is None else max(0.0, last + timeout_s - time.time()))
+        except LateError as late:
+            if future.done():  # the unit's own
+                raise
+            beaten = pool.beat.stat().st_mtime
+            if beaten <= last:
+                raise _Late from late
+            last = beaten
+
+
+def _take_pool(limits: Limits) -> _Pool:
     warnings.filterwarnings("ignore", message="A worker stopped while some jobs", category=UserWarning)
     with _lock:
         waiting = _idle.setdefault(limits, [])
         if waiting:
             return waiting.pop()
-        pool = ProcessPoolExecutor(
-            max_workers=1, timeout=60, initializer=_prepare, initargs=(limits.memory_bytes or default_memory(),),
+        handle, name = tempfile.mkstemp(prefix="mpc-alive-")
+        os.close(handle)
+        executor = ProcessPoolExecutor(
+            max_workers=1, timeout=60, initializer=_prepare,
+            initargs=(limits.memory_bytes or default_memory(), Path(name)),
             env=dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1"),
         )  # fmt: skip
+        pool = _Pool(executor, Path(name))
         _all.add(pool)
         return pool
 
 
-def _give_back(pool: Any, limits: Limits, whole: bool) -> None:
+def _give_back(pool: _Pool, limits: Limits, whole: bool) -> None:
     with _lock:
         if whole and pool in _all:
             _idle[limits].append(pool)
             return
         _all.discard(pool)
-    pool.shutdown(wait=True, kill_workers=True)
+    _end(pool)
+
+
+def _end(pool: _Pool) -> None:
+    pool.executor.shutdown(wait=True, kill_workers=True)
+    pool.beat.unlink(missing_ok=True)
 
 
 def close_pools() -> None:
@@ -144,7 +189,7 @@ def close_pools() -> None:
         _all.clear()
         _idle.clear()
     for pool in pools:
-        pool.shutdown(wait=True, kill_workers=True)
+        _end(pool)
 
 
 def default_memory() -> int:
@@ -152,8 +197,10 @@ def default_memory() -> int:
     return max(LEAST_MEMORY, int(psutil.virtual_memory().total * MEMORY_SHARE))
 
 
-def _prepare(memory_bytes: int) -> None:
+def _prepare(memory_bytes: int, beat: Path) -> None:
     """In the new process: bound its private memory, so that numpy says MemoryError before the machine suffers."""
+    global _beat
+    _beat = beat
     try:
         import resource
     except ImportError:

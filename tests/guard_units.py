@@ -6,6 +6,7 @@ import time
 
 import numpy as np
 
+from mpc.datasets.guard import tell_alive
 from mpc.geometry.errors import InputError
 
 
@@ -20,6 +21,12 @@ def behave(what):
         return len([np.ones(1 << 26) for _ in range(4)])
     if what == "hang":
         time.sleep(60)
+    if what == "slow":
+        for _ in range(8):
+            time.sleep(0.5)
+            tell_alive()
+    if what == "raise late":
+        raise TimeoutError("the disk does not answer")
     if what == "raise":
         raise InputError("folder/file", "is of no use")
     return what.upper(), os.getpid()

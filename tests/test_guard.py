@@ -3,6 +3,7 @@
 import os
 import pickle
 import runpy
+import tempfile
 import time
 from pathlib import Path
 
@@ -46,6 +47,23 @@ def test_a_hanging_subject_is_stopped_in_time():
     assert set(good) == {"A"}
     assert lost["hang"] == "stopped after 3 s (--subject-timeout)"
     assert time.monotonic() - started < 30
+
+
+def test_signs_of_life_give_more_time():
+    lost, good = run(["slow"], Limits(timeout_s=2.5), jobs=1)
+    assert set(good) == {"SLOW"}
+    assert not lost
+
+
+def test_a_units_own_timeout_is_no_hang():
+    with pytest.raises(TimeoutError, match="does not answer"):
+        run(["raise late"], jobs=1)
+
+
+def test_nothing_is_left_behind(tmp_path, monkeypatch):
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    run(["a", "segfault", "b"], jobs=2)
+    assert not list(tmp_path.glob("mpc-alive-*"))
 
 
 def test_a_process_is_kept_while_all_goes_well_and_is_not_ours():
