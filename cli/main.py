@@ -9,6 +9,7 @@ import click
 
 from .. import __version__
 from ..geometry.errors import MpcError, SettingsError
+from .check import check
 from .demo import demo
 from .doctor import doctor
 from .evaluate import evaluate
@@ -64,6 +65,8 @@ def main(verbose: bool) -> None:
       mpc train                        surface, then texture               -> runs/
       mpc eval --metrics chamfer p2s   the newest run on the test split
 
+    What is in models/, and is it fit for use? `mpc check models/` says.
+
     No scans yet? `mpc people models/` makes free ones; `mpc demo` runs it all. Exit status: 0 done, 1 unusable input,
     2 wrong usage, 3 done but some subjects failed, 130 stopped.
     """
@@ -72,5 +75,5 @@ def main(verbose: bool) -> None:
     )
 
 
-for command in (people, render, sample, train, evaluate, reconstruct, demo, verify, doctor):
+for command in (people, check, render, sample, train, evaluate, reconstruct, demo, verify, doctor):
     main.add_command(command)

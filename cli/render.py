@@ -30,14 +30,10 @@ if TYPE_CHECKING:
 @click.option("--lights", type=options.existing_folder, help="Folder of .hdr/.exr panoramas.  [default: built-in set]")
 @click.option("--layers", multiple=True, metavar="NAME...", help="Also draw normal_front, depth_front, mask, ...")
 @click.option("--renderer", type=click.Choice(["auto", "pyrender", "embree"]), default="auto", help="Who draws.")
-@click.option("--unit", type=click.Choice(["m", "dm", "cm", "mm", "in"]), help="Unit of scans.  [default: detected]")
-@click.option("--up", type=click.Choice(["+x", "-x", "+y", "-y", "+z", "-z"]), help="Up axis.  [default: detected]")
-@click.option(
-    "--facing", type=click.Choice(["+x", "-x", "+y", "-y", "+z", "-z"]), help="Where people look.  [default: detected]"
-)
-@click.option("--height", "height_m", type=float, help="Scale scans to this height, metres.  [default: as they are]")
+@options.placement
 @options.seed
 @options.workers
+@options.limits
 @click.option("--dry-run", is_flag=True, help="Count scenes and pictures, estimate size and time, write nothing.")
 def render(
     models: Path,
@@ -52,6 +48,8 @@ def render(
     height_m: float | None,
     jobs: int,
     backend: str,
+    timeout_s: float,
+    memory_gb: float | None,
     dry_run: bool,
     **chosen: object,
 ) -> None:
@@ -84,6 +82,7 @@ def render(
             renderer=renderer,
             jobs=jobs,
             backend=backend,
+            limits=options.subject_limits(timeout_s, memory_gb),
             progress=progress,
         )
     options.report(summary.notices, summary.failures)

@@ -14,6 +14,7 @@ from ..geometry.errors import InputError, MpcError, SettingsError
 from ..geometry.progress import NoProgress, Progress
 from ..render.lights import LightSet, builtin_lights, load_lights
 from ..render.renderer import choose_renderer
+from .guard import OUT_OF_MEMORY, Limits, Lost, run_guarded, tell_alive
 from .render_scene import Drawing, draw_views, prepare_scene, store_scene
 from .render_scene import check_fit as check_fit
 from .render_scene import scene_centre as scene_centre
@@ -31,7 +32,7 @@ from .renders import (
 )
 from .scenes import LoadedSubject, list_scenes, load_subject, pose_scene
 from .subjects import Subject, find_subjects
-from .units import run_units, worker_count
+from .units import worker_count
 
 logger = logging.getLogger(__name__)
 
@@ -74,6 +75,7 @@ def render_models(
     renderer: str = "auto",
     jobs: int = 0,
     backend: str = "loky",
+    limits: Limits | None = None,
     progress: Progress | None = None,
 ) -> RenderSummary:
     """Render every subject found below `models` into `out`; scenes already there with the same settings are kept.
@@ -84,6 +86,7 @@ def render_models(
         settings: what decides the pictures.
         renderer: "auto", "pyrender" or "embree".
         jobs, backend: see datasets/units.py; the bytes written do not depend on them.
+        limits: time and memory of a subject (datasets/guard.py); None: no bound, and no process of its own.
         progress: told of each finished subject.
 
     Returns:
@@ -106,7 +109,12 @@ def render_models(
     ]
     records: list[_Record] = []
     progress.start("render scenes", sum(scenes.values()))
-    for record in run_units(_render_subject, units, jobs=jobs, backend=backend):
+    for result in run_guarded(_render_subject, units, limits=limits, jobs=jobs, backend=backend):
+        if isinstance(result, Lost):
+            lost = result.unit.subject
+            record = _Record(lost.id, failures=[(lost.id, f"{lost.path}: {result.reason}")])
+        else:
+            record = result
         records.append(record)
         progress.advance(scenes[record.subject], f"{record.subject}{' failed' if record.failures else ''}")
     progress.finish()
@@ -209,6 +217,7 @@ def _render_subject(unit: _Unit) -> _Record:
             pictures = draw_views(prepared, settings, unit.drawing, prepared.cameras)
             store_scene(unit.out, spec, prepared, settings, pictures, _notes(unit, loaded, scene.notes, source))
             record.rendered += 1
+            tell_alive()
         except Exception as error:
             record.failures.append((spec.key, describe_failure(error)))
     return record
@@ -232,6 +241,8 @@ def describe_failure(error: Exception) -> str:
         return str(error)
     if isinstance(error, OSError):
         raise error  # a full or read-only disk is not the subject's fault: the run ends, finished scenes stay
+    if isinstance(error, MemoryError):
+        return OUT_OF_MEMORY
     logger.error("unexpected error", exc_info=error)
     return f"unexpected {type(error).__name__}: {error} (run with -v for the whole story; please report it)"
 

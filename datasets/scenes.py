@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -13,6 +14,8 @@ from ..geometry.mesh import PosedMesh
 from ..geometry.randomness import derive_rng
 from ..geometry.skinning import Clip, Rig, pose_rig, world_matrices
 from .landmarks import find_pelvis, rest_facing
+from .layouts.shape import Fit
+from .layouts.table import find_layout
 from .readers.gltf import read_gltf
 from .readers.gltf_clips import read_clips
 from .readers.gltf_file import open_gltf
@@ -21,6 +24,7 @@ from .readers.ply import read_ply
 from .readers.record import check_area
 from .readers.stl import read_stl
 from .subjects import Subject, safe_name
+from .takes import list_takes, read_frame
 from .units_axes import LoadOptions, place_person
 
 F64 = npt.NDArray[np.float64]
@@ -52,6 +56,7 @@ class LoadedSubject:
         rig: None for a scan.
         to_world: (4, 4) file coordinates to world.
         clips: by animation name as in SceneSpec.
+        takes: of "scans", the files of each sequence by animation name.
         notes: JSON-ready: unit, up, facing, height, why, and "notices", what was repaired or doubted.
     """
 
@@ -61,6 +66,7 @@ class LoadedSubject:
     to_world: F64
     clips: dict[str, Clip] = field(default_factory=dict)
     notes: dict[str, Any] = field(default_factory=dict)
+    takes: dict[str, tuple[Path, ...]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, eq=False)
@@ -94,6 +100,12 @@ def list_scenes(subject: Subject, *, frames_per_animation: int | None = 3, seed:
     """
     if subject.kind == "scan":
         return [SceneSpec(subject.id, SCAN, 0)]
+    if subject.kind == "scans":
+        return [
+            SceneSpec(subject.id, name, frame)
+            for name, files in _name_takes(subject).items()
+            for frame in choose_frames(len(files), frames_per_animation, seed, subject.id, name)
+        ]
     gltf = open_gltf(subject.path, subject.root)
     clips = name_clips(read_clips(gltf, len(gltf.items("nodes"))))
     if not clips:
@@ -135,20 +147,41 @@ def load_subject(subject: Subject, options: LoadOptions | None = None) -> Loaded
     """
     options = LoadOptions() if options is None else options
     suffix = subject.path.suffix.lower()
-    if suffix in (".glb", ".gltf"):
+    takes: dict[str, tuple[Path, ...]] = {}
+    if subject.kind == "scans":
+        read = read_frame(subject.path)
+        takes = _name_takes(subject)
+    elif suffix in (".glb", ".gltf"):
         return _load_gltf(subject, options)
-    if suffix == ".obj":
-        read = read_obj(subject.path, subject.root)
+    elif suffix == ".obj":
+        read = read_obj(subject.path, subject.root, subject.texture)
     elif suffix == ".ply":
         read = read_ply(subject.path, subject.root)
     elif suffix == ".stl":
         read = read_stl(subject.path)
     else:
         raise InputError(subject.path, f"files of type {suffix or 'unknown'} are not read")
-    placement = place_person(read.mesh, options, file_unit=read.unit, file_up=read.up)
-    notes = {**placement.as_dict(), "notices": [*read.notices, *placement.warnings]}
+    layout = find_layout(subject.layout)
+    fit: Fit | None = None
+    doubts: list[str] = []
+    if layout is not None and layout.read_fit is not None:
+        if subject.fit is not None:
+            fit = layout.read_fit(subject.fit)
+        elif options.height_m is None:
+            doubts.append(
+                f"{layout.fit} is not there: the scale of {layout.name} is arbitrary; add it or give the height"
+            )
+    unit, up = (read.unit, read.up) if layout is None else (read.unit or layout.unit, read.up or layout.up)
+    placement = place_person(read.mesh, options, file_unit=unit, file_up=up, fit=fit)
+    notes = {**placement.as_dict(), "notices": [*read.notices, *doubts, *placement.warnings]}
+    if layout is not None:
+        notes["layout"] = layout.name
     mesh = read.mesh.transformed(placement.matrix)
-    return LoadedSubject(subject, mesh, None, placement.matrix, notes=notes)
+    return LoadedSubject(subject, mesh, None, placement.matrix, notes=notes, takes=takes)
+
+
+def _name_takes(subject: Subject) -> dict[str, tuple[Path, ...]]:
+    return {safe_name(name)[:60]: files for name, files in list_takes(subject.root).items()}
 
 
 def _load_gltf(subject: Subject, options: LoadOptions) -> LoadedSubject:
@@ -174,6 +207,8 @@ def pose_scene(loaded: LoadedSubject, spec: SceneSpec) -> LoadedScene:
         InputError: the animation or frame is not in the file, or the pose is not finite.
     """
     path, rig = loaded.subject.path, loaded.rig
+    if loaded.takes:
+        return _pose_take(loaded, spec)
     if rig is None:
         return LoadedScene(spec, loaded.mesh, None, loaded.notes)
     clip = loaded.clips.get(spec.animation)
@@ -192,6 +227,16 @@ def pose_scene(loaded: LoadedSubject, spec: SceneSpec) -> LoadedScene:
     check_area(path, mesh)
     pelvis = None if rig.pelvis is None else loaded.to_world[:3, :3] @ nodes[rig.pelvis, :3, 3]
     return LoadedScene(spec, mesh, pelvis, {**loaded.notes, "time_s": time_s})
+
+
+def _pose_take(loaded: LoadedSubject, spec: SceneSpec) -> LoadedScene:
+    files = loaded.takes.get(spec.animation, ())
+    if not 0 <= spec.frame < len(files):
+        raise InputError(loaded.subject.root, f'"{spec.animation}" has no frame {spec.frame} (of {len(files)})')
+    read = read_frame(files[spec.frame])
+    mesh = read.mesh.transformed(loaded.to_world)
+    notices = list(dict.fromkeys([*loaded.notes["notices"], *read.notices]))
+    return LoadedScene(spec, mesh, None, {**loaded.notes, "notices": notices})
 
 
 def load_scene(subject: Subject, spec: SceneSpec, options: LoadOptions | None = None) -> LoadedScene:

@@ -11,6 +11,7 @@ import numpy.typing as npt
 from ..geometry.errors import SettingsError
 from ..geometry.mesh import PosedMesh
 from .body_shape import FACING_TOLERANCE_DEG, feet_facing, score_up, up_margin
+from .layouts.shape import Fit
 
 F64 = npt.NDArray[np.float64]
 
@@ -91,6 +92,7 @@ def place_person(
     *,
     file_unit: str | None = None,
     file_up: str | None = None,
+    fit: Fit | None = None,
     facing_hint: F64 | None = None,
 ) -> Placement:
     """Decide unit, up axis and facing.
@@ -99,6 +101,7 @@ def place_person(
         mesh: in the file's coordinates (a rig's rest pose).
         options: the user's word, which wins.
         file_unit, file_up: the file's word, which comes second (and is overruled for the unit only by an absurd size).
+        fit: of a body to the scan; its scale goes before `file_unit`, and is overruled by an absurd size, too.
         facing_hint: (3,) direction a rig's limbs say it faces, in the file's coordinates.
     """
     reasons: dict[str, str] = {}
@@ -109,20 +112,32 @@ def place_person(
     if options.height_m is not None:
         scale, unit = options.height_m / height, "scaled"
         reasons["unit"] = f"scaled to the given height of {options.height_m} m"
+    elif options.unit is None and fit is not None and _is_person(height * fit.scale_m):
+        scale, unit = fit.scale_m, "fit"
+        reasons["unit"] = f"the body fit says 1 unit is {fit.scale_m:.4g} m"
     else:
+        if options.unit is None and fit is not None:
+            warnings.append(f"the body fit says {height * fit.scale_m:.3g} m high, nobody's size; not used")
         unit = _choose_unit(height, size, options.unit, file_unit, reasons, warnings)
         scale = UNITS_M[unit]
-    facing = _choose_facing(mesh, up, options.facing, facing_hint, reasons)
+    hint, source = facing_hint, "the rig's left and right limbs"
+    if hint is None and fit is not None:
+        hint, source = fit.facing, "the body fit"
+    facing = _choose_facing(mesh, up, options.facing, hint, source, reasons)
     matrix = np.eye(4)
     matrix[:3, :3] = scale * np.stack([np.cross(AXES[up], AXES[facing]), AXES[up], AXES[facing]])
     height_m = height * scale
-    if not LEAST_HEIGHT_M <= height_m <= GREATEST_HEIGHT_M:
+    if not _is_person(height_m):
         warnings.append(f"{height_m:.3g} m high: not a person's size; give the unit or the height")
     return Placement(matrix, unit, up, facing, height_m, reasons, tuple(warnings))
 
 
 def _axis_index(axis: str) -> int:
     return "xyz".index(axis[1])
+
+
+def _is_person(height_m: float) -> bool:
+    return LEAST_HEIGHT_M <= height_m <= GREATEST_HEIGHT_M
 
 
 def _choose_up(
@@ -188,13 +203,15 @@ def _choose_unit(
     return unit
 
 
-def _choose_facing(mesh: PosedMesh, up: str, wanted: str | None, hint: F64 | None, reasons: dict[str, str]) -> str:
+def _choose_facing(
+    mesh: PosedMesh, up: str, wanted: str | None, hint: F64 | None, source: str, reasons: dict[str, str]
+) -> str:
     if wanted is not None and wanted[1] != up[1]:
         reasons["facing"] = "given"
         return wanted
     level = {axis: np.array(vector) for axis, vector in AXES.items() if axis[1] != up[1]}
     if hint is not None:
-        reasons["facing"] = "the rig's left and right limbs"
+        reasons["facing"] = source
         return max(level, key=lambda axis: float(level[axis] @ hint))
     convention = {"+y": "+z", "+z": "-y", "-y": "-z", "-z": "+y", "+x": "+z", "-x": "+z"}[up]
     reasons["facing"] = "the convention for this up axis"

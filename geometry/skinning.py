@@ -152,7 +152,8 @@ def compose(translation: F64, rotation: F64, scale: F64) -> F64:
 
 def quaternion_matrices(quaternion: F64) -> F64:
     """(N, 3, 3) rotations from (N, 4) quaternions x y z w; they are normalised first, zero gives the identity."""
-    length = np.linalg.norm(quaternion, axis=1, keepdims=True)
+    with np.errstate(over="ignore"):
+        length = np.linalg.norm(quaternion, axis=1, keepdims=True)
     unit = np.divide(quaternion, length, out=np.tile([0.0, 0.0, 0.0, 1.0], (len(quaternion), 1)), where=length > 1e-12)
     x, y, z, w = unit.T
     rows = [

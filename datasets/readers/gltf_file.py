@@ -142,7 +142,7 @@ class GltfFile:
         return memoryview(content)[offset : offset + length], self.whole(entry, "byteStride", 0)
 
     def accessor(self, index: Any, widths: tuple[int, ...], what: str) -> Array:
-        """(count, width) values in their own dtype, normalised integers as float64 in [-1, 1].
+        """(count, width) values in their own dtype; fractions as float64, normalised integers thereby in [-1, 1].
 
         Args:
             widths: numbers an element may have.
@@ -166,6 +166,9 @@ class GltfFile:
         if entry.get("normalized") and kind.kind in "iu":
             top = float(np.iinfo(kind).max)
             values = np.maximum(values.astype(np.float64) / top, -1.0)
+        if kind.kind == "f":
+            with np.errstate(invalid="ignore"):  # a signalling NaN becomes a quiet one here, not in each caller
+                values = values.astype(np.float64)
         return values
 
     def _strided(self, view: Any, offset: int, count: int, kind: np.dtype[Any], width: int, what: str) -> Array:
@@ -254,7 +257,7 @@ def peek_json(path: Path, limit: int = 64 << 20) -> Json | None:
             elif size > limit:
                 return None
             else:
-                text = head + stream.read(limit)
+                text = head + stream.read(size)
         return _parse(path, text)
     except (InputError, OSError):
         return None

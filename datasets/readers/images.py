@@ -21,6 +21,10 @@ U8 = npt.NDArray[np.uint8]
 
 # A closed list: PIL's other plug-ins (EPS, PDF, WMF, ...) run programs or parse languages.
 FORMATS = ("PNG", "JPEG", "TIFF", "BMP", "TGA", "WEBP", "GIF", "DDS", "PPM")
+# What a byte of file can hold at most, by the compression (deflate: 1032 to 1; runs of 128; ...); a header that claims
+# more is made up, and nothing is reserved for it. Any text may pass for a TGA, which has no signature.
+PIXELS_PER_BYTE = {"PNG": 8300, "GIF": 4100, "TGA": 128, "BMP": 128, "PPM": 8, "DDS": 4}
+MOST_PIXELS_PER_BYTE = 20_000
 _PIL_LOCK = threading.Lock()
 
 
@@ -44,6 +48,8 @@ def read_texture(source: Path | bytes, label: Path, *, max_pixels: int = MAX_TEX
             width, height = picture.size
             if width * height > max_pixels or width * height == 0:
                 raise InputError(label, f"a picture of {width} x {height} pixels; at most {max_pixels} are decoded")
+            if width * height > len(content) * PIXELS_PER_BYTE.get(str(picture.format), MOST_PIXELS_PER_BYTE):
+                raise InputError(label, f"a picture of {width} x {height} pixels cannot lie in {len(content)} bytes")
             picture.load()
             return _to_rgba(picture)
     except InputError:
@@ -51,7 +57,7 @@ def read_texture(source: Path | bytes, label: Path, *, max_pixels: int = MAX_TEX
     # PIL's plug-ins raise many kinds of error on damaged data; each means that this file is not usable.
     except (OSError, ValueError, SyntaxError, TypeError, KeyError, IndexError, struct.error, EOFError) as error:
         raise InputError(label, f"the picture cannot be decoded ({_short(error)})") from error
-    except (OverflowError, MemoryError, ZeroDivisionError, AttributeError, NotImplementedError) as error:
+    except (OverflowError, ZeroDivisionError, AttributeError, NotImplementedError) as error:
         raise InputError(label, f"the picture cannot be decoded ({_short(error)})") from error
 
 

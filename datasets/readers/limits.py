@@ -38,7 +38,7 @@ def read_bytes(path: Path, limit: int = MAX_FILE_BYTES) -> bytes:
         raise InputError(path, f"the file has {size} bytes, more than the {limit} that are read")
     try:
         with path.open("rb") as stream:
-            return stream.read(limit)
+            return stream.read(size)  # not `limit`: a buffer of that size would be reserved
     except OSError as error:
         raise InputError(path, f"cannot be read ({_os_reason(error)})") from error
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
@@ -75,6 +75,20 @@ def read_mtl(path: Path) -> dict[str, MtlMaterial]:
             fields["cutout"] = _map_statement(rest)[0]
     close()
     return found
+
+
+def with_texture(entry: MtlMaterial | None, name: str, picture: Path, root: Path, notices: list[str]) -> MtlMaterial:
+    """`entry`, given `picture` (inside `root`) where it names no texture that is there."""
+    found = MtlMaterial(name=name, library=picture) if entry is None else entry
+    if found.texture is not None:
+        try:
+            resolve_inside(root, found.texture, found.library, "the texture")
+            return found
+        except InputError as error:
+            if "is not there" not in error.reason:
+                raise
+    notices.append(f'material "{name or "unnamed"}" is textured with {picture.name}, by the data set\'s rule')
+    return replace(found, texture=picture.resolve().relative_to(root.resolve()).as_posix())
 
 
 def build_material(entry: MtlMaterial, root: Path, notices: list[str]) -> Material:

@@ -14,7 +14,7 @@ from ...geometry.errors import InputError
 from ...geometry.mesh import Material
 from .images import read_texture
 from .limits import read_bytes
-from .mtl import MtlMaterial, build_material, find_library, read_mtl
+from .mtl import MtlMaterial, build_material, find_library, read_mtl, with_texture
 from .polygons import triangulate
 from .record import GREY, ReadMesh, build_mesh
 
@@ -50,7 +50,7 @@ class _Lines:
         return self.data[start : start + self.lengths[line]].tobytes().decode("utf-8", "replace").strip()
 
 
-def read_obj(path: Path, root: Path | None = None) -> ReadMesh:
+def read_obj(path: Path, root: Path | None = None, texture: Path | None = None) -> ReadMesh:
     """Read an OBJ with its materials and textures.
 
     Polygons are cut into triangles; negative indices, several materials, vertex colours (x y z r g b) and libraries
@@ -60,6 +60,7 @@ def read_obj(path: Path, root: Path | None = None) -> ReadMesh:
     Args:
         path: the .obj.
         root: folder no file outside of which is opened; default: the mesh's own.
+        texture: the picture for materials that name none that is there; inside `root`.
 
     Raises:
         InputError: damaged or hostile; names file and reason.
@@ -79,7 +80,7 @@ def read_obj(path: Path, root: Path | None = None) -> ReadMesh:
     faces, face_uv = corner[cut], corner_uv[cut]
     face_line = face_line[owner]
 
-    materials, entries, face_material = _materials(lines, first, face_line, root, notices)
+    materials, entries, face_material = _materials(lines, first, face_line, root, texture, notices)
     textured = any(material.texture is not None for material in materials)
     if colours is not None and textured:
         notices.append("vertex colours beside a texture are ignored")
@@ -205,7 +206,7 @@ def _from_one(index: I64, defined: npt.NDArray[np.bool_], owner_line: I64) -> I6
 
 
 def _materials(
-    lines: _Lines, first: U8, face_line: I64, root: Path, notices: list[str]
+    lines: _Lines, first: U8, face_line: I64, root: Path, texture: Path | None, notices: list[str]
 ) -> tuple[tuple[Material, ...], list[MtlMaterial | None], I64]:
     """Materials in use, their library entries, and the material of each triangle."""
     use_line: list[int] = []
@@ -237,9 +238,11 @@ def _materials(
     materials = []
     for name, entry in zip(distinct, entries, strict=True):
         if entry is None and name:
-            notices.append(f'material "{name}" is in no library; drawn grey')
+            notices.append(f'material "{name}" is in no library{"" if texture else "; drawn grey"}')
+        if texture is not None:
+            entry = with_texture(entry, name, texture, root, notices)
         materials.append(GREY if entry is None else build_material(entry, root, notices))
-    if not library:
+    if not library and texture is None:
         materials = [_texture_beside(lines.path, root, notices) or material for material in materials]
     return tuple(materials), entries, to_material[segment + 1]
 

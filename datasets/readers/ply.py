@@ -40,7 +40,8 @@ def read_ply(path: Path, root: Path | None = None) -> ReadMesh:
     vertex, face = tables.get("vertex"), tables.get("face")
     if vertex is None or not all(axis in vertex.scalars for axis in "xyz"):
         raise InputError(path, "the file has no vertices with x, y and z")
-    vertices = np.stack([vertex.scalars[axis].astype(np.float64) for axis in "xyz"], axis=1)
+    with np.errstate(invalid="ignore"):  # a signalling NaN; what is not finite is refused below
+        vertices = np.stack([vertex.scalars[axis].astype(np.float64) for axis in "xyz"], axis=1)
     corner, sizes, keep = _corners(path, face)
     cut, owner = triangulate(vertices, corner, sizes)
     faces = corner[cut]

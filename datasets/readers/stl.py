@@ -24,7 +24,8 @@ def read_stl(path: Path) -> ReadMesh:
     content = read_bytes(path)
     count = int.from_bytes(content[80:84], "little") if len(content) >= 84 else -1
     if count >= 0 and 84 + count * _TRIANGLE.itemsize == len(content):
-        corners = np.frombuffer(content, _TRIANGLE, count, 84)["corners"].reshape(-1, 3).astype(np.float64)
+        with np.errstate(invalid="ignore"):  # a signalling NaN; what is not finite is refused below
+            corners = np.frombuffer(content, _TRIANGLE, count, 84)["corners"].reshape(-1, 3).astype(np.float64)
     elif content.lstrip()[:5].lower() == b"solid" and b"facet" in content[:4096]:
         words = re.findall(rb"(?im)^\s*vertex\s+(\S+\s+\S+\s+\S+)\s*$", content)
         with warnings.catch_warnings():

@@ -1,0 +1,32 @@
+"""A unit of work that does as its name says."""
+
+import os
+import signal
+import time
+
+import numpy as np
+
+from mpc.datasets.guard import tell_alive
+from mpc.geometry.errors import InputError
+
+
+def behave(what):
+    if what == "segfault":
+        os.kill(os.getpid(), signal.SIGSEGV)
+    if what == "killed":
+        os.kill(os.getpid(), signal.SIGKILL)
+    if what == "exit":
+        os._exit(7)
+    if what == "memory":
+        return len([np.ones(1 << 26) for _ in range(4)])
+    if what == "hang":
+        time.sleep(60)
+    if what == "slow":
+        for _ in range(8):
+            time.sleep(0.5)
+            tell_alive()
+    if what == "raise late":
+        raise TimeoutError("the disk does not answer")
+    if what == "raise":
+        raise InputError("folder/file", "is of no use")
+    return what.upper(), os.getpid()
