@@ -66,12 +66,6 @@ class NodeStore:
         self.pool[places] |= bit
         return fresh
 
-    def inside_nodes(self) -> I64:
-        """All nodes known to be inside (N,), in no order."""
-        nodes = np.concatenate([np.zeros(0, np.int64), *self._nodes])
-        inside: I64 = nodes[self.codes(nodes) == INSIDE]
-        return inside
-
     def answers(self) -> tuple[I64, F32]:
         """All nodes known (M,), in rising order, and their values (M,)."""
         if not self._nodes:

@@ -81,6 +81,8 @@ class Search:
         if self.silhouette is not None:
             for stride in self.silhouette.strides(strides[0]):
                 seeds = self.silhouette.seeds(self.store, stride)
+                if not len(seeds):
+                    continue
                 found = yield from self.edges_from_seeds(seeds, strides[-1])
                 edges = np.union1d(edges, (yield from self.follow(found, strides[-1], level)))
         self.counts[-1] += self.evaluations - sum(self.counts)
@@ -101,6 +103,8 @@ class Search:
         """The answers to a yielded batch."""
         inside = values > self.threshold
         self.store.record(nodes, values, inside)
+        if self.silhouette is not None:
+            self.silhouette.see(nodes[inside])
         if self._front is not None:
             i, j, k = self.lattice.split(nodes[inside])
             np.minimum.at(self._front, (i, j), k.astype(np.int32))

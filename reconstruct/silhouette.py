@@ -35,12 +35,14 @@ class Silhouette:
     limit: int = SEARCH_LIMIT
     _empty: Bools = field(init=False)
     _filled: Bools = field(init=False)
+    _found: Bools = field(init=False)
 
     def __post_init__(self) -> None:
         from scipy.ndimage import distance_transform_edt, maximum_filter  # slow to import
 
         if self.mask.ndim != 2 or self.mask.dtype != np.bool_:
             raise SettingsError(f"the mask is {self.mask.dtype} {self.mask.shape}, expected bool (H, W)")
+        self._found = np.zeros((self.lattice.resolution,) * 2, np.bool_)
         height, width = self.mask.shape
         axis = self.lattice.axis.astype(np.float64)
         # Pixels are the cells of the cube's front: an outermost node lies on the outer edge of the outermost pixel.
@@ -63,6 +65,11 @@ class Silhouette:
         ruled_out: Bools = self._empty[i, j]
         return ruled_out
 
+    def see(self, nodes: I64) -> None:
+        """Nodes that turned out to be inside."""
+        i, j, _ = self.lattice.split(nodes)
+        self._found[i, j] = True
+
     def strides(self, coarse: int) -> list[int]:
         """Steps along a column, coarse to fine, for the search behind pixels without surface."""
         return [1 << power for power in range(int(coarse).bit_length() - 1, -1, -1)]
@@ -74,11 +81,8 @@ class Silhouette:
         """
         from scipy.ndimage import maximum_filter
 
-        i, j, _ = self.lattice.split(store.inside_nodes())
-        found = np.zeros_like(self._filled)
-        found[i, j] = True
         # Beside a column that holds some of the person, it is the mask's edge that is uncertain.
-        i, j = np.nonzero(self._filled & ~maximum_filter(found, 3))
+        i, j = np.nonzero(self._filled & ~maximum_filter(self._found, 3))
         if not len(i):
             return np.zeros(0, np.int64)
         _, first = np.unique((i // stride) * self.lattice.resolution + j // stride, return_index=True)
