@@ -200,9 +200,12 @@ def _bound(skeleton: Skeleton, meshes: list[FbxMesh]) -> Skeleton:
             local[node] = np.linalg.solve(above, bind[node])
             world[node] = bind[node]
         elif parent >= 0:
-            world[node] = above @ compose(
-                skeleton.translation[node][None], skeleton.rotation[node][None], skeleton.scale[node][None]
-            )[0]
+            world[node] = (
+                above
+                @ compose(skeleton.translation[node][None], skeleton.rotation[node][None], skeleton.scale[node][None])[
+                    0
+                ]
+            )
     return replace(skeleton, matrix=local)
 
 
