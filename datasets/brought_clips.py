@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 
-from ..geometry.errors import MpcError
+from ..geometry.errors import InputError, MpcError
 from ..geometry.skinning import Channel, Clip, Rig, Skeleton, matrix_quaternions, skin_vertices, world_matrices
 from ..render.sh import fibonacci_directions
-from .bone_names import MatchedBones
-from .motions import Motion, pure_rotations, some
+from .bone_names import MatchedBones, read_bone_maps
+from .motions import Motion, cached_motions, pure_rotations, some
 from .retarget import Retargeted, Target, retarget
+from .rig_bones import rig_bones
+from .scenes import LoadedSubject, name_clips
 
 F64 = npt.NDArray[np.float64]
 I64 = npt.NDArray[np.int64]
@@ -56,6 +59,28 @@ def bring_clips(rig: Rig, to_world: F64, matched: MatchedBones, motions: Sequenc
     if still and clips:
         notices.append(f"bones of the rig without a known role, moved by name or by the bone above: {some(still)}")
     return Brought(tuple(clips), tuple(notices))
+
+
+def with_animations(loaded: LoadedSubject, source: Path, bone_map: Path | None = None) -> LoadedSubject:
+    """A rigged subject with the motions of a folder (or file) as further clips; a scan stays as it is.
+
+    Raises:
+        InputError: a motion or the bone map cannot be read, or the rig has no bones known by any map.
+    """
+    rig = loaded.rig
+    if rig is None:
+        return loaded
+    maps = None if bone_map is None else read_bone_maps(bone_map)
+    matched = rig_bones(rig, maps)
+    if matched.missing:
+        raise InputError(
+            loaded.subject.path,
+            f"no animation can be brought: the rig has no bone known as {some(matched.missing)} "
+            f"(its bones: {some(rig.skeleton.names)}); give a bone map",
+        )
+    brought = bring_clips(rig, loaded.to_world, matched, cached_motions(source, bone_map))
+    notes = {**loaded.notes, "notices": [*loaded.notes["notices"], *brought.notices], "bones": matched.map_name}
+    return replace(loaded, clips=name_clips((*loaded.clips.values(), *brought.clips)), notes=notes)
 
 
 def rig_target(rig: Rig, to_world: F64, matched: MatchedBones) -> Target:

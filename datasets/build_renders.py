@@ -23,6 +23,10 @@ from ..render.lights import LightSet, builtin_lights, draw_light, load_lights
 from ..render.renderer import RendererChoice, choose_renderer, open_renderer
 from ..render.shading import display_irradiance
 from ..render.transfer import radiance_transfer
+from .bone_names import read_bone_maps
+from .brought_clips import with_animations
+from .frames import FrameChoice, plan_scenes
+from .motions import cached_motions, motions_digest
 from .renders import (
     FORMAT,
     VERSION,
@@ -36,7 +40,7 @@ from .renders import (
     write_json,
     write_scene,
 )
-from .scenes import LoadedScene, SceneSpec, list_scenes, load_subject, pose_scene
+from .scenes import LoadedScene, SceneSpec, load_subject, pose_scene
 from .subjects import Subject, find_subjects
 from .units import run_units
 from .units_axes import LoadOptions
@@ -54,7 +58,8 @@ class RenderSettings:
         step_deg, offset_deg, pitch_deg: yaws `offset + i * step`, elevation, degrees.
         size: pictures are size x size pixels.
         extent_m: edge of the view cube, metres, one for the whole dataset.
-        frames_per_animation: random frames of each clip (the paper's three).
+        frames_per_animation, poses, pose_filter: which frames (datasets/frames.py, FrameChoice).
+        animations: folder (or file) of motions brought to every rig; bone_map: the user's bone names.
         rays: occlusion rays a vertex for the radiance transfer.
         lights: folder of HDR panoramas; None for the built-in environments.
         load: what the user knows of units and axes; None in it detects.
@@ -68,6 +73,10 @@ class RenderSettings:
     size: int = 512
     extent_m: float = 2.4
     frames_per_animation: int = 3
+    poses: str = "random"
+    pose_filter: bool = True
+    animations: Path | None = None
+    bone_map: Path | None = None
     rays: int = 128
     lights: Path | None = None
     load: LoadOptions = field(default_factory=LoadOptions)
@@ -82,6 +91,7 @@ class RenderSettings:
         ):
             if not least <= getattr(self, name) <= most:
                 raise SettingsError(f"{name} is {getattr(self, name)}, expected {least} to {most}")
+        self.frame_choice()
         names = {view_name(camera) for camera in self.cameras((0.0, 0.0, 0.0))}
         if len(names) != self.views:
             raise SettingsError(f"{self.views} views {self.step_deg} degrees apart repeat a yaw")
@@ -96,6 +106,18 @@ class RenderSettings:
             offset_deg=self.offset_deg,
             pitch_deg=self.pitch_deg,
         )
+
+    def frame_choice(self) -> FrameChoice:
+        """Which frames of a rig's animations."""
+        return FrameChoice(per_animation=self.frames_per_animation, poses=self.poses, drop_unfit=self.pose_filter)
+
+    def misfit(self, scene: LoadedScene) -> str | None:
+        """Why a scene does not fit the view cube."""
+        try:
+            check_fit(scene.mesh, self.cameras(scene_centre(scene.mesh, scene.pelvis_world)), self.size)
+        except SettingsError as error:
+            return str(error)
+        return None
 
     def as_json(self) -> dict[str, Any]:
         """For settings.json."""
@@ -162,7 +184,9 @@ def render_models(
     progress = progress or NoProgress()
     subjects = find_subjects(models)
     if not subjects:
-        raise InputError(models, "holds no scan or rigged person (.obj, .ply, .stl, .glb, .gltf)")
+        raise InputError(models, "holds no scan or rigged person (.obj, .ply, .stl, .glb, .gltf, .fbx)")
+    if settings.animations is not None:
+        cached_motions(settings.animations, settings.bone_map)  # an unreadable one is told before anything is made
     _claim_folder(out, settings)
     choice = choose_renderer(renderer)
     progress.message(f"renderer: {choice.name} ({choice.reason})")
@@ -241,16 +265,19 @@ def _render_subject(unit: _Unit) -> _Record:
     remove_leftovers(unit.out / unit.subject.id)
     try:
         loaded = load_subject(unit.subject, unit.settings.load)
-        specs = list_scenes(
-            unit.subject, frames_per_animation=unit.settings.frames_per_animation, seed=unit.settings.seed
-        )
+        settings = unit.settings
+        maps = None if settings.bone_map is None else read_bone_maps(settings.bone_map)
         source = file_sha256(unit.subject.path)
-        record.notices.extend(f"{unit.subject.id}: {notice}" for notice in loaded.notes["notices"])
+        if settings.animations is not None and loaded.rig is not None:
+            loaded = with_animations(loaded, settings.animations, settings.bone_map)
+            source += "+" + motions_digest(settings.animations, settings.bone_map)
+        plan = plan_scenes(loaded, settings.frame_choice(), seed=settings.seed, misfit=settings.misfit, maps=maps)
+        record.notices.extend(f"{unit.subject.id}: {notice}" for notice in [*loaded.notes["notices"], *plan.notices])
     except Exception as error:
         record.failures.append((unit.subject.id, describe_failure(error)))
         return record
     lights = load_lights(unit.settings.lights) if unit.settings.lights else builtin_lights()
-    for spec in specs:
+    for spec in plan.specs:
         key = scene_key(unit.subject.id, spec.animation, spec.frame)
         if _is_done(unit.out / key, source):
             record.kept += 1

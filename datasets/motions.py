@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import hashlib
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -12,12 +13,13 @@ import numpy.typing as npt
 
 from ..geometry.errors import InputError
 from ..geometry.skinning import Clip, Skeleton, world_matrices
-from .bone_names import BoneMap, MatchedBones, match_bones
+from .bone_names import BoneMap, MatchedBones, match_bones, read_bone_maps
 from .bvh import BvhMotion, read_bvh
 from .readers.fbx import read_fbx_motion
 from .readers.gltf import read_skeleton
 from .readers.gltf_clips import read_clips
 from .readers.gltf_file import open_gltf
+from .readers.limits import read_bytes
 
 F64 = npt.NDArray[np.float64]
 I32 = npt.NDArray[np.int32]
@@ -171,13 +173,21 @@ def read_motion_file(path: Path, maps: Mapping[str, BoneMap] | None = None) -> l
 @lru_cache(maxsize=4)
 def cached_motions(source: Path, bone_map: Path | None) -> tuple[Motion, ...]:
     """All motions below a folder, read once a process."""
-    from .bone_names import read_bone_maps
-
     maps = None if bone_map is None else read_bone_maps(bone_map)
     return tuple(motion for path in find_motion_files(source) for motion in read_motion_file(path, maps))
 
 
-def some(names: tuple[str, ...] | list[str], most: int = 8) -> str:
+@lru_cache(maxsize=4)
+def motions_digest(source: Path, bone_map: Path | None) -> str:
+    """SHA-256 of what the motions are read from: a scene made of others is made again."""
+    digest = hashlib.sha256()
+    for path in [*find_motion_files(source), *([] if bone_map is None else [bone_map])]:
+        digest.update(path.name.encode())
+        digest.update(hashlib.sha256(read_bytes(path)).digest())
+    return digest.hexdigest()
+
+
+def some(names: Sequence[str], most: int = 8) -> str:
     """The first names of a list, for a message."""
     more = f" and {len(names) - most} more" if len(names) > most else ""
     return ", ".join(names[:most]) + more

@@ -22,7 +22,6 @@ from .motions import Motion
 F64 = npt.NDArray[np.float64]
 I32 = npt.NDArray[np.int32]
 
-STANDING_SHARE = 0.1  # this share of a clip's frames may lie below the floor before each is lifted onto it
 MOST_FOOT_CORRECTION_DEG = 35.0
 LEAST_STANCE_FRAMES = 15
 
@@ -41,6 +40,8 @@ class Target:
         rotations: (N, 3, 3); places: (N, 3): world, at rest.
         floor_y: height of the floor at rest, metres.
         lowest: (F, N, 3, 3) world rotations and (F, 3) hips to (F,) heights of the body's lowest point.
+        standing_share: a clip is moved up or down so that this share of its frames lies below the floor; these are then
+            lifted onto it one by one (a foot bent down for a moment must not leave all others hovering).
     """
 
     bones: tuple[str, ...]
@@ -51,6 +52,7 @@ class Target:
     places: F64
     floor_y: float
     lowest: Callable[[F64, F64], F64]
+    standing_share: float = 0.1
 
 
 @dataclass(frozen=True, eq=False)
@@ -134,7 +136,8 @@ def _corrections(rest: F64, delta: F64, places: F64, matched: MatchedBones, targ
             if f"{side}_{above}" in result:
                 result[f"{side}_{bone}"] = result[f"{side}_{above}"]
         foot = f"{side}_foot"
-        if foot in matched.roles:
+        # Rigs of one family lie alike at rest, and nothing is to be corrected.
+        if foot in matched.roles and matched.map_name != target.matched.map_name:
             result[foot] = _foot_correction(delta[:, matched.roles[foot]], places[:, matched.roles[foot], 1])
             result[f"{side}_toe"] = result[foot]
     return result
@@ -220,7 +223,7 @@ def _place(motion: Motion, target: Target, rest: F64, places: F64, world: F64) -
     turned = world[:, hips] @ target.rotations[hips].T
     result = path - turned @ (own_middle - target.places[hips])
     low = target.lowest(world, result)
-    shift = target.floor_y - float(np.quantile(low, STANDING_SHARE))
+    shift = target.floor_y - float(np.quantile(low, target.standing_share))
     lifted = np.maximum(0.0, target.floor_y - (low + shift))
     result[:, 1] += shift + lifted
     return result, lifted

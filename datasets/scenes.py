@@ -13,6 +13,7 @@ from ..geometry.mesh import PosedMesh
 from ..geometry.randomness import derive_rng
 from ..geometry.skinning import Clip, Rig, pose_rig, world_matrices
 from .landmarks import find_pelvis, rest_facing
+from .readers.fbx import read_fbx, read_fbx_motion
 from .readers.gltf import read_gltf
 from .readers.gltf_clips import read_clips
 from .readers.gltf_file import open_gltf
@@ -94,8 +95,7 @@ def list_scenes(subject: Subject, *, frames_per_animation: int | None = 3, seed:
     """
     if subject.kind == "scan":
         return [SceneSpec(subject.id, SCAN, 0)]
-    gltf = open_gltf(subject.path, subject.root)
-    clips = name_clips(read_clips(gltf, len(gltf.items("nodes"))))
+    clips = name_clips(_file_clips(subject))
     if not clips:
         return [SceneSpec(subject.id, REST, 0)]
     return [
@@ -103,6 +103,13 @@ def list_scenes(subject: Subject, *, frames_per_animation: int | None = 3, seed:
         for name, clip in clips.items()
         for frame in choose_frames(clip.frames, frames_per_animation, seed, subject.id, name)
     ]
+
+
+def _file_clips(subject: Subject) -> tuple[Clip, ...]:
+    if subject.path.suffix.lower() == ".fbx":
+        return read_fbx_motion(subject.path)[1]
+    gltf = open_gltf(subject.path, subject.root)
+    return read_clips(gltf, len(gltf.items("nodes")))
 
 
 def choose_frames(frames: int, wanted: int | None, seed: int, subject: str, animation: str) -> list[int]:
@@ -135,8 +142,8 @@ def load_subject(subject: Subject, options: LoadOptions | None = None) -> Loaded
     """
     options = LoadOptions() if options is None else options
     suffix = subject.path.suffix.lower()
-    if suffix in (".glb", ".gltf"):
-        return _load_gltf(subject, options)
+    if suffix in (".glb", ".gltf", ".fbx"):
+        return _load_rigged(subject, options)
     if suffix == ".obj":
         read = read_obj(subject.path, subject.root)
     elif suffix == ".ply":
@@ -151,8 +158,10 @@ def load_subject(subject: Subject, options: LoadOptions | None = None) -> Loaded
     return LoadedSubject(subject, mesh, None, placement.matrix, notes=notes)
 
 
-def _load_gltf(subject: Subject, options: LoadOptions) -> LoadedSubject:
-    read = read_gltf(subject.path, subject.root)
+def _load_rigged(subject: Subject, options: LoadOptions) -> LoadedSubject:
+    """glTF and FBX, with a skin or without; both readers give metres, y up."""
+    reader = read_fbx if subject.path.suffix.lower() == ".fbx" else read_gltf
+    read = reader(subject.path, subject.root)
     hint = None
     rig = read.rig
     if rig is not None:

@@ -12,12 +12,13 @@ from pathlib import Path
 from typing import Literal
 
 from ..geometry.errors import InputError
+from .readers.fbx import peek_fbx
 from .readers.gltf_file import peek_json
 
 logger = logging.getLogger(__name__)
 
-MESH_SUFFIXES = (".obj", ".ply", ".stl", ".glb", ".gltf")
-UNREAD_SUFFIXES = (".fbx", ".dae", ".usd", ".usdz", ".blend", ".3ds")
+MESH_SUFFIXES = (".obj", ".ply", ".stl", ".glb", ".gltf", ".fbx")
+UNREAD_SUFFIXES = (".dae", ".usd", ".usdz", ".blend", ".3ds")
 GENERIC_STEMS = {
     "avatar", "body", "character", "human", "mesh", "model", "object", "output", "person", "scan", "scene", "textured",
     "textured_mesh", "texturedmesh", "untitled", "mesh_textured",
@@ -35,7 +36,8 @@ class Subject:
     Attributes:
         id: unique in the directory, safe as a folder name, made from the path alone.
         path: the mesh file.
-        kind: "rigged" for glTF with a skin, else "scan"; a file too damaged to tell is a "scan" (loading it says why).
+        kind: "rigged" for glTF and FBX with a skin, else "scan"; a file too damaged to tell is a "scan" (loading it
+            says why).
         root: the folder that holds the subject's files; nothing outside is opened.
     """
 
@@ -65,6 +67,7 @@ def find_subjects(models_dir: Path) -> list[Subject]:
 def _mesh_files(models_dir: Path) -> list[Path]:
     found: list[Path] = []
     unread: list[Path] = []
+    clips: list[Path] = []
     seen: set[tuple[int, int]] = set()
 
     def visit(folder: Path, depth: int) -> None:
@@ -83,18 +86,24 @@ def _mesh_files(models_dir: Path) -> list[Path]:
             suffix = os.path.splitext(entry.name)[1].lower()
             if entry.is_dir():
                 visit(folder / entry.name, depth + 1)
+            elif suffix == ".fbx" and not peek_fbx(folder / entry.name)[0]:
+                clips.append(folder / entry.name)
             elif suffix in MESH_SUFFIXES:
                 found.append(folder / entry.name)
             elif suffix in UNREAD_SUFFIXES:
                 unread.append(folder / entry.name)
 
     visit(models_dir, 0)
+    if clips:
+        logger.warning("%d FBX files hold no body and are skipped, e.g. %s (give --animations)", len(clips), clips[0])
     if unread:
         logger.warning("%d files of formats that are not read are skipped, e.g. %s", len(unread), unread[0])
     return sorted(found, key=lambda path: path.relative_to(models_dir).parts)
 
 
 def _kind(path: Path) -> Kind:
+    if path.suffix.lower() == ".fbx":
+        return "rigged" if peek_fbx(path)[1] else "scan"
     if path.suffix.lower() not in (".glb", ".gltf"):
         return "scan"
     document = peek_json(path)
