@@ -184,7 +184,7 @@ def _read_scene(path: Path, ufbx: Any, scene: Any) -> FbxFile:
         mesh = node.mesh
         if mesh is not None and mesh.num_faces:
             meshes.append(_mesh(path, items, number, node, mesh))
-    return FbxFile(_bound(skeleton, meshes), tuple(meshes), _clips(path, scene, items, nodes))
+    return FbxFile(_bound(skeleton, meshes), tuple(meshes), _clips(path, ufbx, scene, items, nodes))
 
 
 def _bound(skeleton: Skeleton, meshes: list[FbxMesh]) -> Skeleton:
@@ -286,19 +286,23 @@ def _material(material: Any, items: _Items) -> FbxMaterial:
     return FbxMaterial(material.name or "material", (red, green, blue), texture)
 
 
-def _clips(path: Path, scene: Any, items: _Items, nodes: tuple[Any, ...]) -> tuple[FbxClip, ...]:
+def _clips(path: Path, ufbx: Any, scene: Any, items: _Items, nodes: tuple[Any, ...]) -> tuple[FbxClip, ...]:
     fps = float(scene.settings.frames_per_second)
     if not FPS_RANGE[0] <= fps <= FPS_RANGE[1]:
         fps = DEFAULT_FPS
     clips: list[FbxClip] = []
     samples = 0
     for stack in items(scene.anim_stacks):
+        anim = stack.anim
         start, end = float(stack.time_begin), float(stack.time_end)
+        if not end > start:  # the file does not say; then from the first key to the last
+            baked = ufbx.bake_anim(scene, anim)
+            start, end = float(baked.key_time_min), float(baked.key_time_max)
+            del baked
         frames = round((end - start) * fps) + 1 if np.isfinite(end - start) and end > start else 1
         samples += frames * len(nodes)
         if samples > MAX_SAMPLES:
             raise InputError(path, f'animation "{stack.name}": {frames} frames of {len(nodes)} nodes are too many')
-        anim = stack.anim
         values = np.empty((frames, len(nodes), 10))
         for frame in range(frames):
             for number, node in enumerate(nodes):
