@@ -109,7 +109,7 @@ def all_roles() -> tuple[str, ...]:
 def plain(name: str) -> str:
     """A bone's name without name space, rig prefix, case and punctuation."""
     name = re.split(r"[:|]", name)[-1]
-    name = re.sub(r"(?i)^(mixamorig\d*|bip0*1|def|[fm]_avg|smplx?)(?=[_\-. A-Z])[_\-. ]*", "", name)
+    name = re.sub(r"^(?i:mixamorig\d*|bip0*1|def|[fm]_avg|smplx?)(?=[_\-. A-Z])[_\-. ]*", "", name)
     return re.sub(r"[^a-z0-9]", "", name.lower())
 
 
