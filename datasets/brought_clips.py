@@ -118,7 +118,8 @@ class _Ground:
 
     def __call__(self, rotations: F64, hips: F64) -> F64:
         rig, skeleton = self.rig, self.rig.skeleton
-        vertices, joints, weights = (values[self.chosen] for values in (rig.vertices, rig.joints, rig.weights))
+        chosen = self.chosen
+        vertices, joints, weights = rig.vertices[chosen], rig.joints[chosen], rig.weights[chosen]
         lowest = np.empty(len(rotations))
         for frame in range(len(rotations)):
             world = _pose_matrices(skeleton, self.to_world, self.rest, rotations[frame], self.hips, hips[frame])

@@ -205,4 +205,4 @@ def pose_features(loaded: LoadedSubject, matched: MatchedBones, spec: SceneSpec)
         if length > 1e-6:
             cosine, sine = across[0] / length, across[2] / length
             body = body @ np.array([[cosine, 0.0, -sine], [0.0, 1.0, 0.0], [sine, 0.0, cosine]])
-    return body.ravel()
+    return np.asarray(body.ravel())

@@ -104,7 +104,8 @@ def _pick(frames: int, fps: float) -> npt.NDArray[np.int64]:
     """Frames nearest to 30 a second."""
     step = max(1.0, fps / FPS)
     count = max(1, min(MAX_FRAMES, round((frames - 1) / step) + 1))
-    return np.minimum(np.rint(np.arange(count) * step).astype(np.int64), frames - 1)
+    picked: npt.NDArray[np.int64] = np.minimum(np.rint(np.arange(count) * step).astype(np.int64), frames - 1)
+    return picked
 
 
 def pure_rotations(matrices: F64) -> F64:
