@@ -111,13 +111,9 @@ class RenderSettings:
         """Which frames of a rig's animations."""
         return FrameChoice(per_animation=self.frames_per_animation, poses=self.poses, drop_unfit=self.pose_filter)
 
-    def misfit(self, scene: LoadedScene) -> str | None:
-        """Why a scene does not fit the view cube."""
-        try:
-            check_fit(scene.mesh, self.cameras(scene_centre(scene.mesh, scene.pelvis_world)), self.size)
-        except SettingsError as error:
-            return str(error)
-        return None
+    def misfit(self, scene: LoadedScene) -> float | None:
+        """The extent that would hold a scene, metres; None where this one does."""
+        return fitting_extent(scene.mesh, self.cameras(scene_centre(scene.mesh, scene.pelvis_world)), self.size)
 
     def as_json(self) -> dict[str, Any]:
         """For settings.json."""
@@ -227,16 +223,21 @@ def scene_centre(mesh: PosedMesh, pelvis_world: npt.NDArray[np.float64] | None) 
 
 def check_fit(mesh: PosedMesh, cameras: list[OrthographicCamera], size: int) -> None:
     """Raise SettingsError, with the extent that would hold it, where the mesh leaves the cube or its last pixel."""
+    needed = fitting_extent(mesh, cameras, size)
+    if needed is not None:
+        raise SettingsError(f"does not fit a view cube of {cameras[0].extent_m:g} m; --extent {needed:g} holds it")
+
+
+def fitting_extent(mesh: PosedMesh, cameras: list[OrthographicCamera], size: int) -> float | None:
+    """The edge of a view cube that holds the mesh, metres, in whole centimetres; None where these cameras' does."""
     worst = 0.0
     vertices = mesh.vertices[np.unique(mesh.faces)]
     for camera in cameras:
         view = vertices @ camera.calibration[:3, :3].T + camera.calibration[:3, 3]
         worst = max(worst, float(np.abs(view).max()))
-    if worst > 1.0 - 2.0 / size:
-        needed = cameras[0].extent_m * worst / (1.0 - 4.0 / size)
-        raise SettingsError(
-            f"does not fit a view cube of {cameras[0].extent_m:g} m; --extent {np.ceil(needed * 100) / 100:g} holds it"
-        )
+    if worst <= 1.0 - 2.0 / size:
+        return None
+    return float(np.ceil(cameras[0].extent_m * worst / (1.0 - 4.0 / size) * 100) / 100)
 
 
 def _claim_folder(out: Path, settings: RenderSettings) -> None:

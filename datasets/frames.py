@@ -19,6 +19,8 @@ from .scenes import LoadedScene, LoadedSubject, SceneSpec, choose_frames, list_s
 F64 = npt.NDArray[np.float64]
 
 MAX_POSES = 5000  # that are clustered; more are thinned out evenly
+HEAD_DOWN = "the head is under the hips"
+OUTSIDE = "outside the view cube"
 TRIES = 10  # frames tried for each one wanted
 
 
@@ -58,7 +60,8 @@ class ScenePlan:
     notices: list[str] = field(default_factory=list)
 
 
-Misfit = Callable[[LoadedScene], str | None]
+# The edge of the view cube, metres, that a posed scene would need; None where it fits the one there is.
+Misfit = Callable[[LoadedScene], float | None]
 
 
 def plan_scenes(
@@ -74,7 +77,7 @@ def plan_scenes(
     Args:
         loaded: clips brought from elsewhere included.
         seed: the dataset's; the choice depends on it and on the subject's and the animation's name alone.
-        misfit: why a posed scene does not fit the view cube; None where it does.
+        misfit: the view cube's edge that a posed scene would need; None where it fits.
         maps: the user's bone names.
     """
     subject = loaded.subject
@@ -113,6 +116,7 @@ class _Judge:
         self.loaded, self.misfit = loaded, misfit
         self.dropped: dict[str, dict[str, list[int]]] = {}
         self.tried: dict[str, int] = {}
+        self.extent: dict[str, float] = {}
         neck = matched.chains.get("neck", ()) or matched.chains.get("spine", ())
         self.head = matched.roles.get("head", neck[-1] if neck else None)
         self.hips = matched.roles.get("hips", None if loaded.rig is None else loaded.rig.pelvis)
@@ -132,11 +136,15 @@ class _Judge:
             world = world_matrices(rig.skeleton, clip, clip.time_of(spec.frame))
             places = world[[self.head, self.hips], :3, 3] @ self.loaded.to_world[:3, :3].T
             if places[0, 1] < places[1, 1]:
-                return "the head is under the hips"
+                return HEAD_DOWN
         try:
-            return self.misfit(pose_scene(self.loaded, spec))
+            needed = self.misfit(pose_scene(self.loaded, spec))
         except MpcError as error:
             return str(error)
+        if needed is None:
+            return None
+        self.extent[spec.animation] = max(needed, self.extent.get(spec.animation, 0.0))
+        return OUTSIDE
 
     def report(self) -> list[str]:
         """A line for each animation with frames left out."""
@@ -144,7 +152,8 @@ class _Judge:
         for name, reasons in self.dropped.items():
             count = sum(len(frames) for frames in reasons.values())
             texts = [
-                f"{reason} (frame{'s' if len(frames) > 1 else ''} {_numbers(frames)})"
+                f"{reason} (frame{'s' if len(frames) > 1 else ''} {_numbers(frames)}"
+                + (f"; --extent {self.extent[name]:g} holds them)" if reason == OUTSIDE else ")")
                 for reason, frames in reasons.items()
             ]
             lines.append(f"{name}: {count} of {self.tried[name]} frames tried are left out: {'; '.join(texts)}")

@@ -50,13 +50,13 @@ def person(*clips: Clip, rigged: bool = True) -> LoadedSubject:
     return LoadedSubject(subject, mesh, rig if rigged else None, np.eye(4), {c.name: c for c in clips}, {"notices": []})
 
 
-def fits(scene: LoadedScene) -> str | None:
+def fits(scene: LoadedScene) -> float | None:
     return None
 
 
-def wide(scene: LoadedScene) -> str | None:
+def wide(scene: LoadedScene) -> float | None:
     size = float(np.ptp(scene.mesh.vertices[:, 0]))
-    return "too wide" if size > 1.0 else None
+    return round(size, 2) if size > 1.0 else None
 
 
 TUMBLE = clip("tumble", list(np.linspace(0, 170, 18)))  # the head is under the hips from frame 10 (100 degrees) on
@@ -98,7 +98,8 @@ def test_all_frames_less_the_unfit() -> None:
     angle = np.radians(np.linspace(0, 60, 40))
     assert kept["sway"] == np.flatnonzero(0.3 * np.cos(angle) + 2 * np.sin(angle) <= 1.0).tolist()
     assert plan.notices[0].startswith("tumble: 8 of 18 frames tried are left out")
-    assert "too wide (frames" in plan.notices[1]
+    assert "outside the view cube (frames" in plan.notices[1]
+    assert "; --extent 1.88 holds them)" in plan.notices[1]  # 0.3 cos 60 + 2 sin 60
     everything = plan_scenes(person(TUMBLE), FrameChoice(poses="all", drop_unfit=False), seed=0, misfit=wide)
     assert len(everything.specs) == 18
 
