@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -13,7 +13,7 @@ from ..geometry.errors import InputError, MpcError
 from ..geometry.skinning import Channel, Clip, Rig, Skeleton, matrix_quaternions, skin_vertices, world_matrices
 from ..render.sh import fibonacci_directions
 from .bone_names import MatchedBones, read_bone_maps
-from .motions import Motion, cached_motions, pure_rotations, some
+from .motions import Motion, pure_rotations, some, usable_motions
 from .retarget import Retargeted, Target, retarget
 from .rig_bones import rig_bones
 from .scenes import LoadedSubject, name_clips
@@ -32,13 +32,13 @@ class Brought:
     notices: tuple[str, ...]
 
 
-def bring_clips(rig: Rig, to_world: F64, matched: MatchedBones, motions: Sequence[Motion]) -> Brought:
+def bring_clips(rig: Rig, to_world: F64, matched: MatchedBones, motions: Iterable[Motion]) -> Brought:
     """Retarget motions to a rig.
 
     Args:
         to_world: (4, 4) from the file's coordinates to metres, y up, facing +z (`units_axes.place_person`).
         matched: the rig's bones by role.
-        motions: of `motions.cached_motions`.
+        motions: see `motions.usable_motions`.
     """
     target = rig_target(rig, to_world, matched)
     clips: list[Clip] = []
@@ -78,7 +78,7 @@ def with_animations(loaded: LoadedSubject, source: Path, bone_map: Path | None =
             f"no animation can be brought: the rig has no bone known as {some(matched.missing)} "
             f"(its bones: {some(rig.skeleton.names)}); give a bone map",
         )
-    brought = bring_clips(rig, loaded.to_world, matched, cached_motions(source, bone_map))
+    brought = bring_clips(rig, loaded.to_world, matched, usable_motions(source, bone_map))
     notes = {**loaded.notes, "notices": [*loaded.notes["notices"], *brought.notices], "bones": matched.map_name}
     return replace(loaded, clips=name_clips((*loaded.clips.values(), *brought.clips)), notes=notes)
 

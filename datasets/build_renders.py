@@ -26,7 +26,7 @@ from ..render.transfer import radiance_transfer
 from .bone_names import read_bone_maps
 from .brought_clips import with_animations
 from .frames import FrameChoice, plan_scenes
-from .motions import cached_motions, motions_digest
+from .motions import doubt_motions, motions_digest
 from .renders import (
     FORMAT,
     VERSION,
@@ -181,8 +181,7 @@ def render_models(
     subjects = find_subjects(models)
     if not subjects:
         raise InputError(models, "holds no scan or rigged person (.obj, .ply, .stl, .glb, .gltf, .fbx)")
-    if settings.animations is not None:
-        cached_motions(settings.animations, settings.bone_map)  # an unreadable one is told before anything is made
+    doubts = [] if settings.animations is None else doubt_motions(settings.animations, settings.bone_map)
     _claim_folder(out, settings)
     choice = choose_renderer(renderer)
     progress.message(f"renderer: {choice.name} ({choice.reason})")
@@ -201,7 +200,10 @@ def render_models(
         sum(record.rendered for record in records),
         sum(record.kept for record in records),
         tuple(failure for record in records for failure in record.failures),
-        tuple(notice for record in records for notice in record.notices),
+        (
+            *(f"animations: left out, {doubt}" for doubt in doubts),
+            *(notice for record in records for notice in record.notices),
+        ),
         choice.name,
     )
 

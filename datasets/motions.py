@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -19,14 +20,14 @@ from .readers.fbx import read_fbx_motion
 from .readers.gltf import read_skeleton
 from .readers.gltf_clips import read_clips
 from .readers.gltf_file import open_gltf
-from .readers.limits import read_bytes
 
 F64 = npt.NDArray[np.float64]
 I32 = npt.NDArray[np.int32]
+Stamp = tuple[tuple[int, int], ...]
 
 FPS = 30.0
 MAX_FRAMES = 900
-MAX_FILES = 500
+MAX_FILES = 2000
 SUFFIXES = (".bvh", ".fbx", ".glb", ".gltf")
 
 
@@ -171,21 +172,57 @@ def read_motion_file(path: Path, maps: Mapping[str, BoneMap] | None = None) -> l
     return motions
 
 
-@lru_cache(maxsize=4)
-def cached_motions(source: Path, bone_map: Path | None) -> tuple[Motion, ...]:
-    """All motions below a folder, read once a process."""
-    maps = None if bone_map is None else read_bone_maps(bone_map)
-    return tuple(motion for path in find_motion_files(source) for motion in read_motion_file(path, maps))
+def usable_motions(source: Path, bone_map: Path | None = None) -> Iterator[Motion]:
+    """All motions below a folder, file by file; files that cannot be used are passed over (see `doubt_motions`)."""
+    for path in find_motion_files(source):
+        with contextlib.suppress(InputError):
+            yield from _recent_motions(path, bone_map, _stamp(path, bone_map))
 
 
-@lru_cache(maxsize=4)
+def doubt_motions(source: Path, bone_map: Path | None = None) -> list[str]:
+    """Why files below a folder cannot be used.
+
+    Raises:
+        InputError: the bone map is wrong, or no file can be used.
+    """
+    if bone_map is not None:
+        read_bone_maps(bone_map)
+    files = find_motion_files(source)
+    doubts = []
+    for path in files:
+        try:
+            _recent_motions(path, bone_map, _stamp(path, bone_map))
+        except InputError as error:
+            doubts.append(str(error))
+    if len(doubts) == len(files):
+        raise InputError(source, f"holds no motion that can be used: {doubts[0]}")
+    return doubts
+
+
+@lru_cache(maxsize=32)  # a process brings the same files to one rig after another; hundreds would fill the memory
+def _recent_motions(path: Path, bone_map: Path | None, stamp: Stamp) -> tuple[Motion, ...]:
+    return tuple(read_motion_file(path, None if bone_map is None else read_bone_maps(bone_map)))
+
+
 def motions_digest(source: Path, bone_map: Path | None) -> str:
     """SHA-256 of what the motions are read from: a scene made of others is made again."""
+    files = tuple(find_motion_files(source))
+    return _digest((*files, *(() if bone_map is None else (bone_map,))), _stamp(*files, bone_map))
+
+
+@lru_cache(maxsize=4)
+def _digest(paths: tuple[Path, ...], stamp: Stamp) -> str:
     digest = hashlib.sha256()
-    for path in [*find_motion_files(source), *([] if bone_map is None else [bone_map])]:
-        digest.update(path.name.encode())
-        digest.update(hashlib.sha256(read_bytes(path)).digest())
+    for path in paths:
+        digest.update(path.name.encode("utf-8", "surrogateescape"))
+        digest.update(hashlib.sha256(path.read_bytes()).digest())
     return digest.hexdigest()
+
+
+def _stamp(*paths: Path | None) -> Stamp:
+    """Times and sizes of files: what is remembered of them holds as long as these."""
+    states = [path.stat() for path in paths if path is not None]
+    return tuple((state.st_mtime_ns, state.st_size) for state in states)
 
 
 def some(names: Sequence[str], most: int = 8) -> str:

@@ -13,7 +13,7 @@ from scipy.spatial.transform import Rotation
 import mpc
 from mpc.datasets.bone_names import match_bones
 from mpc.datasets.brought_clips import bring_clips, with_animations
-from mpc.datasets.motions import Motion, cached_motions, find_motion_files, read_motion_file
+from mpc.datasets.motions import Motion, doubt_motions, find_motion_files, read_motion_file, usable_motions
 from mpc.datasets.retarget import Target, between, retarget
 from mpc.datasets.rig_bones import rig_bones
 from mpc.datasets.scenes import LoadedSubject, load_subject
@@ -205,7 +205,7 @@ def shared_rig(name: str) -> LoadedSubject:
 @pytest.mark.parametrize(("name", "without"), [("rig_02.glb", ("cmu_01_01",)), ("rig_04.glb", ())])
 def test_no_frame_of_the_shared_clips_goes_through_the_floor(name: str, without: tuple[str, ...]) -> None:
     loaded = shared_rig(name)
-    motions = [motion for motion in cached_motions(BVH, None) if motion.name not in without]
+    motions = [motion for motion in usable_motions(BVH) if motion.name not in without]
     assert loaded.rig is not None
     brought = bring_clips(loaded.rig, loaded.to_world, rig_bones(loaded.rig), motions)
     assert len(brought.clips) == 11 - len(without)
@@ -226,7 +226,7 @@ def test_knees_and_elbows_bend_the_right_way() -> None:
     assert loaded.rig is not None
     matched = rig_bones(loaded.rig)
     names = ("made_squat", "made_walk", "cmu_01_01")
-    motions = [motion for motion in cached_motions(BVH, None) if motion.name in names]
+    motions = [motion for motion in usable_motions(BVH) if motion.name in names]
     bends = 0
     for clip in bring_clips(loaded.rig, loaded.to_world, matched, motions).clips:
         for frame in range(0, clip.frames, 5):
@@ -288,6 +288,9 @@ def test_motions_that_cannot_be_used_are_refused(tmp_path: Path) -> None:
     )
     with pytest.raises(InputError, match=r"no bone known as .*left_thigh.*its bones: Hips.*give a bone map"):
         read_motion_file(path)
+    with pytest.raises(InputError, match=r"holds no motion that can be used: .*a\.bvh"):
+        doubt_motions(tmp_path)
+    assert list(usable_motions(tmp_path)) == []
     (tmp_path / "a.txt").write_text("x")
     with pytest.raises(InputError, match="not read"):
         read_motion_file(tmp_path / "a.txt")
