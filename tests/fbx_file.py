@@ -27,6 +27,8 @@ def write_post(
     skin: bool = True,
     clip: bool = True,
     texture: str | None = None,
+    body: bool = True,
+    bind_pose: bool = False,
 ) -> Path:
     """A square post 0.2 m wide and 2 m high in the file's unit and axes; the upper bone starts at 1 m.
 
@@ -35,6 +37,8 @@ def write_post(
         skin: the lower ring follows "lower", the upper two "upper" (weights 2: not normalised).
         clip: "bend": "upper" turns 0 to 90 degrees about the axis that points left (x) within a second.
         texture: name of a picture for the material.
+        body: False leaves out the surface.
+        bind_pose: a pose with the upper bone upright, while its node is stored turned by 40 degrees.
     """
     metre = 100.0 / unit_cm
 
@@ -74,9 +78,10 @@ def write_post(
     for number, (name, place) in enumerate((("lower", lower), ("upper", upper))):
         parent = 0 if number == 0 else 40
         bone = 40 + number
+        turned = 'P: "Lcl Rotation", "Lcl Rotation", "", "A",40,0,0\n' if bind_pose and number else ""
         objects.append(
             f'Model: {bone}, "Model::{name}", "LimbNode" {{\nVersion: 232\nProperties70: {{\n'
-            f'P: "Lcl Translation", "Lcl Translation", "", "A",{_numbers(place)}\n}}\n}}'
+            f'P: "Lcl Translation", "Lcl Translation", "", "A",{_numbers(place)}\n{turned}}}\n}}'
         )
         objects.append(
             f'NodeAttribute: {50 + number}, "NodeAttribute::{name}", "LimbNode" {{\nTypeFlags: "Skeleton"\n}}'
@@ -91,7 +96,16 @@ def write_post(
                 f"TransformLink: *16 {{\na: {_matrix(place)}\n}}\n}}"
             )
             links += [f'C: "OO",{60 + number},70', f'C: "OO",{bone},{60 + number}']
-    if skin:
+    if bind_pose:
+        nodes = "".join(
+            f"PoseNode: {{\nNode: {bone}\nMatrix: *16 {{\na: {_matrix(place)}\n}}\n}}\n"
+            for bone, place in ((40, lower), (41, upper))
+        )
+        objects.append(f'Pose: 90, "Pose::bind", "BindPose" {{\nType: "BindPose"\nVersion: 100\n{nodes}}}')
+    if not body:
+        objects = [text for text in objects if not text.startswith(("Geometry", "Deformer", "Material"))]
+        links = [link for link in links if not link.startswith('C: "OO",10,')]
+    if skin and body:
         objects.append('Deformer: 70, "Deformer::skin", "Skin" {\nVersion: 101\nLink_DeformAcuracy: 50\n}')
         links.append('C: "OO",70,10')
     if clip:

@@ -15,7 +15,7 @@ from mpc.datasets.readers.fbx_file import FbxUnavailable
 from mpc.datasets.scenes import SceneSpec, list_scenes, load_subject, pose_scene
 from mpc.datasets.subjects import find_subjects
 from mpc.geometry.errors import InputError, MpcError
-from mpc.geometry.skinning import pose_rig
+from mpc.geometry.skinning import pose_rig, world_matrices
 
 pytest.importorskip("ufbx", reason="the extra fbx is not installed")
 
@@ -61,6 +61,25 @@ def test_a_scan_has_no_rig_and_a_clip_no_body(tmp_path: Path) -> None:
     skeleton, clips = read_fbx_motion(write_post(tmp_path / "moving.fbx"))
     assert {"lower", "upper"} <= set(skeleton.names)
     assert [clip.frames for clip in clips] == [31]
+
+
+@pytest.mark.parametrize(("unit_cm", "z_up"), [(1.0, False), (2.54, True)])
+def test_a_clip_without_a_body_rests_in_its_bind_pose(tmp_path: Path, unit_cm: float, z_up: bool) -> None:
+    path = tmp_path / "clip.fbx"
+    upright = []
+    for bind_pose in (True, False):
+        skeleton, (clip,) = read_fbx_motion(
+            write_post(path, unit_cm=unit_cm, z_up=z_up, body=False, bind_pose=bind_pose)
+        )
+        node = skeleton.names.index("upper")
+        rest = world_matrices(skeleton, None)[node]
+        np.testing.assert_allclose(rest[:3, 3], [0, 1, 0], atol=1e-6)
+        upright.append(rest[:3, :3] / np.linalg.norm(rest[:3, :3], axis=0))
+        # The clip itself is what it was: 90 degrees at its end.
+        end = world_matrices(skeleton, clip, clip.time_of(30))[node, :3, :3]
+        turn = upright[0].T @ (end / np.linalg.norm(end, axis=0))
+        assert np.degrees(np.arccos((np.trace(turn) - 1) / 2)) == pytest.approx(90.0, abs=1e-3)
+    np.testing.assert_allclose(upright[0], upright[1], atol=1e-6)
 
 
 def test_subjects_and_scenes_of_fbx(tmp_path: Path) -> None:

@@ -59,7 +59,7 @@ def peek_fbx(path: Path, limit: int = 1 << 30) -> tuple[bool, bool]:
 
 def read_fbx_motion(path: Path) -> tuple[Skeleton, tuple[Clip, ...]]:
     """Skeleton and clips alone."""
-    file = open_fbx(path, geometry=False)
+    file = open_fbx(path)
     return file.skeleton, fbx_clips(file)
 
 

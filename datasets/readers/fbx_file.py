@@ -106,11 +106,8 @@ class FbxFile:
     clips: tuple[FbxClip, ...]
 
 
-def open_fbx(path: Path, *, geometry: bool = True) -> FbxFile:
+def open_fbx(path: Path) -> FbxFile:
     """Read an .fbx, binary or ASCII, of any unit and axes.
-
-    Args:
-        geometry: False reads skeleton and clips alone.
 
     Raises:
         FbxUnavailable: without the package `ufbx`.
@@ -130,7 +127,6 @@ def open_fbx(path: Path, *, geometry: bool = True) -> FbxFile:
             space_conversion=ufbx.SpaceConversion.ADJUST_TRANSFORMS,
             inherit_mode_handling=ufbx.InheritModeHandling.HELPER_NODES,
             load_external_files=False,
-            ignore_geometry=not geometry,
             file_format=ufbx.FileFormat.FBX,
         )
     except (ufbx.UfbxError, OSError, ValueError) as error:
@@ -184,13 +180,25 @@ def _read_scene(path: Path, ufbx: Any, scene: Any) -> FbxFile:
         mesh = node.mesh
         if mesh is not None and mesh.num_faces:
             meshes.append(_mesh(path, items, number, node, mesh))
-    return FbxFile(_bound(skeleton, meshes), tuple(meshes), _clips(path, ufbx, scene, items, nodes))
+    bind = {**_bind_pose(ufbx, nodes), **{cluster.node: cluster.bind for mesh in meshes for cluster in mesh.clusters}}
+    return FbxFile(_bound(skeleton, bind), tuple(meshes), _clips(path, ufbx, scene, items, nodes))
 
 
-def _bound(skeleton: Skeleton, meshes: list[FbxMesh]) -> Skeleton:
+def _bind_pose(ufbx: Any, nodes: tuple[Any, ...]) -> dict[int, F64]:
+    """World matrices of bones in what the file calls its bind pose: all there is to a clip without a body."""
+    bind = {}
+    for number, node in enumerate(nodes):
+        pose = None if node.bone is None else node.bind_pose
+        if pose is not None:
+            place = ufbx.get_bone_pose(pose, node)
+            if place is not None:
+                bind[number] = _matrix(place.bone_to_world)
+    return bind
+
+
+def _bound(skeleton: Skeleton, bind: dict[int, F64]) -> Skeleton:
     """The skeleton at rest in the pose its meshes were bound in: the nodes' own values are those of whatever frame was
     shown when the file was written."""
-    bind = {cluster.node: cluster.bind for mesh in meshes for cluster in mesh.clusters}
     world = world_matrices(skeleton, None)
     local = dict(skeleton.matrix)
     for node in skeleton.order.tolist():
