@@ -25,6 +25,16 @@ if TYPE_CHECKING:
 @click.option("--size", type=click.IntRange(16, 4096), default=512, help="Pictures are SIZE x SIZE pixels.")
 @click.option("--extent", "extent_m", type=float, default=2.4, help="Edge of the view cube, metres.")
 @click.option("--frames-per-animation", type=click.IntRange(min=1), default=3, help="Random frames of each clip.")
+@click.option("--frames", type=click.Choice(["all"]), help="All frames of each clip instead.")
+@click.option("--poses", help="kmeans:K takes K frames a rig instead, one for each cluster of its poses.")
+@click.option(
+    "--pose-filter/--no-pose-filter",
+    default=True,
+    help="Leave out frames with the head under the hips or outside the cube.",
+    show_default=True,
+)
+@click.option("--animations", type=options.existing_path, help="Folder of .bvh, .fbx, .glb clips for every rig.")
+@click.option("--bone-map", type=options.existing_file, help="TOML with the names of bones that are not known.")
 @click.option("--rays", type=click.IntRange(min=16), default=224, help="Directions of the light transfer.")
 @click.option("--longest-edge", "longest_edge_m", type=float, default=0.05, help="Halve longer mesh edges, metres.")
 @click.option("--lights", type=options.existing_folder, help="Folder of .hdr/.exr panoramas.  [default: built-in set]")
@@ -42,6 +52,8 @@ def render(
     jitter: str,
     layers: tuple[str, ...],
     renderer: str,
+    frames: str | None,
+    poses: str | None,
     unit: str | None,
     up: str | None,
     facing: str | None,
@@ -55,9 +67,12 @@ def render(
 ) -> None:
     """Pose every subject below MODELS and draw it from all around, lit.
 
-    Static scans (OBJ, PLY, STL, GLB/glTF) give one scene; rigged people (GLB/glTF with skin) give random frames of
-    each animation. Finished scenes are kept, so the same command goes on after a stop.
+    Static scans (OBJ, PLY, STL, GLB/glTF, FBX) give one scene; rigged people (GLB/glTF, FBX with skin) give random
+    frames of each animation, their own and those of --animations. Finished scenes are kept, so the same command goes
+    on after a stop.
     """
+    if frames is not None and poses is not None:
+        raise click.UsageError("--frames and --poses exclude each other")
     from ..datasets.build_renders import RenderSettings, render_models
     from ..datasets.render_plan import plan_renders
     from ..datasets.units_axes import LoadOptions
@@ -68,6 +83,7 @@ def render(
         pitch_deg=options.numbers("--pitch", pitch),
         jitter_deg=(yaw, tilt, roll),
         layers=layers,
+        poses=poses or frames or "random",
         load=LoadOptions(unit=unit, up=up, facing=facing, height_m=height_m),
         **chosen,  # type: ignore[arg-type]
     )

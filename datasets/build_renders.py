@@ -5,8 +5,9 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -14,8 +15,12 @@ from ..geometry.errors import InputError, MpcError, SettingsError
 from ..geometry.progress import NoProgress, Progress
 from ..render.lights import LightSet, builtin_lights, load_lights
 from ..render.renderer import choose_renderer
+from .bone_names import read_bone_maps
+from .brought_clips import with_animations
+from .frames import plan_scenes
 from .guard import OUT_OF_MEMORY, Limits, Lost, run_guarded, tell_alive
-from .render_scene import Drawing, draw_views, prepare_scene, store_scene
+from .motions import doubt_motions, motions_digest, usable_motions
+from .render_scene import Drawing, draw_views, misfit, prepare_scene, store_scene
 from .render_scene import check_fit as check_fit
 from .render_scene import scene_centre as scene_centre
 from .render_settings import RenderSettings as RenderSettings
@@ -30,7 +35,7 @@ from .renders import (
     write_bytes,
     write_json,
 )
-from .scenes import LoadedSubject, list_scenes, load_subject, pose_scene
+from .scenes import LoadedSubject, SceneSpec, list_scenes, load_subject, pose_scene
 from .subjects import Subject, find_subjects
 from .units import worker_count
 
@@ -98,10 +103,11 @@ def render_models(
     """
     progress = progress or NoProgress()
     subjects = find_people(models)
+    doubts = [] if settings.animations is None else doubt_motions(settings.animations, settings.bone_map)
     _claim_folder(out, settings)
     choice = choose_renderer(renderer)
     progress.message(f"renderer: {choice.name} ({choice.reason})")
-    scenes = {subject.id: count_scenes(subject, settings) for subject in subjects}
+    scenes = count_scenes(subjects, settings)
     drawing = Drawing(choice, threads_each(jobs, len(subjects)))
     units = [
         _Unit(subject, out, settings, replace(drawing, choice=choice.for_worker(number)))
@@ -126,7 +132,10 @@ def render_models(
         sum(record.rendered for record in records),
         sum(record.kept for record in records),
         tuple(failure for record in records for failure in record.failures),
-        tuple(notice for record in records for notice in record.notices),
+        (
+            *(f"animations: left out, {doubt}" for doubt in doubts),
+            *(notice for record in records for notice in record.notices),
+        ),
         choice.name,
     )
 
@@ -139,16 +148,34 @@ def find_people(models: Path) -> list[Subject]:
     """
     subjects = find_subjects(models)
     if not subjects:
-        raise InputError(models, "holds no scan or rigged person (.obj, .ply, .stl, .glb, .gltf)")
+        raise InputError(models, "holds no scan or rigged person (.obj, .ply, .stl, .glb, .gltf, .fbx)")
     return subjects
 
 
-def count_scenes(subject: Subject, settings: RenderSettings) -> int:
-    """How many scenes a subject gives; a damaged one counts as one (rendering it says what is wrong)."""
-    try:
-        return len(list_scenes(subject, frames_per_animation=settings.frames_per_animation, seed=settings.seed))
-    except Exception:  # whatever a damaged file brings up; `_render_subject` meets it again and reports it
-        return 1
+def count_scenes(subjects: Sequence[Subject], settings: RenderSettings) -> dict[str, int]:
+    """How many scenes each subject gives, by id, the pose filter aside.
+
+    A damaged one counts as one: rendering it says what is wrong.
+    """
+    choice = settings.frame_choice()
+    brought: list[int] = []
+    if settings.animations is not None:
+        brought = [motion.frames for motion in usable_motions(settings.animations, settings.bone_map)]
+
+    def count(subject: Subject) -> int:
+        own = len(list_scenes(subject, frames_per_animation=choice.wanted, seed=settings.seed))
+        if subject.kind != "rigged":
+            return own
+        more = sum(frames if choice.wanted is None else min(frames, choice.wanted) for frames in brought)
+        return own + more if choice.clusters is None else min(choice.clusters, own + more)
+
+    counts = {}
+    for subject in subjects:
+        try:
+            counts[subject.id] = count(subject)
+        except Exception:  # whatever a damaged file brings up; `_render_subject` meets it again and reports it
+            counts[subject.id] = 1
+    return counts
 
 
 def threads_each(jobs: int, units: int) -> int:
@@ -198,14 +225,25 @@ def _render_subject(unit: _Unit) -> _Record:
     record = _Record(subject.id)
     remove_leftovers(unit.out / subject.id)
     try:
-        specs = list_scenes(subject, frames_per_animation=settings.frames_per_animation, seed=settings.seed)
         source = file_sha256(subject.path)
-        wanted = [spec for spec in specs if not _is_done(unit, spec.key, source, record)]
-        record.kept = len(specs) - len(wanted)
-        if not wanted:
-            return record
+        notices: list[str] = []
+        if subject.kind != "rigged":  # what there is to draw is known without reading it
+            specs = list_scenes(subject, frames_per_animation=settings.frame_choice().wanted, seed=settings.seed)
+            wanted = _left_over(unit, specs, source, record)
+            if not wanted:
+                return record
         loaded = load_subject(subject, settings.load)
-        record.notices.extend(f"{subject.id}: {notice}" for notice in loaded.notes["notices"])
+        if subject.kind == "rigged":
+            if settings.animations is not None:
+                loaded = with_animations(loaded, settings.animations, settings.bone_map)
+                source += "+" + motions_digest(settings.animations, settings.bone_map)
+            maps = None if settings.bone_map is None else read_bone_maps(settings.bone_map)
+            fits = partial(misfit, settings=settings)
+            plan = plan_scenes(loaded, settings.frame_choice(), seed=settings.seed, misfit=fits, maps=maps)
+            notices = plan.notices
+            wanted = _left_over(unit, plan.specs, source, record)
+        if wanted:
+            record.notices.extend(f"{subject.id}: {notice}" for notice in [*loaded.notes["notices"], *notices])
     except Exception as error:
         record.failures.append((subject.id, describe_failure(error)))
         return record
@@ -245,6 +283,13 @@ def describe_failure(error: Exception) -> str:
         return OUT_OF_MEMORY
     logger.error("unexpected error", exc_info=error)
     return f"unexpected {type(error).__name__}: {error} (run with -v for the whole story; please report it)"
+
+
+def _left_over(unit: _Unit, specs: list[SceneSpec], source: str, record: _Record) -> list[SceneSpec]:
+    """The scenes still to be made; the others are counted as kept."""
+    wanted = [spec for spec in specs if not _is_done(unit, spec.key, source, record)]
+    record.kept = len(specs) - len(wanted)
+    return wanted
 
 
 def _is_done(unit: _Unit, key: str, source: str, record: _Record) -> bool:

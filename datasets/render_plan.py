@@ -67,7 +67,7 @@ def plan_renders(
         SettingsError: `out` was made with other settings, or no subject can be rendered; says why.
     """
     subjects = find_people(models)
-    scenes = {subject.id: count_scenes(subject, settings) for subject in subjects}
+    scenes = count_scenes(subjects, settings)
     check_folder(out, settings)
     there = Counter(scene.subject for scene in read_renders(out).scenes) if read_settings(out) else Counter[str]()
     left = {subject.id: max(0, scenes[subject.id] - there[subject.id]) for subject in subjects}

@@ -76,7 +76,7 @@ def prepare_scene(scene: LoadedScene, settings: RenderSettings, lights: LightSet
     mesh = mesh.with_vertices(mesh.vertices.astype(np.float32).astype(np.float64))
     centre = scene_centre(mesh, scene.pelvis_world)
     stream = (settings.seed, spec.subject, spec.animation, spec.frame)
-    cameras = settings.cameras(centre, derive_rng(*stream, "cameras"))
+    cameras = place_cameras(scene, settings, centre)
     check_fit(mesh, list(cameras.values()), settings.size)
     rng = derive_rng(*stream, "lights")
     drawn = {name: draw_light(lights, rng) for name in cameras}
@@ -132,14 +132,34 @@ def scene_centre(mesh: PosedMesh, pelvis_world: npt.NDArray[np.float64] | None) 
 
 def check_fit(mesh: PosedMesh, cameras: list[Camera], size: int) -> None:
     """Raise SettingsError, with the extent that would hold it, where the mesh leaves the cube or its last pixel."""
+    needed = fitting_extent(mesh, cameras, size)
+    if needed is not None:
+        raise SettingsError(f"does not fit a view cube of {cameras[0].extent_m:g} m; --extent {needed:g} holds it")
+
+
+def fitting_extent(mesh: PosedMesh, cameras: list[Camera], size: int) -> float | None:
+    """The edge of a view cube that holds the mesh, metres, in whole centimetres; None where these cameras' does."""
     vertices = mesh.vertices[np.unique(mesh.faces)]
     needed = max(_needed_extent(vertices, camera, 1.0 - 2.0 / size) for camera in cameras)
-    extent = cameras[0].extent_m
-    if needed > extent:
-        spare = (1.0 - 2.0 / size) / (1.0 - 4.0 / size)
-        raise SettingsError(
-            f"does not fit a view cube of {extent:g} m; --extent {np.ceil(needed * spare * 100) / 100:g} holds it"
-        )
+    if needed <= cameras[0].extent_m:
+        return None
+    return float(np.ceil(needed * (1.0 - 2.0 / size) / (1.0 - 4.0 / size) * 100) / 100)
+
+
+def misfit(scene: LoadedScene, settings: RenderSettings) -> float | None:
+    """The extent that would hold a scene, metres; None where the one set does."""
+    cameras = place_cameras(scene, settings, scene_centre(scene.mesh, scene.pelvis_world))
+    return fitting_extent(scene.mesh, list(cameras.values()), settings.size)
+
+
+def place_cameras(
+    scene: LoadedScene, settings: RenderSettings, centre_world: tuple[float, float, float]
+) -> dict[str, Camera]:
+    """A scene's cameras by the names of their pictures; their jitter follows from seed and scene alone."""
+    spec = scene.spec
+    return settings.cameras(
+        centre_world, derive_rng(settings.seed, spec.subject, spec.animation, spec.frame, "cameras")
+    )
 
 
 def _needed_extent(vertices: npt.NDArray[np.float64], camera: Camera, reach: float) -> float:

@@ -12,6 +12,7 @@ import numpy as np
 from ..geometry.camera import Camera, OrthographicCamera, PerspectiveCamera
 from ..geometry.errors import SettingsError
 from ..render.layers import LAYERS
+from .frames import FrameChoice
 from .units_axes import LoadOptions
 
 
@@ -28,7 +29,8 @@ class RenderSettings:
         fov_deg: angle of view of perspective cameras; 0 for orthographic ones.
         size: pictures are size x size pixels.
         extent_m: edge of the view cube, metres, one for the whole dataset.
-        frames_per_animation: random frames of each clip (the paper's three).
+        frames_per_animation, poses, pose_filter: which frames (datasets/frames.py, FrameChoice).
+        animations: folder (or file) of motions brought to every rig; bone_map: the user's bone names.
         rays: directions of the radiance transfer.
         longest_edge_m: longer edges are halved before light is gathered, see render/refine.py; faces at most double.
         lights: folder of HDR panoramas; None for the built-in environments.
@@ -46,6 +48,10 @@ class RenderSettings:
     size: int = 512
     extent_m: float = 2.4
     frames_per_animation: int = 3
+    poses: str = "random"
+    pose_filter: bool = True
+    animations: Path | None = None
+    bone_map: Path | None = None
     rays: int = 224
     longest_edge_m: float = 0.05
     lights: Path | None = None
@@ -63,6 +69,7 @@ class RenderSettings:
         ):
             if not least <= getattr(self, name) <= most:
                 raise SettingsError(f"{name} is {getattr(self, name)}, expected {least} to {most}")
+        self.frame_choice()
         if self.fov_deg and not 1.0 <= self.fov_deg <= 75.0:
             raise SettingsError(f"fov_deg is {self.fov_deg}, expected 1 to 75, or 0 for orthographic cameras")
         if not self.pitch_deg or max(abs(pitch) for pitch in self.pitch_deg) > 85.0:
@@ -74,6 +81,10 @@ class RenderSettings:
             raise SettingsError(f"unknown layer {unknown[0]!r}; one of {', '.join(LAYERS)}")
         if len({name for name, _ in self._places()}) != self.views * len(self.pitch_deg):
             raise SettingsError(f"{self.views} views {self.step_deg} degrees apart repeat a yaw, or an elevation does")
+
+    def frame_choice(self) -> FrameChoice:
+        """Which frames of a rig's animations."""
+        return FrameChoice(per_animation=self.frames_per_animation, poses=self.poses, drop_unfit=self.pose_filter)
 
     @property
     def pictures(self) -> int:

@@ -16,6 +16,7 @@ from ..geometry.skinning import Clip, Rig, pose_rig, world_matrices
 from .landmarks import find_pelvis, rest_facing
 from .layouts.shape import Fit
 from .layouts.table import find_layout
+from .readers.fbx import read_fbx, read_fbx_motion
 from .readers.gltf import read_gltf
 from .readers.gltf_clips import read_clips
 from .readers.gltf_file import open_gltf
@@ -106,8 +107,7 @@ def list_scenes(subject: Subject, *, frames_per_animation: int | None = 3, seed:
             for name, files in _name_takes(subject).items()
             for frame in choose_frames(len(files), frames_per_animation, seed, subject.id, name)
         ]
-    gltf = open_gltf(subject.path, subject.root)
-    clips = name_clips(read_clips(gltf, len(gltf.items("nodes"))))
+    clips = name_clips(_file_clips(subject))
     if not clips:
         return [SceneSpec(subject.id, REST, 0)]
     return [
@@ -115,6 +115,13 @@ def list_scenes(subject: Subject, *, frames_per_animation: int | None = 3, seed:
         for name, clip in clips.items()
         for frame in choose_frames(clip.frames, frames_per_animation, seed, subject.id, name)
     ]
+
+
+def _file_clips(subject: Subject) -> tuple[Clip, ...]:
+    if subject.path.suffix.lower() == ".fbx":
+        return read_fbx_motion(subject.path)[1]
+    gltf = open_gltf(subject.path, subject.root)
+    return read_clips(gltf, len(gltf.items("nodes")))
 
 
 def choose_frames(frames: int, wanted: int | None, seed: int, subject: str, animation: str) -> list[int]:
@@ -151,8 +158,8 @@ def load_subject(subject: Subject, options: LoadOptions | None = None) -> Loaded
     if subject.kind == "scans":
         read = read_frame(subject.path)
         takes = _name_takes(subject)
-    elif suffix in (".glb", ".gltf"):
-        return _load_gltf(subject, options)
+    elif suffix in (".glb", ".gltf", ".fbx"):
+        return _load_rigged(subject, options)
     elif suffix == ".obj":
         read = read_obj(subject.path, subject.root, subject.texture)
     elif suffix == ".ply":
@@ -184,8 +191,10 @@ def _name_takes(subject: Subject) -> dict[str, tuple[Path, ...]]:
     return {safe_name(name)[:60]: files for name, files in list_takes(subject.root).items()}
 
 
-def _load_gltf(subject: Subject, options: LoadOptions) -> LoadedSubject:
-    read = read_gltf(subject.path, subject.root)
+def _load_rigged(subject: Subject, options: LoadOptions) -> LoadedSubject:
+    """glTF and FBX, with a skin or without; both readers give metres, y up."""
+    reader = read_fbx if subject.path.suffix.lower() == ".fbx" else read_gltf
+    read = reader(subject.path, subject.root)
     hint = None
     rig = read.rig
     if rig is not None:

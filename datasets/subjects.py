@@ -16,13 +16,14 @@ from .layouts.shape import Claim
 from .layouts.table import find_fit, find_texture, recognise
 from .layouts.xhumans import FOLDER as TAKE_FOLDER
 from .layouts.xhumans import LAYOUT as TAKE_LAYOUT
+from .readers.fbx import peek_fbx
 from .readers.gltf_file import peek_json
 from .takes import first_frame, person_folder
 
 logger = logging.getLogger(__name__)
 
-MESH_SUFFIXES = (".obj", ".ply", ".stl", ".glb", ".gltf")
-UNREAD_SUFFIXES = (".fbx", ".dae", ".usd", ".usdz", ".blend", ".3ds")
+MESH_SUFFIXES = (".obj", ".ply", ".stl", ".glb", ".gltf", ".fbx")
+UNREAD_SUFFIXES = (".dae", ".usd", ".usdz", ".blend", ".3ds")
 GENERIC_STEMS = {
     "avatar", "body", "character", "human", "mesh", "model", "object", "output", "person", "scan", "scene", "textured",
     "textured_mesh", "texturedmesh", "untitled", "mesh_textured",
@@ -40,8 +41,8 @@ class Subject:
     Attributes:
         id: unique in the directory, safe as a folder name, made from the path alone.
         path: the mesh file; of "scans" the first.
-        kind: "rigged" for glTF with a skin, "scans" for a person scanned many times (datasets/takes.py), else "scan";
-            a file too damaged to tell is a "scan" (loading it says why).
+        kind: "rigged" for glTF and FBX with a skin, "scans" for a person scanned many times (datasets/takes.py), else
+            "scan"; a file too damaged to tell is a "scan" (loading it says why).
         root: the folder that holds the subject's files; nothing outside is opened.
         layout: the data set whose folder shape this is (datasets/layouts), None for any other folder.
         fit: the file with the scan's body fit, where its layout has one and it is there.
@@ -95,6 +96,7 @@ def _mesh_files(models_dir: Path) -> tuple[list[Path], dict[Path, Path]]:
     found: list[Path] = []
     takes: dict[Path, Path] = {}
     unread: list[Path] = []
+    clips: list[Path] = []
     seen: set[tuple[int, int]] = set()
 
     def visit(folder: Path, depth: int) -> None:
@@ -117,18 +119,24 @@ def _mesh_files(models_dir: Path) -> tuple[list[Path], dict[Path, Path]]:
                     takes.setdefault(person_folder(folder / entry.name, models_dir), first)
             elif entry.is_dir():
                 visit(folder / entry.name, depth + 1)
+            elif suffix == ".fbx" and not peek_fbx(folder / entry.name)[0]:
+                clips.append(folder / entry.name)
             elif suffix in MESH_SUFFIXES:
                 found.append(folder / entry.name)
             elif suffix in UNREAD_SUFFIXES:
                 unread.append(folder / entry.name)
 
     visit(models_dir, 0)
+    if clips:
+        logger.warning("%d FBX files hold no body and are skipped, e.g. %s (give --animations)", len(clips), clips[0])
     if unread:
         logger.warning("%d files of formats that are not read are skipped, e.g. %s", len(unread), unread[0])
     return sorted(found, key=lambda path: path.relative_to(models_dir).parts), takes
 
 
 def _kind(path: Path) -> Kind:
+    if path.suffix.lower() == ".fbx":
+        return "rigged" if peek_fbx(path)[1] else "scan"
     if path.suffix.lower() not in (".glb", ".gltf"):
         return "scan"
     document = peek_json(path)

@@ -10,7 +10,7 @@ from ..geometry.errors import SettingsError
 from .surface_points import F64, sample_surface
 
 ALIGNMENTS = ("none", "z", "icp", "icp-scale")
-_POINTS, _ROUNDS, _STILL = 2000, 100, 1e-7
+_POINTS, _ROUNDS, _STILL = 2000, 100, 1e-6
 
 
 def align(

@@ -14,8 +14,9 @@ import numpy as np
 
 LIBRARIES = (
     "numpy", "torch", "trimesh", "embreex", "pyrender", "PyOpenGL", "h5py", "imageio", "joblib", "click",
-    "warp-lang", "scikit-image", "scipy", "safetensors", "anny",
+    "warp-lang", "scikit-image", "scipy", "safetensors", "anny", "ufbx",
 )  # fmt: skip
+OPTIONAL = ("anny", "ufbx")  # of the extras
 
 
 @dataclass(frozen=True)
@@ -81,7 +82,7 @@ def _check_versions() -> Check:
             found.append(f"{library} {importlib.metadata.version(library)}")
         except importlib.metadata.PackageNotFoundError:
             missing.append(library)
-    needed = [library for library in missing if library != "anny"]
+    needed = [library for library in missing if library not in OPTIONAL]
     return Check("versions", not needed, True, ", ".join(found), f"pip install {' '.join(missing)}" if missing else "")
 
 

@@ -141,6 +141,9 @@ def sith_normals(recipe: Recipe) -> Callable[[MeshPair], Score]:
 def _take_sides(pair: MeshPair, recipe: Recipe) -> Sides:
     predicted: Surface = (np.asarray(pair.predicted_vertices, np.float64), np.asarray(pair.predicted_faces))
     true: Surface = (np.asarray(pair.true_vertices, np.float64), np.asarray(pair.true_faces))
+    if recipe.largest or recipe.icp or recipe.sampler == "even":
+        for surface in (predicted, true):  # trimesh's functions do not refuse what has no area
+            sample_surface(*surface, 1, rng=derive_rng(pair.seed, pair.key, "check"))
     if recipe.largest:
         predicted, true = _largest(*predicted), _largest(*true)
     if recipe.icp:
@@ -181,7 +184,6 @@ def _draw(pair: MeshPair, recipe: Recipe, surface: Surface, name: str) -> tuple[
     rng = derive_rng(pair.seed, pair.key, recipe.name, name)
     if recipe.sampler == "area":
         return sample_surface(*surface, recipe.points, rng=rng)
-    sample_surface(*surface, 1, rng=rng)  # refuses what has no area
     mesh = trimesh.Trimesh(*surface, process=False)
     points, faces = trimesh.sample.sample_surface_even(mesh, recipe.points, seed=int(rng.integers(2**31)))
     return np.asarray(points, np.float64), np.asarray(faces)

@@ -7,6 +7,7 @@ from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
+from scipy.spatial.transform import Rotation
 
 F64 = npt.NDArray[np.float64]
 I32 = npt.NDArray[np.int32]
@@ -211,3 +212,11 @@ def _unit_if_rotation(channel: Channel, value: F64) -> F64:
 def _unit(quaternion: F64) -> F64:
     length = float(np.linalg.norm(quaternion))
     return quaternion / length if length > 1e-12 else np.array([0.0, 0.0, 0.0, 1.0])
+
+
+def matrix_quaternions(rotations: F64) -> F64:
+    """(N, 4) unit quaternions x y z w of (N, 3, 3) rotations, signs as they interpolate."""
+    quaternions = np.asarray(Rotation.from_matrix(rotations).as_quat(), np.float64)
+    flips = np.cumsum((quaternions[1:] * quaternions[:-1]).sum(axis=1) < 0.0) % 2 == 1
+    quaternions[1:][flips] *= -1.0
+    return quaternions

@@ -296,10 +296,13 @@ def test_colours_of_a_run_against_its_pictures(world, monkeypatch):
 
 def test_protocols_choose_their_views_and_points(world, monkeypatch):
     pillar_run(monkeypatch, world)
-    result = evaluate(
-        world / "runs", world / "shards", protocol="pifuhd", align="z", resolution=33, jobs=1, device="cpu", fresh=True
-    )
+    options = {"protocol": "pifuhd", "resolution": 33, "jobs": 1, "device": "cpu", "fresh": True}
+    result = evaluate(world / "runs", world / "shards", **options)
     assert len(result.records) == 8
+    moved = evaluate(world / "runs", world / "shards", align="z", views_per_scene=1, **options)
+    keys = [record.key for record in moved.records]
+    before = [record.scores["chamfer"].value for record in result.records if record.key in keys]
+    assert np.mean([record.scores["chamfer"].value for record in moved.records]) < np.mean(before) + 0.1
     assert [metric.name for metric in result.metrics] == ["chamfer", "p2s"]
     assert "PIFuHD's evaluator" in format_table(result)
 

@@ -18,8 +18,9 @@ from hypothesis import strategies as st
 from PIL import Image
 
 import mpc
-from mpc.datasets.readers.gltf import ReadGltf, read_gltf
+from mpc.datasets.readers.gltf import read_gltf
 from mpc.datasets.readers.gltf_materials import texture_transform, to_display
+from mpc.datasets.readers.rigged import ReadPerson
 from mpc.geometry.errors import InputError, MpcError
 from mpc.geometry.mesh import PosedMesh
 from mpc.geometry.skinning import pose_rig
@@ -135,7 +136,7 @@ def rigged(**changes: Any) -> Builder:
     return build
 
 
-def material_of(read: ReadGltf) -> Any:
+def material_of(read: ReadPerson) -> Any:
     return read.mesh.materials[0]
 
 

@@ -192,7 +192,7 @@ def test_comments_in_an_obj_give_the_unit(tmp_path: Path) -> None:
 
 
 def test_unknown_types_are_refused(tmp_path: Path) -> None:
-    path = tmp_path / "a.fbx"
+    path = tmp_path / "a.dae"
     path.write_bytes(b"x")
     with pytest.raises(InputError, match="not read"):
         load_subject(Subject("a", path, "scan", tmp_path))

@@ -2,43 +2,20 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 
-from ...geometry.mesh import PosedMesh
-from ...geometry.skinning import Clip, Rig, Skeleton, pose_rig, world_matrices
+from ...geometry.skinning import Skeleton, world_matrices
 from .gltf_clips import read_clips
 from .gltf_file import GltfFile, open_gltf
 from .gltf_materials import MaterialReader
-from .gltf_primitives import Parts, Slots, read_primitive
-from .record import build_mesh
-from .weld import weld_vertices
-
-F64 = npt.NDArray[np.float64]
-I64 = npt.NDArray[np.int64]
+from .gltf_primitives import read_primitive
+from .rigged import Parts, ReadPerson, Slots, assemble
 
 
-@dataclass(frozen=True, eq=False)
-class ReadGltf:
-    """A glTF file's person.
-
-    Attributes:
-        mesh: the rest pose in the file's world space.
-        rig: None where the file has no skin; its vertices are those of `mesh`, in the same order.
-        joints: nodes that are joints of a skin, in order.
-        notices: what was repaired or left out.
-    """
-
-    mesh: PosedMesh
-    rig: Rig | None
-    joints: tuple[int, ...]
-    notices: tuple[str, ...]
-
-
-def read_gltf(path: Path, root: Path | None = None) -> ReadGltf:
+def read_gltf(path: Path, root: Path | None = None) -> ReadPerson:
     """Read the default scene of a .gltf or .glb.
 
     Vertices split at texture seams are joined where position, joints and weights agree. As the specification says,
@@ -62,7 +39,7 @@ def read_gltf(path: Path, root: Path | None = None) -> ReadGltf:
                 read_primitive(gltf, primitive, node, entry, rest[node], materials, parts, slots)
     if not parts.faces:
         raise gltf.fail("the scene has no triangles")
-    return _assemble(gltf, skeleton, clips, parts, slots)
+    return assemble(gltf.path, skeleton, clips, parts, slots, gltf.notices)
 
 
 def read_skeleton(gltf: GltfFile) -> Skeleton:
@@ -120,66 +97,3 @@ def _scene_nodes(gltf: GltfFile, skeleton: Skeleton) -> list[int]:
             shown.add(node)
             listed.append(node)
     return listed
-
-
-def _assemble(gltf: GltfFile, skeleton: Skeleton, clips: tuple[Clip, ...], parts: Parts, slots: Slots) -> ReadGltf:
-    vertices = np.concatenate(parts.vertices)
-    sizes = np.array([len(part) for part in parts.vertices])
-    base = np.cumsum(sizes) - sizes
-    faces = np.concatenate([part + start for part, start in zip(parts.faces, base, strict=True)])
-    face_part = np.repeat(np.arange(len(sizes)), [len(part) for part in parts.faces])
-    materials = tuple(dict.fromkeys(parts.materials))
-    face_material = np.array([materials.index(material) for material in parts.materials])[face_part]
-    width = max(part.shape[1] for part in parts.joints)
-    joints = np.concatenate([np.pad(part, ((0, 0), (0, width - part.shape[1])), "edge") for part in parts.joints])
-    weights = np.concatenate([np.pad(part, ((0, 0), (0, width - part.shape[1]))) for part in parts.weights])
-    uv = face_uv = None
-    if any(part is not None for part in parts.uv):
-        uv = np.concatenate([np.zeros((size, 2)) if u is None else u for u, size in zip(parts.uv, sizes, strict=True)])
-        without = np.array([part is None for part in parts.uv])[face_part]
-        face_uv = np.where(without[:, None], -1, faces)
-    colours = None
-    if any(part is not None for part in parts.colours):
-        white = [np.full((size, 4), 255, np.uint8) for size in sizes]
-        colours = np.concatenate([w if c is None else c for c, w in zip(parts.colours, white, strict=True)])
-
-    extra = np.concatenate([joints.astype(np.float64), weights], axis=1)
-    if colours is not None:
-        extra = np.concatenate([extra, colours.astype(np.float64)], axis=1)
-    keep, index = weld_vertices(vertices, faces, extra)
-    rig = Rig(
-        skeleton=skeleton,
-        vertices=vertices[keep],
-        slot_node=np.array(slots.nodes, np.int32),
-        slot_inverse=np.stack(slots.inverse),
-        joints=joints[keep].astype(np.int32),
-        weights=weights[keep],
-        clips=clips,
-    )
-    with np.errstate(over="ignore", invalid="ignore"):
-        posed, _ = pose_rig(rig, None)
-    faces = index[faces]
-    mesh = build_mesh(
-        gltf.path,
-        posed,
-        faces,
-        materials=materials,
-        face_material=face_material,
-        uv=uv,
-        face_uv=face_uv,
-        vertex_colours=None if colours is None else colours[keep],
-        notices=gltf.notices,
-    )
-    notices = tuple(dict.fromkeys(gltf.notices))
-    if not slots.skins:
-        return ReadGltf(mesh, None, (), notices)
-    kept = _used_rows(faces)
-    rig = replace(rig, vertices=rig.vertices[kept], joints=rig.joints[kept], weights=rig.weights[kept])
-    joint_nodes = sorted({node for first, count in slots.skins.values() for node in slots.nodes[first : first + count]})
-    return ReadGltf(mesh, rig, tuple(joint_nodes), notices)
-
-
-def _used_rows(faces: I64) -> I64:
-    """The vertices `build_mesh` keeps: those of faces that have three distinct corners."""
-    good = (faces[:, 0] != faces[:, 1]) & (faces[:, 1] != faces[:, 2]) & (faces[:, 2] != faces[:, 0])
-    return np.unique(faces[good])

@@ -2,48 +2,22 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from ...geometry.mesh import Material
 from .gltf_file import GltfFile, Json
 from .gltf_materials import MaterialReader, to_display
 from .limits import MAX_VERTICES
 from .record import MAX_COORDINATE
+from .rigged import Parts, Slots, share_weights
 
 F64 = npt.NDArray[np.float64]
 I64 = npt.NDArray[np.int64]
 U8 = npt.NDArray[np.uint8]
 
 MAX_INFLUENCE_SETS = 4  # sixteen joints a vertex
-WEIGHT_TOLERANCE = 0.02  # sums of 8 bit weights are off by up to 0.008
-
-
-@dataclass(eq=False)
-class Parts:
-    """Primitives gathered so far; all lists run in parallel, one entry a primitive."""
-
-    vertices: list[F64] = field(default_factory=list)
-    faces: list[I64] = field(default_factory=list)
-    materials: list[Material] = field(default_factory=list)
-    uv: list[F64 | None] = field(default_factory=list)
-    colours: list[U8 | None] = field(default_factory=list)
-    joints: list[I64] = field(default_factory=list)
-    weights: list[F64] = field(default_factory=list)
-    count: int = 0
-
-
-@dataclass(eq=False)
-class Slots:
-    """Pairs of node and inverse bind matrix that vertices follow."""
-
-    nodes: list[int] = field(default_factory=list)
-    inverse: list[F64] = field(default_factory=list)
-    skins: dict[int, tuple[int, int]] = field(default_factory=dict)  # skin: first slot, joints
-    rigid: dict[int, int] = field(default_factory=dict)
 
 
 def read_primitive(
@@ -173,16 +147,7 @@ def _influences(gltf: GltfFile, attributes: Json, skin: Any, count: int, slots: 
     if (index[used] >= joints).any():
         raise gltf.fail(f"JOINTS_0 refers to joint {int(index[used].max())} of {joints}")
     index = np.where(used, index, 0)
-    total = weights.sum(axis=1)
-    lost = total <= 1e-8
-    if lost.any():
-        gltf.notices.append(f"{int(lost.sum())} vertices have no skin weight and follow the skin's first joint")
-        weights[lost, 0], total[lost] = 1.0, 1.0
-        index[lost] = 0
-    off = float(np.abs(total - 1.0).max())
-    if off > WEIGHT_TOLERANCE:
-        gltf.notices.append(f"skin weights sum to 1 {'+' if total.max() > 1 else '-'} {off:.2f}; they are normalised")
-    weights /= total[:, None]
+    index, weights = share_weights(index, weights, gltf.notices)
     return index + first, weights
 
 
