@@ -19,8 +19,8 @@ from ..render.shading import DISPLAY_GAMMA
 
 F32 = npt.NDArray[np.float32]
 
-# Picture pixels a grid cell: 2 cm at 512 pixels and 2.4 m, where 8,192 points give a few a cell.
-CELL = 4
+# The grid's edge: cells of 2 cm at the default extent of 2.4 m, where 8,192 points give a few a cell.
+CELLS = 128
 # Points this much farther off (view space) than the nearest one of their cell are hidden by it.
 HIDDEN = 0.03
 # Irradiance (linear) added to both lights, so that what was black does not become anything.
@@ -54,7 +54,7 @@ def relight(batch: dict[str, Tensor], lights: list[F32 | None]) -> dict[str, Ten
     images, colours, kept = batch["image"].clone(), batch["colours"].clone(), batch["light"].clone()
     transfer = pixel_transfer(
         batch["relight_points"][rows], batch["relight_transfer"][rows], batch["calibration"][rows],
-        images.shape[-1] // CELL,
+        min(CELLS, images.shape[-1]),
     )  # fmt: skip
     images[rows] = _shaded(images[rows], transfer, old, new)
     shade = display_irradiance(batch["colour_transfer"][rows] @ new)

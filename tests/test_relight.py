@@ -64,8 +64,7 @@ def test_relit_pictures_are_those_the_renderer_draws(drawn):
     before = (batch["image"][:, :3].float() - wanted[:, :3].float()).abs()[inside].mean()
     after = (relit["image"][:, :3].float() - wanted[:, :3].float()).abs()[inside]
     assert before > 12, "the lights are alike"
-    print(before, after.mean(), after.quantile(0.95))
-    assert after.mean() < 3.0
+    assert after.mean() < 3.0  # of 255; seen 1.9 where the old light's picture is 16.8 off
     assert after.quantile(0.95) < 10.0
     assert torch.equal(relit["image"][:, 3], batch["image"][:, 3])
     assert torch.equal(relit["light"], torch.from_numpy(lights))
