@@ -129,7 +129,7 @@ def _point_rows(occupancy: OccupancySamples) -> Part:
 def _confidence(points: PointSet) -> Array:
     """A byte a point; no rows where all labels are certain."""
     sure = np.zeros(0, np.float32) if points.confidence is None else points.confidence
-    return np.rint(sure * CONFIDENCE_SCALE).astype(np.uint8)
+    return np.asarray(np.rint(sure * CONFIDENCE_SCALE), np.uint8)
 
 
 def _colour_rows(colours: ColourSamples, lattice: Lattice) -> Part:
