@@ -88,6 +88,20 @@ def codecs(dataset: ViewDataset) -> None:
     coded = [zlib.compress(crop.tobytes(), 4) for crop in crops]
     took = milliseconds(lambda k: zlib.decompress(coded[k % len(coded)]), 24)
     print(f"raw, zlib 4                {np.mean([len(c) for c in coded]) / 1000:7.1f}   {took:6.2f}")
+    try:
+        import blosc2
+        import lz4.frame
+    except ImportError as error:
+        print(f"not installed: {error.name}")
+    else:
+        for name, codec, level in (("Zstd 5", blosc2.Codec.ZSTD, 5), ("LZ4 5", blosc2.Codec.LZ4, 5)):
+            coded = [blosc2.compress2(crop, codec=codec, clevel=level, typesize=4, nthreads=1) for crop in crops]
+            took = milliseconds(lambda k, coded=coded: blosc2.decompress2(coded[k % len(coded)]), 24)  # type: ignore[misc]
+            size = np.mean([len(c) for c in coded]) / 1000
+            print(f"Blosc2, shuffle, {name:6s}     {size:7.1f}   {took:6.2f}")
+        coded = [lz4.frame.compress(crop.tobytes()) for crop in crops]
+        took = milliseconds(lambda k: lz4.frame.decompress(coded[k % len(coded)]), 24)
+        print(f"raw, LZ4                   {np.mean([len(c) for c in coded]) / 1000:7.1f}   {took:6.2f}")
     print(f"raw                        {np.mean([crop.nbytes for crop in crops]) / 1000:7.1f}     0.00")
 
 

@@ -18,7 +18,7 @@ from ...geometry.randomness import derive_rng
 from ...render.transfer import radiance_transfer
 from ...sampling.colour import sample_colour
 from ..readers.obj import read_obj
-from ..renders import FORMAT, VERSION, file_sha256, read_scene, read_settings, write_json, write_scene
+from ..renders import FORMAT, VERSION, file_sha256, read_scene, read_settings, remove_leftovers, write_json, write_scene
 from ..subjects import safe_name
 from ..units import run_units
 from ..units_axes import LoadOptions, place_person
@@ -184,6 +184,7 @@ def _claim(out: Path, settings: dict[str, Any]) -> None:
         raise InputError(out, "is a file, expected a folder to write renders to")
     existing = read_settings(out)
     if existing is None:
+        remove_leftovers(out)
         if out.is_dir() and any(out.iterdir()):
             raise InputError(out, "is not empty and not a renders folder; choose another --out")
         out.mkdir(parents=True, exist_ok=True)
