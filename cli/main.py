@@ -13,6 +13,7 @@ from .check import check
 from .demo import demo
 from .doctor import doctor
 from .evaluate import evaluate
+from .exchange import export_, import_
 from .people import people
 from .reconstruct import reconstruct
 from .render import render
@@ -75,5 +76,7 @@ def main(verbose: bool) -> None:
     )
 
 
-for command in (people, check, render, sample, train, evaluate, reconstruct, demo, verify, doctor):
+for command in (
+    people, check, render, sample, train, evaluate, reconstruct, demo, verify, export_, import_, doctor,
+):  # fmt: skip
     main.add_command(command)

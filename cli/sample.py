@@ -15,6 +15,9 @@ from . import options
 @click.option("--near", "near_points", type=click.IntRange(min=8), default=200_000, help="Near-surface points a scene.")
 @click.option("--sigmas", default="0.05,0.01", help="Standard deviations of their noise, metres.")
 @click.option("--noise", type=click.Choice(["isotropic", "normal"]), default="isotropic", help="Its direction.")
+@click.option(
+    "--focus", default=0.0, help="Up to so many times more near points on thin and curved parts (hands, hair)."
+)
 @click.option("--uniform", "uniform_points", type=click.IntRange(min=8), default=40_000, help="Uniform points a scene.")
 @click.option("--colours", "colour_points", type=click.IntRange(min=8), default=50_000, help="Coloured points a scene.")
 @click.option(

@@ -7,6 +7,7 @@ points keep their labels.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -17,6 +18,10 @@ from torch import Tensor
 from ..geometry.errors import SettingsError
 
 F64 = npt.NDArray[np.float64]
+
+LARGEST = {"flip": 1.0, "scale": 0.5, "shift": 0.5, "colour": 0.5, "blur": 8.0, "background": 1.0, "relight": 1.0}
+# Random backgrounds are this many random colours square, smoothly joined.
+PATCHES = 6
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -29,16 +34,21 @@ class AugmentSettings:
         shift: moves right, left, up or down by up to this share of half the picture.
         colour: each channel's gain and the picture's gamma vary by up to this share (the surface stage alone: the
             texture network must give colours as they are).
+        blur: the picture is blurred by a Gaussian of up to so many pixels.
+        background: probability of a random background (smooth colours) instead of none; the picture is opaque then.
+        relight: probability of another light, see datasets/relight.py.
     """
 
     flip: float = 0.0
     scale: float = 0.0
     shift: float = 0.0
     colour: float = 0.0
+    blur: float = 0.0
+    background: float = 0.0
+    relight: float = 0.0
 
     def __post_init__(self) -> None:
-        for name in ("flip", "scale", "shift", "colour"):
-            most = 1.0 if name == "flip" else 0.5
+        for name, most in LARGEST.items():
             if not 0.0 <= getattr(self, name) <= most:
                 raise SettingsError(f"augment.{name} {getattr(self, name)}: expected 0 to {most}")
 
@@ -77,6 +87,13 @@ def augment(
     if settings.colour:
         gain = torch.from_numpy(1.0 + settings.colour * (2.0 * draws[:, 4:8] - 1.0)).to(images.device, torch.float32)
         images = _tint(images, gain)
+    if settings.blur:
+        sigma = torch.from_numpy(settings.blur * rng.random(count)[rows]).to(images.device, torch.float32)
+        images = _blur(images, sigma, settings.blur)
+    if settings.background:
+        chosen = torch.from_numpy(rng.random(count)[rows] < settings.background).to(images.device)
+        patches = torch.from_numpy(rng.random((count, 3, PATCHES, PATCHES))[rows]).to(images.device, torch.float32)
+        images = torch.where(chosen[:, None, None, None], _before(images, patches), images)
     return images, calibrations
 
 
@@ -94,16 +111,43 @@ def _view_matrices(draws: F64, settings: AugmentSettings) -> F64:
 
 def _move(images: Tensor, matrices: Tensor) -> Tensor:
     """Resample so that what was at view position p is at A p; outside the old picture there is background."""
-    values = images.float()
-    alpha = values[:, 3:] / 255.0
     # Bilinear sampling mixes neighbours: only premultiplied colours may be mixed (see docs/conventions.md).
-    premultiplied = torch.cat([values[:, :3] * alpha, values[:, 3:]], dim=1)
+    premultiplied = _premultiply(images)
     back = torch.linalg.inv(matrices)[:, [0, 1]][:, :, [0, 1, 3]]
     grid = torch.nn.functional.affine_grid(back, list(images.shape), align_corners=False)
-    moved = torch.nn.functional.grid_sample(premultiplied, grid, align_corners=False)
-    alpha = moved[:, 3:] / 255.0
-    colours = torch.where(alpha > 0, moved[:, :3] / alpha.clamp(min=1e-6), 0.0)
-    return torch.cat([colours, moved[:, 3:]], dim=1).round().clamp(0, 255).to(torch.uint8)
+    return _straighten(torch.nn.functional.grid_sample(premultiplied, grid, align_corners=False))
+
+
+def _premultiply(images: Tensor) -> Tensor:
+    values = images.float()
+    return torch.cat([values[:, :3] * values[:, 3:] / 255.0, values[:, 3:]], dim=1)
+
+
+def _straighten(premultiplied: Tensor) -> Tensor:
+    alpha = premultiplied[:, 3:] / 255.0
+    colours = torch.where(alpha > 0, premultiplied[:, :3] / alpha.clamp(min=1e-6), 0.0)
+    return torch.cat([colours, premultiplied[:, 3:]], dim=1).round().clamp(0, 255).to(torch.uint8)
+
+
+def _blur(images: Tensor, sigma: Tensor, most: float) -> Tensor:
+    """Gaussian blur by (B,) sigmas in pixels, at most `most`; the outline gets soft with the rest."""
+    batch, reach = len(images), math.ceil(3.0 * most)
+    offset = torch.arange(-reach, reach + 1, device=images.device, dtype=torch.float32)
+    kernel = torch.exp(-0.5 * (offset / sigma.clamp(min=1e-3)[:, None]) ** 2)
+    kernel = (kernel / kernel.sum(dim=1, keepdim=True)).repeat_interleave(4, dim=0)[:, None, None]
+    values = _premultiply(images).reshape(1, 4 * batch, *images.shape[-2:])
+    values = torch.nn.functional.conv2d(values, kernel, padding=(0, reach), groups=4 * batch)
+    values = torch.nn.functional.conv2d(values, kernel.mT, padding=(reach, 0), groups=4 * batch)
+    return _straighten(values.reshape(images.shape))
+
+
+def _before(images: Tensor, patches: Tensor) -> Tensor:
+    """Opaque pictures: the person before a smooth background of random colours (B, 3, P, P) in [0, 1]."""
+    size = list(images.shape[-2:])
+    ground = torch.nn.functional.interpolate(patches, size, mode="bicubic", align_corners=True).clamp(0.0, 1.0) * 255.0
+    values = _premultiply(images)
+    colours = values[:, :3] + ground * (1.0 - values[:, 3:] / 255.0)
+    return torch.cat([colours.round().clamp(0, 255).to(torch.uint8), torch.full_like(images[:, 3:], 255)], dim=1)
 
 
 def _tint(images: Tensor, gain: Tensor) -> Tensor:

@@ -105,6 +105,7 @@ def render_models(
     subjects = find_people(models)
     doubts = [] if settings.animations is None else doubt_motions(settings.animations, settings.bone_map)
     _claim_folder(out, settings)
+    remove_leftovers(out)
     choice = choose_renderer(renderer)
     progress.message(f"renderer: {choice.name} ({choice.reason})")
     scenes = count_scenes(subjects, settings)
@@ -199,6 +200,7 @@ def check_folder(out: Path, settings: RenderSettings) -> dict[str, Any]:
         coefficients = load_lights(settings.lights).coefficients
         wanted["lights_sha256"] = hashlib.sha256(coefficients.tobytes()).hexdigest()
     if existing is None:
+        remove_leftovers(out)  # a run killed while it wrote its settings
         if out.is_dir() and any(out.iterdir()):
             raise InputError(out, "is not empty and not a renders folder; choose another --out")
         return wanted

@@ -169,7 +169,8 @@ def sample_renders(
         progress.advance(1, plan.file)
     progress.finish()
     _remove_stale(out, {entry.file for entry in entries})
-    write_index(out, ShardIndex(settings.as_json(), split, tuple(entries), failures, tuple(sorted(notices))))
+    noted, ambiguous = tuple(sorted(notices)), _ambiguous(out, entries)
+    write_index(out, ShardIndex(settings.as_json(), split, tuple(entries), failures, noted, ambiguous))
     shutil.rmtree(parts)
     return SampleSummary(
         out,
@@ -180,8 +181,16 @@ def sample_renders(
         {name: sum(own == name for own in split.values()) for name in SPLITS},
         sum(entry.bytes for entry in entries),
         tuple(sorted((key, reason) for key, (_, reason) in failures.items())),
-        tuple(sorted(notices)),
+        noted,
     )
+
+
+def _ambiguous(out: Path, entries: list[ShardEntry]) -> dict[str, float]:
+    shares: dict[str, float] = {}
+    for entry in entries:
+        found = ShardReader(out / entry.file).tables["scenes/ambiguous_share"]
+        shares.update((key, round(float(share), 4)) for key, share in zip(entry.scenes, found, strict=True) if share)
+    return shares
 
 
 def _sample_unit(unit: _Unit) -> _Record:

@@ -13,10 +13,10 @@ from ..geometry.mesh import PosedMesh
 from ..geometry.randomness import derive_rng
 from ..sampling.colour import ColourSamples, sample_colour
 from ..sampling.lattice import Lattice
-from ..sampling.occupancy import OccupancySamples, sample_occupancy
+from ..sampling.occupancy import OccupancySamples, PointSet, sample_occupancy
 from .pictures import crop_png
 from .renders import SceneRecord, read_scene_mesh
-from .shards import ALBEDO_SCALE, NORMAL_SCALE, Part, check_part
+from .shards import ALBEDO_SCALE, CONFIDENCE_SCALE, NORMAL_SCALE, Part, check_part
 
 Array = npt.NDArray[Any]
 
@@ -32,6 +32,7 @@ class SceneSettings:
         uniform: points.
         colours: points.
         keep_mesh: whether the true surface goes into the shard.
+        focus: see sampling/focus.py.
     """
 
     seed: int
@@ -40,6 +41,7 @@ class SceneSettings:
     uniform: int
     colours: int
     keep_mesh: bool
+    focus: float = 0.0
 
 
 def sample_scene(scene: SceneRecord, settings: SceneSettings) -> tuple[Part, tuple[str, ...]]:
@@ -59,6 +61,7 @@ def sample_scene(scene: SceneRecord, settings: SceneSettings) -> tuple[Part, tup
         near_counts=dict(settings.near),
         uniform_count=settings.uniform,
         noise=settings.noise,
+        focus=settings.focus,
         rng=derive_rng(settings.seed, *names, "occupancy"),
     )
     rng = derive_rng(settings.seed, *names, "colours")
@@ -87,6 +90,7 @@ def _scene_rows(scene: SceneRecord, occupancy: OccupancySamples) -> Part:
         "scenes/origin_world": np.array([occupancy.lattice.origin_world], "<f8"),
         "scenes/step_m": np.array([occupancy.lattice.step_m], "<f8"),
         "scenes/label_method": _text(occupancy.method),
+        "scenes/ambiguous_share": np.array([occupancy.ambiguous_share], "<f4"),
     }
 
 
@@ -118,7 +122,14 @@ def _point_rows(occupancy: OccupancySamples) -> Part:
     return {
         "points/q": np.concatenate([points.q for points in occupancy.sets]).astype("<i2"),
         "points/inside": np.concatenate([np.packbits(points.inside) for points in occupancy.sets]),
+        "points/confidence": np.concatenate([_confidence(points) for points in occupancy.sets]),
     }
+
+
+def _confidence(points: PointSet) -> Array:
+    """A byte a point; no rows where all labels are certain."""
+    sure = np.zeros(0, np.float32) if points.confidence is None else points.confidence
+    return np.asarray(np.rint(sure * CONFIDENCE_SCALE), np.uint8)
 
 
 def _colour_rows(colours: ColourSamples, lattice: Lattice) -> Part:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -49,6 +49,7 @@ class ShardIndex:
         shards: sorted by file name.
         failures: scene key to (digest of its input, reason); these scenes are in no shard.
         notices: remarks on scenes (repaired orientation, ...), sorted.
+        ambiguous: scene key to the ambiguous share of its volume (sampling/inside.py), where that is not 0.
     """
 
     settings: dict[str, Any]
@@ -56,6 +57,7 @@ class ShardIndex:
     shards: tuple[ShardEntry, ...]
     failures: dict[str, tuple[str, str]]
     notices: tuple[str, ...]
+    ambiguous: dict[str, float] = field(default_factory=dict)
 
 
 def write_index(folder: Path, index: ShardIndex) -> None:
@@ -69,6 +71,7 @@ def write_index(folder: Path, index: ShardIndex) -> None:
         "shards": [asdict(entry) for entry in index.shards],
         "failures": index.failures,
         "notices": list(index.notices),
+        "ambiguous": index.ambiguous,
     }
     write_json(folder / "index.json", {**content, "sha256": index_digest(content)})
 
@@ -95,7 +98,8 @@ def read_index(folder: Path) -> ShardIndex:
     shards = tuple(ShardEntry(**{**entry, "scenes": tuple(entry["scenes"])}) for entry in content["shards"])
     split = {subject: name for name, subjects in content["split"].items() for subject in subjects}
     failures = {key: (digest, reason) for key, (digest, reason) in content["failures"].items()}
-    return ShardIndex(content["settings"], split, shards, failures, tuple(content["notices"]))
+    notices, ambiguous = tuple(content["notices"]), content.get("ambiguous", {})
+    return ShardIndex(content["settings"], split, shards, failures, notices, ambiguous)
 
 
 def settings_content(settings: dict[str, Any]) -> dict[str, Any]:

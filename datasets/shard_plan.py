@@ -25,6 +25,7 @@ class SampleSettings:
         near_points: near-surface points a scene, shared evenly by the sigmas.
         sigmas_m: standard deviations of their noise, metres.
         noise: "isotropic" or along the "normal".
+        focus: up to so many times more near points on thin and curved parts (0: evenly by area).
         uniform_points: points in the cylinder around all view cubes.
         colour_points: coloured surface points a scene.
         meshes: true surfaces kept for "eval" (val and test) or for "all".
@@ -37,6 +38,7 @@ class SampleSettings:
     near_points: int = 200_000
     sigmas_m: tuple[float, ...] = (0.05, 0.01)
     noise: Literal["isotropic", "normal"] = "isotropic"
+    focus: float = 0.0
     uniform_points: int = 40_000
     colour_points: int = 50_000
     meshes: Literal["eval", "all"] = "eval"
@@ -57,6 +59,8 @@ class SampleSettings:
             raise SettingsError(f"sigmas_m is {self.sigmas_m}, expected different lengths in metres, above 0")
         if max(self.sigmas_m) > 1.0:
             raise SettingsError(f"sigmas_m is {self.sigmas_m}, expected metres, at most 1")
+        if not 0.0 <= self.focus <= 100.0:
+            raise SettingsError(f"focus is {self.focus}, expected 0 to 100")
         if self.noise not in ("isotropic", "normal"):
             raise SettingsError(f"noise is {self.noise}, expected isotropic or normal")
         if self.meshes not in ("eval", "all"):
@@ -65,6 +69,8 @@ class SampleSettings:
     def as_json(self) -> dict[str, Any]:
         """For settings.json and the shards."""
         content = {name: str(value) if isinstance(value, Path) else value for name, value in asdict(self).items()}
+        if not self.focus:  # so that folders made before the option existed stay what they are
+            del content["focus"]
         return dict(json.loads(json.dumps(content)))
 
     def scene(self, keep_mesh: bool) -> SceneSettings:
@@ -72,8 +78,9 @@ class SampleSettings:
         share = _eight(self.near_points / len(self.sigmas_m))
         near = tuple((sigma, share) for sigma in self.sigmas_m)
         return SceneSettings(
-            self.seed, near, self.noise, _eight(self.uniform_points), _eight(self.colour_points), keep_mesh
-        )
+            self.seed, near, self.noise, _eight(self.uniform_points), _eight(self.colour_points), keep_mesh,
+            self.focus,
+        )  # fmt: skip
 
 
 @dataclass

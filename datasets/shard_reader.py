@@ -43,10 +43,15 @@ class ShardReader:
                 self.header = read_header(file, path)
                 small = [name for name, column in LAYOUT.items() if column.level in ("scene", "view")]
                 names = [*small, "offsets/png", *(f"offsets/{level}" for level in LEVELS[1:])]
-                self.tables: dict[str, Array] = {name: file[name][...] for name in names}
-                for name in LAYOUT:
-                    if name not in self.tables:
-                        self._pieces[name] = (file[name].id.get_offset(), len(file[name]))
+                scenes = len(file["scenes/key"])
+                self.tables: dict[str, Array] = {}
+                for name in names:
+                    lacking = _lacking(name, scenes) if name not in file else None
+                    self.tables[name] = file[name][...] if lacking is None else lacking
+                for name, column in LAYOUT.items():
+                    if name in self.tables or (column.optional and name not in file):
+                        continue
+                    self._pieces[name] = (file[name].id.get_offset(), len(file[name]))
         except (OSError, KeyError, ValueError) as error:
             raise InputError(path, f"damaged shard ({error}); `mpc verify` tells more") from error
 
@@ -88,6 +93,15 @@ class ShardReader:
         """PNG bytes of a view (row of the "views/" tables)."""
         start, end = self.tables["offsets/png"][view : view + 2]
         return self.read("views/png", int(start), int(end - start)).tobytes()
+
+
+def _lacking(name: str, scenes: int) -> Array | None:
+    """What stands for a table that shards of earlier days do not have."""
+    if name in LAYOUT:
+        return np.zeros(scenes, LAYOUT[name].dtype) if LAYOUT[name].optional else None
+    level = name.removeprefix("offsets/")
+    optional = all(column.optional for column in LAYOUT.values() if column.level == level) and level != "png"
+    return np.zeros(scenes + 1, np.int64) if optional else None
 
 
 def read_header(file: h5py.File, path: Path) -> ShardHeader:

@@ -35,12 +35,14 @@ class Column:
         dtype: NumPy type; "S" is fixed-length UTF-8, as long as the longest.
         tail: shape of a row.
         compressed: chunked and gzip-compressed; all others lie in one piece, to be read by offset.
+        optional: shards of earlier days lack it; they read as zeros, or as no rows.
     """
 
     level: str
     dtype: str
     tail: tuple[int, ...] = ()
     compressed: bool = False
+    optional: bool = False
 
 
 # The order is the order in the file: small tables first.
@@ -56,6 +58,7 @@ LAYOUT: dict[str, Column] = {
     "scenes/origin_world": Column("scene", "<f8", (3,)),
     "scenes/step_m": Column("scene", "<f8"),
     "scenes/label_method": Column("scene", "S"),
+    "scenes/ambiguous_share": Column("scene", "<f4", optional=True),
     "views/name": Column("view", "S"),
     "views/yaw_deg": Column("view", "<f8"),
     "views/pitch_deg": Column("view", "<f8"),
@@ -67,6 +70,7 @@ LAYOUT: dict[str, Column] = {
     "views/png": Column("byte", "|u1"),
     "points/q": Column("point", "<i2", (3,)),
     "points/inside": Column("octet", "|u1"),
+    "points/confidence": Column("doubt", "|u1", optional=True),
     "colours/q": Column("colour", "<i2", (3,)),
     "colours/normal": Column("colour", "<i2", (3,)),
     "colours/albedo": Column("colour", "<u2", (3,)),
@@ -74,9 +78,10 @@ LAYOUT: dict[str, Column] = {
     "meshes/vertices": Column("vertex", "<f4", (3,), compressed=True),
     "meshes/faces": Column("face", "<i4", (3,), compressed=True),
 }
-LEVELS = ("scene", "view", "byte", "point", "octet", "colour", "vertex", "face")
+LEVELS = ("scene", "view", "byte", "point", "octet", "doubt", "colour", "vertex", "face")
 NORMAL_SCALE = 32767.0
 ALBEDO_SCALE = 65535.0
+CONFIDENCE_SCALE = 255.0
 
 
 @dataclass(frozen=True)

@@ -124,7 +124,8 @@ def _check_datasets(path: Path) -> list[Problem]:
             read_header(file, path)
             names: list[str] = []
             file.visititems(lambda name, item: names.append(name) if isinstance(item, h5py.Dataset) else None)
-            for missing in sorted(set(LAYOUT) - set(names)):
+            needed = {name for name, column in LAYOUT.items() if not column.optional}
+            for missing in sorted(needed - set(names)):
                 problems.append(Problem(path.name, missing, None, "is missing"))
             for name in sorted(names):
                 attempt(name, lambda name=name: _check_dataset(file, path, name))  # type: ignore[misc]

@@ -31,13 +31,13 @@ class SurfacePoints:
     positions: F64
 
 
-def sample_surface(mesh: PosedMesh, count: int, rng: np.random.Generator) -> SurfacePoints:
-    """Draw `count` points evenly over the surface, by area.
+def sample_surface(mesh: PosedMesh, count: int, rng: np.random.Generator, weights: F64 | None = None) -> SurfacePoints:
+    """Draw `count` points over the surface: evenly by area, or with (F,) `weights` times as many to the area.
 
     Raises:
         MeshError: the mesh has no area.
     """
-    cumulative = np.cumsum(mesh.face_areas)
+    cumulative = np.cumsum(mesh.face_areas if weights is None else mesh.face_areas * weights)
     if not cumulative[-1] > 0:
         raise MeshError("no area to sample: every face is degenerate")
     place = rng.random(count) * cumulative[-1]

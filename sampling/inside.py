@@ -18,15 +18,20 @@ from ..geometry.boundary_term import boundary_term, build_boundary_tree
 from ..geometry.crossings import count_crossings, index_crossings
 from ..geometry.mesh import PosedMesh
 from ..geometry.orientation import orient
+from ..geometry.randomness import derive_rng
+from ..geometry.rays import spatial_order
 
+F32 = npt.NDArray[np.float32]
 F64 = npt.NDArray[np.float64]
 Bools = npt.NDArray[np.bool_]
 
 # Errors allowed a run of boundary edges, in winding numbers: most points are settled by the first, rough one; those
 # whose summed bound leaves one half within reach are asked again with the next, at last with every edge by itself.
 TOLERANCES = (3e-3, 0.0)
-# A winding number this near to one half settles little: the surface is open there.
+# A winding number this near to one half settles little: the surface is open there (confidence below one half).
 DOUBT_BAND = 0.25
+# Points that `ambiguous_share` spreads over the mesh's box: two digits of the share, a tenth of a second.
+AMBIGUITY_POINTS = 20_000
 # Rounding of a sum of thousands of angles, with room.
 ROUNDING = 1e-9
 
@@ -37,7 +42,6 @@ class InsideOracle:
     Attributes:
         method: how it answers: "signed crossings" of a closed surface, "winding number" of an open one.
         open_edges: length of the boundary, in edges.
-        doubtful: points asked about so far whose winding number lay within DOUBT_BAND of one half.
         notices: what was repaired, in words for the user.
     """
 
@@ -46,7 +50,6 @@ class InsideOracle:
         edges = oriented.boundary.edges
         self.notices = oriented.notices
         self.open_edges = len(edges)
-        self.doubtful = 0
         self.method = "winding number" if len(edges) else "signed crossings"
         self._index = index_crossings(oriented.vertices[oriented.faces])
         self._tree = build_boundary_tree(oriented.vertices, edges, self._index.axis) if len(edges) else None
@@ -61,19 +64,30 @@ class InsideOracle:
         crossings: F64 = count_crossings(self._index, places).astype(np.float64)
         if self._tree is None:
             return crossings
-        winding, asked = crossings.copy(), np.arange(len(places))
+        # Neighbours one after the other walk the tree alike: a third faster.
+        winding, asked = crossings.copy(), spatial_order(places)
         for tolerance in TOLERANCES:
             part, error = boundary_term(self._tree, places[asked], tolerance)
             winding[asked] = crossings[asked] + part
             asked = asked[(np.abs(winding[asked] - 0.5) <= error + ROUNDING) & (error > 0)]
             if not len(asked):
                 break
-        self.doubtful += int((np.abs(winding - 0.5) < DOUBT_BAND).sum())
         return winding
 
     def inside(self, points: npt.NDArray[np.floating]) -> Bools:
         """(N,) bool: in the union of the solid parts, at (N, 3) points, world metres."""
         return self.winding(points) > 0.5
+
+    def judge(self, points: npt.NDArray[np.floating]) -> tuple[Bools, F32 | None]:
+        """`inside`, and how sure it is.
+
+        Returns:
+            (N,) bool, and (N,) float32 confidence: twice the winding number's distance from one half, at most 1; None
+            for a closed surface, where all labels are certain.
+        """
+        winding = self.winding(points)
+        sure = None if self._tree is None else np.minimum(2.0 * np.abs(winding - 0.5), 1.0).astype(np.float32)
+        return winding > 0.5, sure
 
 
 def label_inside(mesh: PosedMesh, points: npt.NDArray[np.floating]) -> Bools:
@@ -87,3 +101,24 @@ def label_inside(mesh: PosedMesh, points: npt.NDArray[np.floating]) -> Bools:
         (N,) bool; within about 1e-12 m of the surface either answer may appear.
     """
     return InsideOracle(mesh).inside(points)
+
+
+def ambiguous_share(mesh: PosedMesh, oracle: InsideOracle | None = None) -> float:
+    """How much of a person is a matter of opinion: 0 for a closed surface, near 1 for a single open sheet.
+
+    The volume in which the winding number lies within DOUBT_BAND of one half, as a share of that volume and the volume
+    inside for certain together. Measured at the same points of the mesh's box each time.
+
+    Args:
+        mesh: any.
+        oracle: the mesh's, where one was built already.
+    """
+    oracle = InsideOracle(mesh) if oracle is None else oracle
+    if not oracle.open_edges:
+        return 0.0
+    low, high = mesh.bounds
+    points = derive_rng(0, "ambiguous share").uniform(low, high, (AMBIGUITY_POINTS, 3))
+    winding = oracle.winding(points)
+    doubtful = int((np.abs(winding - 0.5) < DOUBT_BAND).sum())
+    certain = int((winding >= 0.5 + DOUBT_BAND).sum())
+    return doubtful / max(doubtful + certain, 1)

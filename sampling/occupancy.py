@@ -11,9 +11,11 @@ import numpy.typing as npt
 
 from ..geometry.mesh import PosedMesh
 from ..geometry.surface import sample_surface
-from .inside import InsideOracle
+from .focus import face_focus
+from .inside import InsideOracle, ambiguous_share
 from .lattice import Lattice, make_lattice
 
+F32 = npt.NDArray[np.float32]
 F64 = npt.NDArray[np.float64]
 I16 = npt.NDArray[np.int16]
 Bools = npt.NDArray[np.bool_]
@@ -21,8 +23,8 @@ Bools = npt.NDArray[np.bool_]
 UNIFORM = "uniform"
 # Gaussian noise beyond this many sigmas of the view cubes is put on the lattice's border (about once in 1e9 points).
 NOISE_REACH = 6.0
-# Share of doubtful points (winding number near one half) above which a scene is reported.
-REPORTED_DOUBT = 0.05
+# Ambiguous share of a person's volume above which a scene is reported.
+REPORTED_SHARE = 0.02
 
 
 @dataclass(frozen=True, eq=False)
@@ -34,12 +36,14 @@ class PointSet:
         sigma_m: of the Gaussian noise, metres; 0 for "uniform".
         q: (N, 3) int16 lattice points.
         inside: (N,) bool, the label of the position as stored.
+        confidence: (N,) float32 in [0, 1], see InsideOracle.judge; None where all are certain.
     """
 
     name: str
     sigma_m: float
     q: I16
     inside: Bools
+    confidence: F32 | None
 
 
 @dataclass(frozen=True, eq=False)
@@ -50,12 +54,14 @@ class OccupancySamples:
         lattice: gives world positions.
         sets: one a sigma, then "uniform".
         method: how inside was decided.
+        ambiguous_share: see sampling/inside.py.
         notices: doubts and repairs, for the user.
     """
 
     lattice: Lattice
     sets: tuple[PointSet, ...]
     method: str
+    ambiguous_share: float
     notices: tuple[str, ...]
 
 
@@ -71,6 +77,7 @@ def sample_occupancy(
     near_counts: dict[float, int],
     uniform_count: int,
     noise: Literal["isotropic", "normal"] = "isotropic",
+    focus: float = 0.0,
     rng: np.random.Generator,
 ) -> OccupancySamples:
     """Draw points around a mesh and label them inside or outside its solid parts.
@@ -86,6 +93,7 @@ def sample_occupancy(
         near_counts: points for each sigma in metres.
         uniform_count: points in the cylinder.
         noise: per axis, or along the surface's normal alone (MonoPort's way).
+        focus: extra near points to the area on thin and curved parts (hands, hair, cloth edges), see sampling/focus.py.
         rng: sole source of randomness.
 
     Raises:
@@ -95,9 +103,10 @@ def sample_occupancy(
     reach = max(radius, half_height) + NOISE_REACH * max(near_counts, default=0.0)
     lattice = make_lattice(centre, reach)
     oracle = InsideOracle(mesh)
+    weights = face_focus(mesh, focus) if focus > 0 else None
     sets: list[PointSet] = []
     for sigma, count in near_counts.items():
-        surface = sample_surface(mesh, count, rng)
+        surface = sample_surface(mesh, count, rng, weights)
         if noise == "normal":
             offset = mesh.face_normals[surface.faces] * rng.normal(0.0, sigma, (count, 1))
         else:
@@ -108,10 +117,10 @@ def sample_occupancy(
     uniform = np.stack([distance * np.sin(angle), height, distance * np.cos(angle)], axis=1) + centre
     sets.append(_label(oracle, lattice, UNIFORM, 0.0, uniform))
     notices = list(oracle.notices)
-    doubt = oracle.doubtful / sum(len(points.q) for points in sets)
-    if doubt > REPORTED_DOUBT:
-        notices.append(f"{doubt:.0%} of the points are doubtful: the surface is open ({oracle.open_edges} edges)")
-    return OccupancySamples(lattice, tuple(sets), oracle.method, tuple(notices))
+    share = ambiguous_share(mesh, oracle)
+    if share > REPORTED_SHARE:
+        notices.append(f"{share:.0%} of the volume is ambiguous: the surface is open ({oracle.open_edges} edges)")
+    return OccupancySamples(lattice, tuple(sets), oracle.method, share, tuple(notices))
 
 
 def covering_cylinder(calibrations: Sequence[F64]) -> tuple[tuple[float, float, float], float, float]:
@@ -119,9 +128,10 @@ def covering_cylinder(calibrations: Sequence[F64]) -> tuple[tuple[float, float, 
     signs = np.array(np.meshgrid([-1.0, 1.0], [-1.0, 1.0], [-1.0, 1.0])).reshape(3, 8).T
     centres, corners = [], []
     for calibration in calibrations:
-        inverse = np.linalg.inv(calibration)
-        centres.append(inverse[:3, 3])
-        corners.append(signs @ inverse[:3, :3].T + inverse[:3, 3])
+        # In homogeneous coordinates: a perspective camera's cube is a frustum in the world.
+        places = np.pad(signs, ((0, 0), (0, 1)), constant_values=1.0) @ np.linalg.inv(calibration).T
+        corners.append(places[:, :3] / places[:, 3:])
+        centres.append((corners[-1].min(axis=0) + corners[-1].max(axis=0)) / 2)
     x, y, z = np.mean(centres, axis=0)
     reach = np.concatenate(corners) - np.array([x, y, z])
     radius = float(np.hypot(reach[:, 0], reach[:, 2]).max())
@@ -131,4 +141,4 @@ def covering_cylinder(calibrations: Sequence[F64]) -> tuple[tuple[float, float, 
 def _label(oracle: InsideOracle, lattice: Lattice, name: str, sigma_m: float, points: F64) -> PointSet:
     q = lattice.round(points)
     # Rounded first, labelled second: what is stored is what the label speaks of.
-    return PointSet(name, sigma_m, q, oracle.inside(lattice.positions(q)))
+    return PointSet(name, sigma_m, q, *oracle.judge(lattice.positions(q)))

@@ -22,15 +22,24 @@ def centre(number: int) -> tuple[float, float, float]:
     return 0.11 * number, 1.0 + 0.03 * number, -0.07 * number
 
 
-def make_renders(root: Path, *, balls: int = 6, views: int = 4, size: int = 64, broken: tuple[int, ...] = ()) -> Path:
-    """Subjects ball_0, ball_1, ...; pictures are discs of one colour; view k has (k + 1) / 4 of white light."""
+def make_renders(
+    root: Path,
+    *,
+    balls: int = 6,
+    views: int = 4,
+    size: int = 64,
+    broken: tuple[int, ...] = (),
+    cut: tuple[int, ...] = (),
+) -> Path:
+    """Subjects ball_0, ...; pictures are discs of one colour; view k has (k + 1) / 4 of white light; `cut`: open."""
     root.mkdir(parents=True)
     write_json(root / "settings.json", {"format": FORMAT, "version": VERSION, "settings": {"seed": 0}})
     sphere = trimesh.creation.icosphere(subdivisions=3, radius=RADIUS)
     for number in range(balls):
         vertices = (sphere.vertices + centre(number)).astype(np.float32).astype(np.float64)
         material = Material(colour=(*(value / 255 for value in COLOUR), 1.0))
-        mesh = PosedMesh(vertices, sphere.faces.astype(np.int32), (material,))
+        faces = sphere.faces[sphere.triangles_center[:, 1] < 0.3 * RADIUS] if number in cut else sphere.faces
+        mesh = PosedMesh(vertices, faces.astype(np.int32), (material,))
         transfer = np.zeros((len(vertices), 9), np.float32)
         transfer[:, 0] = 1.0 / WHITE
         entries, pictures = [], {}

@@ -2,16 +2,22 @@
 
 import pickle
 import runpy
+import shutil
 from pathlib import Path
 
+import h5py
 import numpy as np
 import pytest
 import torch
 
 from mpc.datasets.build_shards import SampleSettings, sample_renders
 from mpc.datasets.pictures import crop_png, load_picture, read_png
+from mpc.datasets.renders import read_renders, read_scene_mesh
+from mpc.datasets.scene_rows import mixture_counts
+from mpc.datasets.shard_index import read_index
 from mpc.datasets.shards import PointSetInfo
-from mpc.datasets.torch_dataset import ViewDataset, mixture_counts
+from mpc.datasets.torch_dataset import ViewDataset
+from mpc.datasets.verify import check_shard, verify_shards
 from mpc.geometry.camera import project
 from mpc.geometry.errors import InputError, SettingsError
 from mpc.geometry.winding import winding_number
@@ -78,6 +84,41 @@ def test_labels_agree_with_the_sphere_and_the_true_surface(shards):
             if split != "train":
                 corners = dataset.scene_mesh(int(item["scene"])).corners
                 assert ((winding_number(corners, item["points"].double().numpy()) > 0.5) == labels).all()
+
+
+def test_confidence_of_open_scenes_is_kept_and_that_of_closed_ones_is_one(tmp_path):
+    balls["make_renders"](tmp_path / "renders", balls=4, cut=(0, 1, 2))
+    (tmp_path / "split.json").write_text('{"train": ["ball_0", "ball_1", "ball_3"], "val": ["ball_2"]}')
+    settings = SampleSettings(
+        near_points=2000, uniform_points=1000, colour_points=500, split_file=tmp_path / "split.json"
+    )
+    sample_renders(tmp_path / "renders", tmp_path / "shards", settings, jobs=1)
+    index = read_index(tmp_path / "shards")
+    assert sorted(index.ambiguous) == [f"ball_{k}/scan_0000" for k in range(3)]
+    dataset = ViewDataset(tmp_path / "shards", "train", points=600, confidence=True)
+    for view in range(0, len(dataset), 3):
+        item = dataset[(view, view)]
+        if item["scene"] == 2:
+            assert (item["confidence"] == 1).all()
+            continue
+        scene = read_renders(tmp_path / "renders").scenes[int(item["scene"])]
+        exact = winding_number(read_scene_mesh(scene)[0].corners, item["points"].double().numpy())
+        assert ((exact > 0.5) == (item["labels"].numpy() > 0.5)).all()
+        wanted = np.clip(2 * np.abs(exact - 0.5), 0, 1)
+        assert np.abs(item["confidence"].numpy() - wanted).max() < 0.25
+        assert np.corrcoef(item["confidence"].numpy(), wanted)[0, 1] > 0.98
+    assert verify_shards(tmp_path / "shards") == []
+
+
+def test_shards_without_the_later_datasets_still_read(shards, tmp_path):
+    shutil.copytree(shards, tmp_path / "shards")
+    for path in (tmp_path / "shards").glob("*.h5"):
+        with h5py.File(path, "r+") as file:
+            for name in ("scenes/ambiguous_share", "points/confidence", "checksums/points/confidence", "offsets/doubt"):
+                del file[name]
+    old, new = (ViewDataset(folder, "train", points=500, confidence=True) for folder in (tmp_path / "shards", shards))
+    assert all(torch.equal(old[3][name], value) for name, value in new[3].items())
+    assert check_shard(next((tmp_path / "shards").glob("train*.h5"))) == []
 
 
 def test_true_surfaces_of_train_are_kept_on_request_only(renders, shards, tmp_path):

@@ -7,7 +7,11 @@ import trimesh
 from mpc.geometry.camera import orbit_cameras, project
 from mpc.geometry.mesh import Material, MeshError, PosedMesh
 from mpc.geometry.randomness import derive_rng
+from mpc.geometry.surface import sample_surface
+from mpc.geometry.winding import winding_number
 from mpc.sampling.colour import FREE_TRANSFER, sample_colour
+from mpc.sampling.focus import face_focus
+from mpc.sampling.inside import ambiguous_share
 from mpc.sampling.lattice import make_lattice
 from mpc.sampling.occupancy import UNIFORM, covering_cylinder, sample_occupancy
 
@@ -93,16 +97,57 @@ def test_uniform_points_fill_every_views_cube_evenly(pitch):
         assert np.abs(np.bincount(octant, minlength=8) / len(inside) - 1 / 8).max() < 0.01
 
 
-def test_doubtful_scenes_are_reported():
+def half_ball() -> PosedMesh:
     sheet = trimesh.creation.icosphere(subdivisions=3, radius=0.6)
-    faces = sheet.faces[sheet.triangles_center[:, 1] < 0.05].astype(np.int32)
-    mesh = PosedMesh(np.asarray(sheet.vertices, np.float64), faces)
+    faces = sheet.faces[sheet.triangles_center[:, 1] < 0.05]
+    used, index = np.unique(faces, return_inverse=True)
+    return PosedMesh(np.asarray(sheet.vertices, np.float64)[used], index.reshape(-1, 3).astype(np.int32))
+
+
+def test_ambiguous_scenes_are_reported():
+    mesh = half_ball()
     samples = sample_occupancy(mesh, cameras(), near_counts={0.05: 2000}, uniform_count=8, rng=derive_rng(0, "d"))
     assert samples.method == "winding number"
-    assert any("doubtful" in notice for notice in samples.notices)
+    assert any("ambiguous" in notice for notice in samples.notices)
+    for points in samples.sets:
+        exact = winding_number(mesh.corners, samples.lattice.positions(points.q))
+        np.testing.assert_allclose(points.confidence, np.clip(2 * np.abs(exact - 0.5), 0, 1), atol=0.2)
+        near = np.abs(exact - 0.5) < 0.02  # exact near one half
+        assert (points.confidence[near] < 0.1).all()
     closed, _ = shells()
     samples = sample_occupancy(closed, cameras(), near_counts={0.05: 2000}, uniform_count=8, rng=derive_rng(0, "d"))
-    assert (samples.method, samples.notices) == ("signed crossings", ())
+    assert (samples.method, samples.notices, samples.ambiguous_share) == ("signed crossings", (), 0.0)
+    assert all(points.confidence is None for points in samples.sets)
+
+
+def test_ambiguous_share_is_that_of_a_dense_grid():
+    mesh = half_ball()
+    low, high = mesh.bounds
+    grid = low + (np.stack(np.mgrid[:24, :12, :24], axis=-1).reshape(-1, 3) + 0.5) / [24, 12, 24] * (high - low)
+    exact = winding_number(mesh.corners, grid)
+    doubtful, certain = (np.abs(exact - 0.5) < 0.25).sum(), (exact >= 0.75).sum()
+    assert ambiguous_share(mesh) == pytest.approx(doubtful / (doubtful + certain), abs=0.02)
+    assert 0.1 < ambiguous_share(mesh) < 0.9
+    assert ambiguous_share(shells()[0]) == 0.0
+
+
+def test_focus_draws_more_of_thin_and_bent_parts():
+    block = trimesh.creation.box((0.5, 0.5, 0.5)).subdivide().subdivide().subdivide()
+    fin = trimesh.creation.box((0.6, 0.6, 0.01)).subdivide().subdivide().subdivide()
+    fin.apply_translation([1.0, 0.0, 0.0])
+    both = trimesh.util.concatenate([block, fin])
+    mesh = PosedMesh(np.asarray(both.vertices, np.float64), both.faces.astype(np.int32))
+    weights = face_focus(mesh, 3.0)
+    middle, is_fin = both.triangles_center, both.triangles_center[:, 0] > 0.5
+    flat = ~is_fin & (np.sort(np.abs(middle), axis=1)[:, 1] < 0.2)  # faces of the block away from its edges
+    assert (weights[flat] == 1.0).all()
+    broad = is_fin & (np.abs(mesh.face_normals[:, 2]) > 0.9) & (np.abs(middle[:, 1]) < 0.2)
+    assert weights[broad].min() == pytest.approx(1.0 + 3.0 * (1.0 - 0.01 / 0.04), abs=0.01)
+    edges = ~is_fin & (weights > 1.0)
+    assert edges.any(), "the block's edges count as bent"
+    drawn = sample_surface(mesh, 20_000, derive_rng(0, "f"), weights).faces
+    share = weights[is_fin] @ mesh.face_areas[is_fin] / (weights @ mesh.face_areas)
+    assert np.mean(is_fin[drawn]) == pytest.approx(share, abs=0.02)
 
 
 def test_lattice_spans_its_reach_and_halves_a_step_when_it_can():

@@ -1,0 +1,101 @@
+"""Other toolkits' cameras: PIFu's parameters and the eight-row text of ICON and MonoPort, to and from ours.
+
+Theirs look along -z (x right, y up, z towards the camera) and flip y in the "intrinsic" part, which leaves x right, y
+down, z *towards* the camera: a mirrored space. Ours is the same with z turned away, so a depth changes its sign.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from ...geometry.errors import SettingsError
+
+F64 = npt.NDArray[np.float64]
+
+# PIFu's `ortho_ratio` at 512 pixels; with other sizes it keeps the view cube.
+ORTHO_RATIO, ORTHO_SIZE = 0.4, 512
+AWAY: F64 = np.diag([1.0, 1.0, -1.0, 1.0])
+TO_GL: F64 = np.diag([1.0, -1.0, -1.0])
+
+
+@dataclass(frozen=True, eq=False)
+class Orthographic:
+    """A calibration taken apart: view = scale * rotation @ (p - centre).
+
+    Attributes:
+        rotation: (3, 3) world to x right, y down, z away; proper.
+        scale: view units a unit of length.
+        centre: (3,) what the middle of the picture shows.
+    """
+
+    rotation: F64
+    scale: float
+    centre: F64
+
+
+def take_apart(calibration: F64) -> Orthographic:
+    """Rotation, scale and centre of a (4, 4) calibration.
+
+    Raises:
+        SettingsError: it is perspective, or sheared or mirrored: these folders cannot hold it.
+    """
+    if not np.allclose(calibration[3], (0.0, 0.0, 0.0, 1.0)):
+        raise SettingsError("a perspective camera cannot be written: these folders are orthographic")
+    linear = calibration[:3, :3]
+    scale = float(np.cbrt(np.linalg.det(linear)))
+    if scale <= 0 or not np.allclose(linear @ linear.T, scale * scale * np.eye(3), atol=1e-6 * scale * scale):
+        raise SettingsError("a sheared or mirrored camera cannot be written: these folders hold rotations and a scale")
+    centre = np.asarray(-np.linalg.solve(linear, calibration[:3, 3]), np.float64)
+    return Orthographic(np.asarray(linear / scale, np.float64), scale, centre)
+
+
+def to_pifu(calibration: F64, size: int) -> dict[str, Any]:
+    """PIFu's `ortho_ratio`, `scale`, `center`, `R` of a calibration (units to view), for pictures of `size` pixels."""
+    camera = take_apart(calibration)
+    ratio = ORTHO_RATIO * ORTHO_SIZE / size
+    return {
+        "ortho_ratio": ratio,
+        "scale": camera.scale * ratio * size / 2.0,
+        "center": camera.centre,
+        "R": TO_GL @ camera.rotation,
+    }
+
+
+def from_pifu(params: dict[str, Any], size: int) -> F64:
+    """(4, 4) units to view of PIFu's parameters, for pictures of `size` pixels."""
+    scale = float(params["scale"]) / float(params["ortho_ratio"]) / (size / 2.0)
+    matrix = np.eye(4)
+    matrix[:3, :3] = scale * TO_GL @ np.asarray(params["R"], np.float64).reshape(3, 3)
+    matrix[:3, 3] = -matrix[:3, :3] @ np.asarray(params["center"], np.float64).reshape(3)
+    return matrix
+
+
+def to_eight_rows(calibration: F64, size: int) -> F64:
+    """(8, 4): extrinsic over intrinsic, as ICON's loader multiplies them; for a calibration of units to view."""
+    params = to_pifu(calibration, size)
+    extrinsic = np.eye(4)
+    extrinsic[:3, :3] = params["R"]
+    extrinsic[:3, 3] = -params["R"] @ params["center"]
+    factor = params["scale"] / params["ortho_ratio"] / (size / 2.0)
+    return np.concatenate([extrinsic, np.diag([factor, -factor, factor, 1.0])])
+
+
+def from_eight_rows(rows: F64) -> F64:
+    """(4, 4) units to view of ICON's calib text.
+
+    MonoPort's first version leaves y up in it and negates the row when reading; such a matrix is not mirrored, which
+    tells it apart.
+
+    Raises:
+        SettingsError: not eight rows of four finite numbers.
+    """
+    if rows.shape != (8, 4) or not np.isfinite(rows).all():
+        raise SettingsError(f"a calibration of shape {rows.shape}, expected 8 rows of 4 finite numbers")
+    extrinsic, intrinsic = rows[:4], rows[4:].copy()
+    if np.linalg.det((intrinsic @ extrinsic)[:3, :3]) > 0:
+        intrinsic[1] *= -1.0
+    return np.asarray(AWAY @ intrinsic @ extrinsic, np.float64)

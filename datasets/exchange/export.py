@@ -1,0 +1,95 @@
+"""`mpc export`: a renders folder as PIFu's or ICON's training folder."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from ...geometry.errors import InputError, MpcError
+from ...geometry.progress import NoProgress, Progress
+from ..renders import SceneRecord, read_renders, write_bytes
+from ..split import choose_split
+from ..units import run_units
+from .icon import write_icon_lists, write_icon_scene
+from .pifu import write_pifu_lists, write_pifu_scene
+
+Layout = Literal["pifu", "icon"]
+
+
+@dataclass(frozen=True)
+class ExchangeSummary:
+    """What a run did: scenes written, scenes kept from before, (scene, reason) of what failed, and notices."""
+
+    out: Path
+    written: int
+    kept: int
+    failures: tuple[tuple[str, str], ...]
+    notices: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class _Unit:
+    scene: SceneRecord
+    name: str
+    out: Path
+    layout: Layout
+    seed: int
+
+
+def export_renders(
+    renders: Path,
+    out: Path,
+    layout: Layout,
+    *,
+    ratios: tuple[float, float, float] = (0.8, 0.1, 0.1),
+    split_file: Path | None = None,
+    seed: int = 0,
+    jobs: int = 0,
+    backend: str = "loky",
+    progress: Progress | None = None,
+) -> ExchangeSummary:
+    """Write every scene of a renders folder as another toolkit's training data; scenes written before are kept.
+
+    Args:
+        renders: what `mpc render` wrote.
+        out: for "pifu" its `--dataroot`; for "icon" the folder of one set (its name is the set's), beside which
+            "<set>_<N>views" is made.
+        layout: whose.
+        ratios, split_file: see datasets/split.py.
+        seed: of PIFu's coloured points.
+        jobs, backend: see datasets/units.py.
+
+    Raises:
+        InputError: no scenes.
+    """
+    progress = progress or NoProgress()
+    scenes = read_renders(renders).scenes
+    if not scenes:
+        raise InputError(renders, "holds no rendered scene")
+    split = choose_split([scene.subject for scene in scenes], ratios, split_file)
+    units = [_Unit(scene, scene.key.replace("/", "_"), out, layout, seed) for scene in scenes if scene.subject in split]
+    done = out / ".done"
+    done.mkdir(parents=True, exist_ok=True)
+    waiting = [unit for unit in units if not (done / unit.name).is_file()]
+    progress.start("export", len(waiting))
+    failures: list[tuple[str, str]] = []
+    for key, reason in run_units(_export_unit, waiting, jobs=jobs, backend=backend):
+        if reason is not None:
+            failures.append((key, reason))
+        progress.advance(1, key)
+    progress.finish()
+    failed = {key for key, _ in failures}
+    names = {unit.name: split[unit.scene.subject] for unit in units if unit.scene.key not in failed}
+    (write_pifu_lists if layout == "pifu" else write_icon_lists)(out, names)
+    return ExchangeSummary(out, len(waiting) - len(failures), len(units) - len(waiting), tuple(sorted(failures)))
+
+
+def _export_unit(unit: _Unit) -> tuple[str, str | None]:
+    try:
+        write = write_pifu_scene if unit.layout == "pifu" else write_icon_scene
+        write(unit.scene, unit.name, unit.out, seed=unit.seed)
+    except MpcError as error:
+        return unit.scene.key, str(error)
+    write_bytes(unit.out / ".done" / unit.name, b"")
+    return unit.scene.key, None

@@ -1,0 +1,41 @@
+"""OpenEXR, the little of it that PIFu's UV_POS needs: writing three uncompressed float32 channels.
+
+Layout: "OpenEXR File Layout" of the Academy Software Foundation. A header of named attributes, a table of offsets, then
+a block a row with its channels in the alphabet's order.
+"""
+
+from __future__ import annotations
+
+import struct
+
+import numpy as np
+import numpy.typing as npt
+
+MAGIC = b"\x76\x2f\x31\x01\x02\x00\x00\x00"
+FLOAT = 2
+
+
+def exr_bytes(picture: npt.NDArray[np.float32]) -> bytes:
+    """The file of an (H, W, 3) picture; its first channel is R, the second G, the third B."""
+    height, width, _ = picture.shape
+    channels = b"".join(name + struct.pack("<iBxxxii", FLOAT, 0, 1, 1) for name in (b"B\0", b"G\0", b"R\0")) + b"\0"
+    window = struct.pack("<4i", 0, 0, width - 1, height - 1)
+    header = MAGIC + b"".join(
+        name + b"\0" + kind + b"\0" + struct.pack("<i", len(value)) + value
+        for name, kind, value in (
+            (b"channels", b"chlist", channels),
+            (b"compression", b"compression", b"\0"),
+            (b"dataWindow", b"box2i", window),
+            (b"displayWindow", b"box2i", window),
+            (b"lineOrder", b"lineOrder", b"\0"),
+            (b"pixelAspectRatio", b"float", struct.pack("<f", 1.0)),
+            (b"screenWindowCenter", b"v2f", struct.pack("<2f", 0.0, 0.0)),
+            (b"screenWindowWidth", b"float", struct.pack("<f", 1.0)),
+        )
+    ) + b"\0"  # fmt: skip
+    row = 8 + width * 3 * 4
+    start = len(header) + 8 * height
+    table = (start + row * np.arange(height, dtype="<u8")).tobytes()
+    planes = np.ascontiguousarray(picture[..., ::-1].transpose(0, 2, 1), "<f4")
+    rows = b"".join(struct.pack("<2i", y, width * 12) + planes[y].tobytes() for y in range(height))
+    return bytes(header + table + rows)

@@ -1,0 +1,133 @@
+"""ICON's training folder (Xiu et al., CVPR 2022): <set>/scans, <set>_<N>views/<subject>/{render, calib, normal_F, ...}.
+
+What hangs on SMPL fits (fits/, T_normal_*, vis/) is not made: there is no body model here. Scans are in metres, and
+its configuration multiplies them by a scale (100 for THuman2.0) before the calibration is used.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+from PIL import Image
+
+from ...geometry.camera import OrthographicCamera
+from ...geometry.errors import InputError, SettingsError
+from ...render.layers import render_layers
+from ..pictures import read_png
+from ..renders import SceneRecord, read_scene_mesh, write_bytes
+from .calibrations import from_eight_rows, take_apart, to_eight_rows
+from .foreign import ForeignScene, ForeignView
+from .obj_files import write_obj
+
+F64 = npt.NDArray[np.float64]
+
+# `dataset.scales` of ICON's configurations for scans in metres.
+SCALE = 100.0
+
+
+def write_icon_scene(scene: SceneRecord, name: str, out: Path, *, seed: int) -> None:
+    """Write one scene; nothing in it is random, so `seed` is not used.
+
+    Raises:
+        SettingsError: a camera that the folder cannot hold, or yaws that are no whole degrees.
+        InputError: damaged renders.
+    """
+    del seed
+    mesh, _ = read_scene_mesh(scene)
+    (out / "scans" / name).mkdir(parents=True, exist_ok=True)
+    write_obj(out / "scans" / name / f"{name}.obj", mesh, mesh.vertices)
+    views = out.parent / f"{out.name}_{len(scene.views)}views" / name
+    for kind in ("render", "calib", "normal_F", "normal_B"):
+        (views / kind).mkdir(parents=True, exist_ok=True)
+    unscale = np.diag([1.0 / SCALE, 1.0 / SCALE, 1.0 / SCALE, 1.0])
+    for view in scene.views:
+        rows = to_eight_rows(view.calibration @ unscale, scene.image_size)
+        stem = f"{_yaw(rows[:3, :3]):03d}"
+        if (views / "calib" / f"{stem}.txt").exists():
+            raise SettingsError(f"{scene.key} has two views at {stem} degrees; ICON's files are named by the yaw")
+        data = view.path.read_bytes()
+        write_bytes(views / "render" / f"{stem}.png", data)
+        camera = OrthographicCamera(scene.centre_world, scene.extent_m, view.yaw_deg, view.pitch_deg)
+        if not np.allclose(camera.calibration, view.calibration, atol=1e-9):
+            raise SettingsError(f"{scene.key} view {view.name}: the calibration is not that of its yaw and pitch")
+        size = scene.image_size
+        layers = render_layers(mesh, camera, size, size, ("mask", "normal_front", "normal_back"))
+        for kind, normals in (("normal_F", layers.normal_front), ("normal_B", layers.normal_back)):
+            assert normals is not None
+            Image.fromarray(_coded(normals)).save(views / kind / f"{stem}.png")
+        # Last: a calibration stands for a view that is whole.
+        np.savetxt(views / "calib" / f"{stem}.txt", rows, fmt="%.17g")
+
+
+def write_icon_lists(out: Path, names: dict[str, str]) -> None:
+    """all.txt with names; train.txt, val.txt and test.txt with "<set>/<name>"."""
+    write_bytes(out / "all.txt", "".join(f"{name}\n" for name in sorted(names)).encode())
+    for split in ("train", "val", "test"):
+        lines = [f"{out.name}/{name}\n" for name in sorted(names) if names[name] == split]
+        write_bytes(out / f"{split}.txt", "".join(lines).encode())
+
+
+def find_icon_scenes(root: Path) -> list[ForeignScene]:
+    """The scenes of one set of ICON's (the folder that holds scans/), its views in "<set>_<N>views" beside it.
+
+    Raises:
+        InputError: it is no such folder.
+    """
+    root = root.resolve()
+    folders = sorted(root.parent.glob(f"{root.name}_*views"), key=lambda path: (len(path.name), path.name))
+    if not (root / "scans").is_dir() or not folders:
+        raise InputError(root, f"is no set of ICON's (no scans/, or no {root.name}_<N>views beside it)")
+    return [
+        ForeignScene(path.name, path / f"{path.name}.obj", root, folders[-1] / path.name)
+        for path in sorted((root / "scans").iterdir())
+        if path.is_dir()
+    ]
+
+
+def read_icon_views(scene: ForeignScene) -> list[ForeignView]:
+    """The views of one scene. Their light is not kept by ICON.
+
+    Raises:
+        InputError: a file is missing or damaged; names it.
+    """
+    assert scene.views is not None
+    paths = sorted((scene.views / "calib").glob("*.txt"))
+    if not paths:
+        raise InputError(scene.views, "holds no calib/<yaw>.txt")
+    scale = np.diag([SCALE, SCALE, SCALE, 1.0])
+    views = []
+    for path in paths:
+        try:
+            calibration = from_eight_rows(np.loadtxt(path, dtype=np.float64, ndmin=2)) @ scale
+            rotation = take_apart(calibration).rotation
+        except (ValueError, np.linalg.LinAlgError, SettingsError) as error:
+            raise InputError(path, f"is no calibration ({error})") from error
+        image = scene.views / "render" / f"{path.stem}.png"
+        try:
+            picture = read_png(image.read_bytes())
+        except (OSError, SyntaxError, ValueError) as error:
+            raise InputError(image, f"does not read as a picture ({error})") from error
+        if picture.shape[0] != picture.shape[1]:
+            raise InputError(image, f"is {picture.shape[1]}x{picture.shape[0]}, expected a square")
+        away = rotation[2]
+        yaw = float(np.degrees(np.arctan2(-away[0], -away[2])) % 360.0)
+        pitch = float(np.degrees(np.arcsin(np.clip(-away[1], -1.0, 1.0))))
+        views.append(ForeignView(yaw, pitch, calibration, np.array(picture), None))
+    return views
+
+
+def _yaw(rotation: F64) -> int:
+    """ICON's name of a view: the turn of the scan, which is opposite to ours of the camera; whole degrees."""
+    yaw = float(np.degrees(np.arctan2(rotation[0, 2], rotation[0, 0])))
+    if abs(yaw - round(yaw)) > 1e-3:
+        raise SettingsError(f"a yaw of {yaw:.3f} degrees: ICON's views are named by whole degrees")
+    return round(yaw) % 360
+
+
+def _coded(normals: npt.NDArray[np.float32]) -> npt.NDArray[np.uint8]:
+    """RGBA of view-space normals: (n + 1) / 2 of x right, y up, z towards the camera; transparent without a surface."""
+    values = np.rint((normals * np.array([1.0, -1.0, -1.0], np.float32) * 0.5 + 0.5) * 255.0)
+    solid = (normals != 0).any(axis=2, keepdims=True)
+    return np.concatenate([np.where(solid, values, 0), solid * 255.0], axis=2).astype(np.uint8)

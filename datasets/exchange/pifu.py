@@ -1,0 +1,147 @@
+"""PIFu's training folder (Saito et al., ICCV 2019): GEO, RENDER, MASK, PARAM, UV_*, val.txt.
+
+Its meshes are in centimetres with the feet at y = 0, since its loader draws uniform points in a fixed box of
+256 units. Its UV_* pictures are read as lists of coloured surface points and nothing else, so ours are such lists: as
+many points over the visible surface, in no texture's layout.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from PIL import Image
+
+from ...geometry.errors import InputError
+from ...geometry.randomness import derive_rng
+from ...geometry.rays import spatial_order
+from ...render.sh import sh_rotation
+from ...render.shading import display_irradiance
+from ...sampling.colour import sample_colour
+from ..pictures import read_png
+from ..renders import SceneRecord, read_scene_mesh, write_bytes
+from .calibrations import TO_GL, from_pifu, take_apart, to_pifu
+from .exr import exr_bytes
+from .foreign import ForeignScene, ForeignView
+from .obj_files import write_obj
+from .params import read_params, write_params
+
+F64 = npt.NDArray[np.float64]
+
+CENTIMETRES = 100.0
+UV_SIZE = 256
+JPEG: dict[str, Any] = {"quality": 98, "subsampling": 0}
+# Our transfer is divided by pi (render/transfer.py), theirs is not.
+PI = np.float64(np.pi)
+
+
+def write_pifu_scene(scene: SceneRecord, name: str, out: Path, *, seed: int) -> None:
+    """Write one scene.
+
+    Raises:
+        SettingsError: a camera that the folder cannot hold.
+        InputError: damaged renders, or two views that share a whole degree of yaw.
+    """
+    mesh, transfer = read_scene_mesh(scene)
+    to_file = np.diag([CENTIMETRES, CENTIMETRES, CENTIMETRES, 1.0])
+    to_file[:3, 3] = -CENTIMETRES * np.array([scene.centre_world[0], mesh.bounds[0][1], scene.centre_world[2]])
+    cameras = [to_pifu(view.calibration @ np.linalg.inv(to_file), scene.image_size) for view in scene.views]
+    stems = [_stem(camera["R"]) for camera in cameras]
+    if len(set(stems)) != len(stems):
+        raise InputError(scene.folder, "two views share a whole degree of yaw; PIFu's files are named by it")
+    for kind in ("RENDER", "MASK", "PARAM", "UV_RENDER", "UV_MASK", "UV_POS", "UV_NORMAL", "GEO/OBJ"):
+        (out / kind / name).mkdir(parents=True, exist_ok=True)
+    write_obj(out / "GEO" / "OBJ" / name / f"{name}_100k.obj", mesh, _moved(mesh.vertices, to_file))
+    points = sample_colour(mesh, transfer, UV_SIZE**2, rng=derive_rng(seed, name, "uv"))
+    order = spatial_order(points.positions)
+    shape = (UV_SIZE, UV_SIZE, 3)
+    Image.new("L", shape[:2], 255).save(out / "UV_MASK" / name / "00.png")
+    places = _moved(points.positions[order], to_file).astype(np.float32).reshape(shape)
+    write_bytes(out / "UV_POS" / name / "00.exr", exr_bytes(places))
+    _bytes_image(points.normals[order].reshape(shape) * 0.5 + 0.5).save(out / "UV_NORMAL" / name / "00.png")
+    for view, camera, stem in zip(scene.views, cameras, stems, strict=True):
+        picture = read_png(view.path.read_bytes())
+        Image.fromarray(np.ascontiguousarray(picture[..., :3])).save(out / "RENDER" / name / f"{stem}.jpg", **JPEG)
+        Image.fromarray(np.ascontiguousarray(picture[..., 3])).save(out / "MASK" / name / f"{stem}.png")
+        colours = points.albedo[order] * display_irradiance(points.transfer[order], view.light)
+        _bytes_image(colours.reshape(shape)).save(out / "UV_RENDER" / name / f"{stem}.jpg", **JPEG)
+        light = sh_rotation(camera["R"]) @ view.light.astype(np.float64) / PI
+        write_params(out / "PARAM" / name / f"{stem}.npy", {**camera, "sh": light})
+
+
+def write_pifu_lists(out: Path, names: dict[str, str]) -> None:
+    """val.txt: everything that is not for training."""
+    held = sorted(name for name, split in names.items() if split != "train")
+    # With a single line NumPy gives PIFu a text instead of a list of texts, and its loader stops.
+    lines = held * 2 if len(held) == 1 else held
+    write_bytes(out / "val.txt", "".join(f"{name}\n" for name in lines).encode())
+
+
+def find_pifu_scenes(root: Path) -> list[ForeignScene]:
+    """The scenes of a PIFu training folder.
+
+    Raises:
+        InputError: it is no such folder.
+    """
+    if not (root / "GEO" / "OBJ").is_dir() or not (root / "PARAM").is_dir():
+        raise InputError(root, "is no PIFu training folder (no GEO/OBJ or no PARAM)")
+    names = sorted(path.name for path in (root / "GEO" / "OBJ").iterdir() if path.is_dir())
+    return [ForeignScene(name, root / "GEO" / "OBJ" / name / f"{name}_100k.obj", root) for name in names]
+
+
+def read_pifu_views(scene: ForeignScene) -> list[ForeignView]:
+    """The views of one scene; of several lights the first.
+
+    Raises:
+        InputError: a file is missing or damaged; names it.
+    """
+    folder = scene.root / "PARAM" / scene.name
+    found = (path.stem for path in folder.glob("*_*_00.npy"))
+    stems = sorted(found, key=lambda stem: [int(part) for part in stem.split("_")])
+    if not stems:
+        raise InputError(folder, "holds no parameters (<yaw>_<pitch>_00.npy)")
+    return [_read_view(scene, stem) for stem in stems]
+
+
+def _read_view(scene: ForeignScene, stem: str) -> ForeignView:
+    params = read_params(scene.root / "PARAM" / scene.name / f"{stem}.npy")
+    colour = _open(scene.root / "RENDER" / scene.name / f"{stem}.jpg", "RGB")
+    mask = _open(scene.root / "MASK" / scene.name / f"{stem}.png", "L")
+    if colour.shape[:2] != mask.shape or colour.shape[0] != colour.shape[1]:
+        raise InputError(scene.root / "RENDER" / scene.name / f"{stem}.jpg",
+                         f"is {colour.shape[1]}x{colour.shape[0]}, its mask {mask.shape[1]}x{mask.shape[0]}; "
+                         "expected equal squares")  # fmt: skip
+    picture = np.dstack([np.where(mask[..., None] > 0, colour, 0), mask])
+    yaw, pitch, _ = (int(part) for part in stem.split("_"))
+    light = params["sh"].reshape(9, -1) * PI * np.ones(3)
+    return ForeignView(float(-yaw % 360), float(pitch), from_pifu(params, len(mask)), picture.astype(np.uint8), light)
+
+
+def camera_light_to_world(light: F64, calibration: F64) -> F64:
+    """PIFu's light turns with its camera (x right, y up, z towards it); ours stands still in the world."""
+    return np.asarray(sh_rotation((TO_GL @ take_apart(calibration).rotation).T) @ light, np.float64)
+
+
+def _stem(rotation: F64) -> str:
+    """ "<yaw>_<pitch>_00" of R = pitch about x after yaw about y."""
+    yaw = round(float(np.degrees(np.arctan2(rotation[0, 2], rotation[0, 0])))) % 360
+    pitch = round(float(np.degrees(np.arcsin(np.clip(rotation[2, 1], -1.0, 1.0)))))
+    return f"{yaw}_{pitch}_00"
+
+
+def _moved(points: F64, matrix: F64) -> F64:
+    return np.asarray(points @ matrix[:3, :3].T + matrix[:3, 3], np.float64)
+
+
+def _bytes_image(values: npt.NDArray[Any]) -> Image.Image:
+    return Image.fromarray(np.rint(np.clip(values, 0.0, 1.0) * 255.0).astype(np.uint8))
+
+
+def _open(path: Path, mode: str) -> npt.NDArray[np.uint8]:
+    try:
+        with Image.open(path) as picture:
+            return np.asarray(picture.convert(mode))
+    except (OSError, SyntaxError, ValueError) as error:
+        raise InputError(path, f"does not read as a picture ({error})") from error
