@@ -2,7 +2,8 @@
 
     python benchmarks/loader.py SHARDS RENDERS [--items N]
 
-One thread; times are of the processor, so that other work on the machine counts less. An item is one stored picture and 5,000 points (and 0 colours); batches of 8 go through the default collate.
+One thread; times are of the processor, so that other work on the machine counts less. An item is one stored picture and
+5,000 points (and 0 colours); batches of 8 go through the default collate.
 """
 
 from __future__ import annotations

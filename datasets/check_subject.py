@@ -12,8 +12,7 @@ from scipy.sparse.csgraph import connected_components
 
 from ..geometry.errors import MpcError
 from ..geometry.mesh import PosedMesh
-from ..geometry.randomness import derive_rng
-from ..sampling.inside import InsideOracle
+from ..sampling.inside import InsideOracle, ambiguous_share
 from .guard import OUT_OF_MEMORY
 from .renders import file_sha256
 from .scenes import LoadedSubject, load_subject
@@ -21,7 +20,6 @@ from .subjects import Subject
 from .thumbnail import encode_jpeg, thumbnail
 from .units_axes import LoadOptions
 
-PROBES = 8192  # points in the bounding box: a body fills some 15 % of it
 AMBIGUOUS_MOST = 0.05
 MANY_COMPONENTS = 1000
 
@@ -39,7 +37,7 @@ class SubjectReport:
         height_m: at rest.
         vertices, faces, components: of the surface; components connect through shared vertices.
         open_edges: edges at which the surface does not close; 0 is watertight.
-        ambiguous: volume whose winding number is within 0.25 of one half, over the person's volume.
+        ambiguous: share of the volume (sampling/inside.py); None where nothing is certainly inside.
         materials: names.
         textures: (width, height) of each picture.
         joints: of a rig; 0 for a scan.
@@ -127,7 +125,8 @@ def _examine(subject: Subject, unit: CheckUnit) -> SubjectReport:
     loaded = load_subject(subject, unit.load)
     mesh, notes = loaded.mesh, loaded.notes
     oracle = InsideOracle(mesh)
-    ambiguous = _ambiguous_share(mesh, oracle, subject.id)
+    share = ambiguous_share(mesh, oracle)
+    ambiguous = share if share < 1.0 else None
     components = _components(mesh)
     textures = tuple(
         (int(material.texture.shape[1]), int(material.texture.shape[0]))
@@ -177,14 +176,6 @@ def _doubts(loaded: LoadedSubject, components: int, ambiguous: float | None, tex
     if loaded.rig is not None and not loaded.clips:
         doubts.append("a rig without animations: the rest pose is all there is")
     return doubts
-
-
-def _ambiguous_share(mesh: PosedMesh, oracle: InsideOracle, name: str) -> float | None:
-    """Probes whose winding number settles little, over probes inside; None where nothing is inside."""
-    low, high = mesh.bounds
-    points = low + derive_rng(0, name, "check").random((PROBES, 3)) * (high - low)
-    inside = int((oracle.winding(points) > 0.5).sum())
-    return oracle.doubtful / inside if inside else None
 
 
 def _components(mesh: PosedMesh) -> int:

@@ -104,7 +104,7 @@ def label_inside(mesh: PosedMesh, points: npt.NDArray[np.floating]) -> Bools:
 
 
 def ambiguous_share(mesh: PosedMesh, oracle: InsideOracle | None = None) -> float:
-    """How much of a person is a matter of opinion: 0 for a closed surface, near 1 for a single open sheet.
+    """How much of a person is a matter of opinion: 0 for a closed surface, 1 where nothing is certainly inside.
 
     The volume in which the winding number lies within DOUBT_BAND of one half, as a share of that volume and the volume
     inside for certain together. Measured at the same points of the mesh's box each time.
@@ -121,4 +121,4 @@ def ambiguous_share(mesh: PosedMesh, oracle: InsideOracle | None = None) -> floa
     winding = oracle.winding(points)
     doubtful = int((np.abs(winding - 0.5) < DOUBT_BAND).sum())
     certain = int((winding >= 0.5 + DOUBT_BAND).sum())
-    return doubtful / max(doubtful + certain, 1)
+    return doubtful / (doubtful + certain) if certain else 1.0

@@ -31,7 +31,7 @@ def renders(figures, tmp_path_factory):
     models = tmp_path_factory.mktemp("two")
     for name in ("one", "two"):
         (models / name).symlink_to(figures / name)
-    settings = RenderSettings(views=3, step_deg=70, offset_deg=20, pitch_deg=10, size=SIZE, rays=16)
+    settings = RenderSettings(views=3, step_deg=70, offset_deg=20, pitch_deg=(10.0,), size=SIZE, rays=16)
     render_models(models, models / "renders", settings, renderer="embree", jobs=1)
     return models / "renders"
 
