@@ -12,8 +12,7 @@ from scipy.sparse.csgraph import connected_components
 
 from ..geometry.errors import MpcError
 from ..geometry.mesh import PosedMesh
-from ..geometry.randomness import derive_rng
-from ..sampling.inside import InsideOracle
+from ..sampling.inside import InsideOracle, ambiguous_share
 from .guard import OUT_OF_MEMORY
 from .renders import file_sha256
 from .scenes import LoadedSubject, load_subject
@@ -21,7 +20,6 @@ from .subjects import Subject
 from .thumbnail import encode_jpeg, thumbnail
 from .units_axes import LoadOptions
 
-PROBES = 8192  # points in the bounding box: a body fills some 15 % of it
 AMBIGUOUS_MOST = 0.05
 MANY_COMPONENTS = 1000
 
@@ -39,7 +37,7 @@ class SubjectReport:
         height_m: at rest.
         vertices, faces, components: of the surface; components connect through shared vertices.
         open_edges: edges at which the surface does not close; 0 is watertight.
-        ambiguous: volume whose winding number is within 0.25 of one half, over the person's volume.
+        ambiguous: share of the person's volume where inside and outside are hard to tell apart (sampling/inside.py).
         materials: names.
         textures: (width, height) of each picture.
         joints: of a rig; 0 for a scan.
@@ -127,7 +125,7 @@ def _examine(subject: Subject, unit: CheckUnit) -> SubjectReport:
     loaded = load_subject(subject, unit.load)
     mesh, notes = loaded.mesh, loaded.notes
     oracle = InsideOracle(mesh)
-    ambiguous = _ambiguous_share(mesh, oracle, subject.id)
+    ambiguous = ambiguous_share(mesh, oracle)
     components = _components(mesh)
     textures = tuple(
         (int(material.texture.shape[1]), int(material.texture.shape[0]))
@@ -163,28 +161,18 @@ def _examine(subject: Subject, unit: CheckUnit) -> SubjectReport:
     )
 
 
-def _doubts(loaded: LoadedSubject, components: int, ambiguous: float | None, textured: bool) -> list[str]:
+def _doubts(loaded: LoadedSubject, components: int, ambiguous: float, textured: bool) -> list[str]:
     mesh = loaded.mesh
     doubts = []
     if not textured and mesh.vertex_colours is None:
         doubts.append("no texture and no vertex colours: the person is drawn in plain colours")
-    if ambiguous is None:
-        doubts.append("the surface holds no volume: every point is outside")
-    elif ambiguous > AMBIGUOUS_MOST:
+    if ambiguous > AMBIGUOUS_MOST:
         doubts.append(f"for {ambiguous:.0%} of the volume inside and outside are hard to tell apart")
     if components > MANY_COMPONENTS:
         doubts.append(f"{components} separate components: crumbs, or a surface that is not joined")
     if loaded.rig is not None and not loaded.clips:
         doubts.append("a rig without animations: the rest pose is all there is")
     return doubts
-
-
-def _ambiguous_share(mesh: PosedMesh, oracle: InsideOracle, name: str) -> float | None:
-    """Probes whose winding number settles little, over probes inside; None where nothing is inside."""
-    low, high = mesh.bounds
-    points = low + derive_rng(0, name, "check").random((PROBES, 3)) * (high - low)
-    inside = int((oracle.winding(points) > 0.5).sum())
-    return oracle.doubtful / inside if inside else None
 
 
 def _components(mesh: PosedMesh) -> int:
