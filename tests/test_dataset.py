@@ -224,12 +224,13 @@ def test_draws_repeat_and_differ(shards):
     assert len(pool) > 1500
 
 
-def test_spawned_workers_give_the_same(shards):
+@pytest.mark.parametrize("method", ["spawn", "fork"])
+def test_workers_give_the_same(shards, method):
     dataset = train(shards)
     dataset[0]  # a file is open when the workers start
     order = [(view, 2) for view in (0, 7, 3, 15)]
     loader = torch.utils.data.DataLoader(
-        dataset, batch_size=2, sampler=order, num_workers=2, multiprocessing_context="spawn"
+        dataset, batch_size=2, sampler=order, num_workers=2, multiprocessing_context=method
     )
     batches = list(loader)
     assert [batch["view"].tolist() for batch in batches] == [[0, 7], [3, 15]]
