@@ -29,6 +29,7 @@ from mpc.evaluate.summary import format_table
 from mpc.evaluate.surface_points import MetricError, sample_surface
 from mpc.geometry.closest import ClosestError
 from mpc.geometry.errors import InputError, SettingsError
+from mpc.models.features import PixelFeatures
 from mpc.models.head import HeadConfig
 from mpc.models.residual import ResidualConfig
 from mpc.models.storage import save_network, write_json
@@ -213,7 +214,7 @@ class PillarNetwork(torch.nn.Module):
         self.empty, self.nan = empty, nan
 
     def encode(self, images):
-        return SimpleNamespace(last=lambda: None)
+        return PixelFeatures(stacks=(images[:, :1],))
 
     def query(self, features, points, calibrations):
         size = torch.tensor([0.12, 0.75, 0.12])
