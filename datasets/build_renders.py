@@ -153,10 +153,11 @@ def find_people(models: Path) -> list[Subject]:
     return subjects
 
 
-def count_scenes(subjects: Sequence[Subject], settings: RenderSettings) -> dict[str, int]:
+def count_scenes(subjects: Sequence[Subject], settings: RenderSettings, *, exact: bool = False) -> dict[str, int]:
     """How many scenes each subject gives, by id, the pose filter aside.
 
-    A damaged one counts as one: rendering it says what is wrong.
+    A damaged one counts as one: rendering it says what is wrong. So does an FBX rig unless `exact`: its clips are read by
+    native code, which a hostile file could bring down, and this process is not guarded.
     """
     choice = settings.frame_choice()
     brought: list[int] = []
@@ -164,6 +165,8 @@ def count_scenes(subjects: Sequence[Subject], settings: RenderSettings) -> dict[
         brought = [motion.frames for motion in usable_motions(settings.animations, settings.bone_map)]
 
     def count(subject: Subject) -> int:
+        if subject.path.suffix.lower() == ".fbx" and not exact:
+            return 1
         own = len(list_scenes(subject, frames_per_animation=choice.wanted, seed=settings.seed))
         if subject.kind != "rigged":
             return own

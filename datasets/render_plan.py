@@ -67,7 +67,7 @@ def plan_renders(
         SettingsError: `out` was made with other settings, or no subject can be rendered; says why.
     """
     subjects = find_people(models)
-    scenes = count_scenes(subjects, settings)
+    scenes = count_scenes(subjects, settings, exact=True)
     check_folder(out, settings)
     there = Counter(scene.subject for scene in read_renders(out).scenes) if read_settings(out) else Counter[str]()
     left = {subject.id: max(0, scenes[subject.id] - there[subject.id]) for subject in subjects}
@@ -114,7 +114,7 @@ def _first_trial(waiting: list[Subject], settings: RenderSettings, drawing: Draw
 
 
 def _try_subject(subject: Subject, settings: RenderSettings, drawing: Drawing, lights: LightSet) -> _Trial:
-    spec = list_scenes(subject, frames_per_animation=settings.frames_per_animation, seed=settings.seed)[0]
+    spec = list_scenes(subject, frames_per_animation=settings.frame_choice().wanted, seed=settings.seed)[0]
     start = time.perf_counter()
     loaded = load_subject(subject, settings.load)
     load_s = time.perf_counter() - start
