@@ -156,8 +156,8 @@ def find_people(models: Path) -> list[Subject]:
 def count_scenes(subjects: Sequence[Subject], settings: RenderSettings, *, exact: bool = False) -> dict[str, int]:
     """How many scenes each subject gives, by id, the pose filter aside.
 
-    A damaged one counts as one: rendering it says what is wrong. So does an FBX rig unless `exact`: its clips are read by
-    native code, which a hostile file could bring down, and this process is not guarded.
+    A damaged one counts as one: rendering it says what is wrong. So does an FBX rig unless `exact`: its clips are read
+    by native code, which a hostile file could bring down, and this process is not guarded.
     """
     choice = settings.frame_choice()
     brought: list[int] = []
