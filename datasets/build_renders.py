@@ -167,10 +167,11 @@ def count_scenes(subjects: Sequence[Subject], settings: RenderSettings, *, exact
     def count(subject: Subject) -> int:
         if subject.path.suffix.lower() == ".fbx" and not exact:
             return 1
-        own = len(list_scenes(subject, frames_per_animation=choice.wanted, seed=settings.seed))
+        most = None if subject.kind == "rigged" and choice.clusters else choice.wanted
+        own = len(list_scenes(subject, frames_per_animation=most, seed=settings.seed))
         if subject.kind != "rigged":
             return own
-        more = sum(frames if choice.wanted is None else min(frames, choice.wanted) for frames in brought)
+        more = sum(frames if most is None else min(frames, most) for frames in brought)
         return own + more if choice.clusters is None else min(choice.clusters, own + more)
 
     counts = {}

@@ -45,8 +45,8 @@ class FrameChoice:
 
     @property
     def wanted(self) -> int | None:
-        """Frames of each clip; None for all that there are, of which clusters pick theirs."""
-        return self.per_animation if self.poses == "random" else None
+        """Frames of each clip; None for all. With clusters: of scans, which have no bones to compare poses by."""
+        return None if self.poses == "all" else self.per_animation
 
     @property
     def clusters(self) -> int | None:

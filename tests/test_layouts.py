@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from mpc.datasets.frames import FrameChoice, plan_scenes
 from mpc.datasets.layouts.renderpeople import RIGGED
 from mpc.datasets.layouts.shape import claim
 from mpc.datasets.layouts.table import recognise
@@ -150,6 +151,10 @@ def test_xhumans_is_one_person_with_takes(tmp_path, protocol):
     counts = {name: sum(spec.animation == name for spec in specs) for name in {spec.animation for spec in specs}}
     assert counts == {"train_Take1": 3, "train_Take9": 2, "test_Take2": 3}
     assert specs == list_scenes(subject, seed=0)
+    # Scans have no bones to cluster poses by: as many random frames as ever, not all.
+    loaded = load_subject(subject)
+    choice = FrameChoice(per_animation=2, poses="kmeans:4")
+    assert len(plan_scenes(loaded, choice, seed=0, misfit=lambda scene: None).specs) == 6
     for frame in (0, 4):
         scene = load_scene(subject, type(specs[0])("00006", "train_Take1", frame))
         assert scene.mesh.bounds[0, 2] - shapes["parts_of"](6)[0][:, 2].min() == pytest.approx(0.1 * frame, abs=1e-5)
