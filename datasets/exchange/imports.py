@@ -59,7 +59,7 @@ def import_folder(
     layout: Layout,
     *,
     load: LoadOptions | None = None,
-    rays: int = 128,
+    rays: int = 224,
     jobs: int = 0,
     backend: str = "loky",
     progress: Progress | None = None,
