@@ -44,7 +44,9 @@ def demo(out: Path, scans: int, rigged: int, minutes: float, seed: int, jobs: in
         made = make_people(
             out / "models", scans=scans, rigged=rigged, seed=seed, jobs=jobs, backend=backend, progress=progress
         )
-        rendering = RenderSettings(seed=seed, frames_per_animation=1, views=VIEWS, step_deg=360 / VIEWS)
+        rendering = RenderSettings(
+            seed=seed, frames_per_animation=1, views=VIEWS, step_deg=360 / VIEWS, centre="surface"
+        )
         rendered = render_models(
             out / "models", out / "renders", rendering, progress=progress, jobs=jobs, backend=backend
         )

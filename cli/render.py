@@ -24,6 +24,12 @@ if TYPE_CHECKING:
 @click.option("--fov", "fov_deg", type=float, default=0.0, help="Angle of view, degrees; 0: orthographic cameras.")
 @click.option("--size", type=click.IntRange(16, 4096), default=512, help="Pictures are SIZE x SIZE pixels.")
 @click.option("--extent", "extent_m", type=float, default=2.4, help="Edge of the view cube, metres.")
+@click.option(
+    "--centre",
+    type=click.Choice(["pelvis", "surface", "box"]),
+    default="pelvis",
+    help="The cube's middle: pelvis (where unknown, the box), the surface's centroid, or the bounding box.",
+)
 @click.option("--frames-per-animation", type=click.IntRange(min=1), default=3, help="Random frames of each clip.")
 @click.option("--frames", type=click.Choice(["all"]), help="All frames of each clip instead.")
 @click.option("--poses", help="kmeans:K takes K frames a rig instead, one for each cluster of its poses.")

@@ -123,7 +123,9 @@ class _Judge:
         self.extent: dict[str, float] = {}
         neck = matched.chains.get("neck", ()) or matched.chains.get("spine", ())
         self.head = matched.roles.get("head", neck[-1] if neck else None)
-        self.hips = matched.roles.get("hips", None if loaded.rig is None else loaded.rig.pelvis)
+        self.hips = matched.roles.get(
+            "hips", loaded.rig.pelvis[0] if loaded.rig is not None and loaded.rig.pelvis else None
+        )
 
     def fit(self, spec: SceneSpec) -> bool:
         """Whether a scene may be used."""

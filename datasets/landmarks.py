@@ -20,21 +20,24 @@ _LEG = re.compile(r"upperleg|upleg|thigh|leg|knee|shin|calf|foot|ankle")
 _ARM = re.compile(r"upperarm|shoulder|clavicle|arm|elbow|hand|wrist")
 
 
-def find_pelvis(skeleton: Skeleton, joints: Sequence[int]) -> int | None:
-    """The node that carries the pelvis: named so, else where the legs part; None when there is no telling."""
+def find_pelvis(skeleton: Skeleton, joints: Sequence[int]) -> tuple[int, ...]:
+    """Nodes whose mean position is the pelvis: the one named so, else both hips; () when there is no telling.
+
+    Where the legs part is no substitute for the hips: MakeHuman's root bone begins 7 cm behind them.
+    """
     for wanted in _PELVIS:
         for joint in joints:
             if plain_name(skeleton.names[joint]) == wanted:
-                return joint
+                return (joint,)
     legs: dict[str, list[int]] = {"left": [], "right": []}
     for joint in joints:
         side = side_of(skeleton.names[joint])
         if side is not None and _LEG.search(plain_name(skeleton.names[joint])):
             legs[side].append(joint)
     if not legs["left"] or not legs["right"]:
-        return None
-    common = [node for node in _ancestors(skeleton, legs["left"][0]) if node in _ancestors(skeleton, legs["right"][0])]
-    return common[0] if common else None
+        return ()
+    left, right = (min(legs[side], key=lambda node: len(_ancestors(skeleton, node))) for side in ("left", "right"))
+    return (left, right) if set(_ancestors(skeleton, left)) & set(_ancestors(skeleton, right)) else ()
 
 
 def rest_facing(skeleton: Skeleton, joints: Sequence[int], world: F64, up: F64) -> F64 | None:

@@ -74,7 +74,7 @@ def prepare_scene(scene: LoadedScene, settings: RenderSettings, lights: LightSet
     mesh = refine_mesh(scene.mesh, settings.longest_edge_m, most_faces=most)
     # Rounded before anything is made of it: pictures, labels and colours then speak of the mesh as stored.
     mesh = mesh.with_vertices(mesh.vertices.astype(np.float32).astype(np.float64))
-    centre = scene_centre(mesh, scene.pelvis_world)
+    centre = scene_centre(mesh, scene.pelvis_world, settings.centre)
     stream = (settings.seed, spec.subject, spec.animation, spec.frame)
     cameras = place_cameras(scene, settings, centre)
     check_fit(mesh, list(cameras.values()), settings.size)
@@ -121,11 +121,22 @@ def store_scene(
     return write_scene(out, description, prepared.mesh, prepared.transfer, pictures)
 
 
-def scene_centre(mesh: PosedMesh, pelvis_world: npt.NDArray[np.float64] | None) -> tuple[float, float, float]:
-    """Centre of the view cube, metres: x and z at the pelvis (bounding box for a scan), y at mid height."""
+def scene_centre(
+    mesh: PosedMesh, pelvis_world: npt.NDArray[np.float64] | None, centre: str = "pelvis"
+) -> tuple[float, float, float]:
+    """Centre of the view cube, metres, by the name RenderSettings.centre gives; y is at mid height.
+
+    Args:
+        centre: "pelvis" puts x and z at the pelvis where it is known, else at the bounding box's; "surface" at the
+            surface's centroid (area-weighted), which needs no rig and which a picture tells best; "box" at the box's.
+    """
     low, high = mesh.bounds
     x, y, z = (low + high) / 2
-    if pelvis_world is not None:
+    if centre == "surface":
+        corners = mesh.vertices[mesh.faces]
+        areas = np.linalg.norm(np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0]), axis=1)
+        x, _, z = np.average(corners.mean(axis=1), axis=0, weights=areas)
+    elif centre == "pelvis" and pelvis_world is not None:
         x, z = pelvis_world[0], pelvis_world[2]
     return float(x), float(y), float(z)
 
@@ -148,7 +159,7 @@ def fitting_extent(mesh: PosedMesh, cameras: list[Camera], size: int) -> float |
 
 def misfit(scene: LoadedScene, settings: RenderSettings) -> float | None:
     """The extent that would hold a scene, metres; None where the one set does."""
-    cameras = place_cameras(scene, settings, scene_centre(scene.mesh, scene.pelvis_world))
+    cameras = place_cameras(scene, settings, scene_centre(scene.mesh, scene.pelvis_world, settings.centre))
     return fitting_extent(scene.mesh, list(cameras.values()), settings.size)
 
 

@@ -16,6 +16,9 @@ from .frames import FrameChoice
 from .units_axes import LoadOptions
 
 
+CENTRES = ("pelvis", "surface", "box")
+
+
 @dataclass(frozen=True, kw_only=True)
 class RenderSettings:
     """A renders folder holds one set of settings.
@@ -29,6 +32,7 @@ class RenderSettings:
         fov_deg: angle of view of perspective cameras; 0 for orthographic ones.
         size: pictures are size x size pixels.
         extent_m: edge of the view cube, metres, one for the whole dataset.
+        centre: where the cube's centre is, one of CENTRES (render_scene.scene_centre).
         frames_per_animation, poses, pose_filter: which frames (datasets/frames.py, FrameChoice).
         animations: folder (or file) of motions brought to every rig; bone_map: the user's bone names.
         rays: directions of the radiance transfer.
@@ -47,6 +51,7 @@ class RenderSettings:
     fov_deg: float = 0.0
     size: int = 512
     extent_m: float = 2.4
+    centre: str = "pelvis"
     frames_per_animation: int = 3
     poses: str = "random"
     pose_filter: bool = True
@@ -70,6 +75,8 @@ class RenderSettings:
             if not least <= getattr(self, name) <= most:
                 raise SettingsError(f"{name} is {getattr(self, name)}, expected {least} to {most}")
         self.frame_choice()
+        if self.centre not in CENTRES:
+            raise SettingsError(f"centre is {self.centre!r}, expected one of {', '.join(CENTRES)}")
         if self.fov_deg and not 1.0 <= self.fov_deg <= 75.0:
             raise SettingsError(f"fov_deg is {self.fov_deg}, expected 1 to 75, or 0 for orthographic cameras")
         if not self.pitch_deg or max(abs(pitch) for pitch in self.pitch_deg) > 85.0:

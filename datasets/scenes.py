@@ -234,7 +234,7 @@ def pose_scene(loaded: LoadedSubject, spec: SceneSpec) -> LoadedScene:
     except MpcError as error:
         raise InputError(path, f"{spec.animation} frame {spec.frame}: {error}") from error
     check_area(path, mesh)
-    pelvis = None if rig.pelvis is None else loaded.to_world[:3, :3] @ nodes[rig.pelvis, :3, 3]
+    pelvis = loaded.to_world[:3, :3] @ nodes[list(rig.pelvis), :3, 3].mean(axis=0) if rig.pelvis else None
     return LoadedScene(spec, mesh, pelvis, {**loaded.notes, "time_s": time_s})
 
 

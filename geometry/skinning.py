@@ -82,7 +82,7 @@ class Rig:
         slot_node: (P,) int32; slot_inverse: (P, 4, 4) float64.
         joints: (V, K) int32 into the slots; weights: (V, K) float64, each row sums to 1.
         clips: in the file's order.
-        pelvis: node at the pelvis, None when there is no telling.
+        pelvis: nodes whose mean position is the pelvis, () when there is no telling.
     """
 
     skeleton: Skeleton
@@ -92,7 +92,7 @@ class Rig:
     joints: I32
     weights: F64
     clips: tuple[Clip, ...]
-    pelvis: int | None = None
+    pelvis: tuple[int, ...] = ()
 
 
 def pose_rig(rig: Rig, clip: Clip | None, time_s: float = 0.0) -> tuple[F64, F64]:

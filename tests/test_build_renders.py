@@ -175,3 +175,24 @@ def test_the_extent_named_is_the_one_that_holds_the_scene(fov_deg):
 def test_settings_out_of_range_are_refused(wrong):
     with pytest.raises(SettingsError):
         RenderSettings(**wrong)
+
+
+def test_centres_of_the_view_cube_against_closed_forms():
+    """A tall box about the origin with a flat one stretched out in front: only the pelvis is told, not found."""
+    from trimesh.creation import box
+
+    from mpc.datasets.render_scene import scene_centre
+
+    body = box(extents=(0.4, 1.6, 0.2))
+    arm = box(extents=(0.1, 0.1, 0.8)).apply_translation((0.1, 0.3, 0.5))
+    both = body + arm
+    mesh = PosedMesh(np.asarray(both.vertices, np.float64), np.asarray(both.faces, np.int32))
+    pelvis = np.array([0.02, -0.1, -0.03])
+    assert scene_centre(mesh, pelvis) == pytest.approx((0.02, 0.0, -0.03))
+    assert scene_centre(mesh, None) == pytest.approx((0.0, 0.0, 0.4))
+    assert scene_centre(mesh, pelvis, "box") == pytest.approx((0.0, 0.0, 0.4))
+    areas = 2 * np.array([0.4 * 1.6 + 0.4 * 0.2 + 1.6 * 0.2, 0.1 * 0.1 + 2 * 0.1 * 0.8])
+    x, z = 0.1 * areas[1] / areas.sum(), 0.5 * areas[1] / areas.sum()
+    assert scene_centre(mesh, pelvis, "surface") == pytest.approx((x, 0.0, z))
+    with pytest.raises(SettingsError, match="'navel', expected one of pelvis, surface, box"):
+        RenderSettings(centre="navel")

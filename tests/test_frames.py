@@ -45,7 +45,7 @@ def person(*clips: Clip, rigged: bool = True) -> LoadedSubject:
     count = len(mesh.vertices)
     joints, weights = np.zeros((count, 1), np.int32), np.ones((count, 1))  # all follow the hips
     slots = np.arange(4, dtype=np.int32)
-    rig = Rig(skeleton, mesh.vertices, slots, np.stack([inverse] * 4), joints, weights, clips, pelvis=0)
+    rig = Rig(skeleton, mesh.vertices, slots, np.stack([inverse] * 4), joints, weights, clips, pelvis=(0,))
     subject = Subject("bob", Path("bob.glb"), "rigged" if rigged else "scan", Path())
     return LoadedSubject(subject, mesh, rig if rigged else None, np.eye(4), {c.name: c for c in clips}, {"notices": []})
 

@@ -358,12 +358,12 @@ def skeleton(names: list[str], parents: list[int], places: list[list[float]]) ->
     )  # fmt: skip
 
 
-def test_pelvis_by_name_or_where_the_legs_part() -> None:
-    names = ["root", "trunk", "upperleg01.L", "upperleg01.R", "foot.L"]
-    bones = skeleton(names, [-1, 0, 1, 1, 2], [[0, 0, 0]] * 5)
-    assert find_pelvis(bones, range(5)) == 1
-    assert find_pelvis(skeleton(["a", "Hips", "x"], [-1, 0, 1], [[0, 0, 0]] * 3), range(3)) == 1
-    assert find_pelvis(skeleton(["a", "b"], [-1, 0], [[0, 0, 0]] * 2), range(2)) is None
+def test_pelvis_by_name_or_between_the_hips() -> None:
+    names = ["root", "foot.L", "upperleg01.L", "upperleg01.R", "trunk"]
+    bones = skeleton(names, [-1, 2, 4, 4, 0], [[0, 0, 0]] * 5)
+    assert find_pelvis(bones, range(5)) == (2, 3)
+    assert find_pelvis(skeleton(["a", "Hips", "x"], [-1, 0, 1], [[0, 0, 0]] * 3), range(3)) == (1,)
+    assert find_pelvis(skeleton(["a", "b"], [-1, 0], [[0, 0, 0]] * 2), range(2)) == ()
 
 
 def test_rest_facing_from_left_and_right() -> None:
