@@ -15,7 +15,6 @@ from ..render.layers import LAYERS
 from .frames import FrameChoice
 from .units_axes import LoadOptions
 
-
 CENTRES = ("pelvis", "surface", "box")
 
 
