@@ -8,6 +8,7 @@ from typing import Any
 import torch
 from torch import nn
 
+from .muon import Muon
 from .settings import StageSettings
 
 
@@ -19,6 +20,8 @@ def build_optimiser(network: nn.Module, settings: StageSettings) -> torch.optim.
         return torch.optim.RMSprop(parameters, lr=rate)
     if settings.optimiser == "adam":
         return torch.optim.Adam(parameters, lr=rate)
+    if settings.optimiser == "muon":
+        return Muon(parameters, lr=rate, weight_decay=settings.weight_decay)
     return torch.optim.AdamW(parameters, lr=rate, weight_decay=settings.weight_decay)
 
 

@@ -16,7 +16,7 @@ from ..models.surface import SurfaceConfig
 from ..models.texture import TextureConfig
 from .mining import MiningSettings
 
-OPTIMISERS = ("rmsprop", "adam", "adamw")
+OPTIMISERS = ("rmsprop", "adam", "adamw", "muon")
 LOSSES = ("mse", "bce", "balanced-bce", "l1")
 SCHEDULES = ("constant", "step", "cosine")
 
@@ -32,7 +32,7 @@ class StageSettings:
         accumulate: the batch of each process is split into this many parts, one after the other, to save memory.
         points: points of each view in a step; IoU is measured on the same ones.
         loss: "mse", "bce" or "balanced-bce" for the surface, "l1" for the texture.
-        optimiser: "rmsprop", "adam" or "adamw".
+        optimiser: "rmsprop", "adam", "adamw" or "muon" (train/muon.py).
         learning_rate: after the warm-up.
         weight_decay: of AdamW.
         warmup: share of all steps over which the rate rises from 0.
