@@ -32,7 +32,7 @@ def tiny() -> TrainSettings:
     return TrainSettings(
         preset="tiny", image_size=64, workers=0, uniform_share=0.2, sigma_power=1.0, augment=AUGMENT,
         surface=StageSettings(
-            steps=2400, batch=16, points=512, loss="bce", optimiser="adamw", learning_rate=2e-3,
+            steps=2400, batch=16, points=512, loss="bce", optimiser="muon", learning_rate=2e-3,
             weight_decay=1e-4, warmup=0.03, schedule="cosine", clip=1.0, ema=0.98, validation_views=32,
         ),
         texture=StageSettings(
