@@ -44,7 +44,7 @@ def measure(
     for _ in range(steps + 2):
         started = time.perf_counter()
         with torch.autocast(device.type, dtype=torch.bfloat16, enabled=tuned and cuda):
-            logits, inside = network(images, where, eye)
+            logits, inside, _ = network(images, where, eye)
             loss = occupancy_loss(logits, inside, labels, kind="mse").mean()
         optimiser.zero_grad(set_to_none=True)
         loss.backward()

@@ -29,6 +29,11 @@ def find_pelvis(skeleton: Skeleton, joints: Sequence[int]) -> tuple[int, ...]:
         for joint in joints:
             if plain_name(skeleton.names[joint]) == wanted:
                 return (joint,)
+    return find_hips(skeleton, joints)
+
+
+def find_hips(skeleton: Skeleton, joints: Sequence[int]) -> tuple[int, ...]:
+    """The nodes where the left and the right leg begin; () when there is no telling."""
     legs: dict[str, list[int]] = {"left": [], "right": []}
     for joint in joints:
         side = side_of(skeleton.names[joint])
@@ -38,6 +43,13 @@ def find_pelvis(skeleton: Skeleton, joints: Sequence[int]) -> tuple[int, ...]:
         return ()
     left, right = (min(legs[side], key=lambda node: len(_ancestors(skeleton, node))) for side in ("left", "right"))
     return (left, right) if set(_ancestors(skeleton, left)) & set(_ancestors(skeleton, right)) else ()
+
+
+def hips_facing(left: F64, right: F64) -> F64 | None:
+    """(3,) horizontal unit vector that the hips at two places (3,) face, y up; None where one is above the other."""
+    facing = np.cross(left - right, np.array([0.0, 1.0, 0.0]))
+    length, apart = float(np.linalg.norm(facing)), float(np.linalg.norm(left - right))
+    return facing / length if length > 0.3 * apart and apart > 0 else None
 
 
 def rest_facing(skeleton: Skeleton, joints: Sequence[int], world: F64, up: F64) -> F64 | None:

@@ -75,6 +75,24 @@ class SceneRecord:
     views: tuple[ViewRecord, ...]
     notes: dict[str, Any]
 
+    @property
+    def facing_world(self) -> tuple[float, float, float] | None:
+        """The horizontal unit vector that the person faces; None where nobody knows, as in renders of earlier days.
+
+        Raises:
+            InputError: scene.json holds something else.
+        """
+        found = self.notes.get("facing_world")
+        if found is None:
+            return None
+        try:
+            x, y, z = (float(value) for value in found)
+        except (TypeError, ValueError) as error:
+            raise InputError(self.folder / "scene.json", f"facing_world: three numbers expected ({error})") from error
+        if not 0.99 < x * x + y * y + z * z < 1.01:
+            raise InputError(self.folder / "scene.json", f"facing_world ({x}, {y}, {z}) is no unit vector")
+        return x, y, z
+
 
 @dataclass(frozen=True, eq=False)
 class Renders:

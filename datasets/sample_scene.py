@@ -91,6 +91,7 @@ def _scene_rows(scene: SceneRecord, occupancy: OccupancySamples) -> Part:
         "scenes/step_m": np.array([occupancy.lattice.step_m], "<f8"),
         "scenes/label_method": _text(occupancy.method),
         "scenes/ambiguous_share": np.array([occupancy.ambiguous_share], "<f4"),
+        "scenes/facing_world": np.array([scene.facing_world or (0.0, 0.0, 0.0)], "<f4"),
     }
 
 

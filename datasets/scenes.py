@@ -13,7 +13,7 @@ from ..geometry.errors import InputError, MpcError
 from ..geometry.mesh import PosedMesh
 from ..geometry.randomness import derive_rng
 from ..geometry.skinning import Clip, Rig, pose_rig, world_matrices
-from .landmarks import find_pelvis, rest_facing
+from .landmarks import find_hips, find_pelvis, hips_facing, rest_facing
 from .layouts.shape import Fit
 from .layouts.table import find_layout
 from .readers.fbx import read_fbx, read_fbx_motion
@@ -77,7 +77,8 @@ class LoadedScene:
     Attributes:
         mesh: world metres, y up; the rest pose faces +z.
         pelvis_world: (3,) float64 metres; None for scans and rigs whose pelvis is unknown (use the box's centre).
-        notes: as of LoadedSubject, and "time_s" of the frame.
+        notes: as of LoadedSubject, "time_s" of the frame, and "facing_world", three numbers: the horizontal unit vector
+            that scans face (+z, see place_person) and the hips of rigs; not there where nobody knows.
     """
 
     spec: SceneSpec
@@ -201,7 +202,7 @@ def _load_rigged(subject: Subject, options: LoadOptions) -> LoadedSubject:
         up = np.array([0.0, 1.0, 0.0])
         hint = rest_facing(rig.skeleton, read.joints, world_matrices(rig.skeleton, None), up)
         pelvis = find_pelvis(rig.skeleton, read.joints)
-        rig = replace(rig, pelvis=pelvis)
+        rig = replace(rig, pelvis=pelvis, hips=find_hips(rig.skeleton, read.joints))
     placement = place_person(read.mesh, options, file_unit="m", file_up="+y", facing_hint=hint)
     notes = {**placement.as_dict(), "notices": [*read.notices, *placement.warnings]}
     mesh = read.mesh.transformed(placement.matrix)
@@ -219,7 +220,7 @@ def pose_scene(loaded: LoadedSubject, spec: SceneSpec) -> LoadedScene:
     if loaded.takes:
         return _pose_take(loaded, spec)
     if rig is None:
-        return LoadedScene(spec, loaded.mesh, None, loaded.notes)
+        return LoadedScene(spec, loaded.mesh, None, {**loaded.notes, "facing_world": [0.0, 0.0, 1.0]})
     clip = loaded.clips.get(spec.animation)
     if clip is None and spec.animation != REST:
         raise InputError(path, f'has no animation "{spec.animation}"')
@@ -235,7 +236,12 @@ def pose_scene(loaded: LoadedSubject, spec: SceneSpec) -> LoadedScene:
         raise InputError(path, f"{spec.animation} frame {spec.frame}: {error}") from error
     check_area(path, mesh)
     pelvis = loaded.to_world[:3, :3] @ nodes[list(rig.pelvis), :3, 3].mean(axis=0) if rig.pelvis else None
-    return LoadedScene(spec, mesh, pelvis, {**loaded.notes, "time_s": time_s})
+    notes = {**loaded.notes, "time_s": time_s}
+    if rig.hips:
+        left, right = nodes[list(rig.hips), :3, 3] @ loaded.to_world[:3, :3].T
+        facing = hips_facing(left, right)
+        notes |= {} if facing is None else {"facing_world": facing.round(6).tolist()}
+    return LoadedScene(spec, mesh, pelvis, notes)
 
 
 def _pose_take(loaded: LoadedSubject, spec: SceneSpec) -> LoadedScene:

@@ -98,7 +98,7 @@ class ShardReader:
 def _lacking(name: str, scenes: int) -> Array | None:
     """What stands for a table that shards of earlier days do not have."""
     if name in LAYOUT:
-        return np.zeros(scenes, LAYOUT[name].dtype) if LAYOUT[name].optional else None
+        return np.zeros((scenes, *LAYOUT[name].tail), LAYOUT[name].dtype) if LAYOUT[name].optional else None
     level = name.removeprefix("offsets/")
     optional = all(column.optional for column in LAYOUT.values() if column.level == level) and level != "png"
     return np.zeros(scenes + 1, np.int64) if optional else None

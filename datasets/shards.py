@@ -59,6 +59,7 @@ LAYOUT: dict[str, Column] = {
     "scenes/step_m": Column("scene", "<f8"),
     "scenes/label_method": Column("scene", "S"),
     "scenes/ambiguous_share": Column("scene", "<f4", optional=True),
+    "scenes/facing_world": Column("scene", "<f4", (3,), optional=True),
     "views/name": Column("view", "S"),
     "views/yaw_deg": Column("view", "<f8"),
     "views/pitch_deg": Column("view", "<f8"),

@@ -54,6 +54,7 @@ class ViewDataset(torch.utils.data.Dataset[dict[str, torch.Tensor]]):
         image: (4, H, W) uint8 RGBA, straight alpha.
         calibration: (4, 4) float32, world metres to view space.
         light: (9, 3) float32.
+        facing: (3,) float32 world, the horizontal unit vector that the person faces; zero where nobody knows.
         points: (N, 3) float32, world metres, all inside the view's cube; first the near sets, then the uniform one.
         labels: (N,) float32, 1 inside.
         confidence: (N,) float32 in [0, 1], on request: how sure each label is (sampling/inside.py), 1 on closed scenes.
@@ -142,6 +143,7 @@ class ViewDataset(torch.utils.data.Dataset[dict[str, torch.Tensor]]):
             "image": torch.from_numpy(self.picture(view)),
             "calibration": torch.from_numpy(calibration.astype(np.float32)),
             "light": torch.from_numpy(light.copy()),
+            "facing": torch.from_numpy(reader.tables["scenes/facing_world"][row].copy()),
             "view": torch.tensor(view),
             "scene": torch.tensor(ref.scene),
             **{name: torch.from_numpy(array) for name, array in (points | colours).items()},

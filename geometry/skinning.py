@@ -83,6 +83,7 @@ class Rig:
         joints: (V, K) int32 into the slots; weights: (V, K) float64, each row sums to 1.
         clips: in the file's order.
         pelvis: nodes whose mean position is the pelvis, () when there is no telling.
+        hips: nodes where the left and the right leg begin, () when there is no telling.
     """
 
     skeleton: Skeleton
@@ -93,6 +94,7 @@ class Rig:
     weights: F64
     clips: tuple[Clip, ...]
     pelvis: tuple[int, ...] = ()
+    hips: tuple[int, ...] = ()
 
 
 def pose_rig(rig: Rig, clip: Clip | None, time_s: float = 0.0) -> tuple[F64, F64]:

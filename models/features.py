@@ -16,10 +16,20 @@ class PixelFeatures:
     Attributes:
         stacks: maps (B, C, h, w), one for each supervised stage of the encoder; the last is the result.
         fine: an optional early map (B, C', 2h, 2w) read beside each stack (PIFu's `skip_hourglass`).
+        summary: what `with_summary` put into the stacks, for training alone.
     """
 
     stacks: tuple[Tensor, ...]
     fine: Tensor | None = None
+    summary: Tensor | None = None
+
+    def with_summary(self, summary: Tensor) -> PixelFeatures:
+        """Each stack with a vector of the whole picture, (B, S), at every pixel."""
+        stacks = tuple(
+            torch.cat([stack, summary[:, :, None, None].expand(-1, -1, *stack.shape[2:]).to(stack.dtype)], dim=1)
+            for stack in self.stacks
+        )
+        return PixelFeatures(stacks=stacks, fine=self.fine, summary=summary)
 
     def last(self) -> PixelFeatures:
         """Only the result, which is all that a query outside training needs."""

@@ -14,6 +14,7 @@ from .hourglass import HourglassConfig
 from .hrnet import HRNetConfig
 from .registry import build_encoder
 from .residual import ResidualConfig
+from .summary import SummaryConfig, SummaryEncoder
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -23,11 +24,12 @@ class SurfaceConfig:
     encoder: HourglassConfig | HRNetConfig | ResidualConfig = field(default_factory=HRNetConfig)
     depth: DepthConfig = field(default_factory=DepthConfig)
     head: HeadConfig = field(default_factory=HeadConfig)
+    summary: SummaryConfig = field(default_factory=SummaryConfig)
 
     @property
     def pixel_channels(self) -> int:
         """Features a point reads from the maps."""
-        return self.encoder.features + self.encoder.fine_channels
+        return self.encoder.features + self.encoder.fine_channels + self.summary.numbers
 
 
 class SurfaceNetwork(nn.Module):
@@ -37,13 +39,14 @@ class SurfaceNetwork(nn.Module):
         super().__init__()
         self.config = config
         self.encoder = build_encoder(config.encoder)
+        self.summary = SummaryEncoder(config.summary) if config.summary.numbers else None
         self.head = build_head(config.pixel_channels, config.depth.channels, 1, config.head)
 
     def encode(self, images: Tensor) -> PixelFeatures:
         """Pictures (B, 3, H, W) from `normalise_images` to their feature maps."""
         features = self.encoder(images)
         assert isinstance(features, PixelFeatures)
-        return features
+        return features if self.summary is None else features.with_summary(self.summary(images))
 
     def logits_all(
         self, features: PixelFeatures, points: Tensor, calibrations: Tensor, views: int = 1
@@ -78,6 +81,9 @@ class SurfaceNetwork(nn.Module):
         """
         return self.query_all(features.last(), points, calibrations, views)[0]
 
-    def forward(self, images: Tensor, points: Tensor, calibrations: Tensor) -> tuple[list[Tensor], Tensor]:
-        """`encode` and `logits_all` in one call, as distributed training needs it."""
-        return self.logits_all(self.encode(images), points, calibrations)
+    def forward(
+        self, images: Tensor, points: Tensor, calibrations: Tensor
+    ) -> tuple[list[Tensor], Tensor, Tensor | None]:
+        """`encode` and `logits_all` in one call, as distributed training needs it; and the summary, if there is one."""
+        features = self.encode(images)
+        return *self.logits_all(features, points, calibrations), features.summary

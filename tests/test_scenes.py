@@ -294,6 +294,7 @@ def test_posed_rig_moves_and_knows_its_pelvis(tmp_path: Path) -> None:
     assert scene.mesh.vertices == pytest.approx(loaded.mesh.vertices + np.array([0, 0.09, 0]), abs=1e-6)
     assert scene.pelvis_world == pytest.approx([0, 0.99, 0.01], abs=1e-6)
     assert scene.notes["time_s"] == pytest.approx(0.3)
+    assert scene.notes["facing_world"] == pytest.approx([0, 0, 1])
     with pytest.raises(InputError, match="no frame 10"):
         pose_scene(loaded, SceneSpec("bob", "walk", 10))
     with pytest.raises(InputError, match="no animation"):

@@ -47,6 +47,28 @@ def occupancy_loss(
     return total / len(logits)
 
 
+def facing_loss(summary: Tensor, facing: Tensor, calibrations: Tensor) -> Tensor:
+    """Squared error of a picture's summary as the horizontal direction that the person faces.
+
+    Args:
+        summary: (B, S); its first two numbers are read as (right, away from the camera).
+        facing: (B, 3) world, unit; zero where nobody knows, which costs nothing.
+        calibrations: (B, 4, 4), mirrored and scaled with the picture.
+
+    Returns:
+        (B,) float32.
+    """
+    matrix = calibrations[:, :, :3].float()
+    # The camera's axes. A pinhole's depth is the fourth row, and its first row holds some of it where the picture moved.
+    pinhole = matrix[:, 3].norm(dim=1, keepdim=True) > 0
+    away = functional.normalize(torch.where(pinhole, matrix[:, 3], matrix[:, 2]), dim=1)
+    right = functional.normalize(matrix[:, 0] - (matrix[:, 0] * away).sum(dim=1, keepdim=True) * away, dim=1)
+    turned = (torch.stack([right, away], dim=1) @ facing.float()[..., None])[..., 0]
+    length = turned.norm(dim=1, keepdim=True)
+    error = (summary[:, :2].float() - turned / length.clamp(min=1e-6)).square().sum(dim=1)
+    return torch.where(length[:, 0] > 1e-6, error, 0.0)
+
+
 def colour_loss(colours: Tensor, truth: Tensor, *, point_alpha: float | None = None) -> Tensor:
     """(B, N, 3) display colours in [0, 1] and the truth -> (B,) mean absolute error, weighted as `occupancy_loss`."""
     error = (colours.float() - truth).abs().mean(dim=-1)

@@ -15,6 +15,7 @@ from ..models.hourglass import HourglassConfig
 from ..models.hrnet import HRNetConfig
 from ..models.residual import ResidualConfig
 from ..models.settings import override
+from ..models.summary import SummaryConfig
 from ..models.surface import SurfaceConfig
 from ..models.texture import TextureConfig
 from .settings import StageSettings, TrainSettings
@@ -33,7 +34,7 @@ def tiny() -> TrainSettings:
         preset="tiny", image_size=64, workers=0, uniform_share=0.2, sigma_power=1.0, augment=AUGMENT,
         surface=StageSettings(
             steps=2400, batch=16, points=512, loss="bce", optimiser="muon", learning_rate=2e-3,
-            weight_decay=1e-4, warmup=0.03, schedule="cosine", clip=1.0, ema=0.98, validation_views=32,
+            weight_decay=1e-4, warmup=0.03, schedule="cosine", clip=1.0, ema=0.98, validation_views=32, facing=0.5,
         ),
         texture=StageSettings(
             steps=600, batch=16, points=512, loss="l1", optimiser="adam", learning_rate=2e-3, warmup=0.03,
@@ -44,6 +45,8 @@ def tiny() -> TrainSettings:
             encoder=HourglassConfig(stacks=1, depth=3, channels=64, features=64, stem=16, norm="batch", fine=True),
             # Soft-Z learns slower: after 300 steps Chamfer 7.2 cm against 6.2 cm (docs/LOG.md).
             depth=DepthConfig(kind="plain"), head=HeadConfig(kind="cbn", channels=(64, 64)),
+            # Without it thousands of steps go by before depth takes sides (docs/LOG.md).
+            summary=SummaryConfig(numbers=32),
         ),
         texture_network=TextureConfig(
             encoder=ResidualConfig(stem=8, blocks=3, fine=True),

@@ -42,6 +42,7 @@ class StageSettings:
         ema: decay of an exponential average of the weights, which is then what is stored and measured; 0 is off.
         validate_every: steps between validations (the last step is always validated); 0 takes a tenth of all steps.
         validation_views: at most so many views of the validation split, evenly spaced.
+        facing: weight of `losses.facing_loss`; counts where the surface network has a summary (models/summary.py).
     """
 
     steps: int = 0
@@ -60,6 +61,7 @@ class StageSettings:
     ema: float = 0.0
     validate_every: int = 0
     validation_views: int = 64
+    facing: float = 0.0
 
     def __post_init__(self) -> None:
         for name, allowed in (("optimiser", OPTIMISERS), ("schedule", SCHEDULES), ("loss", LOSSES)):
@@ -70,6 +72,8 @@ class StageSettings:
                 raise SettingsError(f"{name} {getattr(self, name)}: expected at least 1")
         if self.steps < 0 or (self.steps == 0 and self.epochs <= 0):
             raise SettingsError(f"steps {self.steps}, epochs {self.epochs}: expected something to do")
+        if not 0.0 <= self.facing <= 100.0:
+            raise SettingsError(f"facing {self.facing}: expected 0 to 100")
         if not 0.0 <= self.ema < 1.0:
             raise SettingsError(f"ema {self.ema}: expected at least 0 and below 1")
 

@@ -14,7 +14,7 @@ from ..models.storage import save_network
 from ..models.surface import SurfaceConfig, SurfaceNetwork
 from ..models.texture import TextureConfig, TextureNetwork
 from .data import Item, Views
-from .losses import colour_loss, iou, occupancy_loss
+from .losses import colour_loss, facing_loss, iou, occupancy_loss
 from .mining import MiningSettings, MiningTable
 from .settings import StageSettings
 from .validate import validate_surface, validate_texture
@@ -77,8 +77,10 @@ class SurfaceTask(Task):
 
     def losses(self, model: nn.Module, batch: Item) -> tuple[Tensor, Tensor]:
         """See `Task`."""
-        logits, inside = model(normalise_images(batch["image"]), batch["points"], batch["calibration"])
+        logits, inside, summary = model(normalise_images(batch["image"]), batch["points"], batch["calibration"])
         loss = occupancy_loss(logits, inside, batch["labels"], kind=self.settings.loss, point_alpha=self.point_alpha)
+        if summary is not None and self.settings.facing and "facing" in batch:
+            loss = loss + self.settings.facing * facing_loss(summary, batch["facing"], batch["calibration"])
         occupancy = torch.sigmoid(logits[-1].detach().float()) * inside
         return loss, iou(occupancy, batch["labels"])
 

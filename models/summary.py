@@ -1,0 +1,71 @@
+"""One vector for the whole picture, given to every pixel: which way the person faces, before any detail of depth."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from torch import Tensor, nn
+from torch.nn import functional
+
+from ..geometry.errors import SettingsError
+from .blocks import check_sides, conv3x3, make_norm
+
+
+@dataclass(frozen=True, kw_only=True)
+class SummaryConfig:
+    """A narrow residual network that ends in a vector; ours, not published.
+
+    A pixel's depth depends on the direction the person faces times where the pixel is. An encoder of pixel-aligned
+    features learns the first slowly, a classifier of whole pictures within a few hundred steps (docs/LOG.md).
+
+    Attributes:
+        numbers: of the vector; 0 leaves the summary out. The first two are trained towards the facing direction
+            (StageSettings.facing).
+        widths: channels after each halving of the picture.
+        norm: see `blocks.make_norm`.
+    """
+
+    numbers: int = 0
+    widths: tuple[int, ...] = (24, 48, 64, 96)
+    norm: str = "batch"
+
+    def __post_init__(self) -> None:
+        if self.numbers and self.numbers < 2:
+            raise SettingsError(f"summary.numbers is {self.numbers}, expected 0 or at least 2")
+        if not self.widths or min(self.widths) < 1:
+            raise SettingsError(f"summary.widths is {self.widths}, expected positive widths")
+
+
+class _Block(nn.Module):
+    def __init__(self, width: int, norm: str) -> None:
+        super().__init__()
+        self.conv1, self.norm1 = conv3x3(width, width), make_norm(norm, width)
+        self.conv2, self.norm2 = conv3x3(width, width), make_norm(norm, width)
+
+    def forward(self, x: Tensor) -> Tensor:
+        inner: Tensor = self.norm2(self.conv2(functional.relu(self.norm1(self.conv1(x)))))
+        return functional.relu(x + inner)
+
+
+class SummaryEncoder(nn.Module):
+    """Pictures (B, 3, H, W) to (B, numbers); H and W divisible by 2 ** len(widths)."""
+
+    def __init__(self, config: SummaryConfig) -> None:
+        super().__init__()
+        first, *others = config.widths
+        self.step = 2 ** len(config.widths)
+        layers: list[nn.Module] = [
+            nn.Conv2d(3, first, 4, stride=2, padding=1, bias=False), make_norm(config.norm, first), nn.ReLU(),
+            _Block(first, config.norm),
+        ]  # fmt: skip
+        for before, width in zip(config.widths, others, strict=False):
+            layers += [nn.Conv2d(before, width, 2, stride=2), _Block(width, config.norm)]
+        self.trunk = nn.Sequential(*layers)
+        # A three by three grid keeps where things are; a mean over the whole map would not.
+        self.end = nn.Linear(9 * config.widths[-1], config.numbers)
+
+    def forward(self, images: Tensor) -> Tensor:
+        """See the class."""
+        check_sides(images, self.step)
+        summary: Tensor = self.end(functional.adaptive_avg_pool2d(self.trunk(images), 3).flatten(1))
+        return summary
