@@ -59,7 +59,7 @@ def facing_loss(summary: Tensor, facing: Tensor, calibrations: Tensor) -> Tensor
         (B,) float32.
     """
     matrix = calibrations[:, :, :3].float()
-    # The camera's axes. A pinhole's depth is the fourth row, and its first row holds some of it where the picture moved.
+    # The camera's axes. A pinhole's depth is the fourth row; its first row holds some of it where the picture moved.
     pinhole = matrix[:, 3].norm(dim=1, keepdim=True) > 0
     away = functional.normalize(torch.where(pinhole, matrix[:, 3], matrix[:, 2]), dim=1)
     right = functional.normalize(matrix[:, 0] - (matrix[:, 0] * away).sum(dim=1, keepdim=True) * away, dim=1)
