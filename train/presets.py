@@ -31,7 +31,7 @@ def tiny() -> TrainSettings:
     pictures gave a Chamfer distance of 5.5 cm, 128x128 ones 6.3 cm.
     """
     return TrainSettings(
-        preset="tiny", image_size=64, workers=0, uniform_share=0.2, sigma_power=1.0, augment=AUGMENT,
+        preset="tiny", image_size=64, workers=0, uniform_share=0.2, sigma_power=1.0, surface_share=0.8, augment=AUGMENT,
         surface=StageSettings(
             steps=2400, batch=16, points=512, loss="bce", optimiser="muon", learning_rate=2e-3,
             weight_decay=1e-4, warmup=0.03, schedule="cosine", clip=1.0, ema=0.98, validation_views=32, facing=0.5,
