@@ -25,9 +25,8 @@ import numpy as np
 import torch
 
 from mpc.evaluate.run import evaluate
-from mpc.models.storage import load_run
+from mpc.models.storage import load_run, read_tensors
 from mpc.train.analytic import AnalyticPeople, analytic_people
-from mpc.train.checkpoint import read_tensors
 from mpc.train.data import Views
 from mpc.train.presets import preset
 from mpc.train.run import train_views
@@ -58,24 +57,26 @@ def variant_settings(name: str, seed: int, options: argparse.Namespace) -> Train
     )  # fmt: skip
 
 
-def measure(name: str, seed: int, options: argparse.Namespace, folder: Path) -> dict[str, Any]:
+def measure(
+    name: str, settings: TrainSettings, folder: Path, *, data: Path | None, mesh_views: int = 2
+) -> dict[str, Any]:
     """Train once and measure: figures of held-out views by person, and what was drawn."""
-    settings = variant_settings(name, seed, options)
+    seed, steps = settings.seed, settings.surface.steps
     found = folder / f"{name}-{seed}.json"
     if found.is_file():
         return json.loads(found.read_text())
-    began = time.monotonic()
     hard: set[str] = set()
-    if options.data is None:
+    if data is None:
         train, held_out = rare_poses(128, settings.surface.points)
     else:
-        shards = options.data / "shards"
+        shards = data / "shards"
         train = open_views(shards, "train", settings, settings.surface.points, 1, train=True)
         held_out = open_views(shards, "test", settings, POINTS, 1)
-        hard = set(json.loads((options.data / "hard.json").read_text()))
+        hard = set(json.loads((data / "hard.json").read_text()))
+    began = time.process_time()
     run = train_views(train, None, folder, settings, name=f"{name}-{seed}")
+    seconds = time.process_time() - began
     network = load_run(run).surface
-    trained = time.monotonic() - began
 
     def score(data: Views) -> np.ndarray:
         return validate_surface(network, data, views=10**6, batch=8, device=torch.device("cpu")).numpy()
@@ -87,15 +88,15 @@ def measure(name: str, seed: int, options: argparse.Namespace, folder: Path) -> 
     is_hard = np.array([view.subject in hard for view in train.views])
     drawn = read_tensors(run / "surface" / "state.safetensors")[0]["mining/drawn"].numpy()
     result: dict[str, Any] = {
-        "variant": name, "seed": seed, "steps": options.steps, "seconds": round(trained, 1), "views": views,
+        "variant": name, "seed": seed, "steps": steps, "cpu_seconds_a_step": round(seconds / steps, 4), "views": views,
         "hard_share_of_views": float(is_hard.mean()), "hard_share_of_draws": float(drawn[is_hard].sum() / drawn.sum()),
     }  # fmt: skip
-    if options.data is not None:
+    if data is not None:
         seen = open_views(shards, "train", settings, POINTS, 1)
         ious = score(seen)
         result["train_iou"] = {"easy": float(ious[~is_hard].mean()), "hard": float(ious[is_hard].mean())}
         measured = evaluate(
-            run, shards, metrics=("chamfer", "p2s"), views_per_scene=options.views, resolution=129, points=20_000,
+            run, shards, metrics=("chamfer", "p2s"), views_per_scene=mesh_views, resolution=129, points=20_000,
             jobs=1, device="cpu",
         )  # fmt: skip
         result["meshes"] = [
@@ -169,7 +170,8 @@ def main() -> None:
         folder.mkdir(parents=True, exist_ok=True)
         for seed in range(options.seeds):
             for name, found in results.items():
-                found.append(measure(name, seed, options, folder))
+                settings = variant_settings(name, seed, options)
+                found.append(measure(name, settings, folder, data=options.data, mesh_views=options.views))
                 figures = {
                     figure: statistics(by_person(found[-1], figure, "all")[None], figure)[0].round(4).tolist()
                     for figure in (("iou", "chamfer", "p2s") if options.data else ("iou",))
