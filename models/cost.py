@@ -59,8 +59,8 @@ def count_cost(config: SurfaceConfig | TextureConfig, image_size: int) -> Networ
         stacks = len(network.encode(image).stacks) if isinstance(network, SurfaceNetwork) else 1
         picture = _flops(lambda: network.encode(image))
         point = _flops(lambda: network.head(pixel, depth))
-    weights = [sum(p.numel() for p in part.parameters()) for part in (network.encoder, network.head)]
-    return NetworkCost(*weights, picture_flops=picture, point_flops=point, stacks=stacks)
+    encoder, head = (sum(p.numel() for p in part.parameters()) for part in (network.encoder, network.head))
+    return NetworkCost(encoder, head, picture, point, stacks)
 
 
 def _flops(call: Callable[[], Any]) -> int:

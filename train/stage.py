@@ -147,6 +147,10 @@ def run_stage(
             else:
                 better = True
         position.finished = finished
+        every = settings.picture_every
+        drawing = validating if every == 0 else every > 0 and position.step % every == 0
+        if drawing and held_out is not None and group.leads:
+            log.picture(task.name, position.step, task.picture(average.network, held_out[0], group.device))
         if validating or position.step % settings.log_every == 0:
             log.write(
                 task.name,
