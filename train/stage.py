@@ -186,7 +186,12 @@ def run_stage(
         progress.message(f"{task.name}: {position.step} of {steps} steps fitted the time allowed")
     best = None if position.best is None else abs(position.best)
     hardest = [
-        {"scene": train_set.views[i].scene_key, "view": train_set.views[i].view_name, "score": float(table.scores[i])}
+        {
+            "scene": train_set.views[i].scene_key,
+            "view": train_set.views[i].view_name,
+            "score": float(table.scores[i]),
+            "drawn": int(table.drawn[i]),
+        }
         for i in table.hardest()
     ]
     return StageResult(position.step, position.seconds, metric, best, table.drawn.tolist(), hardest)
