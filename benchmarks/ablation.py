@@ -50,14 +50,14 @@ def main() -> None:
     parser.add_argument("--encoders", nargs="+", default=list(ENCODERS))
     parser.add_argument("--depths", nargs="+", default=["soft", "plain"])
     parser.add_argument("--steps", type=int, default=600)
-    parser.add_argument("--seeds", type=int, default=2)
+    parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1])
     parser.add_argument("--threads", type=int, default=1)
     options = parser.parse_args()
     found: dict[str, list[dict[str, float]]] = {}
     with tempfile.TemporaryDirectory() as temporary:
         folder = options.out or Path(temporary)
         folder.mkdir(parents=True, exist_ok=True)
-        for seed in range(options.seeds):
+        for seed in options.seeds:
             for encoder in options.encoders:
                 for depth in options.depths:
                     settings = network_settings(encoder, depth, seed, options)
