@@ -80,6 +80,9 @@ def test_a_run_leaves_pictures_and_what_its_networks_cost(tmp_path: Path) -> Non
     networks = read_json(run / "run.json")["networks"]
     weights = sum(networks["surface"][f"{part}_weights"] for part in ("encoder", "head"))
     assert weights == read_json(run / "run.json")["stages"]["surface"]["parameters"]
+    header = read_json(run / "surface" / "best.json")
+    assert header["data_sha256"] == read_json(run / "run.json")["data"]["train_sha256"]
+    assert header["versions"]["torch"] == torch.__version__
     for every, expected in ((3, ["000003.png"]), (-1, [])):
         again = preset("tiny", threads=1, stages="surface", surface=stage, picture_every=every)
         other = train_views(data, data, tmp_path, again, name=str(every))
