@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from mining import OPTIMISER, by_person, measure
+from mining import NETWORK, OPTIMISER, by_person, measure
 
 from mpc.models.cost import count_cost
 from mpc.train.presets import preset
@@ -38,7 +38,7 @@ def network_settings(encoder: str, depth: str, seed: int, options: argparse.Name
     return preset(
         "tiny", seed=seed, stages="surface", threads=options.threads,
         surface={**OPTIMISER, "steps": options.steps, "validate_every": options.steps},
-        surface_network={"encoder": ENCODERS[encoder], "depth": {"kind": depth, "bins": 64}},
+        surface_network={**NETWORK, "encoder": ENCODERS[encoder], "depth": {"kind": depth, "bins": 64}},
     )  # fmt: skip
 
 

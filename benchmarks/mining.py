@@ -38,6 +38,7 @@ POINTS = 4096
 STATISTICS = ("mean", "p10", "worst")
 RESAMPLES = 4000
 # Written down here, so that figures of one day compare with those of another.
+NETWORK = {"summary": {"numbers": 0}}
 OPTIMISER = {"optimiser": "adamw", "learning_rate": 2e-3}
 # Training views whose IoU is measured anew.
 SEEN = 140
@@ -56,7 +57,7 @@ def variant_settings(name: str, seed: int, options: argparse.Namespace) -> Train
     mode, _, alpha = name.partition("@")
     mining = {"mode": mode, **({"surface_alpha": float(alpha)} if alpha else {})}
     return preset(
-        "tiny", seed=seed, stages="surface", threads=options.threads, mining=mining,
+        "tiny", seed=seed, stages="surface", threads=options.threads, mining=mining, surface_network=NETWORK,
         surface={**OPTIMISER, "steps": options.steps, "validate_every": options.steps, "points": options.points},
     )  # fmt: skip
 

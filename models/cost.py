@@ -21,7 +21,7 @@ class NetworkCost:
     usual tables (which give multiply-adds).
 
     Attributes:
-        encoder_weights, head_weights: numbers that are trained.
+        encoder_weights, head_weights: numbers that are trained; the summary's (models/summary.py) are the encoder's.
         picture_flops: to encode one picture.
         point_flops: of the head, for one point and one stack.
         stacks: maps that the head is asked for in training (PIFu's intermediate supervision); after it, one.
@@ -59,8 +59,8 @@ def count_cost(config: SurfaceConfig | TextureConfig, image_size: int) -> Networ
         stacks = len(network.encode(image).stacks) if isinstance(network, SurfaceNetwork) else 1
         picture = _flops(lambda: network.encode(image))
         point = _flops(lambda: network.head(pixel, depth))
-    encoder, head = (sum(p.numel() for p in part.parameters()) for part in (network.encoder, network.head))
-    return NetworkCost(encoder, head, picture, point, stacks)
+    every, head = (sum(p.numel() for p in part.parameters()) for part in (network, network.head))
+    return NetworkCost(every - head, head, picture, point, stacks)
 
 
 def _flops(call: Callable[[], Any]) -> int:

@@ -76,7 +76,7 @@ def test_a_step_costs_three_times_the_way_there(encoder: HourglassConfig | HRNet
     network = SurfaceNetwork(config).train()
     eye = torch.eye(4).expand(2, 4, 4)
     with FlopCounterMode(display=False) as counter:
-        logits, _ = network(torch.randn(2, 3, 64, 64), torch.rand(2, 50, 3) * 2 - 1, eye)
+        logits, *_ = network(torch.randn(2, 3, 64, 64), torch.rand(2, 50, 3) * 2 - 1, eye)
         sum(value.sum() for value in logits).backward()  # type: ignore[union-attr]
     counted, stated = counter.get_total_flops(), count_cost(config, 64).step_flops(2, 50)
     assert 0.9 * stated < counted <= stated
