@@ -1,10 +1,14 @@
-"""Item mining against uniform drawing: same data, same steps, several seeds.
+"""Item mining against uniform drawing: same people, same steps, several seeds.
 
-    python benchmarks/mining.py                        # ellipsoid people in memory, a few of them in rare poses
-    python benchmarks/mining.py --shards shards/       # shards of `mpc sample`
+    python benchmarks/rare_people.py rare                       # free people, few in hard poses
+    python benchmarks/mining.py rare --out rare/mining          # item mining and uniform drawing, three seeds
+    python benchmarks/mining.py rare --variants none item item@0.05 both --steps 600
+    python benchmarks/mining.py                                 # ellipsoid people in memory, IoU alone
 
-Prints for each mode and seed the mean, 10th-percentile and worst IoU over held-out views, and the difference between
-the modes with its standard error over the seeds.
+A variant is a `mining.mode`, with `@` another alpha. Finished runs in --out are kept. Prints a line for each variant
+and seed and, against the first variant, the differences in mean, 10th-percentile and worst IoU, Chamfer distance and
+P2S of held-out views (a distance's 10th percentile is its 90th) with 95 % intervals: people and seeds are drawn
+with replacement, the same for both variants.
 """
 
 from __future__ import annotations
@@ -12,18 +16,32 @@ from __future__ import annotations
 import argparse
 import json
 import tempfile
+import time
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
 
-from mpc.models.storage import load_run
+from mpc.evaluate.run import evaluate
+from mpc.models.storage import load_run, read_tensors
 from mpc.train.analytic import AnalyticPeople, analytic_people
-from mpc.train.data import Views
+from mpc.train.data import Views, spread
 from mpc.train.presets import preset
 from mpc.train.run import train_views
+from mpc.train.settings import TrainSettings
 from mpc.train.shard_views import open_views
 from mpc.train.validate import validate_surface
+
+POINTS = 4096
+STATISTICS = ("mean", "p10", "worst")
+RESAMPLES = 4000
+# Written down here, so that figures of one day compare with those of another.
+NETWORK = {"summary": {"numbers": 0}}
+OPTIMISER = {"optimiser": "adamw", "learning_rate": 2e-3}
+# Training views whose IoU is measured anew.
+SEEN = 140
 
 
 def rare_poses(size: int, points: int) -> tuple[Views, Views]:
@@ -34,36 +52,141 @@ def rare_poses(size: int, points: int) -> tuple[Views, Views]:
     return AnalyticPeople(train, **options), AnalyticPeople(held_out, **options)
 
 
+def variant_settings(name: str, seed: int, options: argparse.Namespace) -> TrainSettings:
+    """The tiny preset with that mining."""
+    mode, _, alpha = name.partition("@")
+    mining = {"mode": mode, **({"surface_alpha": float(alpha)} if alpha else {})}
+    return preset(
+        "tiny", seed=seed, stages="surface", threads=options.threads, mining=mining, surface_network=NETWORK,
+        surface={**OPTIMISER, "steps": options.steps, "validate_every": options.steps, "points": options.points},
+    )  # fmt: skip
+
+
+def measure(
+    name: str, settings: TrainSettings, folder: Path, *, data: Path | None, mesh_views: int = 2
+) -> dict[str, Any]:
+    """Train once and measure: figures of held-out views by person, and what was drawn."""
+    seed, steps = settings.seed, settings.surface.steps
+    found = folder / f"{name}-{seed}.json"
+    if found.is_file():
+        return json.loads(found.read_text())
+    hard: set[str] = set()
+    if data is None:
+        train, held_out = rare_poses(128, settings.surface.points)
+    else:
+        shards = data / "shards"
+        train = open_views(shards, "train", settings, settings.surface.points, 1, train=True)
+        held_out = open_views(shards, "test", settings, POINTS, 1)
+        hard = set(json.loads((data / "hard.json").read_text()))
+    began = time.process_time()
+    run = train_views(train, None, folder, settings, name=f"{name}-{seed}")
+    seconds = time.process_time() - began
+    network = load_run(run).surface
+
+    def score(data: Views, most: int = 10**6) -> np.ndarray:
+        return validate_surface(network, data, views=most, batch=8, device=torch.device("cpu")).numpy()
+
+    people = [view.subject for view in held_out.views]
+    views = [
+        {"person": who, "hard": who in hard, "iou": float(v)} for who, v in zip(people, score(held_out), strict=True)
+    ]
+    is_hard = np.array([view.subject in hard for view in train.views])
+    drawn = read_tensors(run / "surface" / "state.safetensors")[0]["mining/drawn"].numpy()
+    result: dict[str, Any] = {
+        "variant": name, "seed": seed, "steps": steps, "cpu_seconds_a_step": round(seconds / steps, 4), "views": views,
+        "hard_share_of_views": float(is_hard.mean()), "hard_share_of_draws": float(drawn[is_hard].sum() / drawn.sum()),
+    }  # fmt: skip
+    if data is not None:
+        seen = open_views(shards, "train", settings, POINTS, 1)
+        ious, which = score(seen, SEEN), is_hard[spread(len(seen), SEEN)]
+        result["train_iou"] = {"easy": float(ious[~which].mean()), "hard": float(ious[which].mean())}
+        measured = evaluate(
+            run, shards, metrics=("chamfer", "p2s"), views_per_scene=mesh_views, resolution=129, points=20_000,
+            jobs=1, device="cpu",
+        )  # fmt: skip
+        result["meshes"] = [
+            {
+                "person": r.subject, "hard": r.subject in hard,
+                **{key: r.scores[key].value if key in r.scores else None for key in ("chamfer", "p2s")},
+            }
+            for r in measured.records
+        ]  # fmt: skip
+    found.write_text(json.dumps(result))
+    return result
+
+
+def statistics(values: np.ndarray, figure: str) -> np.ndarray:
+    """(S, K, V) -> (S, 3): mean, the bad end's tenth, the worst, each of a seed's views, for IoU or a distance."""
+    sign = 1.0 if figure == "iou" else -1.0
+    flat = sign * values.reshape(len(values), -1)
+    return sign * np.stack([flat.mean(axis=1), np.quantile(flat, 0.1, axis=1), flat.min(axis=1)], axis=1)
+
+
+def by_person(result: dict[str, Any], figure: str, group: str) -> np.ndarray:
+    """(K, V) a figure of a run's views by person; a view without a mesh counts as the worst mesh of all."""
+    rows = [
+        r for r in result["views" if figure == "iou" else "meshes"] if group == "all" or r["hard"] == (group == "hard")
+    ]
+    worst = max((r[figure] for r in rows if r[figure] is not None), default=0.0)
+    people = dict.fromkeys(r["person"] for r in rows)
+    return np.array([[worst if r[figure] is None else r[figure] for r in rows if r["person"] == who] for who in people])
+
+
+def compare(one: list[dict[str, Any]], two: list[dict[str, Any]]) -> Iterator[dict[str, Any]]:
+    """Figures of two variants over the same seeds, and their difference with 95 % intervals, a line each."""
+    rng = np.random.default_rng(0)
+    groups = ("all", "easy", "hard") if any(v["hard"] for v in one[0]["views"]) else ("all",)
+    for figure in ("iou", "chamfer", "p2s") if "meshes" in one[0] else ("iou",):
+        for group in groups:
+            a, b = (np.stack([by_person(r, figure, group) for r in runs]) for runs in (one, two))
+            seeds, people = a.shape[:2]
+            found_a, found_b = statistics(a, figure), statistics(b, figure)
+            differences = []
+            for _ in range(RESAMPLES):
+                who, which = rng.integers(people, size=people), rng.integers(seeds, size=seeds)
+                pair = [statistics(x[which][:, who], figure).mean(axis=0) for x in (a, b)]
+                differences.append(pair[1] - pair[0])
+            low, high = np.quantile(np.stack(differences), [0.025, 0.975], axis=0)
+            mean = (found_b - found_a).mean(axis=0)
+            for index, name in enumerate(STATISTICS):
+                yield {
+                    "figure": figure, "people": group, "statistic": name,
+                    "first": round(found_a[:, index].mean(), 4), "second": round(found_b[:, index].mean(), 4),
+                    "difference": round(mean[index], 4), "interval": [round(low[index], 4), round(high[index], 4)],
+                    "by_seed": (found_b - found_a)[:, index].round(4).tolist(),
+                }  # fmt: skip
+
+
 def main() -> None:
     """Print one JSON object a line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--shards", type=Path)
+    parser.add_argument("data", type=Path, nargs="?", help="what rare_people.py wrote")
+    parser.add_argument("--out", type=Path, help="keep runs and results here")
+    parser.add_argument("--variants", nargs="+", default=["none", "item"])
     parser.add_argument("--steps", type=int, default=600)
-    parser.add_argument("--seeds", type=int, default=3)
+    parser.add_argument("--points", type=int, default=512, help="a view and step")
+    parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
+    parser.add_argument("--views", type=int, default=2, help="of each person, for Chamfer and P2S")
     parser.add_argument("--threads", type=int, default=0)
     options = parser.parse_args()
-    scores: dict[str, list[np.ndarray]] = {"item": [], "none": []}
-    with tempfile.TemporaryDirectory() as folder:
-        for seed in range(options.seeds):
-            for mode, found in scores.items():
-                settings = preset(
-                    "tiny", seed=seed, stages="surface", threads=options.threads, mining={"mode": mode},
-                    surface={"steps": options.steps, "validate_every": options.steps},
-                )  # fmt: skip
-                if options.shards is None:
-                    train, held_out = rare_poses(128, settings.surface.points)
-                else:
-                    train, held_out = (open_views(options.shards, s, settings, 4096, 1) for s in ("train", "val"))
-                run = train_views(train, None, Path(folder), settings, name=f"{mode}{seed}")
-                network = load_run(run).surface
-                iou = validate_surface(network, held_out, views=10**6, batch=8, device=torch.device("cpu")).numpy()
-                found.append(np.array([iou.mean(), np.quantile(iou, 0.1), iou.min()]))
-                names = ("mean_iou", "p10_iou", "worst_iou")
-                numbers = dict(zip(names, found[-1].round(4).tolist(), strict=True))
-                print(json.dumps({"mode": mode, "seed": seed, "steps": options.steps, **numbers}), flush=True)
-    difference = np.stack(scores["item"]) - np.stack(scores["none"])
-    error = difference.std(axis=0, ddof=1) / len(difference) ** 0.5 if len(difference) > 1 else np.full(3, np.nan)
-    print(json.dumps({"item_minus_none": difference.mean(axis=0).tolist(), "standard_error": error.tolist()}))
+    results: dict[str, list[dict[str, Any]]] = {name: [] for name in options.variants}
+    with tempfile.TemporaryDirectory() as temporary:
+        folder = options.out or Path(temporary)
+        folder.mkdir(parents=True, exist_ok=True)
+        for seed in options.seeds:
+            for name, found in results.items():
+                settings = variant_settings(name, seed, options)
+                found.append(measure(name, settings, folder, data=options.data, mesh_views=options.views))
+                figures = {
+                    figure: statistics(by_person(found[-1], figure, "all")[None], figure)[0].round(4).tolist()
+                    for figure in (("iou", "chamfer", "p2s") if options.data else ("iou",))
+                }
+                noted = {key: v for key, v in found[-1].items() if key not in ("views", "meshes")}
+                print(json.dumps({**noted, "statistics": STATISTICS, **figures}), flush=True)
+    first, *others = options.variants
+    for other in others:
+        for line in compare(results[first], results[other]):
+            print(json.dumps({"variants": [first, other], **line}), flush=True)
 
 
 if __name__ == "__main__":

@@ -24,6 +24,7 @@ from ..reconstruct.person import ReconstructedMesh, reconstruct_view
 from . import gallery
 from .pair import MeshPair
 from .records import ViewScores
+from .report_hardest import hardest_views
 from .report_page import page, section
 from .report_sections import (
     HEAT_CM,
@@ -109,6 +110,7 @@ def write_report(
         section("Worst cases", _worst(context, ranked[:worst], told), _worst_note(evaluation)),
         section("Training", f'<div class="charts">{training_charts(log)}</div>'),
         section("Hard example mining", f'<div class="charts">{mining_charts(log)}</div>', _MINING_NOTE),
+        *([section("Hardest views", hardest, _HARDEST_NOTE)] if (hardest := hardest_views(shards, training)) else []),
         section("Inputs", _inputs(shards)),
         section("Settings", settings_blocks({"Evaluation": evaluation.settings, "Training": training})),
     ]
@@ -128,6 +130,10 @@ _EXAMPLES_NOTE = (
 _MINING_NOTE = (
     "Views are drawn in proportion to their weight. The effective number of views says how many equally weighted views "
     "would spread as far: the lower beside the number of views, the more training dwells on hard ones."
+)
+
+_HARDEST_NOTE = (
+    "Training views with the lowest score when last trained on, worst first: what mining drew most often in the end."
 )
 
 

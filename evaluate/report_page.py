@@ -42,6 +42,10 @@ figcaption { font-size: 13px; margin-top: 4px; }
 @media (min-width: 761px) { .thirds { display: grid; grid-template-columns: repeat(3, minmax(0, 1fr)); gap: 14px; } }
 .thirds img { width: 100%; }
 .strips figure, .card { margin: 0; }
+.thumbs { display: grid; grid-template-columns: repeat(auto-fill, minmax(104px, 1fr)); gap: 12px; }
+.thumbs figure { margin: 0; }
+.thumbs img { width: 100%; }
+.thumbs figcaption { font-size: 11px; line-height: 1.35; overflow-wrap: anywhere; }
 .strips img, .card img { width: 100%; }
 .example + .example { border-top: 1px solid var(--line); margin-top: 18px; }
 .cards { display: grid; grid-template-columns: repeat(auto-fill, minmax(420px, 1fr)); gap: 18px; }

@@ -54,15 +54,27 @@ class SkipHead(nn.Module):
     def forward(self, pixel: Tensor, depth: Tensor, views: int = 1) -> Tensor:
         """pixel (B * views, N, C), depth (B * views, N, D) -> (B, N, outputs), before the last activation."""
         given: Tensor = torch.cat([pixel, depth.to(pixel.dtype)], dim=-1)
-        x = given
+        x: Tensor | None = None
         last = len(self.layers) - 1
         for index, layer in enumerate(self.layers):
-            x = layer(x if index == 0 else torch.cat([x, given], dim=-1))
+            assert isinstance(layer, nn.Linear)
+            x = self._mixed(layer, x, given)
             if index != last:
-                x = functional.leaky_relu(x)
+                # In place: neither the product nor the sum before it is needed for the gradient.
+                x = functional.leaky_relu(x, inplace=True)
             if views > 1 and index == min(self.middle, last):
                 x, given = mean_over_views(x, views), mean_over_views(given, views)
+        assert x is not None
         return x
+
+    @staticmethod
+    def _mixed(layer: nn.Linear, x: Tensor | None, given: Tensor) -> Tensor:
+        """The layer on [x, given] without making the two one: the copies are half of what a gradient would keep."""
+        if x is None:
+            return functional.linear(given, layer.weight, layer.bias)
+        before = x.shape[-1]
+        from_given = functional.linear(given, layer.weight[:, before:], layer.bias)
+        return from_given + functional.linear(x, layer.weight[:, :before])
 
 
 class ConditionalNorm(nn.Module):

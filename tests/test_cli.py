@@ -42,6 +42,12 @@ def test_the_four_lines(figures, tmp_path, monkeypatch):
     assert "cm" in output
     folder = Path("runs/first/eval/test")
     assert {"result.json", "scores.csv", "report.html"} <= {path.name for path in folder.iterdir()}
+    # The training views that stayed hardest, each with its picture and score, worst first, as run.json has them.
+    report = (folder / "report.html").read_text()
+    for stage in json.loads(Path("runs/first/run.json").read_text())["stages"].values():
+        places = [report.index(f'alt="{view["scene"]}/{view["view"]}" src="data:') for view in stage["hardest"]]
+        assert len(places) == stage["views_drawn"]
+        assert all(f"drawn {view['drawn']} times" in report for view in stage["hardest"])
     # Two benchmarks need data, and must run, too; here is some.
     folder = Path(mpc.__file__).resolve().parent / "benchmarks"
     for words in (

@@ -36,6 +36,7 @@ SMALL_NETWORKS: dict[str, Any] = {
                     # Batch norm sees the parts of a split batch one by one, so only group norm makes equal sums.
                     "norm": "group"},
         "depth": {"kind": "soft", "bins": 16}, "head": {"kind": "skip", "channels": [32, 16]},
+        "summary": {"numbers": 8, "widths": [8, 8], "norm": "group"},
     },
     "texture_network": {"encoder": {"stem": 4, "blocks": 1}, "depth": {"bins": 16}, "head": {"channels": [16]}},
 }  # fmt: skip

@@ -1,10 +1,15 @@
-"""The run's log: one JSON object a line, and TensorBoard files on request."""
+"""The run's log: one JSON object a line, pictures, and TensorBoard files on request."""
 
 from __future__ import annotations
 
 import json
 from pathlib import Path
 from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from ..reconstruct.show import write_png
 
 
 class RunLog:
@@ -34,6 +39,16 @@ class RunLog:
             for name, value in values.items():
                 if isinstance(value, (int, float)):
                     self._board.add_scalar(f"{stage}/{name}", value, step)
+
+    def picture(self, stage: str, step: int, pixels: npt.NDArray[np.uint8]) -> None:
+        """(H, W, 3) uint8 as <stage>/pictures/<step>.png, and for TensorBoard."""
+        if not self.active:
+            return
+        folder = self.path.parent / stage / "pictures"
+        folder.mkdir(parents=True, exist_ok=True)
+        write_png(folder / f"{step:06d}.png", pixels)
+        if self._board is not None:
+            self._board.add_image(f"{stage}/reconstruction", pixels, step, dataformats="HWC")
 
     def rewind(self, stage: str, step: int) -> None:
         """Drop lines of a stage beyond `step`: an interrupted run wrote more than its last checkpoint holds."""

@@ -18,6 +18,7 @@ from .. import __version__
 from ..geometry.errors import InputError, SettingsError
 from ..geometry.progress import NoProgress, Progress
 from ..geometry.randomness import stable_hash
+from ..models.cost import NetworkCost, count_cost
 from ..models.settings import override, to_table
 from ..models.storage import load_network, read_json, write_json
 from ..models.surface import SurfaceNetwork
@@ -99,6 +100,9 @@ def train_views(
     with open_group(settings.device) as group, stop_between_steps() as stop:
         folder = resume or _new_folder(runs, name, settings.preset, group)
         record = _open_record(folder, settings, train_set, held_out, group, resume=resume is not None)
+        if group.leads:
+            for stage, network in record["networks"].items():
+                progress.message(f"{stage}: {NetworkCost(**network)}")
         logger.info("training on %s (%s), %d views, run %s", group.device, group.reason, len(train_set), folder)
         log = RunLog(folder, active=group.leads, tensorboard=settings.tensorboard)
         try:
@@ -215,6 +219,12 @@ def _open_record(
         "train_views": len(train_set), "val_views": 0 if held_out is None else len(held_out),
         "train_sha256": fingerprint(train_set),
     }  # fmt: skip
+    size = int(train_set[0]["image"].shape[-1])
+    networks = {}
+    if settings.stages in ("both", "surface"):
+        networks["surface"] = dataclasses.asdict(count_cost(settings.surface_network, size))
+    if settings.stages in ("both", "texture"):
+        networks["texture"] = dataclasses.asdict(count_cost(settings.texture_network, size))
     if resume:
         record: dict[str, Any] = read_json(folder / "run.json")
         if record.get("format") != FORMAT or record.get("version") != VERSION:
@@ -223,11 +233,12 @@ def _open_record(
             raise SettingsError(f"{folder} was trained on other views; resume it with the same shards")
         record["status"] = "running"
         record["settings"]["stages"] = settings.stages
+        record["networks"] = {**record.get("networks", {}), **networks}
     else:
         record = {
             "format": FORMAT, "version": VERSION, "status": "running",
             "created": datetime.datetime.now(datetime.UTC).isoformat(timespec="microseconds"),
-            "settings": to_table(settings), "data": data, "stages": {},
+            "settings": to_table(settings), "data": data, "networks": networks, "stages": {},
             "device": f"{group.device} ({group.reason})", "processes": group.world,
             "versions": {"mpc": __version__, "torch": torch.__version__, "python": platform.python_version()},
         }  # fmt: skip

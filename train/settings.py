@@ -105,6 +105,8 @@ class TrainSettings:
         surface_share: part of `max_minutes` for the surface.
         stages: "both", "surface" or "texture".
         checkpoint_every: steps between checkpoints; 0 writes them at validations alone.
+        picture_every: steps between pictures of a held-out view as the networks of that moment rebuild it; 0 draws one
+            at each validation, -1 none.
         log_every: steps between lines of the log.
         tensorboard: also write TensorBoard files.
         surface, texture: the stages.
@@ -127,6 +129,7 @@ class TrainSettings:
     surface_share: float = 0.7
     stages: str = "both"
     checkpoint_every: int = 0
+    picture_every: int = 0
     log_every: int = 1
     tensorboard: bool = False
     surface: StageSettings = field(default_factory=StageSettings)
@@ -143,6 +146,8 @@ class TrainSettings:
             raise SettingsError("surface.loss is mse, bce or balanced-bce, texture.loss is l1")
         if not 0.0 <= self.uniform_share <= 1.0:
             raise SettingsError(f"uniform_share {self.uniform_share}: expected a share from 0 to 1")
+        if self.picture_every < -1:
+            raise SettingsError(f"picture_every {self.picture_every}: expected steps, 0 (at validations) or -1 (never)")
         if self.max_minutes < 0 or not 0.0 < self.surface_share < 1.0:
             raise SettingsError("max_minutes must not be negative, surface_share lies between 0 and 1")
         if self.texture_network.surface_channels != self.surface_network.pixel_channels:

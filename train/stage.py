@@ -11,12 +11,13 @@ import torch
 from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 
+from .. import __version__
 from ..datasets.augment import augment
 from ..geometry.errors import SettingsError
 from ..geometry.progress import Progress
 from ..geometry.randomness import derive_rng
 from .checkpoint import Position, load_state, save_state
-from .data import Item, Views, open_loader, to_device
+from .data import Item, Views, fingerprint, open_loader, to_device
 from .distributed import Group
 from .log import RunLog
 from .mining import MinedBatches
@@ -95,6 +96,7 @@ def run_stage(
         table, stage.batch, first=position.step, last=steps, rank=group.rank, world=group.world,
         pending=position.pending,
     )  # fmt: skip
+    origin = {"data_sha256": fingerprint(train_set), "versions": {"mpc": __version__, "torch": torch.__version__}}
     validate_every = stage.validate_every or max(1, steps // 10)
     metric: float | None = None
     began = time.monotonic() - position.seconds
@@ -106,7 +108,7 @@ def run_stage(
 
     def save(*, best: bool) -> None:
         if group.leads:
-            notes = {"step": position.step, task.metric: metric}
+            notes = {"step": position.step, task.metric: metric, **origin}
             task.save(place / "last.safetensors", average.network, **notes)
             if best:
                 task.save(place / "best.safetensors", average.network, **notes)
@@ -147,6 +149,10 @@ def run_stage(
             else:
                 better = True
         position.finished = finished
+        every = settings.picture_every
+        drawing = validating if every == 0 else every > 0 and position.step % every == 0
+        if drawing and held_out is not None and group.leads:
+            log.picture(task.name, position.step, task.picture(average.network, held_out[0], group.device))
         if validating or position.step % settings.log_every == 0:
             log.write(
                 task.name,
@@ -182,7 +188,12 @@ def run_stage(
         progress.message(f"{task.name}: {position.step} of {steps} steps fitted the time allowed")
     best = None if position.best is None else abs(position.best)
     hardest = [
-        {"scene": train_set.views[i].scene_key, "view": train_set.views[i].view_name, "score": float(table.scores[i])}
+        {
+            "scene": train_set.views[i].scene_key,
+            "view": train_set.views[i].view_name,
+            "score": float(table.scores[i]),
+            "drawn": int(table.drawn[i]),
+        }
         for i in table.hardest()
     ]
     return StageResult(position.step, position.seconds, metric, best, table.drawn.tolist(), hardest)

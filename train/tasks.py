@@ -6,6 +6,8 @@ from abc import ABC, abstractmethod
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 
@@ -16,6 +18,7 @@ from ..models.texture import TextureConfig, TextureNetwork
 from .data import Item, Views
 from .losses import colour_loss, facing_loss, iou, occupancy_loss
 from .mining import MiningSettings, MiningTable
+from .pictures import reconstruction_picture
 from .settings import StageSettings
 from .validate import validate_surface, validate_texture
 
@@ -56,6 +59,10 @@ class Task(ABC):
     @abstractmethod
     def validate(self, network: nn.Module, data: Views, device: torch.device) -> Tensor:
         """The metric on held-out views (V,)."""
+
+    @abstractmethod
+    def picture(self, network: nn.Module, item: Item, device: torch.device) -> npt.NDArray[np.uint8]:
+        """A held-out view as `network` rebuilds it, see `reconstruction_picture`."""
 
     @abstractmethod
     def save(self, path: Path, network: nn.Module, **notes: Any) -> None:
@@ -102,6 +109,11 @@ class SurfaceTask(Task):
         most, batch = self.settings.validation_views, self.settings.batch
         return validate_surface(network, data, views=most, batch=batch, device=device)
 
+    def picture(self, network: nn.Module, item: Item, device: torch.device) -> npt.NDArray[np.uint8]:
+        """See `Task`."""
+        assert isinstance(network, SurfaceNetwork)
+        return reconstruction_picture(network.eval(), None, item, device)
+
     def save(self, path: Path, network: nn.Module, **notes: Any) -> None:
         """See `Task`."""
         save_network(path, network, self.config, **notes)
@@ -145,6 +157,11 @@ class TextureTask(Task):
         assert isinstance(network, TextureNetwork)
         most, batch = self.settings.validation_views, self.settings.batch
         return validate_texture(network, self.surface, data, views=most, batch=batch, device=device)
+
+    def picture(self, network: nn.Module, item: Item, device: torch.device) -> npt.NDArray[np.uint8]:
+        """See `Task`."""
+        assert isinstance(network, TextureNetwork)
+        return reconstruction_picture(self.surface, network.eval(), item, device)
 
     def save(self, path: Path, network: nn.Module, **notes: Any) -> None:
         """See `Task`."""
