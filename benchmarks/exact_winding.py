@@ -16,10 +16,17 @@ F64 = npt.NDArray[np.float64]
 def solid_angles(
     points: wp.array(dtype=wp.vec3d), corners: wp.array(dtype=wp.vec3d), winding: wp.array(dtype=wp.float64)
 ):
-    """One point against all triangles: van Oosterom and Strackee (1983), equation 8."""
+    """One point against all triangles: van Oosterom and Strackee (1983), equation 8.
+
+    Half the solid angle of a triangle is the angle of below + i above. Angles add where complex numbers are multiplied,
+    so many small ones need one arc tangent, taken before their sum can reach a half turn.
+    """
     i = wp.tid()
     p = points[i]
     total = wp.float64(0.0)
+    real = wp.float64(1.0)
+    imaginary = wp.float64(0.0)
+    reach = wp.float64(0.0)
     for k in range(corners.shape[0] // 3):
         a = corners[3 * k] - p
         b = corners[3 * k + 1] - p
@@ -28,8 +35,21 @@ def solid_angles(
         lb = wp.length(b)
         lc = wp.length(c)
         below = la * lb * lc + wp.dot(a, b) * lc + wp.dot(b, c) * la + wp.dot(c, a) * lb
-        total += wp.atan2(wp.dot(a, wp.cross(b, c)), below)
-    winding[i] = total / wp.float64(6.283185307179586)
+        above = wp.dot(a, wp.cross(b, c))
+        if wp.abs(above) < below:
+            tangent = above / below
+            if reach + wp.abs(tangent) > wp.float64(3.0):
+                total += wp.atan2(imaginary, real)
+                real = wp.float64(1.0)
+                imaginary = wp.float64(0.0)
+                reach = wp.float64(0.0)
+            turned = real - imaginary * tangent
+            imaginary += real * tangent
+            real = turned
+            reach += wp.abs(tangent)
+        else:
+            total += wp.atan2(above, below)
+    winding[i] = (total + wp.atan2(imaginary, real)) / wp.float64(6.283185307179586)
 
 
 def exact_winding(corners: F64, points: F64) -> F64:

@@ -37,43 +37,49 @@ class Shape:
     told: str = ""
 
 
-def made_shapes() -> dict[str, Shape]:
-    """Name to shape; all of their faces are made to face outward, but for the patches that are turned on purpose."""
-    skirt = kept(trimesh.creation.cylinder(0.3, 0.6, sections=96), lambda c: np.abs(c[:, 2]) < 0.29)
+def made_shapes(*, coarse: bool) -> dict[str, Shape]:
+    """Name to shape, `coarse` of a few thousand faces; all face outward, but for patches turned on purpose."""
+    detail = 16 if coarse else 48
+    sections = 48 if coarse else 96
+    skirt = kept(trimesh.creation.cylinder(0.3, 0.6, sections=sections), lambda c: np.abs(c[:, 2]) < 0.29)
     skirt.apply_transform(trimesh.geometry.align_vectors([0, 0, 1], [0, 1, 0]))
     skirt.apply_translation([0, 0.75, 0])
-    ball = trimesh.creation.icosphere(subdivisions=5, radius=0.5)
+    ball = trimesh.creation.icosphere(subdivisions=4 if coarse else 5, radius=0.5)
     turned = ball.faces.copy()
     patch = np.abs(ball.triangles_center[:, 0]) < 0.1
     turned[patch] = turned[patch, ::-1]
     return {
         "nested shells": _shape(
             trimesh.util.concatenate(
-                [trimesh.creation.icosphere(subdivisions=4, radius=radius) for radius in (0.5, 0.45, 0.3)]
+                [
+                    trimesh.creation.icosphere(subdivisions=3 if coarse else 4, radius=radius)
+                    for radius in (0.5, 0.45, 0.3)
+                ]
             )
         ),
-        "overlapping limbs": _shape(trimesh.util.concatenate(body())),
-        "limbs and open skirt": _shape(trimesh.util.concatenate([*body(), skirt.subdivide().subdivide()])),
+        "overlapping limbs": _shape(trimesh.util.concatenate(body(detail))),
+        "limbs and open skirt": _shape(trimesh.util.concatenate([*body(detail), skirt.subdivide().subdivide()])),
         "ball with holes": _shape(kept(ball, lambda c: (c[:, 0] < 0.42) & (c[:, 1] > -0.45))),
         "flipped patches": Shape(_posed(trimesh.Trimesh(ball.vertices, turned, process=False)), _posed(ball).corners),
     }
 
 
-def shapes_of_people(models: Path) -> dict[str, Shape]:
-    """Every scan of a folder as it is; every rig crouching, and with its arms in its torso."""
+def shapes_of_people(models: Path, faces: int) -> dict[str, Shape]:
+    """Every scan of a folder as it is, every rig crouching and with its arms in its torso, of so many faces."""
     found: dict[str, Shape] = {}
     for subject in find_subjects(models):
         loaded = load_subject(subject)
         if loaded.rig is None:
-            oriented = orient(loaded.mesh)
+            mesh = fewer(loaded.mesh, faces)
+            oriented = orient(mesh)
             told = "orientation by mpc: " + "; ".join(oriented.notices) if oriented.notices else ""
-            truth = oriented.vertices[oriented.faces] if told else loaded.mesh.corners
-            found[subject.id] = Shape(loaded.mesh, truth, told)
+            truth = oriented.vertices[oriented.faces] if told else mesh.corners
+            found[subject.id] = Shape(mesh, truth, told)
             continue
         if rig_bones(loaded.rig).missing:
             continue  # names of its own
         for pose in ("crouching", "arms in the torso"):
-            mesh = posed(loaded, pose)
+            mesh = fewer(posed(loaded, pose), faces)
             found[f"{subject.id}, {pose}"] = Shape(mesh, mesh.corners)
     return found
 
@@ -105,24 +111,39 @@ def posed(loaded: LoadedSubject, pose: str) -> PosedMesh:
     return loaded.mesh.with_vertices(vertices @ loaded.to_world[:3, :3].T)
 
 
-def limb(start: tuple[float, float, float], end: tuple[float, float, float], radius: float) -> trimesh.Trimesh:
+def fewer(mesh: PosedMesh, faces: int) -> PosedMesh:
+    """About so many faces, holes and layers kept."""
+    if not 0 < faces < len(mesh.faces):
+        return mesh
+    import open3d
+
+    full = open3d.geometry.TriangleMesh(
+        open3d.utility.Vector3dVector(mesh.vertices), open3d.utility.Vector3iVector(mesh.faces)
+    )
+    less = full.simplify_quadric_decimation(faces)
+    return PosedMesh(np.asarray(less.vertices, np.float64), np.asarray(less.triangles).astype(np.int32))
+
+
+def limb(
+    start: tuple[float, float, float], end: tuple[float, float, float], radius: float, detail: int
+) -> trimesh.Trimesh:
     """A closed capsule between two points."""
     axis = np.subtract(end, start)
-    mesh = trimesh.creation.capsule(height=float(np.linalg.norm(axis)), radius=radius, count=[48, 48])
+    mesh = trimesh.creation.capsule(height=float(np.linalg.norm(axis)), radius=radius, count=[detail, detail])
     matrix = trimesh.geometry.align_vectors([0, 0, 1], axis)
     matrix[:3, 3] = np.add(start, end) / 2
     return mesh.apply_transform(matrix)
 
 
-def body() -> list[trimesh.Trimesh]:
+def body(detail: int) -> list[trimesh.Trimesh]:
     """Limbs that overlap at every joint, one arm inside the torso."""
     return [
-        limb((0, 0.9, 0), (0, 1.35, 0), 0.16),
-        limb((-0.1, 0.1, 0), (-0.08, 0.85, 0), 0.08),
-        limb((0.1, 0.1, 0.05), (0.08, 0.85, 0), 0.08),
-        limb((-0.2, 1.35, 0), (-0.1, 0.95, 0.05), 0.05),
-        limb((0.2, 1.35, 0), (0.5, 1.0, 0.1), 0.05),
-        limb((0, 1.5, 0), (0, 1.62, 0.02), 0.11),
+        limb((0, 0.9, 0), (0, 1.35, 0), 0.16, detail),
+        limb((-0.1, 0.1, 0), (-0.08, 0.85, 0), 0.08, detail),
+        limb((0.1, 0.1, 0.05), (0.08, 0.85, 0), 0.08, detail),
+        limb((-0.2, 1.35, 0), (-0.1, 0.95, 0.05), 0.05, detail),
+        limb((0.2, 1.35, 0), (0.5, 1.0, 0.1), 0.05, detail),
+        limb((0, 1.5, 0), (0, 1.62, 0.02), 0.11, detail),
     ]
 
 

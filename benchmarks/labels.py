@@ -1,11 +1,12 @@
 """Labels: wrong ones and points a second, beside trimesh, libigl, Open3D and the nearest vertex's normal.
 
-    python benchmarks/labels.py [MODELS ...] [--points N] [--exact M]
+    python benchmarks/labels.py [MODELS ...] [--points N] [--exact M [--faces F]]
 
 One thread where the library allows it; seconds are of processor time, so that other work on the machine counts less.
 The reference is the sum of solid angles over all triangles in float64 (exact_winding.py), for M points in all, those
 within 1e-5 m of the surface left out. Shapes are made here (nested shells, overlapping limbs, open clothes, holes,
 flipped patches); of folders of people each scan is taken as it is, each rig crouching and with its arms in its torso.
+With --faces all are coarse (people simplified to F faces), so that a million exact sums take minutes.
 """
 
 from __future__ import annotations
@@ -91,11 +92,12 @@ def main() -> None:
     parser.add_argument("models", type=Path, nargs="*")
     parser.add_argument("--points", type=int, default=200_000)
     parser.add_argument("--exact", type=int, default=10_000)
+    parser.add_argument("--faces", type=int, default=0)
     parser.add_argument("--keep", type=Path, help="folder where the exact sums are kept, and found by the next run")
     options = parser.parse_args()
-    shapes = made_shapes()
+    shapes = made_shapes(coarse=options.faces > 0)
     for folder in options.models:
-        shapes |= shapes_of_people(folder)
+        shapes |= shapes_of_people(folder, options.faces)
     each = -(-options.exact // len(shapes))
     sums: dict[str, list[int]] = {}
     for name, shape in shapes.items():
