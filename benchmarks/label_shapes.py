@@ -70,17 +70,12 @@ def shapes_of_people(models: Path, faces: int) -> dict[str, Shape]:
     for subject in find_subjects(models):
         loaded = load_subject(subject)
         if loaded.rig is None:
-            mesh = fewer(loaded.mesh, faces)
-            oriented = orient(mesh)
-            told = "orientation by mpc: " + "; ".join(oriented.notices) if oriented.notices else ""
-            truth = oriented.vertices[oriented.faces] if told else mesh.corners
-            found[subject.id] = Shape(mesh, truth, told)
+            found[subject.id] = _as_oriented(fewer(loaded.mesh, faces))
             continue
         if rig_bones(loaded.rig).missing:
             continue  # names of its own
         for pose in ("crouching", "arms in the torso"):
-            mesh = fewer(posed(loaded, pose), faces)
-            found[f"{subject.id}, {pose}"] = Shape(mesh, mesh.corners)
+            found[f"{subject.id}, {pose}"] = _as_oriented(fewer(posed(loaded, pose), faces))
     return found
 
 
@@ -159,3 +154,11 @@ def _posed(mesh: trimesh.Trimesh) -> PosedMesh:
 def _shape(mesh: trimesh.Trimesh) -> Shape:
     posed_mesh = _posed(mesh)
     return Shape(posed_mesh, posed_mesh.corners)
+
+
+def _as_oriented(mesh: PosedMesh) -> Shape:
+    """Where faces clash there is no truth before they are made to agree, which is mpc's doing: that is told."""
+    oriented = orient(mesh)
+    if not oriented.notices:
+        return Shape(mesh, mesh.corners)
+    return Shape(mesh, oriented.vertices[oriented.faces], "(" + "; ".join(oriented.notices) + ")")
