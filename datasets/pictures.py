@@ -49,7 +49,8 @@ def crop_png(data: bytes) -> tuple[bytes, Box, tuple[int, int]]:
     rows, columns = np.flatnonzero(used.any(axis=1)), np.flatnonzero(used.any(axis=0))
     top, bottom = (int(rows[0]), int(rows[-1]) + 1) if len(rows) else (0, 1)
     left, right = (int(columns[0]), int(columns[-1]) + 1) if len(columns) else (0, 1)
-    return write_png(pixels[top:bottom, left:right]), (top, left, bottom - top, right - left), (pixels.shape[0], pixels.shape[1])
+    box = top, left, bottom - top, right - left
+    return write_png(pixels[top:bottom, left:right]), box, (pixels.shape[0], pixels.shape[1])
 
 
 def load_picture(data: bytes, box: Box, stored_size: int, size: int) -> U8:

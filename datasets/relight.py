@@ -50,7 +50,7 @@ def relight_some(
         SettingsError: the views came without points to relight them by.
     """
     if "relight_points" not in batch:
-        raise SettingsError("augment.relight needs views with coloured points: sample with --colour-points")
+        raise SettingsError("augment.relight needs views with coloured points: `mpc sample --colours`")
     return relight(batch, draw_lights(builtin_lights(), count, probability=probability, rng=rng)[rows])
 
 
