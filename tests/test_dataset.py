@@ -51,6 +51,7 @@ def test_shapes_and_types(shards):
         "image": ((4, 64, 64), torch.uint8),
         "calibration": ((4, 4), torch.float32),
         "light": ((9, 3), torch.float32),
+        "facing": ((3,), torch.float32),
         "points": ((500, 3), torch.float32),
         "labels": ((500,), torch.float32),
         "colour_points": ((300, 3), torch.float32),
