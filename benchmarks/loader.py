@@ -1,9 +1,9 @@
 """Loading: milliseconds an item, bytes a view and a scene, beside loading the mesh each time.
 
-    python benchmarks/loader.py SHARDS RENDERS [--items N]
+    python benchmarks/loader.py SHARDS RENDERS [--items N] [--scenes N]
 
 One thread; times are of the processor, so that other work on the machine counts less. An item is one stored picture and
-5,000 points (and 0 colours); batches of 8 go through the default collate.
+5,000 points (and 0 colours); batches of 8 go through the default collate. The peers' ways are restated in a few lines.
 """
 
 from __future__ import annotations
@@ -11,9 +11,12 @@ from __future__ import annotations
 import argparse
 import io
 import os
+import resource
+import tempfile
 import time
 import zlib
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
@@ -21,13 +24,17 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 import h5py
 import numpy as np
 import torch
+import trimesh
 from PIL import Image
+from scipy.spatial import cKDTree
 
-from mpc.datasets.pictures import read_png
+from mpc.datasets.pictures import read_png, write_png
 from mpc.datasets.renders import read_renders, read_scene_mesh
+from mpc.datasets.shard_index import ShardEntry, read_index, write_index
 from mpc.datasets.torch_dataset import ViewDataset
 
 POINTS = 5000
+LIMIT = 2 << 30
 
 
 def milliseconds(work: Callable[[int], object], repeats: int) -> float:
@@ -41,21 +48,47 @@ def milliseconds(work: Callable[[int], object], repeats: int) -> float:
     return float(np.median(times)) * 1000.0
 
 
-def on_the_fly(renders: Path) -> Callable[[int], object]:
-    """What the peers do for each item: decode the whole picture, draw surface points, test them with trimesh."""
-    import trimesh
-
+def pifu_route(renders: Path) -> Callable[[int], object]:
+    """As PIFu's loader: meshes in memory; decode the whole picture, draw surface points, test them with trimesh."""
     scene = read_renders(renders).scenes[0]
     posed, _ = read_scene_mesh(scene)
     mesh = trimesh.Trimesh(posed.vertices, posed.faces, process=False)
 
     def work(number: int) -> object:
-        picture = read_png(scene.views[number % len(scene.views)].path.read_bytes())
+        picture = read_picture(scene.views[number % len(scene.views)].path)
         rng = np.random.default_rng(number)
         points = mesh.sample(POINTS, seed=number) + rng.normal(0.0, 0.05, (POINTS, 3))
         return picture, points, mesh.contains(points)
 
     return work
+
+
+def monoport_route(renders: Path, folder: Path) -> Callable[[int], object]:
+    """As MonoPort's loader: the OBJ is read for each item, labels are the sign of the nearest vertex's normal."""
+    scene = read_renders(renders).scenes[0]
+    posed, _ = read_scene_mesh(scene)
+    path = folder / "mesh.obj"
+    trimesh.Trimesh(posed.vertices, posed.faces, process=False).export(path)
+
+    def work(number: int) -> object:
+        picture = read_picture(scene.views[number % len(scene.views)].path)
+        mesh = trimesh.load(path, process=False, force="mesh")
+        tree, normals = cKDTree(mesh.vertices), mesh.vertex_normals
+        rng = np.random.default_rng(number)
+        count = POINTS * 16 // 17
+        points, faces = trimesh.sample.sample_surface(mesh, count, seed=number)
+        points = points + mesh.face_normals[faces] * rng.normal(0.0, 0.05, (count, 1))
+        points = np.concatenate([points, rng.uniform(*mesh.bounds, (POINTS - count, 3))])
+        nearest = tree.query(points)[1]
+        return picture, points, ((points - mesh.vertices[nearest]) * normals[nearest]).sum(axis=1) < 0
+
+    return work
+
+
+def read_picture(path: Path) -> object:
+    """Decoded by Pillow, as there."""
+    with Image.open(path) as picture:
+        return torch.from_numpy(np.asarray(picture).transpose(2, 0, 1) / np.float32(255.0))
 
 
 def fancy_index(path: Path) -> Callable[[int], object]:
@@ -68,6 +101,32 @@ def fancy_index(path: Path) -> Callable[[int], object]:
         return file["points/q"][rows]
 
     return work
+
+
+def bounded(shards: Path, scenes: int, folder: Path) -> None:
+    """Load every view of so many scenes (the training shards over and over) once, in a process that may not grow."""
+    index = read_index(shards)
+    entries: list[ShardEntry] = []
+    while sum(len(entry.scenes) for entry in entries) < scenes:
+        for entry in (entry for entry in index.shards if entry.split == "train"):
+            name = f"train-{len(entries):05d}.h5"
+            (folder / name).symlink_to((shards / entry.file).resolve())
+            entries.append(replace(entry, file=name))
+    write_index(folder, replace(index, shards=tuple(entries)))
+    child = os.fork()
+    if child == 0:
+        resource.setrlimit(resource.RLIMIT_DATA, (LIMIT, LIMIT))
+        before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
+        dataset = ViewDataset(folder, "train", points=POINTS)
+        order = np.random.default_rng(1).permutation(len(dataset)).tolist()
+        views = sum(len(batch["view"]) for batch in torch.utils.data.DataLoader(dataset, batch_size=8, sampler=order))
+        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
+        size = sum(entry.bytes for entry in entries) / 1e6
+        print(f"{len(dataset.scene_keys)} scenes, {len(entries)} shards of {size:.0f} MB, {views} views loaded "
+              f"under a limit of 2 GiB: peak {peak} MiB ({before} before)", flush=True)  # fmt: skip
+        os._exit(0)
+    if os.waitpid(child, 0)[1]:
+        print("loading did not end well under a limit of 2 GiB")
 
 
 def codecs(dataset: ViewDataset) -> None:
@@ -86,6 +145,9 @@ def codecs(dataset: ViewDataset) -> None:
             coded.append(buffer.getvalue())
         took = milliseconds(lambda k, coded=coded: read_png(coded[k % len(coded)]), 24)  # type: ignore[misc]
         print(f"PNG, zlib {level}                {np.mean([len(c) for c in coded]) / 1000:7.1f}   {took:6.2f}")
+    coded = [write_png(crop) for crop in crops]
+    took = milliseconds(lambda k, coded=coded: read_png(coded[k % len(coded)]), 24)  # type: ignore[misc]
+    print(f"PNG as stored              {np.mean([len(c) for c in coded]) / 1000:7.1f}   {took:6.2f}")
     coded = [zlib.compress(crop.tobytes(), 4) for crop in crops]
     took = milliseconds(lambda k: zlib.decompress(coded[k % len(coded)]), 24)
     print(f"raw, zlib 4                {np.mean([len(c) for c in coded]) / 1000:7.1f}   {took:6.2f}")
@@ -112,7 +174,12 @@ def main() -> None:
     parser.add_argument("shards", type=Path)
     parser.add_argument("renders", type=Path)
     parser.add_argument("--items", type=int, default=64)
+    parser.add_argument("--scenes", type=int, default=0, help="load so many under a limit of memory, and nothing else")
     options = parser.parse_args()
+    if options.scenes:
+        with tempfile.TemporaryDirectory() as folder:
+            bounded(options.shards, options.scenes, Path(folder))
+        return
     torch.set_num_threads(1)
     dataset = ViewDataset(options.shards, "train", points=POINTS)
     order = np.random.default_rng(0).integers(len(dataset), size=10_000)
@@ -122,14 +189,17 @@ def main() -> None:
     start = time.process_time()
     count = sum(len(batch["view"]) for batch in loader)
     batched = (time.process_time() - start) / count * 1000
-    peer = milliseconds(on_the_fly(options.renders), max(5, options.items // 8))
+    pifu = milliseconds(pifu_route(options.renders), max(5, options.items // 8))
+    with tempfile.TemporaryDirectory() as folder:
+        monoport = milliseconds(monoport_route(options.renders, Path(folder)), max(5, options.items // 8))
     fancy = milliseconds(fancy_index(next(options.shards.glob("train*.h5"))), max(5, options.items // 8))
     print(f"{len(dataset)} views of {dataset.image_size} pixels, {POINTS} points")
     print(f"item                            {item:7.2f} ms   {1000 / item:6.0f} items/s a core")
     print(f"  of which the picture          {picture:7.2f} ms")
     print(f"item in batches of 8, collated  {batched:7.2f} ms   {1000 / batched:6.0f} items/s a core")
-    print(f"mesh in memory, trimesh labels  {peer:7.2f} ms   x{peer / item:.0f}")
-    print(f"h5py fancy indexing alone       {fancy:7.2f} ms   x{fancy / item:.1f}")
+    print(f"PIFu's way, mesh in memory      {pifu:7.2f} ms   x{pifu / batched:.0f}")
+    print(f"MonoPort's way, OBJ an item     {monoport:7.2f} ms   x{monoport / batched:.0f}")
+    print(f"h5py fancy indexing alone       {fancy:7.2f} ms   x{fancy / batched:.1f}")
     size = sum(path.stat().st_size for path in options.shards.glob("train*.h5"))
     print(f"bytes a view {size / len(dataset) / 1000:.0f} kB, a scene {size / len(dataset.scene_keys) / 1e6:.2f} MB")
     codecs(dataset)

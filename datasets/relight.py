@@ -14,7 +14,8 @@ import torch
 from torch import Tensor
 from torch.nn.functional import avg_pool2d, interpolate
 
-from ..render.lights import LightSet, draw_light
+from ..geometry.errors import SettingsError
+from ..render.lights import LightSet, builtin_lights, draw_light
 from ..render.shading import DISPLAY_GAMMA
 
 F32 = npt.NDArray[np.float32]
@@ -26,6 +27,8 @@ HIDDEN = 0.03
 # Irradiance (linear) added to both lights, so that what was black does not become anything.
 FLOOR = 0.01
 FILL_ROUNDS = 8
+# Coloured points an item to ask `ViewDataset` for.
+RELIGHT_POINTS = 8192
 
 
 def draw_lights(lights: LightSet, count: int, *, probability: float, rng: np.random.Generator) -> list[F32 | None]:
@@ -36,6 +39,19 @@ def draw_lights(lights: LightSet, count: int, *, probability: float, rng: np.ran
     chosen = rng.random(count) < probability
     drawn = [draw_light(lights, rng).coefficients for _ in range(count)]
     return [light if use else None for light, use in zip(drawn, chosen, strict=True)]
+
+
+def relight_some(
+    batch: dict[str, Tensor], probability: float, *, rng: np.random.Generator, rows: slice, count: int
+) -> dict[str, Tensor]:
+    """`relight` with built-in lights drawn for a batch; `rng`, `rows` and `count` as in `augment`.
+
+    Raises:
+        SettingsError: the views came without points to relight them by.
+    """
+    if "relight_points" not in batch:
+        raise SettingsError("augment.relight needs views with coloured points: `mpc sample --colours`")
+    return relight(batch, draw_lights(builtin_lights(), count, probability=probability, rng=rng)[rows])
 
 
 def relight(batch: dict[str, Tensor], lights: list[F32 | None]) -> dict[str, Tensor]:

@@ -11,7 +11,7 @@ import pytest
 import torch
 
 from mpc.datasets.build_shards import SampleSettings, sample_renders
-from mpc.datasets.pictures import crop_png, load_picture, read_png
+from mpc.datasets.pictures import crop_png, load_picture, read_png, write_png
 from mpc.datasets.renders import read_renders, read_scene_mesh
 from mpc.datasets.scene_rows import mixture_counts
 from mpc.datasets.shard_index import read_index
@@ -51,6 +51,7 @@ def test_shapes_and_types(shards):
         "image": ((4, 64, 64), torch.uint8),
         "calibration": ((4, 4), torch.float32),
         "light": ((9, 3), torch.float32),
+        "facing": ((3,), torch.float32),
         "points": ((500, 3), torch.float32),
         "labels": ((500,), torch.float32),
         "colour_points": ((300, 3), torch.float32),
@@ -210,6 +211,24 @@ def test_an_empty_and_a_full_picture_survive_the_crop():
         assert shape == (16, 16)
         assert (load_picture(data, box, 16, 16) == value).all()
         assert (load_picture(data, box, 16, 8) == value).all()
+
+
+def test_stored_pictures_are_png_for_everyone():
+    import io
+
+    from PIL import Image
+
+    pixels = np.random.default_rng(0).integers(0, 256, (23, 17, 4), dtype=np.uint8)
+    data = write_png(pixels)
+    assert np.array_equal(np.asarray(Image.open(io.BytesIO(data))), pixels)
+    assert np.array_equal(read_png(data), pixels)
+    for level in (0, 6):  # by another program, with filters of its own
+        buffer = io.BytesIO()
+        Image.fromarray(pixels).save(buffer, "PNG", compress_level=level)
+        assert np.array_equal(read_png(buffer.getvalue()), pixels)
+    for broken in (data[: len(data) // 2], data[:60] + bytes([data[60] ^ 1]) + data[61:]):
+        with pytest.raises((OSError, SyntaxError)):
+            read_png(broken)
 
 
 def test_draws_repeat_and_differ(shards):

@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
+from ..datasets.relight import RELIGHT_POINTS
 from ..datasets.shard_index import read_index
 from ..datasets.torch_dataset import ViewDataset
 from .settings import TrainSettings
@@ -41,14 +42,16 @@ def open_views(
     With `train` the points are mixed as the settings say; otherwise as PIFu does, so that scores of all runs compare.
     """
     share, power = (settings.uniform_share, settings.sigma_power) if train else (1 / 17, 0.0)
-    sigmas = read_index(shards).settings["sigmas_m"]
+    stored = read_index(shards).settings
+    sigmas = stored["sigmas_m"]
+    relight_points = min(RELIGHT_POINTS, stored["colour_points"]) if train and settings.augment.relight else 0
     total = sum(sigma**power for sigma in sigmas)
     mixture = {f"near_{sigma * 1000:g}mm": (1.0 - share) * sigma**power / total for sigma in sigmas}
     mixture["uniform"] = share if sigmas else 1.0
     for kind in (CachedViews, ViewDataset):
         views: ViewDataset = kind(
             shards, split, points=points, colour_points=colour_points, image_size=settings.image_size,
-            seed=settings.seed, mixture=mixture,
+            seed=settings.seed, mixture=mixture, relight_points=relight_points,
         )  # fmt: skip
         if len(views) * views.image_size**2 * 4 <= CACHE_BYTES:
             break

@@ -13,6 +13,7 @@ from torch.nn.parallel import DistributedDataParallel
 
 from .. import __version__
 from ..datasets.augment import augment
+from ..datasets.relight import relight_some
 from ..geometry.errors import SettingsError
 from ..geometry.progress import Progress
 from ..geometry.randomness import derive_rng
@@ -212,9 +213,13 @@ def _augment(batch: Item, task: Task, settings: TrainSettings, step: int, group:
     chosen = settings.augment
     if task.name == "texture":  # colours are what it learns
         chosen = replace(chosen, colour=0.0)
+    rows, count = slice(group.rank, None, group.world), task.settings.batch
+    if chosen.relight:
+        rng = derive_rng(settings.seed, "relight", task.name, step)
+        batch = relight_some(batch, chosen.relight, rng=rng, rows=rows, count=count)
     images, calibrations = augment(
         batch["image"], batch["calibration"], chosen, rng=derive_rng(settings.seed, "augment", task.name, step),
-        rows=slice(group.rank, None, group.world), count=task.settings.batch,
+        rows=rows, count=count,
     )  # fmt: skip
     return {**batch, "image": images, "calibration": calibrations}
 

@@ -1,0 +1,70 @@
+"""PNG with each row as its difference to the one above: what NumPy can undo in one call, readable by any program.
+
+A general decoder spends half its time on undoing a filter chosen row by row (PNG specification, third edition, 9).
+"""
+
+from __future__ import annotations
+
+import struct
+import zlib
+
+import numpy as np
+import numpy.typing as npt
+
+U8 = npt.NDArray[np.uint8]
+
+SIGNATURE = b"\x89PNG\r\n\x1a\n"
+UP = 2
+
+
+def pack_rows(flat: U8, width: int, *, depth: int, colour: int, level: int) -> bytes:
+    """PNG bytes of rows (H, B) of bytes; `depth` (bits a channel) and `colour` (type) as in the specification."""
+    filtered = np.empty((len(flat), flat.shape[1] + 1), np.uint8)
+    filtered[:, 0] = UP
+    filtered[0, 1:] = flat[0]
+    np.subtract(flat[1:], flat[:-1], out=filtered[1:, 1:])
+    header = struct.pack(">IIBBBBB", width, len(flat), depth, colour, 0, 0, 0)
+    chunks = ((b"IHDR", header), (b"IDAT", zlib.compress(filtered.tobytes(), level)), (b"IEND", b""))
+    return SIGNATURE + b"".join(_chunk(kind, data) for kind, data in chunks)
+
+
+def unpack_rows(data: bytes) -> tuple[U8, int, int, int]:
+    """Rows (H, B) of bytes, width, depth and colour of what `pack_rows` wrote.
+
+    Raises:
+        ValueError: damaged, or another kind of PNG.
+    """
+    if not data.startswith(SIGNATURE):
+        raise ValueError("not a PNG file")
+    chunks: dict[bytes, bytes] = {}
+    place = len(SIGNATURE)
+    while place + 12 <= len(data):
+        (length,) = struct.unpack_from(">I", data, place)
+        kind, content = data[place + 4 : place + 8], data[place + 8 : place + 8 + length]
+        if data[place : place + 12 + length] != _chunk(kind, content):
+            raise ValueError("damaged chunk")
+        chunks[kind] = chunks.get(kind, b"") + content
+        place += 12 + length
+    if b"IEND" not in chunks:
+        raise ValueError("cut off")
+    width, height, depth, colour, _, _, interlaced = struct.unpack(">IIBBBBB", chunks[b"IHDR"])
+    stream = zlib.decompressobj()
+    try:
+        if stream.decompress(chunks[b"IDAT"], 1)[0] != UP:  # spares the rest of most pictures of other programs
+            raise ValueError("filtered in a way mpc does not write")
+        rest = stream.decompress(stream.unconsumed_tail)
+    except (zlib.error, IndexError) as error:
+        raise ValueError(f"damaged ({error})") from error
+    if not stream.eof:
+        raise ValueError("cut off")
+    rows = np.frombuffer(bytes([UP]) + rest, np.uint8)
+    if interlaced or not height or len(rows) % height:
+        raise ValueError("rows of unequal length")
+    rows = rows.reshape(height, -1)
+    if (rows[:, 0] != UP).any():
+        raise ValueError("filtered in a way mpc does not write")
+    return np.add.accumulate(rows[:, 1:], axis=0, dtype=np.uint8), width, depth, colour
+
+
+def _chunk(kind: bytes, data: bytes) -> bytes:
+    return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
