@@ -6,6 +6,7 @@ import hashlib
 import json
 import logging
 from collections.abc import Iterator, Sequence
+from contextlib import closing
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
@@ -257,9 +258,10 @@ def _render_subject(unit: _Unit) -> _Record:
     for spec in wanted:
         try:
             scene = pose_scene(loaded, spec)
-            prepared = prepare_scene(scene, settings, lights)
-            pictures = draw_views(prepared, settings, unit.drawing, prepared.cameras)
-            store_scene(unit.out, spec, prepared, settings, pictures, _notes(unit, loaded, scene.notes, source))
+            prepared = prepare_scene(scene, settings, lights, unit.drawing.threads)
+            notes = _notes(unit, loaded, scene.notes, source)
+            with closing(draw_views(prepared, settings, unit.drawing, prepared.cameras)) as pictures:
+                store_scene(unit.out, spec, prepared, settings, pictures, notes)
             record.rendered += 1
             tell_alive()
         except Exception as error:

@@ -158,6 +158,11 @@ def test_directions_between_like_answers_are_not_cast(monkeypatch: pytest.Monkey
     assert relative_rms(few, all_cast) < 0.02
 
 
+def test_threads_change_no_byte() -> None:
+    mesh = as_posed(trimesh.util.concatenate([trimesh.creation.icosphere(3), plate(6.0, 24)]))
+    assert np.array_equal(radiance_transfer(mesh, threads=3), radiance_transfer(mesh))
+
+
 def test_flipped_faces_are_not_black_and_covered_skin_is_dark() -> None:
     outer = trimesh.creation.icosphere(3)
     flipped = outer.copy()
