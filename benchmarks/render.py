@@ -130,7 +130,7 @@ def peak_of_transfer(faces: int, rays: int) -> float:
 def bench_transfer(faces: int, stride: int, repeats: int, reference: int) -> None:
     mesh = body(faces, textured=False)
     count = len(mesh.vertices)
-    routes = {rays: lambda rays=rays: radiance_transfer(mesh, rays=rays) for rays in (224, 192)}
+    routes = {rays: lambda rays=rays: radiance_transfer(mesh, rays=rays) for rays in (240, 224)}
     times: dict[int, list[float]] = {rays: [] for rays in (0, *routes)}
     for turn in range(repeats):  # by turns, and the best of each, so that both meet the same machine
         some = np.arange(turn * stride // repeats, count, stride)
@@ -195,22 +195,21 @@ def bench_scene(faces: int, size: int, views: int) -> None:
         for name in renderers():
             drawing = Drawing(choose_renderer(name), threads_each(1, 1))
             builtin_lights()  # (half a second, once a process)
-            times = [time.perf_counter()]
+            times, cores = [time.perf_counter()], time.process_time()
             subject = find_subjects(Path(root) / "models")[0]
             loaded = load_subject(subject)
             times.append(time.perf_counter())
             spec = list_scenes(subject, seed=0)[0]
-            prepared = prepare_scene(pose_scene(loaded, spec), settings, builtin_lights())
+            prepared = prepare_scene(pose_scene(loaded, spec), settings, builtin_lights(), drawing.threads)
             times.append(time.perf_counter())
             pictures = draw_views(prepared, settings, drawing, prepared.cameras)
-            times.append(time.perf_counter())
             store_scene(Path(root) / name, spec, prepared, settings, pictures, {"kind": "scan", "notes": {}})
             times.append(time.perf_counter())
-            parts = zip(("load", "transfer", "views", "write"), np.diff(times), strict=True)
+            parts = zip(("load", "transfer", "views and files"), np.diff(times), strict=True)
             print(
                 f"scene {len(prepared.mesh.faces):,} faces, {views} views, {name:8}: {times[-1] - times[0]:5.2f} s ("
                 + ", ".join(f"{part} {spent:.2f}" for part, spent in parts)
-                + f"), load of the machine {os.getloadavg()[0]:.1f}"
+                + f"), {time.process_time() - cores:.2f} s of a core, load of the machine {os.getloadavg()[0]:.1f}"
             )
 
 

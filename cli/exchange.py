@@ -60,7 +60,7 @@ def export_(
 @click.option("--unit", type=click.Choice(["m", "dm", "cm", "mm", "in"]), help="Of the meshes.  [default: detected]")
 @click.option("--up", type=click.Choice(["+x", "-x", "+y", "-y", "+z", "-z"]), help="Up axis.  [default: detected]")
 @click.option("--height", "height_m", type=float, help="Scale to this height, metres.  [default: as they are]")
-@click.option("--rays", type=click.IntRange(min=16), default=224, help="Directions of the light transfer.")
+@click.option("--rays", type=click.IntRange(min=16), default=240, help="Directions of the light transfer.")
 @options.workers
 def import_(
     source: Path,

@@ -12,13 +12,28 @@ from rich.progress import (
     BarColumn,
     MofNCompleteColumn,
     Progress,
+    ProgressColumn,
+    Task,
     TaskID,
     TextColumn,
     TimeElapsedColumn,
     TimeRemainingColumn,
 )
+from rich.text import Text
 
 SECONDS_BETWEEN_LINES = 10.0
+
+
+def rate(per_second: float) -> str:
+    """How fast, for people: "12.5/s", or below one a second "7.5/min"."""
+    return f"{per_second:.1f}/s" if per_second >= 1.0 else f"{60.0 * per_second:.1f}/min"
+
+
+class _RateColumn(ProgressColumn):
+    """Units a second or a minute, of late."""
+
+    def render(self, task: Task) -> Text:
+        return Text("" if task.speed is None else rate(task.speed), style="progress.data.speed")
 
 
 class TerminalProgress:
@@ -32,6 +47,7 @@ class TerminalProgress:
                 TextColumn("[bold]{task.description}"),
                 BarColumn(),
                 MofNCompleteColumn(),
+                _RateColumn(),
                 TimeElapsedColumn(),
                 TimeRemainingColumn(),
                 TextColumn("{task.fields[note]}"),
@@ -68,8 +84,10 @@ class TerminalProgress:
             self._bar.update(self._task, advance=count, note=note)
         elif time.monotonic() - self._last > SECONDS_BETWEEN_LINES:
             self._last = time.monotonic()
-            left = (self._last - self._started) / max(self._done, 1) * (self._total - self._done)
-            self._line(f"{self._title}: {self._done}/{self._total}, about {left:.0f} s left {note}".rstrip())
+            each = max(self._last - self._started, 1e-9) / max(self._done, 1)
+            left = each * (self._total - self._done)
+            pace = rate(1.0 / each)
+            self._line(f"{self._title}: {self._done}/{self._total}, {pace}, about {left:.0f} s left {note}".rstrip())
 
     def finish(self) -> None:
         """The stage has ended."""

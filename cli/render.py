@@ -41,7 +41,7 @@ if TYPE_CHECKING:
 )
 @click.option("--animations", type=options.existing_path, help="Folder of .bvh, .fbx, .glb clips for every rig.")
 @click.option("--bone-map", type=options.existing_file, help="TOML with the names of bones that are not known.")
-@click.option("--rays", type=click.IntRange(min=16), default=224, help="Directions of the light transfer.")
+@click.option("--rays", type=click.IntRange(min=16), default=240, help="Directions of the light transfer.")
 @click.option("--longest-edge", "longest_edge_m", type=float, default=0.05, help="Halve longer mesh edges, metres.")
 @click.option("--lights", type=options.existing_folder, help="Folder of .hdr/.exr panoramas.  [default: built-in set]")
 @click.option("--layers", multiple=True, metavar="NAME...", help="Also draw normal_front, depth_front, mask, ...")

@@ -6,6 +6,7 @@ import hashlib
 import json
 import logging
 from collections.abc import Iterator, Sequence
+from contextlib import closing
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
@@ -20,6 +21,7 @@ from .brought_clips import with_animations
 from .frames import plan_scenes
 from .guard import OUT_OF_MEMORY, Limits, Lost, run_guarded, tell_alive
 from .motions import doubt_motions, motions_digest, usable_motions
+from .readers.limits import note_files
 from .render_scene import Drawing, draw_views, misfit, prepare_scene, store_scene
 from .render_scene import check_fit as check_fit
 from .render_scene import scene_centre as scene_centre
@@ -36,6 +38,7 @@ from .renders import (
     write_json,
 )
 from .scenes import LoadedSubject, SceneSpec, list_scenes, load_subject, pose_scene
+from .source_files import SourceFiles
 from .subjects import Subject, find_subjects
 from .units import worker_count
 
@@ -231,14 +234,15 @@ def _render_subject(unit: _Unit) -> _Record:
     record = _Record(subject.id)
     remove_leftovers(unit.out / subject.id)
     try:
-        source = file_sha256(subject.path)
+        source, files = file_sha256(subject.path), SourceFiles(subject.root)
         notices: list[str] = []
         if subject.kind != "rigged":  # what there is to draw is known without reading it
             specs = list_scenes(subject, frames_per_animation=settings.frame_choice().wanted, seed=settings.seed)
-            wanted = _left_over(unit, specs, source, record)
+            wanted = _left_over(unit, specs, source, files, record)
             if not wanted:
                 return record
-        loaded = load_subject(subject, settings.load)
+        with note_files() as read:
+            loaded = load_subject(subject, settings.load)
         if subject.kind == "rigged":
             if settings.animations is not None:
                 loaded = with_animations(loaded, settings.animations, settings.bone_map)
@@ -247,7 +251,7 @@ def _render_subject(unit: _Unit) -> _Record:
             fits = partial(misfit, settings=settings)
             plan = plan_scenes(loaded, settings.frame_choice(), seed=settings.seed, misfit=fits, maps=maps)
             notices = plan.notices
-            wanted = _left_over(unit, plan.specs, source, record)
+            wanted = _left_over(unit, plan.specs, source, files, record)
         if wanted:
             record.notices.extend(f"{subject.id}: {notice}" for notice in [*loaded.notes["notices"], *notices])
     except Exception as error:
@@ -256,10 +260,13 @@ def _render_subject(unit: _Unit) -> _Record:
     lights = open_lights(settings)
     for spec in wanted:
         try:
-            scene = pose_scene(loaded, spec)
-            prepared = prepare_scene(scene, settings, lights)
-            pictures = draw_views(prepared, settings, unit.drawing, prepared.cameras)
-            store_scene(unit.out, spec, prepared, settings, pictures, _notes(unit, loaded, scene.notes, source))
+            with note_files() as posed:
+                scene = pose_scene(loaded, spec)
+            prepared = prepare_scene(scene, settings, lights, unit.drawing.threads)
+            notes = _notes(unit, loaded, scene.notes, source)
+            notes["notes"]["source_files"] = files.hashes((read | posed) - {subject.path})
+            with closing(draw_views(prepared, settings, unit.drawing, prepared.cameras)) as pictures:
+                store_scene(unit.out, spec, prepared, settings, pictures, notes)
             record.rendered += 1
             tell_alive()
         except Exception as error:
@@ -291,14 +298,16 @@ def describe_failure(error: Exception) -> str:
     return f"unexpected {type(error).__name__}: {error} (run with -v for the whole story; please report it)"
 
 
-def _left_over(unit: _Unit, specs: list[SceneSpec], source: str, record: _Record) -> list[SceneSpec]:
+def _left_over(
+    unit: _Unit, specs: list[SceneSpec], source: str, files: SourceFiles, record: _Record
+) -> list[SceneSpec]:
     """The scenes still to be made; the others are counted as kept."""
-    wanted = [spec for spec in specs if not _is_done(unit, spec.key, source, record)]
+    wanted = [spec for spec in specs if not _is_done(unit, spec.key, source, files, record)]
     record.kept = len(specs) - len(wanted)
     return wanted
 
 
-def _is_done(unit: _Unit, key: str, source: str, record: _Record) -> bool:
+def _is_done(unit: _Unit, key: str, source: str, files: SourceFiles, record: _Record) -> bool:
     folder = unit.out / key
     if not (folder / "scene.json").is_file():
         return False
@@ -307,9 +316,10 @@ def _is_done(unit: _Unit, key: str, source: str, record: _Record) -> bool:
     except InputError:
         return False
     drawn, draws = notes.get("renderer"), unit.drawing.choice.name
-    if notes.get("source_sha256") == source and drawn != draws:
+    same = bool(notes.get("source_sha256") == source) and files.match(notes.get("source_files", {}))
+    if same and drawn != draws:
         record.notices.append(f"{key}: kept as drawn by {drawn}, while others are now drawn by {draws}")
-    return bool(notes.get("source_sha256") == source)
+    return same
 
 
 def _manifest_lines(out: Path) -> Iterator[str]:
@@ -322,6 +332,7 @@ def _manifest_lines(out: Path) -> Iterator[str]:
             "views": len(scene.views),
             "renderer": scene.notes.get("renderer"),
             "source_sha256": scene.notes.get("source_sha256"),
+            "source_files": scene.notes.get("source_files", {}),
             "settings_sha256": settings,
             "files": content["files"],
         }

@@ -124,10 +124,10 @@ def _try_subject(subject: Subject, settings: RenderSettings, drawing: Drawing, l
     names = list(prepared.cameras)
     names = names[:: max(1, len(names) // TRIAL_VIEWS)][:TRIAL_VIEWS]
     start = time.perf_counter()
-    draw_views(prepared, settings, drawing, names[:1])
+    list(draw_views(prepared, settings, drawing, names[:1]))
     one_s = time.perf_counter() - start
     start = time.perf_counter()
-    pictures = draw_views(prepared, settings, drawing, names)
+    pictures = list(draw_views(prepared, settings, drawing, names))
     view_s = max(0.0, time.perf_counter() - start - one_s) / max(len(names) - 1, 1)
     with tempfile.TemporaryDirectory() as name:
         start = time.perf_counter()

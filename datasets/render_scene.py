@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections import deque
+from collections.abc import Generator, Iterable
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -30,6 +31,8 @@ F32 = npt.NDArray[np.float32]
 
 # Halving long edges may make so many times more faces, or this many of a coarse mesh.
 MOST_GROWTH, LEAST_FACES = 2, 50_000
+# Views that wait for each drawing thread: enough that none stands still, few pictures in memory.
+VIEWS_AHEAD = 3
 
 
 @dataclass(frozen=True)
@@ -38,7 +41,7 @@ class Drawing:
 
     Attributes:
         choice: the renderer.
-        threads: that draw views side by side; only Embree's may be more than one.
+        threads: that gather light and draw views side by side; with pyrender, which draws in one, that encode.
     """
 
     choice: RendererChoice
@@ -63,8 +66,8 @@ class PreparedScene:
     lights: dict[str, Light]
 
 
-def prepare_scene(scene: LoadedScene, settings: RenderSettings, lights: LightSet) -> PreparedScene:
-    """Place cameras and lights and gather the transfer.
+def prepare_scene(scene: LoadedScene, settings: RenderSettings, lights: LightSet, threads: int = 1) -> PreparedScene:
+    """Place cameras and lights and gather the transfer, on so many threads.
 
     Raises:
         SettingsError: the scene does not fit the view cube.
@@ -80,22 +83,39 @@ def prepare_scene(scene: LoadedScene, settings: RenderSettings, lights: LightSet
     check_fit(mesh, list(cameras.values()), settings.size)
     rng = derive_rng(*stream, "lights")
     drawn = {name: draw_light(lights, rng) for name in cameras}
-    return PreparedScene(mesh, centre, radiance_transfer(mesh, rays=settings.rays), cameras, drawn)
+    transfer = radiance_transfer(mesh, rays=settings.rays, threads=threads)
+    return PreparedScene(mesh, centre, transfer, cameras, drawn)
 
 
 def draw_views(
     prepared: PreparedScene, settings: RenderSettings, drawing: Drawing, names: Iterable[str]
-) -> dict[str, bytes]:
-    """PNG bytes by file name (without ".png"): of each named view its lit picture and its layers."""
+) -> Generator[tuple[str, bytes], None, None]:
+    """File names (without ".png") and PNG bytes: of each named view its lit picture and its layers.
+
+    Views are drawn as they are asked for, some ahead; close the generator where it is not used up.
+    """
+    waiting: deque[Future[dict[str, bytes]]] = deque()
     with (
         open_renderer(drawing.choice, prepared.mesh, settings.size) as renderer,
-        ThreadPoolExecutor(1) as encoder,
+        ThreadPoolExecutor(drawing.threads) as pool,
     ):
-        waiting = [
-            encoder.submit(_encode_view, prepared, settings, renderer, name, picture)
-            for name, picture in _pictures(prepared, renderer, drawing, list(names))
-        ]
-        return {file: data for future in waiting for file, data in future.result().items()}
+
+        def draw(name: str) -> npt.NDArray[np.uint8]:
+            lit = display_irradiance(prepared.transfer, prepared.lights[name].coefficients)
+            return renderer.colour(prepared.cameras[name], lit)
+
+        def draw_and_encode(name: str) -> dict[str, bytes]:
+            return _encode_view(prepared, settings, renderer, name, draw(name))
+
+        for name in names:
+            if drawing.choice.name == "embree":
+                waiting.append(pool.submit(draw_and_encode, name))
+            else:  # OpenGL draws in the thread that opened it, encoding is another's work
+                waiting.append(pool.submit(_encode_view, prepared, settings, renderer, name, draw(name)))
+            if len(waiting) > VIEWS_AHEAD * drawing.threads:
+                yield from waiting.popleft().result().items()
+        while waiting:
+            yield from waiting.popleft().result().items()
 
 
 def store_scene(
@@ -103,7 +123,7 @@ def store_scene(
     spec: SceneSpec,
     prepared: PreparedScene,
     settings: RenderSettings,
-    pictures: dict[str, bytes],
+    pictures: Iterable[tuple[str, bytes]],
     extra: dict[str, Any],
 ) -> Path:
     """Write a scene's folder below `out`, whole or not at all; `extra` is added to its description (kind, notes)."""
@@ -182,21 +202,6 @@ def _needed_extent(vertices: npt.NDArray[np.float64], camera: Camera, reach: flo
     # |x| <= reach * (half + z * slope), half the cube's edge; and |z| <= half, which holds -1 <= view z <= 1.
     across = np.maximum(np.abs(x), np.abs(y)) / reach - z * slope
     return 2.0 * float(max(across.max(), np.abs(z).max() / reach))
-
-
-def _pictures(
-    prepared: PreparedScene, renderer: Renderer, drawing: Drawing, names: list[str]
-) -> Iterator[tuple[str, npt.NDArray[np.uint8]]]:
-    def draw(name: str) -> npt.NDArray[np.uint8]:
-        lit = display_irradiance(prepared.transfer, prepared.lights[name].coefficients)
-        return renderer.colour(prepared.cameras[name], lit)
-
-    if drawing.threads == 1 or drawing.choice.name != "embree":
-        yield from ((name, draw(name)) for name in names)
-        return
-    with ThreadPoolExecutor(drawing.threads) as pool:
-        futures: list[tuple[str, Future[npt.NDArray[np.uint8]]]] = [(name, pool.submit(draw, name)) for name in names]
-        yield from ((name, future.result()) for name, future in futures)
 
 
 def _encode_view(

@@ -56,7 +56,7 @@ class RenderSettings:
     pose_filter: bool = True
     animations: Path | None = None
     bone_map: Path | None = None
-    rays: int = 224
+    rays: int = 240
     longest_edge_m: float = 0.05
     lights: Path | None = None
     layers: tuple[str, ...] = ()

@@ -16,7 +16,8 @@ import os
 import shutil
 import threading
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -199,7 +200,11 @@ def read_scene_mesh(record: SceneRecord) -> tuple[PosedMesh, F32]:
 
 
 def write_scene(
-    root: Path, description: dict[str, Any], mesh: PosedMesh, transfer: F32, pictures: dict[str, bytes]
+    root: Path,
+    description: dict[str, Any],
+    mesh: PosedMesh,
+    transfer: F32,
+    pictures: dict[str, bytes] | Iterable[tuple[str, bytes]],
 ) -> Path:
     """Write one scene so that its folder is whole or absent, and return the folder.
 
@@ -208,26 +213,17 @@ def write_scene(
         description: what scene.json holds (see `read_scene`).
         mesh: the posed mesh; its vertices should be rounded to float32 already, as they are stored so.
         transfer: (V, 9) float32.
-        pictures: view name to PNG bytes.
+        pictures: names and PNG bytes; may be drawn as they are asked for, what is there is written meanwhile.
     """
     key = scene_key(description["subject"], description["animation"], description["frame"])
     final = root / key
     with atomic_folder(final) as folder:
-        materials = [_write_material(root / description["subject"] / "textures", entry) for entry in mesh.materials]
-        arrays: dict[str, Any] = {
-            "vertices": mesh.vertices.astype(np.float32),
-            "faces": mesh.faces,
-            "face_material": mesh.face_material,
-            "transfer": transfer,
-            "materials": np.array(json.dumps(materials)),
-        }
-        for name in ("uv", "face_uv", "vertex_colours"):
-            if getattr(mesh, name) is not None:
-                arrays[name] = getattr(mesh, name)
-        np.savez(folder / "mesh.npz", **arrays)
-        for name, data in pictures.items():
-            (folder / f"{name}.png").write_bytes(data)
-        files = {path.name: file_sha256(path) for path in sorted(folder.iterdir())}
+        with ThreadPoolExecutor(1) as writer:
+            textures = root / description["subject"] / "textures"
+            written = [writer.submit(_write_mesh, folder / "mesh.npz", textures, mesh, transfer)]
+            for name, data in pictures.items() if isinstance(pictures, dict) else pictures:
+                written.append(writer.submit(_write_new, folder / f"{name}.png", data))
+        files = dict(sorted(future.result() for future in written))
         write_json(folder / "scene.json", {**description, "files": files})
     return final
 
@@ -301,6 +297,31 @@ def _read_json(path: Path) -> dict[str, Any]:
     if not isinstance(content, dict):
         raise InputError(path, "holds no JSON object")
     return content
+
+
+def _write_mesh(path: Path, textures: Path, mesh: PosedMesh, transfer: F32) -> tuple[str, str]:
+    """Write mesh.npz, and textures that are not there yet; the file's name and SHA-256."""
+    arrays: dict[str, Any] = {
+        "vertices": mesh.vertices.astype(np.float32),
+        "faces": mesh.faces,
+        "face_material": mesh.face_material,
+        "transfer": transfer,
+        "materials": np.array(json.dumps([_write_material(textures, entry) for entry in mesh.materials])),
+    }
+    for name in ("uv", "face_uv", "vertex_colours"):
+        if getattr(mesh, name) is not None:
+            arrays[name] = getattr(mesh, name)
+    np.savez(path, **arrays)
+    return path.name, file_sha256(path)
+
+
+def _write_new(path: Path, data: bytes) -> tuple[str, str]:
+    """Write a file and flush it to the disk; its name and SHA-256."""
+    with path.open("wb") as file:
+        file.write(data)
+        file.flush()
+        os.fsync(file.fileno())
+    return path.name, hashlib.sha256(data).hexdigest()
 
 
 def _write_material(folder: Path, material: Material) -> dict[str, Any]:

@@ -157,12 +157,12 @@ def spatial_order(points: Floats) -> npt.NDArray[np.int64]:
     return np.argsort(code, kind="stable").astype(np.int64)
 
 
-_scenes: weakref.WeakKeyDictionary[PosedMesh, RayScene] = weakref.WeakKeyDictionary()
+_scenes: weakref.WeakKeyDictionary[PosedMesh, dict[bool, RayScene]] = weakref.WeakKeyDictionary()
 
 
-def ray_scene(mesh: PosedMesh) -> RayScene:
+def ray_scene(mesh: PosedMesh, *, watertight: bool = True) -> RayScene:
     """The mesh's RayScene, built on the first call and kept for as long as the mesh itself lives."""
-    found = _scenes.get(mesh)
-    if found is None:
-        found = _scenes[mesh] = RayScene(mesh)
-    return found
+    kept = _scenes.setdefault(mesh, {})
+    if watertight not in kept:
+        kept[watertight] = RayScene(mesh, watertight=watertight)
+    return kept[watertight]

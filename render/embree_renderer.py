@@ -15,34 +15,43 @@ import numpy.typing as npt
 from scipy.sparse import coo_matrix
 from scipy.sparse.csgraph import connected_components
 
-from ..geometry.camera import Camera, project, view_to_pixels
+from ..geometry.camera import Camera
 from ..geometry.mesh import PosedMesh
 from ..geometry.rays import Hits, RayScene, ray_scene
 from .cutouts import first_visible
 from .layers import RenderLayers, render_layers
-from .parts import MeshPart, split_parts
+from .parts import split_parts
+from .screen import Screen, on_screen, touched_pixels
 from .textures import MipTexture, mip_level
 
 Bools = npt.NDArray[np.bool_]
 F32 = npt.NDArray[np.float32]
-F64 = npt.NDArray[np.float64]
 I32 = npt.NDArray[np.int32]
 I64 = npt.NDArray[np.int64]
 U8 = npt.NDArray[np.uint8]
 
 # Where four samples lie in a pixel (row, column from its centre): the rotated grid that graphics cards use, turned over
 # since OpenGL counts rows from below (Direct3D 11 standard pattern, also Mesa's).
-SUBPIXELS: F64 = np.array([(3, -1), (1, 3), (-1, -3), (-3, 1)]) / 8.0
+SUBPIXELS = np.array([(3, -1), (1, 3), (-1, -3), (-3, 1)]) / 8.0
 # Neighbours further apart in depth than this many pixels lie on an edge.
 EDGE_PIXELS = 3.0
 
 
 @dataclass(frozen=True, eq=False)
 class _Samples:
-    """Points of the surface that one picture is made of: pixel (flat index), share of it, face, corner weights."""
+    """Points of the surface that one picture is made of.
 
-    pixel: I64
-    share: F32
+    Attributes:
+        inside: (N,) pixels (flat index) that are seen whole, by one ray.
+        edge: (E,) pixels that are sampled as SUBPIXELS says.
+        place: (M,) which of the 4 E rays through these met the surface.
+        face: (N + M,) what was met, inside pixels first.
+        weights: (3, N + M) float32, of the faces' corners.
+    """
+
+    inside: I64
+    edge: I64
+    place: I64
     face: I32
     weights: F32
 
@@ -59,7 +68,9 @@ class EmbreeRenderer:
     def __init__(self, mesh: PosedMesh, height: int, width: int) -> None:
         self._mesh = mesh
         self._size = (height, width)
-        self._scene: RayScene = ray_scene(mesh)
+        # A ray that slips through leaves an edge, where four more are cast. Light was gathered with the same tree.
+        self._scene: RayScene = ray_scene(mesh, watertight=False)
+        self._corners: I32 = np.ascontiguousarray(mesh.faces.T)
         self._parts = split_parts(mesh)
         self._textures = [None if part.texture is None else MipTexture(part.texture) for part in self._parts]
         self._part_of = np.full(len(mesh.materials), -1, np.int32)
@@ -73,28 +84,27 @@ class EmbreeRenderer:
 
     def colour(self, camera: Camera, vertex_irradiance: F32) -> U8:
         """See render/renderer.py."""
-        corners = view_to_pixels(project(self._mesh.vertices, camera.calibration), *self._size)[:, ::-1]
-        samples = self._samples(camera, corners)
-        picture = np.zeros((*self._size, 4), np.uint8)
-        number = np.zeros(self._size[0] * self._size[1], np.int32)
-        number[samples.pixel] = 1
-        pixels = np.flatnonzero(number)
-        number[pixels] = np.arange(len(pixels))
-        place = number[samples.pixel]
-        premultiplied = np.zeros((len(pixels), 4), np.float64)
-        for index, part in enumerate(self._parts):
-            chosen = np.flatnonzero(self._part_of[self._mesh.face_material[samples.face]] == index)
-            if not len(chosen):
-                continue
-            colour = self._shade(index, part, samples, chosen, corners, part.colours(vertex_irradiance))
-            colour[:, 3] = 1.0
-            colour *= samples.share[chosen, None]
-            for channel in range(4):
-                premultiplied[:, channel] += np.bincount(
-                    place[chosen], colour[:, channel], minlength=len(premultiplied)
-                )
-        picture.reshape(-1, 4)[pixels] = _to_bytes(premultiplied)
-        return picture
+        screen = on_screen(self._mesh.vertices, camera, *self._size)
+        samples = self._samples(camera, screen)
+        if len(self._parts) == 1:
+            colours = self._shade(0, samples.face, samples.weights, screen, vertex_irradiance)
+        else:
+            colours = np.zeros((3, len(samples.face)), np.float32)
+            part = self._part_of[self._mesh.face_material[samples.face]]
+            for index in range(len(self._parts)):
+                chosen = np.flatnonzero(part == index)
+                face, weights = samples.face[chosen], samples.weights[:, chosen]
+                colours[:, chosen] = self._shade(index, face, weights, screen, vertex_irradiance)
+        picture = np.zeros((self._size[0] * self._size[1], 4), np.uint8)
+        count = len(samples.inside)
+        _fill(picture, samples.inside, colours[:, :count], np.full(count, 255.0, np.float32))
+        fine = np.zeros((4, len(samples.edge) * len(SUBPIXELS)), np.float32)
+        fine[:3, samples.place] = colours[:, count:]
+        fine[3, samples.place] = 1.0
+        fine = fine.reshape(4, -1, len(SUBPIXELS)).sum(axis=2)
+        straight, seen = fine[:3] / np.maximum(fine[3], 1.0), fine[3]
+        _fill(picture, samples.edge, straight, seen * np.float32(255.0 / len(SUBPIXELS)))
+        return picture.reshape(*self._size, 4)
 
     def albedo(self, camera: Camera) -> U8:
         """See render/renderer.py."""
@@ -104,48 +114,57 @@ class EmbreeRenderer:
         """See render/layers.py."""
         return render_layers(self._mesh, camera, *self._size, names)
 
-    def _shade(
-        self, index: int, part: MeshPart, samples: _Samples, chosen: npt.NDArray[np.intp], corners: F64, lit: F32
-    ) -> F32:
-        """Display colours (N, 4) float32 in [0, 1] of the chosen samples, all on one part; `lit` (its vertices, 4)."""
-        face, weights = samples.face[chosen], samples.weights[chosen]
-        local = part.faces[self._local[face]]
-        colour = _weighted(lit, local, weights) * np.asarray(part.colour, np.float32)
-        texture = self._textures[index]
-        if texture is not None and part.uv is not None:
-            uv_corners = part.uv[local]
-            uv = _weighted(part.uv, local, weights)
-            level = mip_level(uv_corners, corners[self._mesh.faces[face]], texture.size)
-            colour *= texture.sample(uv, level) * np.float32(1.0 / 255.0)
-        shaded: F32 = np.clip(colour, 0.0, 1.0, out=colour)
-        return shaded
+    def _shade(self, index: int, face: I32, weights: F32, screen: Screen, irradiance: F32) -> F32:
+        """(3, N) float32 display values in [0, 255] of points (faces, weights of their corners) on one part."""
+        part, texture = self._parts[index], self._textures[index]
+        local = part.faces.take(self._local.take(face), axis=0).T
+        lit = part.colours(irradiance)
+        factor = np.float32(255.0) * np.asarray(part.colour, np.float32)
+        if texture is None or part.uv is None:
+            colour = np.stack([_weighted(lit[:, channel] * factor[channel], local, weights) for channel in range(3)])
+            return np.clip(colour, 0.0, 255.0, out=colour)
+        width, height = texture.size
+        steps_u, steps_v = (_steps(np.ascontiguousarray(values), local) for values in part.uv.T)
+        corner = part.vertex.take(local)
+        steps_x, steps_y = _steps(screen.columns, corner), _steps(screen.rows, corner)
+        level = mip_level(
+            (steps_u[1] * width, steps_v[1] * height, steps_u[2] * width, steps_v[2] * height),
+            (steps_x[1], steps_y[1], steps_x[2], steps_y[2]),
+        )
+        u, v = (first + one * weights[1] + two * weights[2] for first, one, two in (steps_u, steps_v))
+        colour = texture.sample(u, v, level)[:3]
+        for channel in range(3):
+            colour[channel] *= _weighted(lit[:, channel] * (factor[channel] / np.float32(255.0)), local, weights)
+        return np.clip(colour, 0.0, 255.0, out=colour)
 
-    def _samples(self, camera: Camera, corners: F64) -> _Samples:
-        height, width = self._size
-        # Pixels the mesh can touch, with one around it.
-        extremes = np.ascontiguousarray(corners.T)  # (numpy finds extremes of long rows ten times as fast)
-        low = np.maximum(np.floor(extremes.min(axis=1)).astype(int) - 1, 0)
-        high = np.minimum(np.ceil(extremes.max(axis=1)).astype(int) + 2, (width, height))
-        if (high - low).min() <= 0:
-            empty = np.zeros(0, np.int64)
-            return _Samples(empty, empty.astype(np.float32), empty.astype(np.int32), np.zeros((0, 3), np.float32))
-        rows, columns = np.mgrid[low[1] : high[1], low[0] : high[0]]
-        shape = rows.shape
-        rows, columns = rows.reshape(-1), columns.reshape(-1)
-        hits = self._cast(camera, rows, columns)
-        edge = self._edges(camera, hits, shape)
-        edge |= self._missed_vertices(camera, corners, hits, low, shape)
-        pixel = rows * width + columns
-        inside = np.flatnonzero(hits.hit & ~edge)
-        fine = np.repeat(np.flatnonzero(edge), len(SUBPIXELS))
-        shift = np.tile(SUBPIXELS, (int(edge.sum()), 1))
-        fine_hits = self._cast(camera, rows[fine] + shift[:, 0], columns[fine] + shift[:, 1])
-        seen = np.flatnonzero(fine_hits.hit)
+    def _samples(self, camera: Camera, screen: Screen) -> _Samples:
+        rows, columns, touched = touched_pixels(screen, self._corners, *self._size)
+        shape = touched.shape
+        place = np.flatnonzero(touched)
+        row, column = np.divmod(place, shape[1])
+        row, column = row + rows.start, column + columns.start
+        hits = self._cast(camera, row, column)
+        chart, depth = np.full(shape, -1, np.int32), np.zeros(shape, np.float32)
+        chart.reshape(-1)[place] = np.where(hits.hit, self._chart.take(hits.face), -1)
+        depth.reshape(-1)[place] = np.where(hits.hit, hits.distance, np.float32(0.0))
+        step_m = EDGE_PIXELS * camera.extent_m / min(self._size)
+        edge = _edges(chart, depth, step_m) & touched
+        _add_missed_vertices(
+            edge, screen, rows.start, columns.start, np.where(chart < 0, np.float32(np.inf), depth) - np.float32(step_m)
+        )
+        is_edge = edge.reshape(-1)[place]
+        inside, edges = np.flatnonzero(hits.hit & ~is_edge), np.flatnonzero(is_edge)
+        fine = self._cast(
+            camera,
+            (row[edges, None] + SUBPIXELS[:, 0]).reshape(-1),
+            (column[edges, None] + SUBPIXELS[:, 1]).reshape(-1),
+        )
+        seen = np.flatnonzero(fine.hit)
+        pixel = row * self._size[1] + column
+        u, v = np.concatenate([hits.barycentric[inside], fine.barycentric[seen]]).T
+        weights = np.maximum(np.stack([1.0 - u - v, u, v]), np.float32(0.0))
         return _Samples(
-            np.concatenate([pixel[inside], pixel[fine[seen]]]),
-            np.concatenate([np.ones(len(inside)), np.full(len(seen), 1.0 / len(SUBPIXELS))]).astype(np.float32),
-            np.concatenate([hits.face[inside], fine_hits.face[seen]]),
-            np.concatenate([hits.weights()[inside], fine_hits.weights()[seen]]).astype(np.float32),
+            pixel[inside], pixel[edges], seen, np.concatenate([hits.face[inside], fine.face[seen]]), weights
         )
 
     def _cast(self, camera: Camera, rows: npt.NDArray[np.generic], columns: npt.NDArray[np.generic]) -> Hits:
@@ -154,41 +173,49 @@ class EmbreeRenderer:
         y = (2.0 * np.asarray(rows, np.float64) + 1.0) / height - 1.0
         return first_visible(self._mesh, self._scene, *camera.rays(np.column_stack([x, y])))
 
-    def _edges(self, camera: Camera, hits: Hits, shape: tuple[int, ...]) -> Bools:
-        """(N,) bool: pixels beside one that sees nothing, another shell or chart, or a much different depth."""
-        step = EDGE_PIXELS * camera.extent_m / min(self._size)
-        chart = np.where(hits.hit, self._chart[hits.face], -1).reshape(shape)
-        depth = np.where(hits.hit, hits.distance, 0.0).reshape(shape)
-        edge = np.zeros(shape, bool)
-        for first, second in (
-            ((slice(1, None),), (slice(-1),)),
-            ((slice(None), slice(1, None)), (slice(None), slice(-1))),
-        ):
-            differs = (chart[first] != chart[second]) | (np.abs(depth[first] - depth[second]) > step)
-            edge[first] |= differs
-            edge[second] |= differs
-        return edge.reshape(-1)
 
-    def _missed_vertices(
-        self, camera: Camera, corners: F64, hits: Hits, low: npt.NDArray[np.int_], shape: tuple[int, ...]
-    ) -> Bools:
-        """(N,) bool: pixels with a vertex nearer than what their centre sees; finds strands thinner than a pixel."""
-        place = np.rint(corners).astype(np.int64) - low
-        within = np.flatnonzero(((place >= 0) & (place < (shape[1], shape[0]))).all(axis=1))
-        pixel = place[within, 1] * shape[1] + place[within, 0]
-        distance = camera.depth_m(self._mesh.vertices[within])
-        seen = np.where(hits.hit, hits.distance, np.inf)[pixel]
-        missed = np.zeros(len(hits.face), bool)
-        missed[pixel[distance < seen - EDGE_PIXELS * camera.extent_m / min(self._size)]] = True
-        return missed
+def _edges(chart: I32, depth: F32, step_m: float) -> Bools:
+    """(H, W) bool: pixels beside one that sees nothing (chart -1), another shell or chart, or a much other depth."""
+    edge = np.zeros(chart.shape, bool)
+    for first, second in (
+        ((slice(1, None),), (slice(-1),)),
+        ((slice(None), slice(1, None)), (slice(None), slice(-1))),
+    ):
+        differs = (chart[first] != chart[second]) | (np.abs(depth[first] - depth[second]) > step_m)
+        edge[first] |= differs
+        edge[second] |= differs
+    return edge
 
 
-def _weighted(values: npt.NDArray[Any], corners: I32, weights: F32) -> npt.NDArray[Any]:
-    """Values (V, C) at corners (N, 3), weighted: (N, C)."""
-    total = values.take(corners[:, 0], axis=0) * weights[:, :1]
-    total += values.take(corners[:, 1], axis=0) * weights[:, 1:2]
-    total += values.take(corners[:, 2], axis=0) * weights[:, 2:]
+def _add_missed_vertices(edge: Bools, screen: Screen, top: int, left: int, depth_m: F32) -> None:
+    """Add to `edge` the pixels with a vertex nearer than `depth_m` (H, W): finds strands thinner than a pixel."""
+    row, column = (np.rint(values).astype(np.int64) for values in (screen.rows - top, screen.columns - left))
+    within = np.flatnonzero((row >= 0) & (row < edge.shape[0]) & (column >= 0) & (column < edge.shape[1]))
+    pixel = row[within] * edge.shape[1] + column[within]
+    nearer = screen.depth_m[within] < depth_m.reshape(-1)[pixel]
+    edge.reshape(-1)[pixel[nearer]] = True
+
+
+def _steps(values: npt.NDArray[Any], corners: I32) -> tuple[npt.NDArray[Any], ...]:
+    """Values (V,) at the first of corners (3, N), and how much further those at the second and third are: (N,) each."""
+    first = values.take(corners[0])
+    return first, values.take(corners[1]) - first, values.take(corners[2]) - first
+
+
+def _weighted(values: F32, corners: I32, weights: F32) -> F32:
+    """Values (V,) at corners (3, N), weighted: (N,)."""
+    total: F32 = values.take(corners[0]) * weights[0]
+    total += values.take(corners[1]) * weights[1]
+    total += values.take(corners[2]) * weights[2]
     return total
+
+
+def _fill(picture: U8, pixel: I64, colours: F32, alpha: F32) -> None:
+    """Pixels (N,) of a picture (P, 4) from values (3, N) and (N,) in [0, 255]."""
+    values = np.empty((len(pixel), 4), np.uint8)
+    for channel, plane in enumerate((*colours, alpha)):
+        values[:, channel] = np.rint(plane)
+    picture.view(np.uint32)[pixel] = values.view(np.uint32)
 
 
 def _charts(mesh: PosedMesh) -> I32:
@@ -206,11 +233,3 @@ def _charts(mesh: PosedMesh) -> I32:
         shell = connected_components(graph, directed=False)[1][mesh.faces[:, 0]]
         label = np.unique(label.astype(np.int64) * (int(shell.max()) + 1) + shell, return_inverse=True)[1]
     return np.asarray(label * len(mesh.materials) + mesh.face_material, np.int32)
-
-
-def _to_bytes(premultiplied: F64) -> U8:
-    """(N, 4) uint8 straight alpha from premultiplied values in [0, 1]."""
-    alpha = premultiplied[:, 3:]
-    straight = np.divide(premultiplied[:, :3], alpha, out=np.zeros_like(premultiplied[:, :3]), where=alpha > 0)
-    picture: U8 = np.rint(np.clip(np.hstack([straight, alpha]), 0.0, 1.0) * 255.0).astype(np.uint8)
-    return picture

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
 F32 = npt.NDArray[np.float32]
-F64 = npt.NDArray[np.float64]
 I64 = npt.NDArray[np.int64]
 U8 = npt.NDArray[np.uint8]
 Floats = npt.NDArray[np.floating]
+
+# Square pixels: smaller triangles on the screen count as seen from their edge.
+TINY_AREA = 1e-9
 
 
 class MipTexture:
@@ -35,61 +39,61 @@ class MipTexture:
         """(width, height) of the full texture."""
         return int(self._widths[0]), int(self._heights[0])
 
-    def sample(self, uv: Floats, level: Floats) -> F32:
-        """Colours at (N, 2) `uv`, at mip-map levels (N,) (0 full size, k halved k times): (N, 4) float32 in [0, 255].
+    def sample(self, u: Floats, v: Floats, level: Floats) -> F32:
+        """Colours at (N,) `u`, `v`, at mip-map levels (N,) (0 full size, k halved k times): (4, N) float32 in [0, 255].
 
         Repeats beyond [0, 1], v up, texel centres at half integers; between levels linear.
         """
         top_level = len(self._starts) - 1
         level = np.clip(level, 0.0, top_level)
-        lower = np.floor(level).astype(np.int64)
-        share = (level - lower).astype(np.float32)[:, None]
-        u = uv[:, 0] - np.floor(uv[:, 0])
-        v = np.ceil(uv[:, 1]) - uv[:, 1]
+        lower = level.astype(np.int64)
+        share = (level - lower).astype(np.float32)
+        u = u - np.floor(u)
+        v = np.ceil(v) - v
         colours = self._bilinear(u, v, lower)
-        between = np.flatnonzero(share[:, 0] > 0)
+        between = np.flatnonzero(share > 0)
         coarse = self._bilinear(u[between], v[between], np.minimum(lower[between] + 1, top_level))
-        colours[between] += (coarse - colours[between]) * share[between]
+        if len(between) == len(share):
+            return _mix(colours, coarse, share)
+        colours[:, between] = _mix(colours[:, between], coarse, share[between])
         return colours
 
     def _bilinear(self, u: Floats, v: Floats, level: I64) -> F32:
         width, height, start = self._widths[level], self._heights[level], self._starts[level]
         x, y = u * width - 0.5, v * height - 0.5
         left, top = np.floor(x).astype(np.int64), np.floor(y).astype(np.int64)
-        right_share = (x - left).astype(np.float32)[:, None]
-        lower_share = (y - top).astype(np.float32)[:, None]
-        columns = (np.where(left < 0, left + width, left), np.where(left + 1 >= width, left + 1 - width, left + 1))
-        rows = (
-            start + np.where(top < 0, top + height, top) * width,
-            start + np.where(top + 1 >= height, top + 1 - height, top + 1) * width,
-        )
-        upper = _mix(self._fetch(rows[0] + columns[0]), self._fetch(rows[0] + columns[1]), right_share)
-        under = _mix(self._fetch(rows[1] + columns[0]), self._fetch(rows[1] + columns[1]), right_share)
+        right_share, lower_share = (x - left).astype(np.float32), (y - top).astype(np.float32)
+        right, bottom = left + 1, top + 1
+        left += width * (left < 0)
+        right -= width * (right >= width)
+        top = start + width * (top + height * (top < 0))
+        bottom = start + width * (bottom - height * (bottom >= height))
+        upper = _mix(self._fetch(top + left), self._fetch(top + right), right_share)
+        under = _mix(self._fetch(bottom + left), self._fetch(bottom + right), right_share)
         return _mix(upper, under, lower_share)
 
     def _fetch(self, index: I64) -> F32:
-        return self._texels[index].view(np.uint8).reshape(-1, 4).astype(np.float32)
+        return self._texels.take(index).view(np.uint8).reshape(-1, 4).T.astype(np.float32, order="C")
 
 
-def mip_level(uv_corners: Floats, pixel_corners: Floats, size: tuple[int, int]) -> F64:
+def mip_level(texel_steps: Sequence[Floats], pixel_steps: Sequence[Floats]) -> F32:
     """The mip-map level at which triangles are sampled: log2 of the texels a pixel's step crosses, the longer way.
 
     Args:
-        uv_corners: (N, 3, 2).
-        pixel_corners: (N, 3, 2) the corners on the screen, in pixels.
-        size: (width, height) of the texture.
+        texel_steps: (N,) four times: x and y of the steps from corner 0 to corner 1 and to corner 2, in texels.
+        pixel_steps: (N,) four times: the same on the screen, in pixels.
 
     Returns:
-        (N,) float64; negative where magnified; very large for a triangle seen from its edge.
+        (N,) float32; negative where magnified; very large for a triangle seen from its edge.
     """
-    screen = np.asarray(pixel_corners[:, 1:] - pixel_corners[:, :1], np.float64)
-    texels = np.asarray(uv_corners[:, 1:] - uv_corners[:, :1], np.float64) * np.asarray(size, np.float64)
-    area = screen[:, 0, 0] * screen[:, 1, 1] - screen[:, 0, 1] * screen[:, 1, 0]
-    area = np.where(np.abs(area) < 1e-9, 1e-9, area)[:, None]
-    step_x = (texels[:, 0] * screen[:, 1, 1:] - texels[:, 1] * screen[:, 0, 1:]) / area
-    step_y = (texels[:, 1] * screen[:, 0, :1] - texels[:, 0] * screen[:, 1, :1]) / area
-    squared = np.maximum((step_x**2).sum(axis=1), (step_y**2).sum(axis=1))
-    return np.asarray(0.5 * np.log2(np.maximum(squared, 1e-12)), np.float64)
+    u1, v1, u2, v2 = texel_steps
+    x1, y1, x2, y2 = pixel_steps
+    area = x1 * y2 - x2 * y1
+    area = np.where(np.abs(area) < TINY_AREA, TINY_AREA, area)
+    along_x = (u1 * y2 - u2 * y1) ** 2 + (v1 * y2 - v2 * y1) ** 2
+    along_y = (u2 * x1 - u1 * x2) ** 2 + (v2 * x1 - v1 * x2) ** 2
+    squared = np.maximum(along_x, along_y) / (area * area)
+    return np.asarray(0.5 * np.log2(np.maximum(squared, 1e-12)), np.float32)
 
 
 def cut_texture(texture: U8, cutoff: float) -> U8:
@@ -121,5 +125,8 @@ def _half(level: U8) -> U8:
 
 
 def _mix(first: F32, second: F32, share: F32) -> F32:
-    mixed: F32 = first + (second - first) * share
-    return mixed
+    """first + (second - first) * share, in the memory of `second`."""
+    second -= first
+    second *= share
+    second += first
+    return second

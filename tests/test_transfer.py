@@ -103,8 +103,10 @@ def test_sphere_and_plane_under_a_known_light() -> None:
         assert np.abs(found - expected).mean() / expected.mean() < 0.01
 
 
-def test_the_shadow_of_a_sphere_on_a_plane_against_brute_force() -> None:
-    centre, radius = np.array([0.1, 0.45, -0.05]), 0.3
+@pytest.mark.parametrize("x_z_gap_radius", [(0.1, -0.05, 0.15, 0.3), (-0.15, 0.12, 0.05, 0.2), (0.0, 0.2, 0.28, 0.34)])
+def test_the_shadow_of_a_sphere_on_a_plane_against_brute_force(x_z_gap_radius: tuple[float, ...]) -> None:
+    x, z, gap, radius = x_z_gap_radius
+    centre = np.array([x, gap + radius, z])
     ground = plate(2.0, 24)
     ball = trimesh.creation.icosphere(4, radius)
     ball.apply_translation(centre)
@@ -122,19 +124,19 @@ def test_the_shadow_of_a_sphere_on_a_plane_against_brute_force() -> None:
     light = np.zeros((9, 1), np.float32)
     light[0], light[1] = np.sqrt(4 * np.pi), 1.0
     truth = expected @ light
-    assert truth.min() < 0.6 * truth.max(), "there is a shadow to see"
-    # Seen over four places of the ball: 0.86 to 1.13 % with the default 224, at most 0.9 % with 256, 0.29 % with 1,024.
-    for rays, allowed in ((224, 0.01), (256, 0.01), (1024, 0.003)):
-        transfer = radiance_transfer(mesh, rays=rays)[: len(points)]
+    assert truth.min() < 0.7 * truth.max(), "there is a shadow to see"
+    # Over 16 places and sizes of the ball 0.83 % (mean), 0.94 % (worst) with the default.
+    for options, allowed in (({}, 0.01), ({"rays": 1024}, 0.0035)):
+        transfer = radiance_transfer(mesh, **options)[: len(points)]
         found = linear_irradiance(transfer, light)
         assert np.abs(found - truth).mean() / truth.mean() < allowed
-        assert relative_rms(transfer, expected) < 2.5 * allowed
+        assert relative_rms(transfer, expected) < 2.6 * allowed
 
 
 def test_more_rays_come_closer() -> None:
     mesh = as_posed(trimesh.creation.torus(1.0, 0.4, major_sections=24, minor_sections=16))
     reference = radiance_transfer(mesh, rays=8192)
-    errors = [relative_rms(radiance_transfer(mesh, rays=rays), reference) for rays in (32, 224, 512)]
+    errors = [relative_rms(radiance_transfer(mesh, rays=rays), reference) for rays in (32, 240, 512)]
     assert errors[0] > errors[1] > errors[2]
     assert errors[1] < 0.03
 
@@ -156,6 +158,11 @@ def test_directions_between_like_answers_are_not_cast(monkeypatch: pytest.Monkey
     all_cast = radiance_transfer(mesh)
     assert 0 < adaptive < 0.4 * cast
     assert relative_rms(few, all_cast) < 0.02
+
+
+def test_threads_change_no_byte() -> None:
+    mesh = as_posed(trimesh.util.concatenate([trimesh.creation.icosphere(3), plate(6.0, 24)]))
+    assert np.array_equal(radiance_transfer(mesh, threads=3), radiance_transfer(mesh))
 
 
 def test_flipped_faces_are_not_black_and_covered_skin_is_dark() -> None:

@@ -59,7 +59,7 @@ def import_folder(
     layout: Layout,
     *,
     load: LoadOptions | None = None,
-    rays: int = 224,
+    rays: int = 240,
     jobs: int = 0,
     backend: str = "loky",
     progress: Progress | None = None,

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import os
 import stat
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from pathlib import Path
 
 from ...geometry.errors import InputError
@@ -16,6 +19,25 @@ MAX_FACES = 100_000_000
 
 # Where packs keep their pictures beside or below the mesh (RenderPeople: tex/).
 TEXTURE_FOLDERS = ("tex", "texture", "textures", "map", "maps", "image", "images", "material", "materials")
+
+_noted: ContextVar[set[Path] | None] = ContextVar("_noted", default=None)
+
+
+@contextmanager
+def note_files() -> Iterator[set[Path]]:
+    """The files that readers ask for while the block runs (in its thread), those too that are not there."""
+    asked: set[Path] = set()
+    token = _noted.set(asked)
+    try:
+        yield asked
+    finally:
+        _noted.reset(token)
+
+
+def _note(path: Path) -> None:
+    asked = _noted.get()
+    if asked is not None:
+        asked.add(path)
 
 
 def file_size(path: Path) -> int:
@@ -31,6 +53,7 @@ def file_size(path: Path) -> int:
 
 def read_bytes(path: Path, limit: int = MAX_FILE_BYTES) -> bytes:
     """The content of a regular file that is neither empty nor larger than `limit` bytes."""
+    _note(path)
     size = file_size(path)
     if size == 0:
         raise InputError(path, "the file is empty")
@@ -75,6 +98,7 @@ def resolve_inside(root: Path, name: str, referrer: Path, what: str) -> Path:
         raise InputError(referrer, f"{what} has an unusable file name ({_os_reason(error)})") from error
     if not direct.is_relative_to(root):
         raise InputError(referrer, f'{what}, "{name}", lies outside the model\'s folder: refused')
+    _note(direct)
     raise InputError(referrer, f'{what}, "{name}", is not there')
 
 
