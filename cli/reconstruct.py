@@ -17,7 +17,9 @@ from . import options
 )
 @click.option("--run", type=options.existing_folder, default="runs", help="A run, or a folder of runs: the newest.")
 @click.option("--height", "height_m", type=float, default=1.7, help="Assumed height of the person as posed, metres.")
-@click.option("--extent", "extent_m", type=float, default=2.4, help="Edge of the training pictures' cube, metres.")
+@click.option(
+    "--extent", "extent_m", type=float, help="Edge of the training pictures' cube, metres.  [default: the run's]"
+)
 @click.option(
     "--framing", type=click.Choice(["crop", "keep"]), default="crop", help="crop by the mask, or keep square pictures."
 )

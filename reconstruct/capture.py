@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
 
@@ -29,6 +29,8 @@ U8 = npt.NDArray[np.uint8]
 TURNTABLES = ("gif", "mp4", "none")
 FRAMINGS = ("crop", "keep")
 TURNTABLE_SECONDS = 3.0
+# Of runs older than the record of it.
+UNTOLD_EXTENT_M = 2.4
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,7 +40,7 @@ class CaptureSettings:
     Attributes:
         resolution: nodes a side of the view cube.
         mode: "lossless" or "fast", see `localise`.
-        extent_m: edge of the view cube the networks were trained with, metres.
+        extent_m: edge of the view cube the networks were trained with, metres; None: as the run says, else 2.4.
         height_m: assumed height of the person as posed, metres.
         framing: "crop" by the mask to the training framing, or "keep" square pictures that have it already.
         formats: of meshes: glb, ply, obj.
@@ -53,7 +55,7 @@ class CaptureSettings:
 
     resolution: int = 257
     mode: str = "lossless"
-    extent_m: float = 2.4
+    extent_m: float | None = None
     height_m: float = 1.7
     framing: str = "crop"
     formats: tuple[str, ...] = ("glb",)
@@ -132,7 +134,7 @@ def capture(
     failures: list[tuple[str, str]] = []
     if pictures:
         progress.start("pictures", len(pictures))
-        jobs = _picture_jobs(pictures, out, settings, failures, progress)
+        jobs = _picture_jobs(run, pictures, out, settings, failures, progress)
         for captured, _ in _reconstruct(run, jobs, settings, failures, progress, stills=True):
             done.append(captured)
         progress.finish()
@@ -159,7 +161,7 @@ def _film(
     done = []
     try:
         with FilmWriter(out / f"{name}.mp4", rate / settings.every) as film:
-            jobs = _film_jobs(source, name, out / name, settings, failures, progress)
+            jobs = _film_jobs(run, source, name, out / name, settings, failures, progress)
             for captured, panels in _reconstruct(run, jobs, settings, failures, progress, stills=False):
                 film.add(side_by_side(panels))
                 done.append(captured)
@@ -169,6 +171,7 @@ def _film(
 
 
 def _picture_jobs(
+    run: LoadedRun,
     pictures: Sequence[tuple[Source, str]],
     out: Path,
     settings: CaptureSettings,
@@ -178,7 +181,7 @@ def _picture_jobs(
     for source, name in pictures:
         try:
             picture = read_rgba(source.path, source.mask)
-            framing = _frame(picture, settings, None)
+            framing = _frame(run, picture, settings, None)
         except MpcError as error:
             failures.append((source.path.name, str(error)))
             progress.advance(note=f"{source.path.name} failed")
@@ -188,6 +191,7 @@ def _picture_jobs(
 
 
 def _film_jobs(
+    run: LoadedRun,
     source: Source,
     name: str,
     folder: Path,
@@ -199,7 +203,7 @@ def _film_jobs(
     first: Framing | None = None
     for number, _, picture in read_frames(source, settings.every):
         try:
-            framing = _frame(picture, settings, first)
+            framing = _frame(run, picture, settings, first)
         except MpcError as error:
             failures.append((f"{source.path.name} frame {number}", str(error)))
             progress.advance()
@@ -210,10 +214,14 @@ def _film_jobs(
         yield _Job(f"{name}_{number:06d}", folder, picture, framing)
 
 
-def _frame(picture: U8, settings: CaptureSettings, like: Framing | None) -> Framing:
+def _frame(run: LoadedRun, picture: U8, settings: CaptureSettings, like: Framing | None) -> Framing:
+    told = settings.extent_m if settings.extent_m is not None else run.extent_m
+    extent_m = UNTOLD_EXTENT_M if told is None else told
     if settings.framing == "keep":
-        return keep_frame(picture, extent_m=settings.extent_m)
-    return frame_person(picture, extent_m=settings.extent_m, height_m=settings.height_m, like=like)
+        framing = keep_frame(picture, extent_m=extent_m)
+    else:
+        framing = frame_person(picture, extent_m=extent_m, height_m=settings.height_m, like=like)
+    return replace(framing, fov_deg=run.fov_deg)
 
 
 def _reconstruct(
