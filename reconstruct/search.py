@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Generator, Sequence
 from dataclasses import dataclass, field
-from itertools import pairwise
 
 import numpy as np
 import numpy.typing as npt
@@ -33,6 +32,8 @@ _AROUND = [(i, j, k) for i in (-1, 0, 1) for j in (-1, 0, 1) for k in (-1, 0, 1)
 _DIAGONALS = [(i, j, k) for i in (-1, 0, 1) for j in (-1, 0, 1) for k in (-1, 0, 1) if abs(i) + abs(j) + abs(k) > 1]
 # A coarser start grid has little inside its faces.
 LEAST_START_WITHOUT_FACES = 9
+# A level that may be left out is visited where those before it cost at most a part in so many of what the last will.
+SPARE_SHARE = 12
 
 
 @dataclass(eq=False)
@@ -41,11 +42,12 @@ class Search:
 
     Attributes:
         lattice: of the finest level.
-        levels: resolutions visited.
+        levels: resolutions to visit; after the search, those visited.
         threshold: values above it are inside.
         seeds: points hoped to be inside, or None.
         silhouette: what a mask says about columns of nodes, or None.
         visible: leave out, on the last level, cells that nodes known to be inside hide from a viewer before the cube.
+        spare: leave out the level before the last unless all levels before it were cheap.
         evaluations: nodes asked so far. counts: the same by level.
         edges: mixed edges of the last level, once the search has ended.
     """
@@ -56,6 +58,7 @@ class Search:
     seeds: F32 | None = None
     silhouette: Silhouette | None = None
     visible: bool = False
+    spare: bool = False
     evaluations: int = 0
     counts: list[int] = field(default_factory=list)
     edges: I64 = field(default_factory=lambda: np.zeros(0, np.int64))
@@ -71,10 +74,15 @@ class Search:
         strides = [last // (level - 1) for level in self.levels]
         edges = yield from self.start(strides[0])
         self.counts.append(self.evaluations)
-        for level, (coarse, fine) in enumerate(pairwise(strides)):
-            final = level == len(strides) - 2
+        level = 0
+        while level < len(strides) - 1:
+            if self.spare and level == len(strides) - 3 and not self.cheap(strides[level]):
+                del strides[level + 1]
+                self.levels = (*self.levels[: level + 1], *self.levels[level + 2 :])
+            coarse, fine, final = strides[level], strides[level + 1], level == len(strides) - 2
             edges = yield from self.refine(edges, coarse, fine, level, self.visible and final)
             self.counts.append(self.evaluations - sum(self.counts))
+            level += 1
         level = max(len(strides) - 2, 0)
         if self.seeds is not None and len(self.seeds):
             found = yield from self.edges_from_seeds(self.lattice.nearest(self.seeds), strides[-1])
@@ -88,6 +96,13 @@ class Search:
                 edges = np.union1d(edges, (yield from self.follow(found, strides[-1], level)))
         self.counts[-1] += self.evaluations - sum(self.counts)
         self.edges = edges
+
+    def cheap(self, stride: int) -> bool:
+        """Whether what was asked up to a level of `stride` is little beside what the last level will cost.
+
+        A surface has four times the nodes at half the spacing.
+        """
+        return self.evaluations * SPARE_SHARE <= self.counts[-1] * stride**2
 
     def start(self, stride: int) -> Finding:
         """Mixed edges of the start grid.
