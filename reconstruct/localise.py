@@ -154,8 +154,8 @@ def localise_many(
     for index, search in enumerate(searches):
         nodes, values = search.store.answers()
         grid = LocalisedGrid(
-            finest, threshold, lattice.flat(nodes), values, tuple(search.levels), tuple(search.counts), ask.calls.get(index, 0),
-            _box_of(np.unique(search.edges // 3), lattice),
+            finest, threshold, lattice.flat(nodes), values, tuple(search.levels), tuple(search.counts),
+            ask.calls.get(index, 0), _box_of(np.unique(search.edges // 3), lattice),
         )  # fmt: skip
         if fast:
             coarse = searches[index].silhouette

@@ -258,15 +258,31 @@ class Search:
         return edges[order[first]], edges
 
     def edges_from_seeds(self, nodes: I64, stride: int) -> Finding:
-        """Mixed edges on the lines through nodes that turn out inside: steps of 1, 2, 4, … along x until outside."""
+        """Mixed edges on lines from nodes that turn out inside: along x until outside; from a face on, another way."""
         nodes = np.unique(nodes)
         yield from self.ask(self.store.unknown(nodes))
-        nodes, length, found = nodes[self.store.codes(nodes) == INSIDE], stride, []
-        while len(nodes):
-            others, fits = self.lattice.shift(nodes, (1, 0, 0), length)
-            nodes, others = nodes[fits], others[fits]
-            yield from self.ask(self.store.unknown(others))
-            crossed = self.store.codes(others) != INSIDE
-            found.append((yield from self.bisect(nodes[crossed] * 3, length, stride)))
-            nodes, length = others[~crossed], length * 2
+        nodes, found = nodes[self.store.codes(nodes) == INSIDE], []
+        for direction in (1, 2, 3, -1, -2, -3):
+            axis, sign = abs(direction) - 1, 1 if direction > 0 else -1
+            # Steps of 1, 2, 4, …; where the next leaves the grid, half of it, and half of that.
+            length, rising, resting = stride, nodes, nodes[:0]
+            while length >= stride and len(rising) + len(resting):
+                rising, stuck, edges = yield from self.walk(rising, axis, sign * length)
+                resting, ahead, more = yield from self.walk(resting, axis, sign * length)
+                resting = np.unique(np.concatenate([resting, ahead, stuck]))
+                found.append((yield from self.bisect(np.concatenate([edges, more]), length, stride)))
+                length = 2 * length if len(rising) else length // 2
+            nodes = resting
+            if not len(nodes):
+                break
         return np.unique(np.concatenate(found)) if found else np.zeros(0, np.int64)
+
+    def walk(self, nodes: I64, axis: int, step: int) -> Generator[I64, None, tuple[I64, I64, I64]]:
+        """A step along an axis: where nodes still inside came to, nodes that had no room, edges that lead outside."""
+        offset = [0, 0, 0]
+        offset[axis] = 1 if step > 0 else -1
+        others, fits = self.lattice.shift(nodes, (offset[0], offset[1], offset[2]), abs(step))
+        here, there = nodes[fits], others[fits]
+        yield from self.ask(self.store.unknown(there))
+        crossed = self.store.codes(there) != INSIDE
+        return there[~crossed], nodes[~fits], np.minimum(here, there)[crossed] * 3 + axis

@@ -109,8 +109,8 @@ def test_where_rays_begin_costs_no_hit(grid, monkeypatch):
     assert apart.sum() <= 20  # measured: 10
 
 
-# A pinhole, then: from the side, from behind, from within arm's reach, and from farther away on the same side, so that its
-# own pinhole lies behind that of the picture.
+# A pinhole, then: from the side, from behind, from within arm's reach, and from farther away on the same side, so that
+# its rays begin behind the picture's own pinhole.
 EYES = [(2.5, 1.4, 1.0), (-0.8, 0.9, -2.6), (0.9, 0.6, 0.8), (1.2, 0.8, 4.5)]
 
 
@@ -133,7 +133,7 @@ def test_a_field_seen_in_perspective_is_drawn_where_it_is_in_the_world(eye):
         starts, along = camera.rays(xy)
         along = np.broadcast_to(along, starts.shape)
     else:
-        away = middle + [0.05, 0.0, 0.0] - eye
+        away = middle + np.array([0.05, 0.0, 0.0]) - eye
         focal_px = 0.35 * size * np.linalg.norm(away) / radius
         right = np.cross(away, [0.0, 1.0, 0.0])
         axes = np.stack([right, np.cross(away, right), away])

@@ -186,6 +186,22 @@ def test_a_strand_between_the_coarse_nodes_is_lost_and_found_by_start_seed_or_ma
         assert np.array_equal(found.sides(), truth)
 
 
+@pytest.mark.parametrize("seed", [(0.3, 0.3, 0.3), (0.99, 0.0, 0.0), (-1, -1, -1), (1, 1, 1), (0.95, 0.95, 0.1)])
+def test_a_seed_finds_the_way_out_from_wherever_it_lies(seed):
+    """A bar through the whole cube, and all corners: some lines from a seed never leave what is inside."""
+
+    def field(points):
+        bar = np.abs(points[:, 1:]).max(axis=1) - 0.13
+        corners = np.linalg.norm(np.abs(points) - 1, axis=1) - 0.11
+        ball = np.linalg.norm(points - np.float32(seed), axis=1) - 0.11
+        return logistic(np.minimum(np.minimum(bar, corners), ball), 0.01)
+
+    grid = localise(
+        field, 129, seeds=np.float32([seed, *[(x, y, z) for x in (-1, 1) for y in (-1, 1) for z in (-1, 1)]])
+    )
+    assert wrong(grid, field) == 0
+
+
 def test_a_mask_spares_what_lies_outside_it():
     asked = []
 
