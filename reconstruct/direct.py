@@ -168,7 +168,7 @@ def render_surface(
                 values = as_values(occupancy(points_there.astype(np.float32)), len(hits))
                 evaluations += len(hits)
             else:
-                values = grid.blocks.sample((points_there + 1.0) / 2.0 * (grid.resolution - 1)).astype(np.float32)
+                values = grid.marcher.sample((points_there + 1.0) / 2.0 * (grid.resolution - 1)).astype(np.float32)
             inside = values > grid.threshold
             near, far = np.where(inside, near, middle), np.where(inside, middle, far)
         at = (near + far) / 2
@@ -203,7 +203,7 @@ def _first_change(grid: LocalisedGrid, rays: Rays) -> tuple[npt.NDArray[np.intp]
     if grid.surface_box is None:
         return none
     origins, directions = rays.origins.reshape(-1, 3), rays.directions.reshape(-1, 3)
-    spacing, blocks = 2.0 / (grid.resolution - 1), grid.blocks
+    spacing = 2.0 / (grid.resolution - 1)
     corners = np.array(grid.surface_box, np.float64)
     walls_at = -1.0 + np.stack([corners[0], corners[1] - 1]) * spacing
     with np.errstate(divide="ignore", invalid="ignore"):
@@ -213,27 +213,11 @@ def _first_change(grid: LocalisedGrid, rays: Rays) -> tuple[npt.NDArray[np.intp]
     near, far = _reach(grid, rays)
     distance, leave = np.maximum(enter, near.reshape(-1)), np.minimum(leave, far.reshape(-1))
     active = np.flatnonzero(leave > distance)
-    distance, end = distance[active], leave[active]
-    # Half a spacing a step: along a ray of any direction at least one sample falls near every cell it crosses.
-    step, found = spacing / 2, []
-    before = distance.copy()
-    while len(active):
-        position = (origins[active] + distance[:, None] * directions[active] + 1.0) / spacing
-        inside = blocks.sample(position) > grid.threshold
-        # A ray that begins inside has been started too late, but for one that enters the cube there.
-        late = inside & (before == distance) & (distance > enter[active])
-        if late.any():
-            distance = np.where(late, np.maximum(distance - 4 * step, enter[active]), distance)
-            before, inside = np.where(late, distance, before), inside & ~late
-        if inside.any():
-            found.append((active[inside], before[inside], distance[inside]))
-        before = np.where(late, before, distance)
-        distance = np.where(late, distance, distance + step)
-        going = ~inside & (distance < end + step)
-        active, before, distance, end = active[going], before[going], distance[going], end[going]
-    if not found:
-        return none
-    return tuple(np.concatenate(part) for part in zip(*found, strict=True))  # type: ignore[return-value]
+    before, after = grid.marcher.first_change(
+        origins[active], directions[active], enter[active], distance[active], leave[active]
+    )
+    hit = after >= 0
+    return active[hit], before[hit], after[hit]
 
 
 def _reach(grid: LocalisedGrid, rays: Rays) -> tuple[F64, F64]:
@@ -277,7 +261,7 @@ def _normals(grid: LocalisedGrid, points: F64, directions: F64) -> F32:
     """Minus the gradient of the interpolated values, central differences over one spacing."""
     position = (points + 1.0) / 2.0 * (grid.resolution - 1)
     gradient = np.stack(
-        [grid.blocks.sample(position + shift) - grid.blocks.sample(position - shift) for shift in np.eye(3)], axis=1
+        [grid.marcher.sample(position + shift) - grid.marcher.sample(position - shift) for shift in np.eye(3)], axis=1
     )
     length = np.linalg.norm(gradient, axis=1, keepdims=True)
     # Where the values are flat (a plate thinner than the spacing), the surface is taken to face the camera.
