@@ -21,7 +21,7 @@ from .framing import MASK_LEVEL, Framing, cut, frame_person, keep_frame
 from .localise import localise_many
 from .person import ReconstructedMesh, mesh_of_grid
 from .pictures import Source, frame_rate, read_frames, read_rgba
-from .show import Sight, fitting_camera, input_panel, side_by_side, turned, write_png
+from .show import MeshSight, Sight, fitting_camera, input_panel, side_by_side, turned, write_png
 from .view_field import batch_occupancy, batch_points, encode_views, memory_bound
 
 U8 = npt.NDArray[np.uint8]
@@ -280,13 +280,15 @@ def _write(job: _Job, sight: Sight, settings: CaptureSettings, *, stills: bool) 
         ]
     front = fitting_camera(mesh.vertices, job.framing, job.picture)
     panels = [input_panel(job.picture, job.framing, front, size)]
-    panels += [sight.draw(turned(front, turn), size, samples=2) for turn in (0, 60, 180)]
+    drawn = MeshSight(mesh, sight.calibration)
+    shown = drawn if settings.largest_component else sight  # the field holds the other parts still
+    panels += [shown.draw(turned(front, turn), size, samples=2) for turn in (0, 60, 180)]
     if sight.view.texture_features is not None:  # without, the panels show normals already
-        panels.append(sight.draw(front, size, samples=2, normals=True))
+        panels.append(shown.draw(front, size, samples=2, normals=True))
     write_png(path.with_name(job.name + ".png"), side_by_side(panels))
     if settings.turntable != "none":
         count = settings.turntable_frames
-        frames = (sight.draw(turned(front, 360 * step / count), size) for step in range(count))
+        frames = drawn.turntable(front, size, count)
         write_loop(path.with_name(f"{job.name}.{settings.turntable}"), frames, count / TURNTABLE_SECONDS)
     return mesh, panels
 

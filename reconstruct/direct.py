@@ -204,18 +204,16 @@ def _first_change(grid: LocalisedGrid, rays: Rays) -> tuple[npt.NDArray[np.intp]
         return none
     origins, directions = rays.origins.reshape(-1, 3), rays.directions.reshape(-1, 3)
     spacing = 2.0 / (grid.resolution - 1)
+    near, far = (part.reshape(-1) for part in _reach(grid, rays))
+    active = np.flatnonzero(far > near)
     corners = np.array(grid.surface_box, np.float64)
     walls_at = -1.0 + np.stack([corners[0], corners[1] - 1]) * spacing
     with np.errstate(divide="ignore", invalid="ignore"):
-        walls = (walls_at - origins[:, None]) / directions[:, None]
+        walls = (walls_at - origins[active, None]) / directions[active, None]
     enter, leave = np.nanmax(walls.min(axis=1), axis=1), np.nanmin(walls.max(axis=1), axis=1)
     enter = np.maximum(enter, 0.0)
-    near, far = _reach(grid, rays)
-    distance, leave = np.maximum(enter, near.reshape(-1)), np.minimum(leave, far.reshape(-1))
-    active = np.flatnonzero(leave > distance)
-    before, after = grid.marcher.first_change(
-        origins[active], directions[active], enter[active], distance[active], leave[active]
-    )
+    distance, leave = np.maximum(enter, near[active]), np.minimum(leave, far[active])
+    before, after = grid.marcher.first_change(origins[active], directions[active], enter, distance, leave)
     hit = after >= 0
     return active[hit], before[hit], after[hit]
 

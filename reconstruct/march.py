@@ -39,7 +39,7 @@ class Marcher:
         self._pool = wp.array(pool.reshape(-1), dtype=wp.float32, device=self.device, copy=False)
 
     def sample(self, positions: F64) -> F64:
-        """`SurfaceBlocks.sample`: trilinear values (N,) at positions (N, 3) in nodes."""
+        """Trilinear values (N,) at positions (N, 3) in nodes; beyond the border, the border's."""
         wp = load_warp()
         values = wp.empty(len(positions), dtype=wp.float64, device=self.device)
         self._launch("sample", len(positions), [self._array(positions), *self._grid()], [values])

@@ -97,7 +97,7 @@ def test_threads_and_order_change_nothing(monkeypatch):
     mesh = trimesh.creation.torus(0.5, 0.2)
     points = np.random.default_rng(0).normal(size=(20_000, 3))
     surface = ClosestSurface(mesh.vertices, mesh.faces, device="cpu")
-    monkeypatch.setattr(closest, "_threads", lambda: 1)
+    monkeypatch.setattr(closest, "usable_threads", lambda: 1)
     one = surface.query(points)
     monkeypatch.setattr(closest, "_threads", lambda: 3)
     three, backwards = surface.query(points), surface.query(points[::-1])

@@ -96,6 +96,31 @@ def test_a_rolled_pinhole_sees_the_mesh_of_the_dense_grid(grid, refinements):
     assert surface.evaluations == refinements * surface.mask.sum()
 
 
+def test_the_walk_equals_small_steps_through_scipys_interpolation(grid):
+    from scipy.ndimage import map_coordinates
+
+    volume = grid.volume().astype(np.float64)
+
+    def values(points):
+        return map_coordinates(volume, ((points + 1) * 64).T, order=1, mode="nearest")
+
+    rng = np.random.default_rng(1)
+    anywhere = rng.uniform(-1.2, 1.2, (4000, 3))
+    assert np.abs(grid.marcher.sample((anywhere + 1) * 64) - values(anywhere)).max() < 1e-6
+    origins = rng.normal(size=(300, 3))
+    origins *= 2 / np.linalg.norm(origins, axis=1, keepdims=True)
+    directions = rng.uniform(-0.7, 0.7, (300, 3)) - origins
+    directions /= np.linalg.norm(directions, axis=1, keepdims=True)
+    zeros = np.zeros(300)
+    before, after = grid.marcher.first_change(origins, directions, zeros, zeros, zeros + 4)
+    steps = np.arange(0, 4, 1 / 128)  # half a spacing
+    inside = np.stack([values(origins + t * directions) > 0.5 for t in steps], axis=1)
+    expected = np.where(inside.any(axis=1), steps[inside.argmax(axis=1)], -1.0)
+    assert 50 < (expected > 0).sum() < 250
+    assert (np.abs(after - expected) < 1e-9).mean() > 0.99  # a sample may lie on the threshold to rounding
+    assert np.abs(after - before - 1 / 128)[after > 0].max() < 1e-9
+
+
 def test_where_rays_begin_costs_no_hit(grid, monkeypatch):
     camera = OrthographicCamera((0.1, 0.8, 0.0), 1.3, 33.0, 20.0)
     rays = orthographic_rays(PICTURE.calibration, camera.calibration, 90, 90)
