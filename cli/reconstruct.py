@@ -30,6 +30,9 @@ from . import options
 @click.option(
     "--format", "formats", multiple=True, default=("glb",), type=click.Choice(["glb", "ply", "obj"]), help="Repeatable."
 )
+@click.option(
+    "--texture-size", type=click.IntRange(0, 8192), default=0, help="Texture of GLB and OBJ, pixels; 0: vertex colours."
+)
 @click.option("--turntable", type=click.Choice(["gif", "mp4", "none"]), default="gif", help="Of each picture.")
 @click.option("--turntable-frames", type=click.IntRange(1, 720), default=36, help="Pictures in it.")
 @click.option("--size", type=click.IntRange(16, 2048), default=320, help="Pixels a side of each panel.")

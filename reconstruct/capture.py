@@ -19,7 +19,7 @@ from .export import FORMATS, write_mesh
 from .films import FilmWriter, write_loop
 from .framing import MASK_LEVEL, Framing, cut, frame_person, keep_frame
 from .localise import localise_many
-from .person import ReconstructedMesh, mesh_of_grid
+from .person import ReconstructedMesh, mesh_of_grid, textured_mesh
 from .pictures import Source, frame_rate, read_frames, read_rgba
 from .show import MeshSight, Sight, fitting_camera, input_panel, side_by_side, turned, write_png
 from .view_field import batch_occupancy, batch_points, encode_views, memory_bound
@@ -44,6 +44,7 @@ class CaptureSettings:
         height_m: assumed height of the person as posed, metres.
         framing: "crop" by the mask to the training framing, or "keep" square pictures that have it already.
         formats: of meshes: glb, ply, obj.
+        texture_size: texels a side of a texture in GLB and OBJ; 0: colours of vertices.
         turntable: gif, mp4 or none. turntable_frames: pictures in it.
         size: pixels a side of each panel.
         use_mask: localise with what the mask says (`localise`, mask).
@@ -59,6 +60,7 @@ class CaptureSettings:
     height_m: float = 1.7
     framing: str = "crop"
     formats: tuple[str, ...] = ("glb",)
+    texture_size: int = 0
     turntable: str = "gif"
     turntable_frames: int = 36
     size: int = 320
@@ -269,8 +271,11 @@ def _reconstruct(
 def _write(job: _Job, sight: Sight, settings: CaptureSettings, *, stills: bool) -> tuple[ReconstructedMesh, list[U8]]:
     """The files of one picture; a film's frame has its mesh alone, and its panels for the film."""
     mesh = mesh_of_grid(sight.grid, sight.view, sight.calibration, largest_component=settings.largest_component)
+    textured = None
+    if settings.texture_size and set(settings.formats) - {"ply"}:
+        textured = textured_mesh(sight.view, mesh, sight.calibration, settings.texture_size)
     for suffix in settings.formats:
-        write_mesh(job.folder / f"{job.name}.{suffix}", mesh.vertices, mesh.faces, mesh.vertex_colours)
+        write_mesh(job.folder / f"{job.name}.{suffix}", mesh.vertices, mesh.faces, mesh.vertex_colours, textured)
     size, path = settings.size, job.folder / job.name
     if not stills:  # one zoom for all frames
         front = OrthographicCamera(job.framing.centre_world, job.framing.extent_m)

@@ -99,7 +99,7 @@ def test_threads_and_order_change_nothing(monkeypatch):
     surface = ClosestSurface(mesh.vertices, mesh.faces, device="cpu")
     monkeypatch.setattr(closest, "usable_threads", lambda: 1)
     one = surface.query(points)
-    monkeypatch.setattr(closest, "_threads", lambda: 3)
+    monkeypatch.setattr(closest, "usable_threads", lambda: 3)
     three, backwards = surface.query(points), surface.query(points[::-1])
     assert np.array_equal(one.points, three.points)
     assert np.array_equal(one.faces, three.faces)
