@@ -187,14 +187,9 @@ def test_pictures_encoded_together_answer_as_alone(run_folder):
     alone = np.concatenate([views[0].occupancy(points[:100]), views[1].occupancy(points[100:])])
     assert np.abs(together - alone).max() < 1e-5
     assert np.abs(views[0].occupancy(points[100:]) - alone[100:]).max() > 1e-3
-    assert (
-        1024
-        == batch_points(run, 1)
-        < batch_points(run, 1e6)
-        < batch_points(run, 2e6)
-        <= batch_points(run, 1e12)
-        < 1 << 14
-    )
+    sizes = [batch_points(run, memory) for memory in (1, 1e7, 1.5e7, 1e12)]
+    assert sizes == sorted(set(sizes))
+    assert (sizes[0], sizes[-1]) == (1024, CPU_BATCH)
 
 
 def invoke(run_folder, *words, code=0):
