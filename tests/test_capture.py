@@ -27,7 +27,7 @@ from mpc.reconstruct.localise import localise
 from mpc.reconstruct.person import mesh_of_grid
 from mpc.reconstruct.pictures import Source, find_sources, read_frames, read_rgba
 from mpc.reconstruct.show import MeshSight, Sight, turned
-from mpc.reconstruct.view_field import batch_occupancy, batch_points, encode_views
+from mpc.reconstruct.view_field import CPU_BATCH, batch_occupancy, batch_points, encode_views
 
 
 def person(height=200, width=160, box=(20, 180, 60, 100)):
