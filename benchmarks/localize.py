@@ -7,9 +7,8 @@
 Fields are tables of the dense answer, so the seconds are each scheme's own. "hard" is the 0/1 label of a posed person,
 "1" and "4" are logistic in the signed distance with a width of 1 and 4 node spacings. The floor is the number of nodes
 with a neighbour of the other side among 26 (and among 6, which is less than marching cubes needs). MonoPort's scheme is
-re-stated in monoport_scheme.py; its dense arrays want 20 bytes a node, so it is left out above 257. "own MiB" is the
-greatest memory ours held at once, table aside, in a second, slower run of the first three
-fields of a kind.
+re-stated in monoport_scheme.py, on dense arrays of a box around what is inside. "own MiB" is the greatest memory ours
+held at once, table aside, in a second, slower run of the first three fields of a kind.
 """
 
 from __future__ import annotations
@@ -33,6 +32,7 @@ from localize_fields import (
     signed_distance,
 )
 from monoport_scheme import monoport
+from pockets import Pocket, describe, label_pockets, write_table
 from scipy import ndimage
 
 from mpc.reconstruct.baselines import octree_grid
@@ -53,22 +53,26 @@ def floors(inside: np.ndarray) -> tuple[int, int]:
     return int(wide.sum()), int(narrow.sum())
 
 
-def pockets_of(wrong: np.ndarray) -> tuple[int, int]:
-    """Wrong nodes, and the connected groups they form."""
-    nodes = np.argwhere(wrong)
-    if not len(nodes):
-        return 0, 0
-    low, high = nodes.min(axis=0), nodes.max(axis=0) + 1
-    part = wrong[low[0] : high[0], low[1] : high[1], low[2] : high[2]]
-    return len(nodes), int(ndimage.label(part, np.ones((3, 3, 3)))[1])
-
-
 def box_of(truth: np.ndarray) -> tuple[tuple[tuple[int, ...], tuple[int, ...]], tuple[slice, ...]]:
     """A box around all that is inside, as `LocalisedGrid.sides` wants it, and as slices."""
     spans = [np.flatnonzero(truth.any(axis=tuple({0, 1, 2} - {axis}))) for axis in range(3)]
     low = tuple(max(int(span[0]) - 2, 0) for span in spans)
     high = tuple(min(int(span[-1]) + 3, len(truth)) for span in spans)
     return (low, high), tuple(slice(a, b) for a, b in zip(low, high, strict=True))
+
+
+def block_of(
+    used: tuple[tuple[int, ...], tuple[int, ...]], resolution: int, stride: int
+) -> tuple[tuple[slice, ...], np.ndarray]:
+    """A box with room for MonoPort's dilations, cut at nodes of its first level, as slices and as numbers of nodes.
+
+    Elsewhere all is outside, and nothing is asked but the first level: its dense arrays can then be small.
+    """
+    low = [max(first // stride - 3, 0) * stride for first in used[0]]
+    high = [min(-(-last // stride) + 3, (resolution - 1) // stride) * stride + 1 for last in used[1]]
+    i, j, k = (np.arange(a, b, dtype=np.int64) for a, b in zip(low, high, strict=True))
+    nodes = (i[:, None, None] * resolution + j[:, None]) * resolution + k
+    return tuple(slice(a, b) for a, b in zip(low, high, strict=True)), nodes
 
 
 def own_memory(action: Callable[[], object]) -> float:
@@ -88,15 +92,25 @@ def measure(
     with_peers: bool,
     with_octree: bool,
     with_memory: bool,
+    found: list[tuple[str, np.ndarray]] | None = None,
 ) -> Iterator[tuple[str, int, float, float, int, int, float, float, int]]:
-    """Scheme, asked, ratio to the floor, part of dense, wrong, pockets, seconds, MiB, calls; a row for each scheme."""
+    """Scheme, asked, ratio to the floor, part of dense, wrong, pockets, seconds, MiB, calls; a row for each scheme.
+
+    The pockets that ours leaves without loss are added to `found`, as nodes of the whole grid.
+    """
     resolution = len(values)
+    used, part = box_of(truth)
 
     def ours(table: Table, **settings: object) -> tuple[Callable[[], np.ndarray], int]:
         grid = localise(table, resolution, **settings)  # type: ignore[arg-type]
         return (lambda: grid.sides(used) != truth[part]), grid.calls
 
-    used, part = box_of(truth)
+    def theirs(table: Table, fast: bool) -> tuple[Callable[[], np.ndarray], int]:
+        box, nodes = block_of(used, resolution, stride := (resolution - 1) // 16)
+        first = nodes[::stride, ::stride, ::stride].size
+        sides = monoport(table.at, nodes, stride=stride, fast=fast)
+        table.asked += 17**3 - first  # of the first level, outside the box
+        return (lambda: sides != truth[box]), 0
 
     ours_settings: dict[str, dict[str, object]] = {
         "ours": {}, "ours, start 33": {"start": 33}, "ours, fast": {"mode": "fast"},
@@ -109,10 +123,7 @@ def measure(
     if with_peers:
         for fast in (False, True):
             label = f"MonoPort{', fast' if fast else ''}"
-            schemes[label] = lambda table, f=fast: (
-                (lambda sides: lambda: sides)(monoport(table.at, resolution, fast=f)),
-                0,
-            )
+            schemes[label] = lambda table, f=fast: theirs(table, f)
     for difference in (0.01, 0.3) if with_octree else ():
         schemes[f"octree {difference}"] = lambda table, d=difference: (
             (lambda answer: lambda: (answer.values > 0.5) != truth)(
@@ -125,11 +136,21 @@ def measure(
         began = time.perf_counter()
         wrong_nodes, calls = run(table)
         own = time.perf_counter() - began - table.seconds
-        wrong, pockets = pockets_of(wrong_nodes())
+        differing = wrong_nodes()
+        groups = label_pockets(differing)
+        wrong, pockets = sum(map(len, groups)), len(groups)
+        if found is not None and scheme in ("ours", "ours, with mask"):
+            found += [(scheme, group + np.array(used[0])) for group in groups]
         memory = float("nan")
         if scheme in ours_settings and with_memory:
             memory = own_memory(lambda s=scheme: localise(Table(values), resolution, **ours_settings[s]))  # type: ignore[arg-type, misc]
         yield scheme, table.asked, table.asked / needed, resolution**3 / table.asked, wrong, pockets, own, memory, calls
+
+
+def means(function: Callable[..., np.ndarray], rows: list[tuple]) -> list[float]:
+    """By column, over the rows that have a number there."""
+    columns = np.array(rows, float).T
+    return [float(function(column[known])) if (known := np.isfinite(column)).any() else np.nan for column in columns]
 
 
 def show(name: str, row: tuple) -> None:
@@ -166,7 +187,8 @@ def sparse_rows(models: Path, resolution: int, scenes: int) -> None:
         found = np.zeros_like(truth)
         part = tuple(slice(a // 2, (b + 1) // 2) for a, b in zip(low, high, strict=True))
         found[part] = grid.sides((low, high))[::2, ::2, ::2]
-        wrong, pockets = pockets_of(found != truth)
+        groups = label_pockets(found != truth)
+        wrong, pockets = sum(map(len, groups)), len(groups)
         asked, quarter = grid.total_evaluations, floors(truth)[0]
         row = ("ours, half checked", asked, asked / (4 * quarter), resolution**3 / asked, wrong, pockets, own, memory)
         show(person.name, (*row, grid.calls))
@@ -180,7 +202,10 @@ def main() -> None:
     parser.add_argument("--resolution", type=int, default=257)
     parser.add_argument("--scenes", type=int, default=4)
     parser.add_argument("--softness", nargs="+", default=["hard", "1", "4"])
-    parser.add_argument("--only-ours", action="store_true", help="leave MonoPort's scheme and the octree out")
+    parser.add_argument(
+        "--peers", type=int, default=1000, help="MonoPort's scheme and the octree: first fields of a kind"
+    )
+    parser.add_argument("--pockets", type=Path, help="write what ours leaves wrong, with and without mask, as CSV")
     options = parser.parse_args()
     if not options.run and not options.models:
         parser.error("name a folder of models, or --run and --shards")
@@ -188,20 +213,26 @@ def main() -> None:
         sparse_rows(options.models, options.resolution, options.scenes)
         return
     rows: dict[tuple[str, str], list[tuple]] = defaultdict(list)
-    peers = not options.only_ours and options.resolution <= 257
+    listed: list[Pocket] = []
     print(HEAD)
 
-    def compare(name: str, kind: str, values: np.ndarray, mask: np.ndarray | None, with_peers: bool) -> None:
+    def compare(name: str, kind: str, values: np.ndarray, mask: np.ndarray | None, extent_m: float) -> None:
         truth = values > 0.5
         needed, six = floors(truth)
         print(f"{name + ' ' + kind:34} floor 26: {needed}, floor 6: {six}")
-        for row in measure(values, truth, needed, mask, with_peers, not options.only_ours, len(rows[kind, "ours"]) < 3):
+        count = len(rows[kind, "ours"])
+        # MonoPort looks at sides alone, and what ours leaves without loss hangs on sides alone: one softness says it.
+        first = kind in ("", options.softness[0])
+        found: list[tuple[str, np.ndarray]] | None = [] if first else None
+        peers = count < options.peers
+        for row in measure(values, truth, needed, mask, peers and first, peers, count < 3, found):
             show("", row)
             rows[kind, row[0]].append(row[1:])
+        listed.extend(describe(name, scheme, group, truth, extent_m) for scheme, group in found or ())
 
     if options.run:
-        for name, occupancy, mask in network_fields(options.run, options.shards, options.scenes):
-            compare(name, "", network_table(occupancy, options.resolution), mask, peers)
+        for name, occupancy, mask, extent_m in network_fields(options.run, options.shards, options.scenes):
+            compare(name, "", network_table(occupancy, options.resolution), mask, extent_m)
     else:
         for person in people(options.models, options.scenes):
             inside = dense_sides(person, options.resolution)
@@ -209,12 +240,13 @@ def main() -> None:
             soft = signed_distance(person, inside) if set(options.softness) - {"hard"} else None
             for kind in options.softness:
                 values = inside.astype(np.float32) if kind == "hard" or soft is None else logistic(soft, float(kind))
-                # MonoPort looks at sides alone: one softness says it all.
-                compare(person.name, kind, values, mask, peers and kind == options.softness[0])
+                compare(person.name, kind, values, mask, person.camera.extent_m)
     print(f"\nmeans over fields, then the greatest in brackets: wrong, own s, own MiB\n{HEAD}")
     for (kind, scheme), several in rows.items():
-        show(f"mean of {len(several)} {kind}", (scheme, *np.nanmean(several, axis=0)))
-        show("", ("(greatest)", *np.nanmax(several, axis=0)))
+        show(f"mean of {len(several)} {kind}", (scheme, *means(np.mean, several)))
+        show("", ("(greatest)", *means(np.max, several)))
+    if options.pockets:
+        write_table(options.pockets, listed)
     print(f"peak memory {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024:.0f} MiB, tables and peers included")
 
 

@@ -116,8 +116,8 @@ def logistic(distance: np.ndarray, width: float) -> np.ndarray:
     return values
 
 
-def network_fields(run: Path, shards: Path, count: int) -> Iterator[tuple[str, object, np.ndarray]]:
-    """Name, occupancy and silhouette of a trained network on views of the test split."""
+def network_fields(run: Path, shards: Path, count: int) -> Iterator[tuple[str, object, np.ndarray, float]]:
+    """Name, occupancy, silhouette and edge of the cube in metres, of a network on views of the test split."""
     from mpc.datasets.torch_dataset import ViewDataset
     from mpc.models.storage import load_run
     from mpc.reconstruct.view_field import encode_view
@@ -128,7 +128,7 @@ def network_fields(run: Path, shards: Path, count: int) -> Iterator[tuple[str, o
         picture = dataset.picture(int(index)).transpose(1, 2, 0)
         view = dataset.views[int(index)]
         name = f"network {view.scene_key}/{view.view_name}"
-        yield name, encode_view(loaded, picture).occupancy, picture[..., 3] > 127
+        yield name, encode_view(loaded, picture).occupancy, picture[..., 3] > 127, loaded.extent_m or 2.4
 
 
 def network_table(occupancy: object, resolution: int) -> np.ndarray:

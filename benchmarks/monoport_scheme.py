@@ -23,20 +23,19 @@ def upsample(values: np.ndarray) -> np.ndarray:
 
 
 def monoport(
-    ask: Callable[[np.ndarray], np.ndarray], resolution: int, *, start: int = 17, fast: bool = False
+    ask: Callable[[np.ndarray], np.ndarray], nodes: np.ndarray, *, stride: int, fast: bool = False
 ) -> np.ndarray:
     """Sides of all nodes.
 
     Args:
         ask: flat node numbers -> values.
-        resolution: nodes a side of the finest level.
-        start: nodes a side of the first level.
+        nodes: numbers of the nodes of the finest level, (a, b, c); each edge minus one is a multiple of `stride`.
+        stride: of the first level.
         fast: dilate by 9, 7, 3 without the conflict loop and interpolate the last level; else lossless: the boundary of
             the upsampled binary field dilated by 3, then the neighbours of nodes that contradict the interpolation.
     """
-    side, stride = start, (resolution - 1) // (start - 1)
-    nodes = np.arange(resolution**3).reshape((resolution,) * 3)
-    values = ask(nodes[::stride, ::stride, ::stride].ravel()).reshape((side,) * 3)
+    first = nodes[::stride, ::stride, ::stride]
+    values = ask(first.ravel()).reshape(first.shape)
     known, dilations = np.ones_like(values, bool), [9, 7, 3]
     while stride > 1:
         stride //= 2

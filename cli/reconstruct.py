@@ -17,7 +17,9 @@ from . import options
 )
 @click.option("--run", type=options.existing_folder, default="runs", help="A run, or a folder of runs: the newest.")
 @click.option("--height", "height_m", type=float, default=1.7, help="Assumed height of the person as posed, metres.")
-@click.option("--extent", "extent_m", type=float, default=2.4, help="Edge of the training pictures' cube, metres.")
+@click.option(
+    "--extent", "extent_m", type=float, help="Edge of the training pictures' cube, metres.  [default: the run's]"
+)
 @click.option(
     "--framing", type=click.Choice(["crop", "keep"]), default="crop", help="crop by the mask, or keep square pictures."
 )
@@ -27,6 +29,9 @@ from . import options
 )
 @click.option(
     "--format", "formats", multiple=True, default=("glb",), type=click.Choice(["glb", "ply", "obj"]), help="Repeatable."
+)
+@click.option(
+    "--texture-size", type=click.IntRange(0, 8192), default=0, help="Texture of GLB and OBJ, pixels; 0: vertex colours."
 )
 @click.option("--turntable", type=click.Choice(["gif", "mp4", "none"]), default="gif", help="Of each picture.")
 @click.option("--turntable-frames", type=click.IntRange(1, 720), default=36, help="Pictures in it.")

@@ -136,7 +136,7 @@ class ClosestSurface:
             inputs = [*tree, scaled, order, start, faces, feet, squares]
             wp.launch(kernels.closest, dim=count, inputs=inputs, device=self.device)
 
-        threads = _threads() if self.device == "cpu" else 1
+        threads = usable_threads() if self.device == "cpu" else 1
         if threads > 1 and len(queries) > _PER_THREAD:
             # A kernel runs on one core and lets go of the interpreter meanwhile.
             starts = range(0, len(queries), _PER_THREAD)
@@ -182,7 +182,7 @@ def _checked(vertices: npt.ArrayLike, faces: npt.ArrayLike) -> tuple[F64, I32]:
     return positions, triangles
 
 
-def _threads() -> int:
+def usable_threads() -> int:
     """Cores this process may use; worker processes are told by OMP_NUM_THREADS to use one."""
     told = os.environ.get("OMP_NUM_THREADS", "")
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else (os.cpu_count() or 1)

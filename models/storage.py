@@ -34,6 +34,8 @@ class LoadedRun:
         settings: resolved training settings (`run.json`), nested tables.
         folder: where it came from.
         device: where the networks are.
+        extent_m: edge of the training pictures' cube, metres; None: the run does not say.
+        fov_deg: angle of view of the training cameras; 0: orthographic.
     """
 
     surface: SurfaceNetwork
@@ -41,6 +43,8 @@ class LoadedRun:
     settings: dict[str, Any]
     folder: Path
     device: torch.device
+    extent_m: float | None = None
+    fov_deg: float = 0.0
 
 
 def write_json(path: Path, value: Any) -> None:
@@ -181,4 +185,8 @@ def load_run(run: Path, device: torch.device | str = "cpu", *, which: str = "bes
     texture = None if texture_path is None else load_network(texture_path, device)[0]
     assert isinstance(surface, SurfaceNetwork)
     assert texture is None or isinstance(texture, TextureNetwork)
-    return LoadedRun(surface, texture, record.get("settings", {}), folder, torch.device(device))
+    cube = record.get("data", {})
+    return LoadedRun(
+        surface, texture, record.get("settings", {}), folder, torch.device(device), cube.get("extent_m"),
+        cube.get("fov_deg", 0.0),
+    )  # fmt: skip

@@ -35,28 +35,6 @@ class SurfaceBlocks:
     table: I32
     pool: F32
 
-    def sample(self, positions: F64) -> F64:
-        """Trilinear values (N,) at positions (N, 3) in nodes; beyond the border, the border's."""
-        last = self.resolution - 1
-        clamped = np.clip(positions, 0, last)
-        base = np.minimum(clamped.astype(np.int64), max(last - 1, 0))
-        block = base // EDGE
-        entry = self.table[block[:, 0], block[:, 1], block[:, 2]]
-        total = np.where(entry == -2, 1.0, 0.0)
-        here = np.flatnonzero(entry >= 0)
-        if len(here):
-            base, share = base[here], clamped[here] - base[here]
-            local = base - block[here] * EDGE
-            flat = ((entry[here].astype(np.int64) * SIDE + local[:, 0]) * SIDE + local[:, 1]) * SIDE + local[:, 2]
-            values = self.pool.reshape(-1)
-            near, far = 1 - share, share
-            result = np.zeros(len(here))
-            for i, j, k in _SHARED:
-                weight = (far if i else near)[:, 0] * (far if j else near)[:, 1] * (far if k else near)[:, 2]
-                result += weight * values[flat + ((i * SIDE) + j) * SIDE + k]
-            total[here] = result
-        return total
-
     def each(self) -> Iterator[tuple[tuple[int, int, int], F32]]:
         """Lowest node and values of each block with both sides, cut where the grid ends, in rising order."""
         for i, j, k in np.argwhere(self.table >= 0).tolist():

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
 
@@ -19,9 +19,9 @@ from .export import FORMATS, write_mesh
 from .films import FilmWriter, write_loop
 from .framing import MASK_LEVEL, Framing, cut, frame_person, keep_frame
 from .localise import localise_many
-from .person import ReconstructedMesh, mesh_of_grid
+from .person import ReconstructedMesh, mesh_of_grid, textured_mesh
 from .pictures import Source, frame_rate, read_frames, read_rgba
-from .show import Sight, fitting_camera, input_panel, side_by_side, turned, write_png
+from .show import MeshSight, Sight, fitting_camera, input_panel, side_by_side, turned, write_png
 from .view_field import batch_occupancy, batch_points, encode_views, memory_bound
 
 U8 = npt.NDArray[np.uint8]
@@ -29,6 +29,8 @@ U8 = npt.NDArray[np.uint8]
 TURNTABLES = ("gif", "mp4", "none")
 FRAMINGS = ("crop", "keep")
 TURNTABLE_SECONDS = 3.0
+# Of runs older than the record of it.
+UNTOLD_EXTENT_M = 2.4
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,10 +40,11 @@ class CaptureSettings:
     Attributes:
         resolution: nodes a side of the view cube.
         mode: "lossless" or "fast", see `localise`.
-        extent_m: edge of the view cube the networks were trained with, metres.
+        extent_m: edge of the view cube the networks were trained with, metres; None: as the run says, else 2.4.
         height_m: assumed height of the person as posed, metres.
         framing: "crop" by the mask to the training framing, or "keep" square pictures that have it already.
         formats: of meshes: glb, ply, obj.
+        texture_size: texels a side of a texture in GLB and OBJ; 0: colours of vertices.
         turntable: gif, mp4 or none. turntable_frames: pictures in it.
         size: pixels a side of each panel.
         use_mask: localise with what the mask says (`localise`, mask).
@@ -53,10 +56,11 @@ class CaptureSettings:
 
     resolution: int = 257
     mode: str = "lossless"
-    extent_m: float = 2.4
+    extent_m: float | None = None
     height_m: float = 1.7
     framing: str = "crop"
     formats: tuple[str, ...] = ("glb",)
+    texture_size: int = 0
     turntable: str = "gif"
     turntable_frames: int = 36
     size: int = 320
@@ -132,7 +136,7 @@ def capture(
     failures: list[tuple[str, str]] = []
     if pictures:
         progress.start("pictures", len(pictures))
-        jobs = _picture_jobs(pictures, out, settings, failures, progress)
+        jobs = _picture_jobs(run, pictures, out, settings, failures, progress)
         for captured, _ in _reconstruct(run, jobs, settings, failures, progress, stills=True):
             done.append(captured)
         progress.finish()
@@ -159,7 +163,7 @@ def _film(
     done = []
     try:
         with FilmWriter(out / f"{name}.mp4", rate / settings.every) as film:
-            jobs = _film_jobs(source, name, out / name, settings, failures, progress)
+            jobs = _film_jobs(run, source, name, out / name, settings, failures, progress)
             for captured, panels in _reconstruct(run, jobs, settings, failures, progress, stills=False):
                 film.add(side_by_side(panels))
                 done.append(captured)
@@ -169,6 +173,7 @@ def _film(
 
 
 def _picture_jobs(
+    run: LoadedRun,
     pictures: Sequence[tuple[Source, str]],
     out: Path,
     settings: CaptureSettings,
@@ -178,7 +183,7 @@ def _picture_jobs(
     for source, name in pictures:
         try:
             picture = read_rgba(source.path, source.mask)
-            framing = _frame(picture, settings, None)
+            framing = _frame(run, picture, settings, None)
         except MpcError as error:
             failures.append((source.path.name, str(error)))
             progress.advance(note=f"{source.path.name} failed")
@@ -188,6 +193,7 @@ def _picture_jobs(
 
 
 def _film_jobs(
+    run: LoadedRun,
     source: Source,
     name: str,
     folder: Path,
@@ -199,7 +205,7 @@ def _film_jobs(
     first: Framing | None = None
     for number, _, picture in read_frames(source, settings.every):
         try:
-            framing = _frame(picture, settings, first)
+            framing = _frame(run, picture, settings, first)
         except MpcError as error:
             failures.append((f"{source.path.name} frame {number}", str(error)))
             progress.advance()
@@ -210,10 +216,14 @@ def _film_jobs(
         yield _Job(f"{name}_{number:06d}", folder, picture, framing)
 
 
-def _frame(picture: U8, settings: CaptureSettings, like: Framing | None) -> Framing:
+def _frame(run: LoadedRun, picture: U8, settings: CaptureSettings, like: Framing | None) -> Framing:
+    told = settings.extent_m if settings.extent_m is not None else run.extent_m
+    extent_m = UNTOLD_EXTENT_M if told is None else told
     if settings.framing == "keep":
-        return keep_frame(picture, extent_m=settings.extent_m)
-    return frame_person(picture, extent_m=settings.extent_m, height_m=settings.height_m, like=like)
+        framing = keep_frame(picture, extent_m=extent_m)
+    else:
+        framing = frame_person(picture, extent_m=extent_m, height_m=settings.height_m, like=like)
+    return replace(framing, fov_deg=run.fov_deg)
 
 
 def _reconstruct(
@@ -261,8 +271,11 @@ def _reconstruct(
 def _write(job: _Job, sight: Sight, settings: CaptureSettings, *, stills: bool) -> tuple[ReconstructedMesh, list[U8]]:
     """The files of one picture; a film's frame has its mesh alone, and its panels for the film."""
     mesh = mesh_of_grid(sight.grid, sight.view, sight.calibration, largest_component=settings.largest_component)
+    textured = None
+    if settings.texture_size and set(settings.formats) - {"ply"}:
+        textured = textured_mesh(sight.view, mesh, sight.calibration, settings.texture_size)
     for suffix in settings.formats:
-        write_mesh(job.folder / f"{job.name}.{suffix}", mesh.vertices, mesh.faces, mesh.vertex_colours)
+        write_mesh(job.folder / f"{job.name}.{suffix}", mesh.vertices, mesh.faces, mesh.vertex_colours, textured)
     size, path = settings.size, job.folder / job.name
     if not stills:  # one zoom for all frames
         front = OrthographicCamera(job.framing.centre_world, job.framing.extent_m)
@@ -272,13 +285,15 @@ def _write(job: _Job, sight: Sight, settings: CaptureSettings, *, stills: bool) 
         ]
     front = fitting_camera(mesh.vertices, job.framing, job.picture)
     panels = [input_panel(job.picture, job.framing, front, size)]
-    panels += [sight.draw(turned(front, turn), size, samples=2) for turn in (0, 60, 180)]
+    drawn = MeshSight(mesh, sight.calibration)
+    shown = drawn if settings.largest_component else sight  # the field holds the other parts still
+    panels += [shown.draw(turned(front, turn), size, samples=2) for turn in (0, 60, 180)]
     if sight.view.texture_features is not None:  # without, the panels show normals already
-        panels.append(sight.draw(front, size, samples=2, normals=True))
+        panels.append(shown.draw(front, size, samples=2, normals=True))
     write_png(path.with_name(job.name + ".png"), side_by_side(panels))
     if settings.turntable != "none":
         count = settings.turntable_frames
-        frames = (sight.draw(turned(front, 360 * step / count), size) for step in range(count))
+        frames = drawn.turntable(front, size, count)
         write_loop(path.with_name(f"{job.name}.{settings.turntable}"), frames, count / TURNTABLE_SECONDS)
     return mesh, panels
 

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from ..geometry.camera import pixel_centres, unproject
+from ..geometry.camera import is_orthographic, pixel_centres, unproject
 from .grid import LocalisedGrid
 from .localise import Occupancy, as_values
 
@@ -25,6 +25,8 @@ Bools = npt.NDArray[np.bool_]
 
 # Halvings by interpolation alone: to a hundredth of a node spacing.
 FREE_REFINEMENTS = 6
+# Where rays from afar start in a perspective view space: as far before its middle.
+BEFORE_CUBE = 4.0
 
 
 @dataclass(frozen=True, eq=False)
@@ -32,7 +34,8 @@ class Rays:
     """Straight lines in the view space of the reconstructed picture.
 
     Attributes:
-        origins: (H, W, 3) float64, where depth 0 is.
+        origins: (H, W, 3) float64, where depth 0 is: the camera's pinhole or plane; in a perspective view space, for
+            rays that begin behind its own pinhole or far from the cube, a point before the cube.
         directions: (H, W, 3) float64, unit length.
         to_pixels: (3, 4) float64: homogeneous view-space points to (column, row, 1) times a positive weight, with pixel
             centres at whole numbers; behind the camera the weight is not positive.
@@ -100,10 +103,31 @@ def perspective_rays(calibration: F64, world_to_camera: F64, focal_px: float, he
 
 
 def _rays(starts: F64, ends: F64, calibration: F64, to_pixels: F64, height: int, width: int) -> Rays:
-    rotation, shift = calibration[:3, :3], calibration[:3, 3]
-    origins, targets = starts @ rotation.T + shift, ends @ rotation.T + shift
-    directions = targets - origins
-    directions /= np.linalg.norm(directions, axis=1, keepdims=True)
+    """World lines through starts and ends (N, 3) to view space, where they are straight, too.
+
+    Under a perspective calibration, view space holds only what lies before its pinhole. A ray that begins behind that
+    comes in from infinity; it then starts before the cube. One that never gets before the pinhole is led away.
+    """
+    heads = starts @ calibration[:, :3].T + calibration[:, 3]
+    steps = (ends - starts) @ calibration[:, :3].T
+    if is_orthographic(calibration):
+        origins, directions = heads[:, :3], steps[:, :3]
+        directions = directions / np.linalg.norm(directions, axis=1, keepdims=True)
+    else:
+        weight, change = heads[:, 3], steps[:, 3]
+        # The derivative of heads / weight, times the weight's square: the same all along the line.
+        directions = steps[:, :3] * weight[:, None] - heads[:, :3] * change[:, None]
+        directions /= np.maximum(np.linalg.norm(directions, axis=1, keepdims=True), 1e-300)
+        corners = np.array([(x, y, z, 1.0) for x in (-1, 1) for y in (-1, 1) for z in (-1, 1)])
+        least = float((1.0 / (corners @ np.linalg.inv(calibration)[3])).min())  # of all weights in the cube
+        behind, never = weight < least, (weight < least) & (change <= 0)
+        ahead = np.where(behind & ~never, (least - weight) / np.where(behind & ~never, change, 1.0), 0.0)
+        moved = heads + ahead[:, None] * steps
+        origins = moved[:, :3] / np.where(never, 1.0, moved[:, 3])[:, None]
+        along = (origins * directions).sum(axis=1)
+        # From afar, to where the cube (which reaches to 1.73) is still ahead.
+        origins += np.maximum(-BEFORE_CUBE - along, 0.0)[:, None] * directions
+        origins[never], directions[never] = (0.0, 0.0, BEFORE_CUBE), (0.0, 0.0, 1.0)
     return Rays(origins.reshape(height, width, 3), directions.reshape(height, width, 3), to_pixels)
 
 
@@ -144,7 +168,7 @@ def render_surface(
                 values = as_values(occupancy(points_there.astype(np.float32)), len(hits))
                 evaluations += len(hits)
             else:
-                values = grid.blocks.sample((points_there + 1.0) / 2.0 * (grid.resolution - 1)).astype(np.float32)
+                values = grid.marcher.sample((points_there + 1.0) / 2.0 * (grid.resolution - 1)).astype(np.float32)
             inside = values > grid.threshold
             near, far = np.where(inside, near, middle), np.where(inside, middle, far)
         at = (near + far) / 2
@@ -179,37 +203,19 @@ def _first_change(grid: LocalisedGrid, rays: Rays) -> tuple[npt.NDArray[np.intp]
     if grid.surface_box is None:
         return none
     origins, directions = rays.origins.reshape(-1, 3), rays.directions.reshape(-1, 3)
-    spacing, blocks = 2.0 / (grid.resolution - 1), grid.blocks
+    spacing = 2.0 / (grid.resolution - 1)
+    near, far = (part.reshape(-1) for part in _reach(grid, rays))
+    active = np.flatnonzero(far > near)
     corners = np.array(grid.surface_box, np.float64)
     walls_at = -1.0 + np.stack([corners[0], corners[1] - 1]) * spacing
     with np.errstate(divide="ignore", invalid="ignore"):
-        walls = (walls_at - origins[:, None]) / directions[:, None]
+        walls = (walls_at - origins[active, None]) / directions[active, None]
     enter, leave = np.nanmax(walls.min(axis=1), axis=1), np.nanmin(walls.max(axis=1), axis=1)
     enter = np.maximum(enter, 0.0)
-    near, far = _reach(grid, rays)
-    distance, leave = np.maximum(enter, near.reshape(-1)), np.minimum(leave, far.reshape(-1))
-    active = np.flatnonzero(leave > distance)
-    distance, end = distance[active], leave[active]
-    # Half a spacing a step: along a ray of any direction at least one sample falls near every cell it crosses.
-    step, found = spacing / 2, []
-    before = distance.copy()
-    while len(active):
-        position = (origins[active] + distance[:, None] * directions[active] + 1.0) / spacing
-        inside = blocks.sample(position) > grid.threshold
-        # A ray that begins inside has been started too late, but for one that enters the cube there.
-        late = inside & (before == distance) & (distance > enter[active])
-        if late.any():
-            distance = np.where(late, np.maximum(distance - 4 * step, enter[active]), distance)
-            before, inside = np.where(late, distance, before), inside & ~late
-        if inside.any():
-            found.append((active[inside], before[inside], distance[inside]))
-        before = np.where(late, before, distance)
-        distance = np.where(late, distance, distance + step)
-        going = ~inside & (distance < end + step)
-        active, before, distance, end = active[going], before[going], distance[going], end[going]
-    if not found:
-        return none
-    return tuple(np.concatenate(part) for part in zip(*found, strict=True))  # type: ignore[return-value]
+    distance, leave = np.maximum(enter, near[active]), np.minimum(leave, far[active])
+    before, after = grid.marcher.first_change(origins[active], directions[active], enter, distance, leave)
+    hit = after >= 0
+    return active[hit], before[hit], after[hit]
 
 
 def _reach(grid: LocalisedGrid, rays: Rays) -> tuple[F64, F64]:
@@ -253,7 +259,7 @@ def _normals(grid: LocalisedGrid, points: F64, directions: F64) -> F32:
     """Minus the gradient of the interpolated values, central differences over one spacing."""
     position = (points + 1.0) / 2.0 * (grid.resolution - 1)
     gradient = np.stack(
-        [grid.blocks.sample(position + shift) - grid.blocks.sample(position - shift) for shift in np.eye(3)], axis=1
+        [grid.marcher.sample(position + shift) - grid.marcher.sample(position - shift) for shift in np.eye(3)], axis=1
     )
     length = np.linalg.norm(gradient, axis=1, keepdims=True)
     # Where the values are flat (a plate thinner than the spacing), the surface is taken to face the camera.

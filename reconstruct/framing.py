@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
-from ..geometry.camera import OrthographicCamera
+from ..geometry.camera import OrthographicCamera, PerspectiveCamera
 from ..geometry.errors import MpcError, SettingsError
 
 F64 = npt.NDArray[np.float64]
@@ -38,6 +38,7 @@ class Framing:
         extent_m: edge of the square and of the cube, metres.
         centre_world: middle of the cube, metres; the camera looks along -z.
         assumption: one line for the user.
+        fov_deg: angle of view across the square; 0: orthographic.
     """
 
     column: float
@@ -46,10 +47,13 @@ class Framing:
     extent_m: float
     centre_world: tuple[float, float, float]
     assumption: str
+    fov_deg: float = 0.0
 
     @property
     def calibration(self) -> F64:
         """(4, 4) float64, world metres to view space."""
+        if self.fov_deg:
+            return PerspectiveCamera(self.centre_world, self.extent_m, fov_deg=self.fov_deg).calibration
         return OrthographicCamera(self.centre_world, self.extent_m).calibration
 
 

@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from .blocks import SurfaceBlocks, fill_sides, gather_blocks
+from .march import Marcher
 
 F32 = npt.NDArray[np.float32]
 F64 = npt.NDArray[np.float64]
@@ -57,6 +58,11 @@ class LocalisedGrid:
     def blocks(self) -> SurfaceBlocks:
         """The values around the surface."""
         return gather_blocks(self.nodes, self.values, self.resolution, self.threshold)
+
+    @cached_property
+    def marcher(self) -> Marcher:
+        """The same, to walk through."""
+        return Marcher(self.blocks, self.threshold)
 
     def sides(self, box: Box | None = None) -> Bools:
         """Which nodes are inside, in the whole grid or in `box` (least node, greatest node exclusive).

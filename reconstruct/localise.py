@@ -66,10 +66,11 @@ def localise(
         mode: "lossless"; "fast": without loss up to half the resolution, then interpolated, and asked only where the
             interpolation is in doubt; "visible": the first surface along +z of every column of nodes, what lies behind
             is taken to be inside (`field_seen_by` turns a field towards any other camera).
-        start: nodes a side of the grid that is asked whole.
+        start: nodes a side of the grid that is asked whole (from 9 on: but for nodes on the cube's faces that are next
+            to no inside node; a part within one start spacing of a face that holds no node farther in is missed).
         levels: resolutions visited, first `start`, last `resolution`; None for doubling while the spacing is at
-            least eight final ones, with a mask four (the levels right below the last cost more than what they find).
-            Not for "fast".
+            least eight final ones, with a mask or where the start grid has cost little beside the surface four (the
+            levels right below the last cost more than what they find). Not for "fast".
         threshold: values above it are inside.
         seeds: (S, 3) float32 view-space points hoped to be inside; each is asked at its nearest node, and the surface
             around those that are inside is followed.
@@ -122,14 +123,20 @@ def localise_many(
     finest = (resolution + 1) // 2 if fast else resolution
     # What the mask spares pays for one level more, on which smaller parts are seen.
     closest = 8 if masks is None or any(mask is None for mask in masks) else 4
+    if fast:  # what is missed here is missed eightfold there
+        closest = 2
     chosen = tuple(levels) if levels is not None else default_levels(start, finest, closest)
+    # Without a mask, that level is visited where the start grid has cost little beside the surface.
+    longer = default_levels(start, finest, 4)
+    spare = levels is None and 2 < len(chosen) < len(longer)
+    chosen = longer if spare else chosen
     check_levels(chosen, finest)
     lattice = Lattice(finest)
     searches = [
         Search(
             lattice, chosen, threshold, None if seeds is None else seeds[index],
             None if masks is None or (mask := masks[index]) is None else Silhouette(lattice, mask),
-            visible=mode == "visible",
+            visible=mode == "visible", spare=spare,
         )
         for index in range(count)
     ]  # fmt: skip
@@ -147,10 +154,14 @@ def localise_many(
     for index, search in enumerate(searches):
         nodes, values = search.store.answers()
         grid = LocalisedGrid(
-            finest, threshold, lattice.flat(nodes), values, chosen, tuple(search.counts), ask.calls.get(index, 0),
-            _box_of(np.unique(search.edges // 3), lattice),
+            finest, threshold, lattice.flat(nodes), values, tuple(search.levels), tuple(search.counts),
+            ask.calls.get(index, 0), _box_of(np.unique(search.edges // 3), lattice),
         )  # fmt: skip
-        grids.append(interpolated_level(grid, ask, index) if fast else grid)
+        if fast:
+            coarse = searches[index].silhouette
+            both = None if coarse is None else (coarse, Silhouette(Lattice(resolution), coarse.mask))
+            grid = interpolated_level(grid, ask, index, both)
+        grids.append(grid)
     return grids
 
 

@@ -9,6 +9,7 @@ import numpy.typing as npt
 
 from ..geometry.camera import project
 from ..models.storage import LoadedRun
+from .bake import TexturedMesh, bake_texture
 from .grid import LocalisedGrid
 from .localise import localise
 from .mesh import SurfaceMesh, extract_mesh, to_world
@@ -89,3 +90,17 @@ def vertex_colours(view: ViewField, mesh: SurfaceMesh, calibration: F64) -> U8:
     values = view.colours(project(mesh.vertices, calibration).astype(np.float32))
     colours: U8 = np.rint(np.clip(values, 0.0, 1.0) * 255.0).astype(np.uint8)
     return colours
+
+
+def textured_mesh(view: ViewField, mesh: ReconstructedMesh, calibration: F64, size: int) -> TexturedMesh:
+    """The mesh with a texture of `size` texels a side: the texture network's colour at the point of each.
+
+    Raises:
+        SettingsError: too small a texture.
+        MpcError: the run has no texture network.
+    """
+
+    def colours(points_world: F64) -> npt.NDArray[np.float32]:
+        return view.colours(project(points_world, calibration).astype(np.float32))
+
+    return bake_texture(mesh.vertices, mesh.faces, size, colours)

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Generator, Sequence
 from dataclasses import dataclass, field
-from itertools import pairwise
 
 import numpy as np
 import numpy.typing as npt
@@ -29,7 +28,12 @@ _CELLS_AROUND_EDGE = [
     [(0, 0, 0), (-1, 0, 0), (0, -1, 0), (-1, -1, 0)],
 ]
 _CORNERS = [(i, j, k) for i in (0, 1) for j in (0, 1) for k in (0, 1)]
+_AROUND = [(i, j, k) for i in (-1, 0, 1) for j in (-1, 0, 1) for k in (-1, 0, 1) if i or j or k]
 _DIAGONALS = [(i, j, k) for i in (-1, 0, 1) for j in (-1, 0, 1) for k in (-1, 0, 1) if abs(i) + abs(j) + abs(k) > 1]
+# A coarser start grid has little inside its faces.
+LEAST_START_WITHOUT_FACES = 9
+# A level that may be left out is visited where those before it cost at most a part in so many of what the last will.
+SPARE_SHARE = 12
 
 
 @dataclass(eq=False)
@@ -38,11 +42,12 @@ class Search:
 
     Attributes:
         lattice: of the finest level.
-        levels: resolutions visited.
+        levels: resolutions to visit; after the search, those visited.
         threshold: values above it are inside.
         seeds: points hoped to be inside, or None.
         silhouette: what a mask says about columns of nodes, or None.
         visible: leave out, on the last level, cells that nodes known to be inside hide from a viewer before the cube.
+        spare: leave out the level before the last unless all levels before it were cheap.
         evaluations: nodes asked so far. counts: the same by level.
         edges: mixed edges of the last level, once the search has ended.
     """
@@ -53,6 +58,7 @@ class Search:
     seeds: F32 | None = None
     silhouette: Silhouette | None = None
     visible: bool = False
+    spare: bool = False
     evaluations: int = 0
     counts: list[int] = field(default_factory=list)
     edges: I64 = field(default_factory=lambda: np.zeros(0, np.int64))
@@ -66,14 +72,17 @@ class Search:
         """Everything; the caller records the answers of each yielded batch with `record` before it goes on."""
         last = self.lattice.resolution - 1
         strides = [last // (level - 1) for level in self.levels]
-        start = self.lattice.every(strides[0])
-        yield from self.ask(start)
-        edges = self.mixed_edges(start, strides[0])
+        edges = yield from self.start(strides[0])
         self.counts.append(self.evaluations)
-        for level, (coarse, fine) in enumerate(pairwise(strides)):
-            final = level == len(strides) - 2
+        level = 0
+        while level < len(strides) - 1:
+            if self.spare and level == len(strides) - 3 and not self.cheap(strides[level]):
+                del strides[level + 1]
+                self.levels = (*self.levels[: level + 1], *self.levels[level + 2 :])
+            coarse, fine, final = strides[level], strides[level + 1], level == len(strides) - 2
             edges = yield from self.refine(edges, coarse, fine, level, self.visible and final)
             self.counts.append(self.evaluations - sum(self.counts))
+            level += 1
         level = max(len(strides) - 2, 0)
         if self.seeds is not None and len(self.seeds):
             found = yield from self.edges_from_seeds(self.lattice.nearest(self.seeds), strides[-1])
@@ -87,6 +96,33 @@ class Search:
                 edges = np.union1d(edges, (yield from self.follow(found, strides[-1], level)))
         self.counts[-1] += self.evaluations - sum(self.counts)
         self.edges = edges
+
+    def cheap(self, stride: int) -> bool:
+        """Whether what was asked up to a level of `stride` is little beside what the last level will cost.
+
+        A surface has four times the nodes at half the spacing.
+        """
+        return self.evaluations * SPARE_SHARE <= self.counts[-1] * stride**2
+
+    def start(self, stride: int) -> Finding:
+        """Mixed edges of the start grid.
+
+        A person rarely reaches the faces of the cube, where a third of the start grid's nodes are. These are asked
+        only next to nodes that are inside, or where the others show no surface at all.
+        """
+        nodes = self.lattice.every(stride)
+        if len(self.levels) > 1 and self.levels[0] >= LEAST_START_WITHOUT_FACES:
+            last = self.lattice.resolution - 1
+            inner = np.logical_and.reduce([(c > 0) & (c < last) for c in self.lattice.split(nodes)])
+            faces, nodes = nodes[~inner], nodes[inner]
+            yield from self.ask(nodes)
+            deep = nodes[self.store.codes(nodes) == INSIDE]
+            if 0 < len(deep) < len(nodes):
+                moved = [self.lattice.shift(deep, offset, stride)[0] for offset in _AROUND]
+                faces = faces[np.isin(faces, np.concatenate(moved))]
+            nodes = np.concatenate([nodes, faces])
+        yield from self.ask(self.store.unknown(nodes))
+        return self.mixed_edges(nodes, stride)
 
     def ask(self, nodes: I64) -> Asking:
         """Evaluate nodes (N,) that are unknown and differ from one another; what the mask rules out is not asked."""
@@ -222,15 +258,31 @@ class Search:
         return edges[order[first]], edges
 
     def edges_from_seeds(self, nodes: I64, stride: int) -> Finding:
-        """Mixed edges on the lines through nodes that turn out inside: steps of 1, 2, 4, … along x until outside."""
+        """Mixed edges on lines from nodes that turn out inside: along x until outside; from a face on, another way."""
         nodes = np.unique(nodes)
         yield from self.ask(self.store.unknown(nodes))
-        nodes, length, found = nodes[self.store.codes(nodes) == INSIDE], stride, []
-        while len(nodes):
-            others, fits = self.lattice.shift(nodes, (1, 0, 0), length)
-            nodes, others = nodes[fits], others[fits]
-            yield from self.ask(self.store.unknown(others))
-            crossed = self.store.codes(others) != INSIDE
-            found.append((yield from self.bisect(nodes[crossed] * 3, length, stride)))
-            nodes, length = others[~crossed], length * 2
+        nodes, found = nodes[self.store.codes(nodes) == INSIDE], []
+        for direction in (1, 2, 3, -1, -2, -3):
+            axis, sign = abs(direction) - 1, 1 if direction > 0 else -1
+            # Steps of 1, 2, 4, …; where the next leaves the grid, half of it, and half of that.
+            length, rising, resting = stride, nodes, nodes[:0]
+            while length >= stride and len(rising) + len(resting):
+                rising, stuck, edges = yield from self.walk(rising, axis, sign * length)
+                resting, ahead, more = yield from self.walk(resting, axis, sign * length)
+                resting = np.unique(np.concatenate([resting, ahead, stuck]))
+                found.append((yield from self.bisect(np.concatenate([edges, more]), length, stride)))
+                length = 2 * length if len(rising) else length // 2
+            nodes = resting
+            if not len(nodes):
+                break
         return np.unique(np.concatenate(found)) if found else np.zeros(0, np.int64)
+
+    def walk(self, nodes: I64, axis: int, step: int) -> Generator[I64, None, tuple[I64, I64, I64]]:
+        """A step along an axis: where nodes still inside came to, nodes that had no room, edges that lead outside."""
+        offset = [0, 0, 0]
+        offset[axis] = 1 if step > 0 else -1
+        others, fits = self.lattice.shift(nodes, (offset[0], offset[1], offset[2]), abs(step))
+        here, there = nodes[fits], others[fits]
+        yield from self.ask(self.store.unknown(there))
+        crossed = self.store.codes(there) != INSIDE
+        return there[~crossed], nodes[~fits], np.minimum(here, there)[crossed] * 3 + axis

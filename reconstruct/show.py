@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -11,10 +12,14 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
-from ..geometry.camera import OrthographicCamera
+from ..geometry.camera import OrthographicCamera, camera_of, pixel_centres
+from ..geometry.closest import usable_threads
+from ..geometry.mesh import PosedMesh
+from ..geometry.rays import RayScene
 from .direct import orthographic_rays, render_surface, to_rgba
 from .framing import MASK_LEVEL, Framing, cut
 from .grid import LocalisedGrid
+from .person import ReconstructedMesh
 from .view_field import ViewField
 
 F64 = npt.NDArray[np.float64]
@@ -72,6 +77,37 @@ class Sight:
         blocks = fine.reshape(size, samples, size, samples, 3).astype(np.float32)
         pixels: U8 = np.rint(blocks.mean(axis=(1, 3))).astype(np.uint8)
         return pixels
+
+
+class MeshSight:
+    """A mesh, ready to be looked at from anywhere: dozens of pictures of it cost less than asking the field for each.
+
+    Args:
+        mesh: world metres.
+        calibration: of the picture it was made from.
+    """
+
+    def __init__(self, mesh: ReconstructedMesh, calibration: F64) -> None:
+        posed = PosedMesh(mesh.vertices, mesh.faces)
+        self._faces, self._scene, self._colours = posed.faces, RayScene(posed), mesh.vertex_colours
+        # As direct rendering shows them: in the axes of the picture.
+        self._normals = posed.vertex_normals @ camera_of(calibration).rotation.T * 127.5 + 127.5
+
+    def draw(self, camera: OrthographicCamera, size: int, *, normals: bool = False, samples: int = 1) -> U8:
+        """(size, size, 3) uint8; arguments as for `Sight.draw`."""
+        values = self._normals if normals or self._colours is None else self._colours
+        hits = self._scene.first_hit(*camera.rays(pixel_centres(size * samples, size * samples).reshape(-1, 2)))
+        shown = np.full((len(hits.face), 3), float(BACKGROUND))
+        corners = values[self._faces[hits.face[hits.hit]]]
+        shown[hits.hit] = (corners * hits.weights()[hits.hit, :, None]).sum(axis=1)
+        blocks = shown.reshape(size, samples, size, samples, 3)
+        pixels: U8 = np.rint(np.clip(blocks.mean(axis=(1, 3)), 0, 255)).astype(np.uint8)
+        return pixels
+
+    def turntable(self, camera: OrthographicCamera, size: int, count: int) -> Iterator[U8]:
+        """`count` pictures around the vertical axis, drawn by as many threads as this process may use."""
+        with ThreadPoolExecutor(usable_threads()) as workers:
+            yield from workers.map(lambda step: self.draw(turned(camera, 360 * step / count), size), range(count))
 
 
 def input_panel(picture: U8, framing: Framing, camera: OrthographicCamera, size: int) -> U8:

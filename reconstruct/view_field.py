@@ -25,6 +25,8 @@ U8 = npt.NDArray[np.uint8]
 
 # Points a call of a network, where nobody says how much memory there is (`batch_points`).
 BATCH = 1 << 15
+# On a CPU, larger calls leave the caches: 65,536 points at once cost 1.5 times the processor seconds of 8 times 8,192.
+CPU_BATCH = 1 << 13
 
 
 @dataclass(frozen=True, eq=False)
@@ -142,7 +144,8 @@ def batch_points(run: LoadedRun, memory_bytes: float) -> int:
         widest = max(a + b + 2 * given for a, b in pairwise((0, *config.head.channels)))
         # Maps are sampled to (C, N), turned, joined with the depth code; a layer has its input and output at once.
         numbers = max(numbers, 3 * given + widest)
-    return int(min(max(memory_bytes / (4 * numbers), 1024), 1 << 18))
+    most = CPU_BATCH if run.device.type == "cpu" else 1 << 18
+    return int(min(max(memory_bytes / (4 * numbers), 1024), most))
 
 
 def memory_bound(device: torch.device, limit_gib: float | None = None) -> float:

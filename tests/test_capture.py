@@ -1,7 +1,9 @@
 """`mpc reconstruct`: framing, inputs and files against closed forms and other readers; the command end to end."""
 
 import json
+import shutil
 import struct
+from dataclasses import replace
 
 import imageio.v3 as iio
 import numpy as np
@@ -12,7 +14,7 @@ from click.testing import CliRunner
 from PIL import Image
 
 from mpc.cli.main import main
-from mpc.geometry.camera import project, view_to_pixels
+from mpc.geometry.camera import OrthographicCamera, project, view_to_pixels
 from mpc.geometry.errors import InputError, SettingsError
 from mpc.models.head import HeadConfig
 from mpc.models.residual import ResidualConfig
@@ -21,8 +23,11 @@ from mpc.models.surface import SurfaceConfig, SurfaceNetwork
 from mpc.models.texture import TextureConfig, TextureNetwork
 from mpc.reconstruct.export import write_mesh
 from mpc.reconstruct.framing import FramingError, cut, frame_person, keep_frame
+from mpc.reconstruct.localise import localise
+from mpc.reconstruct.person import mesh_of_grid
 from mpc.reconstruct.pictures import Source, find_sources, read_frames, read_rgba
-from mpc.reconstruct.view_field import batch_occupancy, batch_points, encode_views
+from mpc.reconstruct.show import MeshSight, Sight, turned
+from mpc.reconstruct.view_field import CPU_BATCH, batch_occupancy, batch_points, encode_views
 
 
 def person(height=200, width=160, box=(20, 180, 60, 100)):
@@ -182,7 +187,9 @@ def test_pictures_encoded_together_answer_as_alone(run_folder):
     alone = np.concatenate([views[0].occupancy(points[:100]), views[1].occupancy(points[100:])])
     assert np.abs(together - alone).max() < 1e-5
     assert np.abs(views[0].occupancy(points[100:]) - alone[100:]).max() > 1e-3
-    assert 1024 == batch_points(run, 1) < batch_points(run, 1e7) < batch_points(run, 2e7)
+    sizes = [batch_points(run, memory) for memory in (1, 1e7, 1.5e7, 1e12)]
+    assert sizes == sorted(set(sizes))
+    assert (sizes[0], sizes[-1]) == (1024, CPU_BATCH)
 
 
 def invoke(run_folder, *words, code=0):
@@ -238,3 +245,50 @@ def test_the_command_on_films(run_folder, tmp_path):
     assert "--mask" in invoke(run_folder, *words, code=3)
     (tmp_path / "walk.mp4").write_bytes(b"nonsense")
     assert "not readable as a film" in invoke(run_folder, *words, code=3)
+
+
+def test_a_mesh_is_drawn_as_its_field_is(run_folder):
+    """A coloured ball whose colours are its positions: drawn from triangles and by rays through the field."""
+
+    class Ball:
+        texture_features = True
+
+        def occupancy(self, points):
+            return 1 / (1 + np.exp(np.clip((np.linalg.norm(points, axis=1) - 0.6) / 0.01, -50, 50)))
+
+        def colours(self, points):
+            return points * 0.5 + 0.5
+
+    calibration = OrthographicCamera((0.2, 0.9, -0.1), 2.0, 30.0).calibration
+    sight = Sight(localise(Ball().occupancy, 129), Ball(), calibration)
+    drawn = MeshSight(mesh_of_grid(sight.grid, sight.view, calibration), calibration)
+    camera = OrthographicCamera((0.2, 0.9, -0.1), 2.2, 75.0, 10.0)
+    for normals in (False, True):
+        pictures = [of.draw(camera, 120, normals=normals, samples=2).astype(int) for of in (sight, drawn)]
+        apart = np.abs(pictures[0] - pictures[1]).max(axis=-1)
+        assert np.quantile(apart, 0.95) <= 3  # the rest is the edge
+        assert pictures[0].std() > 30
+    frames = list(drawn.turntable(camera, 40, 6))
+    assert np.array_equal(frames[2], drawn.draw(turned(camera, 120), 40))
+
+
+def test_the_cube_is_the_runs_unless_told(run_folder, tmp_path):
+    from mpc.reconstruct.capture import CaptureSettings, capture
+
+    record = {"created": "2026", "settings": {"image_size": 32}, "data": {"extent_m": 3.1, "fov_deg": 40.0}}
+    run = tmp_path / "run"
+    shutil.copytree(run_folder, run)
+    old = load_run(run)
+    assert (old.extent_m, old.fov_deg) == (None, 0.0)
+    write_json(run / "run.json", record)
+    loaded = load_run(run)
+    assert (loaded.extent_m, loaded.fov_deg) == (3.1, 40.0)
+    Image.fromarray(person(box=(10, 190, 50, 110))).save(tmp_path / "p.png")
+    # 2.5 m do not fit into 2.4 m.
+    settings = CaptureSettings(resolution=33, height_m=2.5, turntable="none", size=32)
+    source = [Source(tmp_path / "p.png")]
+    assert "2.5" in capture(old, source, tmp_path / "a", settings).failures[0][1]
+    assert "at most 2.3" in capture(old, source, tmp_path / "a", settings).failures[0][1]
+    failures = capture(loaded, source, tmp_path / "b", settings).failures
+    assert all("surface" in reason for _, reason in failures)  # weights are random: at most, nobody is seen
+    assert "1.92" in capture(loaded, source, tmp_path / "c", replace(settings, extent_m=2.0)).failures[0][1]

@@ -5,7 +5,7 @@ import pytest
 from scipy.spatial.transform import Rotation
 from skimage.measure import marching_cubes
 
-from mpc.geometry.camera import OrthographicCamera, project
+from mpc.geometry.camera import OrthographicCamera, PerspectiveCamera, project, unproject
 from mpc.geometry.mesh import PosedMesh
 from mpc.geometry.rays import RayScene
 from mpc.reconstruct import direct
@@ -96,6 +96,31 @@ def test_a_rolled_pinhole_sees_the_mesh_of_the_dense_grid(grid, refinements):
     assert surface.evaluations == refinements * surface.mask.sum()
 
 
+def test_the_walk_equals_small_steps_through_scipys_interpolation(grid):
+    from scipy.ndimage import map_coordinates
+
+    volume = grid.volume().astype(np.float64)
+
+    def values(points):
+        return map_coordinates(volume, ((points + 1) * 64).T, order=1, mode="nearest")
+
+    rng = np.random.default_rng(1)
+    anywhere = rng.uniform(-1.2, 1.2, (4000, 3))
+    assert np.abs(grid.marcher.sample((anywhere + 1) * 64) - values(anywhere)).max() < 1e-6
+    origins = rng.normal(size=(300, 3))
+    origins *= 2 / np.linalg.norm(origins, axis=1, keepdims=True)
+    directions = rng.uniform(-0.7, 0.7, (300, 3)) - origins
+    directions /= np.linalg.norm(directions, axis=1, keepdims=True)
+    zeros = np.zeros(300)
+    before, after = grid.marcher.first_change(origins, directions, zeros, zeros, zeros + 4)
+    steps = np.arange(0, 4, 1 / 128)  # half a spacing
+    inside = np.stack([values(origins + t * directions) > 0.5 for t in steps], axis=1)
+    expected = np.where(inside.any(axis=1), steps[inside.argmax(axis=1)], -1.0)
+    assert 50 < (expected > 0).sum() < 250
+    assert (np.abs(after - expected) < 1e-9).mean() > 0.99  # a sample may lie on the threshold to rounding
+    assert np.abs(after - before - 1 / 128)[after > 0].max() < 1e-9
+
+
 def test_where_rays_begin_costs_no_hit(grid, monkeypatch):
     camera = OrthographicCamera((0.1, 0.8, 0.0), 1.3, 33.0, 20.0)
     rays = orthographic_rays(PICTURE.calibration, camera.calibration, 90, 90)
@@ -107,3 +132,65 @@ def test_where_rays_begin_costs_no_hit(grid, monkeypatch):
     assert (quick.mask != slow.mask).sum() <= 6  # of 6,100; measured: 2
     apart = np.abs(quick.depth - slow.depth)[quick.mask & slow.mask] > 0.1 * 2 / 128
     assert apart.sum() <= 20  # measured: 10
+
+
+# A pinhole, then: from the side, from behind, from within arm's reach, and from farther away on the same side, so that
+# its rays begin behind the picture's own pinhole.
+EYES = [(2.5, 1.4, 1.0), (-0.8, 0.9, -2.6), (0.9, 0.6, 0.8), (1.2, 0.8, 4.5)]
+
+
+@pytest.mark.parametrize("eye", [None, *EYES])
+def test_a_field_seen_in_perspective_is_drawn_where_it_is_in_the_world(eye):
+    """The field is a ball in the world, known in the view space of a pinhole camera; rays against closed forms."""
+    picture = PerspectiveCamera((0.1, 0.8, 0.0), 2.0, 15.0, 5.0, fov_deg=50.0)
+    middle, radius = np.array([0.3, 0.7, 0.15]), 0.45
+
+    def ball(points):
+        away = radius - np.linalg.norm(unproject(points.astype(np.float64), picture.calibration) - middle, axis=1)
+        return 1 / (1 + np.exp(-np.clip(away / 0.01, -50, 50)))
+
+    size = 90
+    row, column = np.mgrid[0:size, 0:size] + 0.5
+    if eye is None:
+        camera = OrthographicCamera((0.1, 0.8, 0.0), 1.6, 70.0, 20.0)
+        rays = orthographic_rays(picture.calibration, camera.calibration, size, size)
+        xy = np.stack([column / size * 2 - 1, row / size * 2 - 1], -1).reshape(-1, 2)
+        starts, along = camera.rays(xy)
+        along = np.broadcast_to(along, starts.shape)
+    else:
+        away = middle + np.array([0.05, 0.0, 0.0]) - eye
+        focal_px = 0.35 * size * np.linalg.norm(away) / radius
+        right = np.cross(away, [0.0, 1.0, 0.0])
+        axes = np.stack([right, np.cross(away, right), away])
+        axes /= np.linalg.norm(axes, axis=1, keepdims=True)
+        pose = np.eye(4)
+        pose[:3, :3], pose[:3, 3] = axes, -axes @ eye
+        rays = perspective_rays(picture.calibration, pose, focal_px, size, size)
+        toward = np.stack([(column - size / 2) / focal_px, (row - size / 2) / focal_px, np.ones_like(row)], -1)
+        along = toward.reshape(-1, 3) @ axes
+        along /= np.linalg.norm(along, axis=1, keepdims=True)
+        starts = np.broadcast_to(np.array(eye), along.shape)
+    offset = starts - middle
+    half = (offset * along).sum(axis=1)
+    under = half**2 - (offset**2).sum(axis=1) + radius**2
+    expected = (under > 0).reshape(size, size)
+    exact = starts - (half + np.sqrt(np.maximum(under, 0)))[:, None] * along
+    surface = render_surface(localise(ball, 129), ball, rays)
+    both = surface.mask & expected
+    assert expected.sum() > 2000
+    assert both.sum() / (surface.mask | expected).sum() > 0.995
+    found = unproject(surface.points[both].astype(np.float64), picture.calibration)
+    error = np.linalg.norm(found - exact.reshape(size, size, 3)[both], axis=1)
+    clear = under.reshape(size, size)[both] > 0.02  # not where rays graze the ball
+    assert error[clear].max() < 2e-3  # metres; a node spacing is 10 to 25 mm
+    assert np.quantile(error, 0.99) < 0.02
+
+
+def test_rays_that_never_come_before_the_pictures_pinhole_meet_nothing():
+    picture = PerspectiveCamera((0.0, 0.0, 0.0), 2.0, fov_deg=50.0)
+    pose = np.diag([1.0, -1.0, -1.0, 1.0])
+    pose[:3, :3] = np.diag([-1.0, -1.0, 1.0])  # looks along +z, away from the cube
+    pose[2, 3] = -picture.distance_m - 1.0
+    rays = perspective_rays(picture.calibration, pose, 60.0, 40, 40)
+    surface = render_surface(localise(body, 65), body, rays)
+    assert not surface.mask.any()

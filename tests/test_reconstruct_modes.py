@@ -80,12 +80,62 @@ def test_fast_mode_stays_sound_where_the_interpolation_is_wrong():
     assert wrong(grid, rippled) < 0.02 * 129**2  # ripples of three voxels; a side that leaks would fill whole lines
 
 
+def test_fast_mode_is_certain_of_most_sides_and_a_mask_misleads_it_nowhere():
+    grid = localise(ball, 129, mode="fast")
+    assert grid.evaluations[-1] < 0.05 * grid.nodes.size  # measured: 0.03 of the nodes whose side it tells
+    x = (2 * np.arange(256) + 1) / 256 - 1
+    disc = np.hypot(x[None] - 0.1, x[:, None] + 0.05) < 0.55
+    masked = localise(ball, 129, mode="fast", mask=disc)
+    assert wrong(masked, ball) <= wrong(grid, ball) + 5
+    assert masked.total_evaluations < 0.92 * grid.total_evaluations
+
+
+def test_fast_mode_on_a_hard_field_asks_less_than_the_surface_needs():
+    def hard(points):
+        return (ball(points) > 0.5).astype(np.float32)
+
+    grid = localise(hard, 129, mode="fast")
+    assert grid.total_evaluations < 0.9 * localise(hard, 129).total_evaluations
+    assert wrong(grid, hard) < 300  # of 23,000 nodes beside the surface
+
+
 def test_fast_mode_needs_room_for_its_levels():
     for options in ({"levels": (17, 33)}, {"start": 33}):
         with pytest.raises(SettingsError, match="fast"):
             localise(ball, 33, mode="fast", **options)
     with pytest.raises(SettingsError, match="mode"):
         localise(ball, 33, mode="quick")
+
+
+def test_the_faces_of_the_cube_are_asked_next_to_what_is_inside_or_where_nothing_is():
+    def corner(points):
+        """A ball around a corner of the cube that holds that start node alone."""
+        return np.maximum(ball(points), ball(points, (1, 1, 1), 0.1))
+
+    lost = localise(corner, 65)
+    assert lost.evaluations[0] == 15**3
+    assert 0 < wrong(lost, corner) == (dense(corner, 65)[-5:, -5:, -5:]).sum()
+    assert wrong(localise(corner, 65, seeds=np.float32([[1, 1, 1]])), corner) == 0
+    for radius in (0.95, 1.3):  # up to the faces, and through them
+
+        def great(points, radius=radius):
+            return ball(points, (0, 0, 0), radius, 0.02)
+
+        assert wrong(localise(great, 65), great) == 0
+
+    def room(points):
+        """Inside is only what lies at the faces."""
+        return logistic(0.95 - np.abs(points).max(axis=1), 0.01)
+
+    assert wrong(localise(room, 65), room) == 0
+
+
+def test_a_level_more_is_visited_where_the_start_grid_costs_little():
+    assert localise(lambda p: ball(p, radius=0.2), 257).levels == (17, 33, 257)
+    grid = localise(lambda p: ball(p, radius=0.8), 257)
+    assert grid.levels == (17, 33, 65, 257)
+    assert len(grid.evaluations) == 4
+    assert sum(grid.evaluations) == grid.total_evaluations == len(grid.nodes)
 
 
 def first_inside(sides):
@@ -134,6 +184,22 @@ def test_a_strand_between_the_coarse_nodes_is_lost_and_found_by_start_seed_or_ma
     options = ({"start": 129}, {"seeds": np.float32([[0.4, 0.05, 0.1]])}, {"mask": silhouette()})
     for found in (localise(body_and_finger, 129, **how) for how in options):
         assert np.array_equal(found.sides(), truth)
+
+
+@pytest.mark.parametrize("seed", [(0.3, 0.3, 0.3), (0.99, 0.0, 0.0), (-1, -1, -1), (1, 1, 1), (0.95, 0.95, 0.1)])
+def test_a_seed_finds_the_way_out_from_wherever_it_lies(seed):
+    """A bar through the whole cube, and all corners: some lines from a seed never leave what is inside."""
+
+    def field(points):
+        bar = np.abs(points[:, 1:]).max(axis=1) - 0.13
+        corners = np.linalg.norm(np.abs(points) - 1, axis=1) - 0.11
+        ball = np.linalg.norm(points - np.float32(seed), axis=1) - 0.11
+        return logistic(np.minimum(np.minimum(bar, corners), ball), 0.01)
+
+    grid = localise(
+        field, 129, seeds=np.float32([seed, *[(x, y, z) for x in (-1, 1) for y in (-1, 1) for z in (-1, 1)]])
+    )
+    assert wrong(grid, field) == 0
 
 
 def test_a_mask_spares_what_lies_outside_it():

@@ -16,6 +16,7 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
+from mpc.geometry.camera import camera_of
 from mpc.geometry.errors import InputError, SettingsError
 from mpc.geometry.progress import NoProgress
 from mpc.models.images import normalise_images
@@ -96,6 +97,9 @@ def test_overfits_one_view() -> None:
 def test_a_run_leaves_what_the_next_command_needs(tmp_path: Path) -> None:
     run = train_views(people(), people(2, first=10), tmp_path, small(), name="first")
     record = read_json(run / "run.json")
+    camera = camera_of(people()[0]["calibration"].numpy())
+    assert record["data"]["extent_m"] == pytest.approx(camera.extent_m, abs=1e-3)
+    assert record["data"]["fov_deg"] == 0
     assert (record["format"], record["status"]) == ("mpc-run", "finished")
     assert read_settings(run) == small()
     assert record["baseline"]["iou"] > 0.1

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import statistics
 from collections.abc import Sequence
 from typing import Any, Protocol, cast
 
@@ -10,6 +11,7 @@ import torch
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
+from ..geometry.camera import PerspectiveCamera, camera_of
 from .distributed import Group
 from .mining import MinedBatches
 
@@ -38,6 +40,17 @@ def fingerprint(data: Views) -> str:
     for view in data.views:
         digest.update(f"{view.scene_key}\x1f{view.view_name}\n".encode())
     return digest.hexdigest()
+
+
+def view_cube(data: Views) -> dict[str, float]:
+    """Edge of the pictures' cube in metres and angle of view (0: orthographic); medians of a few views."""
+    cameras = [camera_of(data[view]["calibration"].numpy()) for view in spread(len(data), 8)]
+    fovs = [camera.fov_deg if isinstance(camera, PerspectiveCamera) else 0.0 for camera in cameras]
+    # Items hold float32.
+    return {
+        "extent_m": round(statistics.median(camera.extent_m for camera in cameras), 4),
+        "fov_deg": round(statistics.median(fovs), 2),
+    }
 
 
 def open_loader(data: Views, batches: MinedBatches, *, workers: int, group: Group) -> DataLoader[Item]:

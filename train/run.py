@@ -22,7 +22,7 @@ from ..models.cost import NetworkCost, count_cost
 from ..models.settings import override, to_table
 from ..models.storage import load_network, read_json, write_json
 from ..models.surface import SurfaceNetwork
-from .data import Views, fingerprint
+from .data import Views, fingerprint, view_cube
 from .distributed import Group, open_group
 from .log import RunLog
 from .settings import TrainSettings
@@ -217,7 +217,7 @@ def _open_record(
     """The content of run.json: new, or that of the run to resume after checking that the data is the same."""
     data = {
         "train_views": len(train_set), "val_views": 0 if held_out is None else len(held_out),
-        "train_sha256": fingerprint(train_set),
+        "train_sha256": fingerprint(train_set), **view_cube(train_set),
     }  # fmt: skip
     size = int(train_set[0]["image"].shape[-1])
     networks = {}

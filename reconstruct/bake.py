@@ -1,0 +1,66 @@
+"""A texture for a reconstructed mesh: the texture network's colour at every texel's point, seams padded."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from .atlas import make_atlas
+
+F32 = npt.NDArray[np.float32]
+F64 = npt.NDArray[np.float64]
+I32 = npt.NDArray[np.int32]
+U8 = npt.NDArray[np.uint8]
+
+
+@dataclass(frozen=True, eq=False)
+class TexturedMesh:
+    """A mesh with a texture.
+
+    Attributes:
+        vertices: (A, 3); vertices on seams are there repeatedly.
+        faces: (F, 3) int32, outward.
+        uv: (A, 2) float64 in [0, 1], (0, 0) at the upper left corner of the picture.
+        texture: (N, N, 3) uint8, display values.
+        charts: how many.
+    """
+
+    vertices: F64
+    faces: I32
+    uv: F64
+    texture: U8
+    charts: int
+
+
+def bake_texture(vertices: F64, faces: I32, size: int, colours: Callable[[F64], F32]) -> TexturedMesh:
+    """Lay a mesh out and colour it.
+
+    Args:
+        vertices: (V, 3); faces: (F, 3).
+        size: texels a side.
+        colours: points (N, 3) in the space of the vertices -> (N, 3) display colours in [0, 1].
+
+    Raises:
+        SettingsError: the texture is too small.
+    """
+    from scipy.ndimage import distance_transform_edt  # slow to import
+
+    atlas = make_atlas(vertices, faces, size)
+    placed = vertices[atlas.source]
+    where, face, weights = atlas.texels()
+    points = (placed[atlas.faces[face]] * weights[..., None]).sum(axis=1)
+    # Slivers and charts smaller than a texel hold no texel's centre: theirs have the colour of a vertex in them.
+    column, row = np.floor(atlas.uv).astype(np.int64).T
+    slivers, first = np.unique(row * size + column, return_index=True)
+    free = ~np.isin(slivers, where)
+    where, points = np.concatenate([where, slivers[free]]), np.concatenate([points, placed[first[free]]])
+    texture = np.zeros((size * size, 3), np.uint8)
+    texture[where] = np.rint(np.clip(colours(points), 0.0, 1.0) * 255)
+    empty = np.ones(size * size, np.bool_)
+    empty[where] = False
+    nearest = distance_transform_edt(empty.reshape(size, size), return_distances=False, return_indices=True)
+    filled = texture.reshape(size, size, 3)[nearest[0], nearest[1]]
+    return TexturedMesh(placed, atlas.faces, atlas.uv / size, filled, atlas.charts)
