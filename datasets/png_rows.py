@@ -15,6 +15,7 @@ U8 = npt.NDArray[np.uint8]
 
 SIGNATURE = b"\x89PNG\r\n\x1a\n"
 UP = 2
+_CHANNELS = {0: 1, 2: 3, 4: 2, 6: 4}
 
 
 def pack_rows(flat: U8, width: int, *, depth: int, colour: int, level: int) -> bytes:
@@ -52,7 +53,10 @@ def unpack_rows(data: bytes) -> tuple[U8, int, int, int]:
     try:
         if stream.decompress(chunks[b"IDAT"], 1)[0] != UP:  # spares the rest of most pictures of other programs
             raise ValueError("filtered in a way mpc does not write")
-        rest = stream.decompress(stream.unconsumed_tail)
+        # No more than the header promises: a small file must not grow without end.
+        rest = stream.decompress(
+            stream.unconsumed_tail, height * (1 + width * depth * _CHANNELS.get(colour, 4) // 8) + 1
+        )
     except (zlib.error, IndexError) as error:
         raise ValueError(f"damaged ({error})") from error
     if not stream.eof:

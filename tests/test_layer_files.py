@@ -82,3 +82,24 @@ def test_a_missing_and_a_damaged_layer_are_named(scene):
     path.unlink()
     with pytest.raises(InputError, match="--layers normal_back"):
         read_layer(record, view, "normal_back")
+
+
+def test_a_small_picture_that_would_unpack_to_much_is_refused():
+    import struct
+    import tracemalloc
+    import zlib
+
+    from mpc.datasets.png_rows import SIGNATURE, pack_rows, unpack_rows
+
+    rows = np.arange(12, dtype=np.uint8).reshape(2, 6)
+    good = pack_rows(rows, 2, depth=8, colour=2, level=4)
+    assert (unpack_rows(good)[0] == rows).all()
+    bomb = zlib.compress(b"\x02" + bytes(50_000_000), 9)
+    chunk = struct.pack(">I", len(bomb)) + b"IDAT" + bomb + struct.pack(">I", zlib.crc32(b"IDAT" + bomb))
+    start, end = good.index(b"IDAT") - 4, good.index(b"IEND") - 4
+    tracemalloc.start()
+    with pytest.raises(ValueError, match="cut off"):
+        unpack_rows(good[:start] + chunk + good[end:])
+    assert tracemalloc.get_traced_memory()[1] < 5_000_000
+    tracemalloc.stop()
+    assert good[:8] == SIGNATURE
