@@ -14,13 +14,12 @@ import pytest
 
 import mpc
 from mpc.datasets.body_shape import feet_facing, score_up, up_margin
-from mpc.datasets.landmarks import find_pelvis, plain_name, rest_facing, side_of
 from mpc.datasets.scenes import SceneSpec, choose_frames, list_scenes, load_scene, load_subject, name_clips, pose_scene
 from mpc.datasets.subjects import Subject, find_subjects
 from mpc.datasets.units_axes import LoadOptions, place_person
 from mpc.geometry.errors import InputError, SettingsError
 from mpc.geometry.mesh import PosedMesh
-from mpc.geometry.skinning import Clip, Skeleton
+from mpc.geometry.skinning import Clip
 
 SHARED = Path(mpc.__file__).resolve().parent.parent / "shared" / "data" / "models"
 F64 = npt.NDArray[np.float64]
@@ -326,53 +325,6 @@ def test_clip_names_are_safe_and_unique() -> None:
     names = list(name_clips(clips))
     assert names[:4] == ["a_b", "a_b_2", "A_B_3", "unnamed"]
     assert len(names[4]) == 60
-
-
-# --- landmarks ---
-
-
-@pytest.mark.parametrize(
-    ("name", "plain", "side"),
-    [
-        ("mixamorig:LeftUpLeg", "upleg", "left"),
-        ("upperleg01.R", "upperleg", "right"),
-        ("DEF-upperleg01.L", "upperleg", "left"),
-        ("upperleg_l", "upperleg", "left"),
-        ("leg_joint_R_1", "leg", "right"),
-        ("Bip01 L Thigh", "thigh", "left"),
-        ("mixamorig:Hips", "hips", None),
-        ("pelvis", "pelvis", None),
-        ("hip", "hip", None),
-        ("lowerback", "lowerback", None),
-        ("Skeleton_torso_joint_1", "torso", None),
-    ],
-)
-def test_joint_names(name: str, plain: str, side: str | None) -> None:
-    assert (plain_name(name), side_of(name)) == (plain, side)
-
-
-def skeleton(names: list[str], parents: list[int], places: list[list[float]]) -> Skeleton:
-    count = len(names)
-    return Skeleton(
-        tuple(names), np.array(parents, np.int32), np.arange(count, dtype=np.int32), np.array(places, float),
-        np.tile([0.0, 0, 0, 1], (count, 1)), np.ones((count, 3)), {},
-    )  # fmt: skip
-
-
-def test_pelvis_by_name_or_between_the_hips() -> None:
-    names = ["root", "foot.L", "upperleg01.L", "upperleg01.R", "trunk"]
-    bones = skeleton(names, [-1, 2, 4, 4, 0], [[0, 0, 0]] * 5)
-    assert find_pelvis(bones, range(5)) == (2, 3)
-    assert find_pelvis(skeleton(["a", "Hips", "x"], [-1, 0, 1], [[0, 0, 0]] * 3), range(3)) == (1,)
-    assert find_pelvis(skeleton(["a", "b"], [-1, 0], [[0, 0, 0]] * 2), range(2)) == ()
-
-
-def test_rest_facing_from_left_and_right() -> None:
-    bones = skeleton(["root", "leg_l", "leg_r"], [-1, 0, 0], [[0, 0, 0], [0, 0, 1], [0, 0, -1]])
-    world = np.tile(np.eye(4), (3, 1, 1))
-    world[1:, 2, 3] = [1, -1]
-    assert rest_facing(bones, range(3), world, np.array([0.0, 1, 0])) == pytest.approx([-1, 0, 0])
-    assert rest_facing(skeleton(["root"], [-1], [[0, 0, 0]]), [0], world, np.array([0.0, 1, 0])) is None
 
 
 # --- the shared people ---
