@@ -201,6 +201,23 @@ def on_triangle(p: wp.vec3d, a: wp.vec3d, b: wp.vec3d, c: wp.vec3d, within: wp.f
     return best
 
 
+@wp.func
+def nearest_of(
+    p: wp.vec3d, corners: wp.array(dtype=wp.vec3d), begin: wp.int32, end: wp.int32, best: wp.float64, place: wp.int32
+):
+    """Least squared distance and triangle, of those found so far and the triangles from `begin` to `end`."""
+    least = wp.float64(best)
+    where = wp.int32(place)
+    for triangle in range(begin, end):
+        corner = 3 * triangle
+        foot = on_triangle(p, corners[corner], corners[corner + 1], corners[corner + 2], least)
+        squared = wp.length_sq(p - foot)
+        if squared < least:
+            least = squared
+            where = triangle
+    return least, where
+
+
 @wp.kernel(enable_backward=False)
 def closest(
     lows: wp.array(dtype=wp.vec3),
@@ -227,13 +244,8 @@ def closest(
     # A first guess: the triangles that lie around the point on the curve.
     middle = wp.lower_bound(keys, place_on_curve(rough))
     begin = wp.max(wp.min(middle, face_of.shape[0]) - GUESSES / 2, 0)
-    for triangle in range(begin, wp.min(begin + GUESSES, face_of.shape[0])):
-        corner = 3 * triangle
-        foot = on_triangle(p, corners[corner], corners[corner + 1], corners[corner + 2], best)
-        squared = wp.length_sq(p - foot)
-        if squared < best:
-            best = squared
-            place = triangle
+    end = wp.min(begin + GUESSES, face_of.shape[0])
+    best, place = nearest_of(p, corners, begin, end, best, place)
     reach = wp.float32(wp.sqrt(best)) * 1.000001 + slack
     limit = reach * reach
     # The tree is implicit (node n has the children 2n and 2n + 1 one height below), the way back a bit a height: set
@@ -256,13 +268,8 @@ def closest(
                 if left != right and wp.max(left_gap, right_gap) <= limit:
                     trail = trail | (1 << height)
         else:
-            for triangle in range(node * LEAF, wp.min((node + 1) * LEAF, face_of.shape[0])):
-                corner = 3 * triangle
-                foot = on_triangle(p, corners[corner], corners[corner + 1], corners[corner + 2], best)
-                squared = wp.length_sq(p - foot)
-                if squared < best:
-                    best = squared
-                    place = triangle
+            end = wp.min((node + 1) * LEAF, face_of.shape[0])
+            best, place = nearest_of(p, corners, node * LEAF, end, best, place)
             reach = wp.float32(wp.sqrt(best)) * 1.000001 + slack
             limit = reach * reach
         while not descended:
