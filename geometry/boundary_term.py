@@ -5,107 +5,36 @@ of the triangle (-d, a, b) over 4 pi: seen from the point, crossings as a functi
 boundary, and the cone from -d over it has the same changes and misses d (the idea of "one-shot" winding numbers,
 Martens and Bessmeltsev, 2025).
 
-Far runs of edges are taken together: a run from u to v gives the triangle (-d, u, v) plus the solid angle of the
-polygon between run and chord, whose area vector A at distance r gives A.r/|r|^3 with an error of at most
-2 S rho / (|r| - rho)^3 (S: area spanned, rho: radius; the field's gradient is at most 2/|r|^3). The bounds add up, so a
-caller knows when to ask again.
+Far runs of edges are taken together (boundary_tree.py): the triangle of the run's ends and a dipole, as Barill et al.
+do with triangles ("Fast Winding Numbers for Soups and Clouds", SIGGRAPH 2018), but with a bound. Points come in cells
+of a grid; what is far from a whole cell is summed at its corners and interpolated, again with a bound, since nothing
+there changes fast. The bounds add up, so a caller knows when to ask again.
 """
 
 from __future__ import annotations
 
 import functools
 import logging
-from collections import defaultdict
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from .boundary_tree import BoundaryTree
 from .closest import load_warp
 from .crossings import ray_direction
+from .morton import BITS, morton_cells, morton_codes
 from .winding import solid_angles
 
 F64 = npt.NDArray[np.float64]
-I32 = npt.NDArray[np.int32]
-I64 = npt.NDArray[np.int64]
 
 logger = logging.getLogger(__name__)
 
 CHUNK_PAIRS = 1 << 20
-
-
-@dataclass(frozen=True, eq=False)
-class BoundaryTree:
-    """Groups of boundary loops, halved down to loops, runs and single edges, in depth-first order.
-
-    Attributes:
-        axis: of the rays, see crossings.py.
-        begin, end: (T, 3) float64 first and last vertex of the run, metres.
-        centre: (T, 3) float64; radius: (T,) float64 of a ball around the run; -1 for a single edge, which is exact.
-        area: (T, 3) float64 area vector of run and chord, square metres; spanned: (T,) float64 area for the bound.
-        skip: (T,) int32 the node after all below this one.
-        edges: (B, 2, 3) float64 the edges themselves.
-    """
-
-    axis: int
-    begin: F64
-    end: F64
-    centre: F64
-    radius: F64
-    area: F64
-    spanned: F64
-    skip: I32
-    edges: F64
-
-
-def build_boundary_tree(vertices: F64, edges: I64, axis: int) -> BoundaryTree:
-    """Order boundary edges (B, 2) int64 into runs and build the tree; `axis` as in CrossingIndex."""
-    rows: list[tuple[F64, F64, F64, float, F64, float, int]] = []
-
-    def add(run: F64) -> None:
-        count = len(run) - 1
-        skip = len(rows) + 2 * count - 1
-        middle = (run.min(axis=0) + run.max(axis=0)) * 0.5
-        if count == 1:
-            rows.append((run[0], run[1], middle, -1.0, np.zeros(3), 0.0, skip))
-            return
-        arms = run[1:] - run[0]
-        pieces = np.cross(arms[:-1], arms[1:]) * 0.5
-        radius = float(np.sqrt(((run - middle) ** 2).sum(axis=1).max()))
-        spanned = float(np.linalg.norm(pieces, axis=1).sum())
-        rows.append((run[0], run[-1], middle, radius, pieces.sum(axis=0), spanned, skip))
-        add(run[: count // 2 + 1])
-        add(run[count // 2 :])
-
-    def add_group(group: list[F64]) -> None:
-        """Runs are closed loops: together their chords vanish, what remains is the sum of their area vectors."""
-        if len(group) == 1:
-            add(group[0])
-            return
-        place = len(rows)
-        rows.append((np.zeros(3), np.zeros(3), np.zeros(3), 0.0, np.zeros(3), 0.0, 0))
-        middles = np.array([(run.min(axis=0) + run.max(axis=0)) * 0.5 for run in group])
-        order = np.argsort(middles[:, np.argmax(np.ptp(middles, axis=0))], kind="stable")
-        heads = []
-        for half in (order[: len(order) // 2], order[len(order) // 2 :]):
-            heads.append(len(rows))
-            add_group([group[k] for k in half])
-        every = np.concatenate(group)
-        middle = (every.min(axis=0) + every.max(axis=0)) * 0.5
-        radius = float(np.sqrt(((every - middle) ** 2).sum(axis=1).max()))
-        area = rows[heads[0]][4] + rows[heads[1]][4]
-        spanned = rows[heads[0]][5] + rows[heads[1]][5]
-        rows[place] = (every[0], every[0], middle, radius, area, spanned, len(rows))
-
-    add_group([vertices[run] for run in _runs(edges)])
-    columns = list(zip(*rows, strict=True))
-    vectors = [np.array(columns[k], np.float64).reshape(-1, 3) for k in (0, 1, 2, 4)]
-    radius, spanned = (np.array(columns[k], np.float64) for k in (3, 5))
-    begin, end, centre, area = vectors
-    return BoundaryTree(
-        axis, begin, end, centre, radius, area, spanned, np.array(columns[6], np.int32), vertices[edges]
-    )
+# Points a cell on average: fewer, and the sums at the corners cost more than they save.
+POINTS_PER_CELL = 16
+# Numbers of nodes kept at once, for all cells of a chunk: 16 MiB.
+CHUNK_NODES = 1 << 22
 
 
 def boundary_term(tree: BoundaryTree, points: F64, tolerance: float) -> tuple[F64, F64]:
@@ -119,33 +48,48 @@ def boundary_term(tree: BoundaryTree, points: F64, tolerance: float) -> tuple[F6
     Returns:
         (N,) float64 the part, (N,) float64 a bound of its error (0 where exact but for rounding).
     """
-    kernel, reason = compiled_kernel()
-    if kernel is None:
+    compiled, reason = compiled_kernels()
+    if compiled is None:
         logger.warning("summing the boundary in NumPy, far slower: %s", reason)
         return boundary_term_numpy(tree, points), np.zeros(len(points))
-    warp = load_warp()
     part, error = np.zeros(len(points)), np.zeros(len(points))
+    if not len(points):
+        return part, error
+    warp = load_warp()
+    struct, gather, evaluate = compiled
 
     def view(array: npt.NDArray[Any], dtype: Any) -> Any:
-        return warp.array(np.ascontiguousarray(array), dtype=dtype, device="cpu", copy=False)
+        return warp.array(array, dtype=dtype, device="cpu", copy=False)
 
-    points = np.ascontiguousarray(points, np.float64)
-    vectors = [tree.begin, tree.end, tree.centre, tree.area]
-    warp.launch(
-        kernel,
-        dim=len(points),
-        inputs=[
-            view(points, warp.vec3d),
-            *(view(array, warp.vec3d) for array in vectors),
-            view(tree.radius, warp.float64),
-            view(tree.spanned, warp.float64),
-            view(tree.skip, warp.int32),
-            warp.vec3d(*ray_direction(tree.axis)),
-            warp.float64(tolerance),
-        ],
-        outputs=[view(part, warp.float64), view(error, warp.float64)],
-        device="cpu",
-    )
+    rows = np.zeros(len(tree.skip), struct.numpy_dtype())
+    for name in ("centre", "radius", "first", "second", "area", "begin", "end"):
+        rows[name] = getattr(tree, name)
+    shared = [
+        warp.array(rows, dtype=struct, device="cpu"), view(tree.skip, warp.int32),
+        warp.vec3d(*ray_direction(tree.axis)), warp.float64(tolerance * 4.0 * np.pi),
+    ]  # fmt: skip
+    order, heads, middles, edge = _cells(points)
+    sorted_points = np.ascontiguousarray(points[order], np.float64)
+    found, bound = np.empty(len(points)), np.empty(len(points))
+    step = min(len(middles), max(1, CHUNK_NODES // len(rows)))
+    corners, bounds, counts = np.empty((step, 8)), np.empty(step), np.empty(step, np.int32)
+    lists = np.empty((step, len(rows)), np.int32)
+    kept = [
+        view(corners, warp.float64), view(bounds, warp.float64), view(lists, warp.int32), view(counts, warp.int32)
+    ]  # fmt: skip
+    for first in range(0, len(middles), step):
+        some = view(middles[first : first + step], warp.vec3d)
+        begin, end = heads[first], heads[min(first + step, len(middles))]
+        cells = np.repeat(np.arange(len(some), dtype=np.int32), np.diff(heads[first : first + len(some) + 1]))
+        warp.launch(gather, len(some), [some, warp.float64(edge), *shared], kept, device="cpu")
+        warp.launch(
+            evaluate,
+            end - begin,
+            [view(sorted_points[begin:end], warp.vec3d), view(cells, warp.int32), some, warp.float64(edge), *shared],
+            [*kept, view(found[begin:end], warp.float64), view(bound[begin:end], warp.float64)],
+            device="cpu",
+        )
+    part[order], error[order] = found / (4.0 * np.pi), bound / (4.0 * np.pi)
     return part, error
 
 
@@ -162,31 +106,28 @@ def boundary_term_numpy(tree: BoundaryTree, points: F64) -> F64:
     return total / (4.0 * np.pi)
 
 
-def _runs(edges: I64) -> list[I64]:
-    """Directed edges joined into runs of vertices, each edge once.
-
-    A boundary has no boundary: as many edges leave a vertex as enter it, so each run ends where it began.
-    """
-    leaving: defaultdict[int, list[int]] = defaultdict(list)
-    for a, b in edges.tolist():
-        leaving[a].append(b)
-    runs: list[I64] = []
-    for first in edges[:, 0].tolist():
-        while leaving[first]:
-            run = [first]
-            while leaving[run[-1]]:
-                run.append(leaving[run[-1]].pop())
-            runs.append(np.array(run, np.int64))
-    return runs
+def _cells(points: F64) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64], F64, float]:
+    """The points' order cell by cell, (C + 1,) where each cell begins in it, (C, 3) cells' middles, their edge."""
+    codes, low, edge = morton_codes(points)
+    order = np.argsort(codes, kind="stable").astype(np.int64)
+    codes = codes[order]
+    for level in range(BITS + 1):
+        cells = codes >> np.uint32(3 * level)
+        heads = np.flatnonzero(np.concatenate([[True], cells[1:] != cells[:-1]]))
+        if len(points) >= POINTS_PER_CELL * len(heads) or level == BITS:
+            break
+    edge *= 2.0**level
+    middles = low + (morton_cells(cells[heads]) + 0.5) * edge
+    return order, np.append(heads, len(points)), middles, edge
 
 
 @functools.cache
-def compiled_kernel() -> tuple[Any, str]:
-    """Warp's kernel for the CPU, or None and the reason why not."""
+def compiled_kernels() -> tuple[Any, str]:
+    """Warp's struct and kernels for the CPU, or None and the reason why not."""
     try:
         load_warp()
-        from .winding_kernels import load_boundary_term
+        from .boundary_kernels import load_boundary
 
-        return load_boundary_term(), ""
+        return load_boundary(), ""
     except (ImportError, OSError, RuntimeError) as error:
         return None, str(error)

@@ -191,7 +191,7 @@ def compiled_kernel() -> tuple[Any, str]:
     """Warp's kernel for the CPU (compiled once a machine, then cached on disk), or None and the reason why not."""
     try:
         load_warp()
-        from .winding_kernels import load_crossings
+        from .crossing_kernels import load_crossings
 
         return load_crossings(), ""
     except (ImportError, OSError, RuntimeError) as error:

@@ -142,21 +142,6 @@ class RayScene:
         return moved, np.ascontiguousarray(directions, np.float32)
 
 
-def spatial_order(points: Floats) -> npt.NDArray[np.int64]:
-    """(N,) int64 numbers of points (N, 3) along a Morton curve: neighbours in the order are mostly so in space."""
-    if not len(points):
-        return np.zeros(0, np.int64)
-    low = points.min(axis=0)
-    cells = ((points - low) * (1023.0 / max(float((points - low).max()), 1e-30))).astype(np.uint32)
-    code = np.zeros(len(points), np.uint32)
-    for axis in range(3):
-        spread = cells[:, axis]
-        for shift, keep in ((16, 0x030000FF), (8, 0x0300F00F), (4, 0x030C30C3), (2, 0x09249249)):
-            spread = (spread | (spread << np.uint32(shift))) & np.uint32(keep)
-        code |= spread << np.uint32(axis)
-    return np.argsort(code, kind="stable").astype(np.int64)
-
-
 _scenes: weakref.WeakKeyDictionary[PosedMesh, dict[bool, RayScene]] = weakref.WeakKeyDictionary()
 
 

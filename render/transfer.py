@@ -18,7 +18,8 @@ import numpy as np
 import numpy.typing as npt
 
 from ..geometry.mesh import PosedMesh
-from ..geometry.rays import RayScene, ray_scene, spatial_order
+from ..geometry.morton import spatial_order
+from ..geometry.rays import RayScene, ray_scene
 from .occluders import solid_faces
 from .sh import COEFFICIENTS, LAMBERT, fibonacci_directions, sh_basis
 from .shading_points import shading_points

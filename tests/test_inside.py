@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 import trimesh
 
-from mpc.geometry.boundary_term import boundary_term, boundary_term_numpy, build_boundary_tree
+from mpc.geometry.boundary_term import boundary_term, boundary_term_numpy
+from mpc.geometry.boundary_tree import build_boundary_tree
 from mpc.geometry.closest import ClosestSurface
 from mpc.geometry.crossings import compiled_kernel, count_crossings, count_crossings_numpy, index_crossings
 from mpc.geometry.mesh import PosedMesh

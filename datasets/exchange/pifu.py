@@ -16,7 +16,7 @@ from PIL import Image
 
 from ...geometry.errors import InputError
 from ...geometry.randomness import derive_rng
-from ...geometry.rays import spatial_order
+from ...geometry.morton import spatial_order
 from ...render.sh import sh_rotation
 from ...render.shading import display_irradiance
 from ...sampling.colour import sample_colour
