@@ -1,4 +1,4 @@
-"""The boundary's part of winding numbers, compiled: boundary_term.py says what. Imports Warp: import inside functions."""
+"""Kernels of boundary_term.py. Imports Warp: import inside functions only."""
 
 # mypy: ignore-errors
 # Kernels are Warp's own language in Python's clothes: their annotations are calls, which mypy cannot read.
@@ -32,7 +32,7 @@ def triangle(a: wp.vec3d, b: wp.vec3d, d: wp.vec3d) -> wp.float64:
         lb = wp.length(b)
         denominator = la * lb + wp.dot(a, b) - wp.dot(d, a) * lb - wp.dot(d, b) * la
         if wp.abs(numerator) < wp.float64(0.4142135623730950) * denominator:
-            # Below 45 degrees, most of them: arc tangent by a polynomial fitted there (error 3e-13), a fifth of the time.
+            # Below 45 degrees, most of them: a polynomial fitted there (error 3e-13) is far quicker than atan2.
             x = numerator / denominator
             s = x * x
             y = wp.float64(-0.037654956340561097) * s + wp.float64(0.06974188830207238)
@@ -74,7 +74,7 @@ def gather(
     m = middles[i]
     half = edge * wp.float64(0.5)
     reach = half * wp.float64(1.7320508075688772)
-    # Linear interpolation along an axis errs by at most edge^2 / 8 times the second derivative, along three that thrice.
+    # Linear interpolation along an axis errs by at most edge^2 / 8 times the second derivative there.
     bend = wp.float64(0.375) * edge * edge
     f0 = wp.float64(0.0)
     f1 = wp.float64(0.0)
@@ -93,7 +93,7 @@ def gather(
         distance = wp.length(r)
         near = distance - reach
         gap = near - n.radius
-        far = bool(False)
+        far = wp.int32(0)
         if gap > wp.float64(0.0):
             cube = gap * gap * gap
             length = wp.length(n.end - n.begin)
@@ -114,10 +114,10 @@ def gather(
                     pair = wp.float64(9.43) * length / (aside * aside * aside)
                     if length > wp.float64(0.0):
                         error += bend * wp.min(apart, pair)
-                    far = error < allowed
-                    if far:
+                    if error < allowed:
+                        far = 1
                         bound += error
-        if far:
+        if far == 1:
             f0 += from_afar(m + wp.vec3d(-half, -half, -half), n, direction)
             f1 += from_afar(m + wp.vec3d(half, -half, -half), n, direction)
             f2 += from_afar(m + wp.vec3d(-half, half, -half), n, direction)

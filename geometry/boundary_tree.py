@@ -19,7 +19,6 @@ import numpy.typing as npt
 F64 = npt.NDArray[np.float64]
 I32 = npt.NDArray[np.int32]
 I64 = npt.NDArray[np.int64]
-Ints = npt.NDArray[np.int64]
 
 
 @dataclass(frozen=True, eq=False)
@@ -53,7 +52,7 @@ def build_boundary_tree(vertices: F64, edges: I64, axis: int) -> BoundaryTree:
     plan = _Plan([vertices[run] for run in closed_runs(edges)])
     start, stop, skip = (np.array(column, np.int64) for column in (plan.start, plan.stop, plan.skip))
     left, right, middle, depth = (np.array(c, np.int64) for c in (plan.left, plan.right, plan.middle, plan.depth))
-    line = np.concatenate([run for run in plan.loops])
+    line = np.concatenate(plan.loops)
     total = len(start)
     loop = middle < 0  # a group of loops has no chord of its own
     begin, end = line[start], line[stop - 1]
@@ -84,9 +83,7 @@ def build_boundary_tree(vertices: F64, edges: I64, axis: int) -> BoundaryTree:
         radius[rows] = np.sqrt(np.maximum.reduceat(reach, heads))
         shifted = corners - centre[rows][:, None]
         own = size / 12.0 * ((shifted**2).sum(axis=(1, 2)) + (shifted.sum(axis=1) ** 2).sum(axis=1))
-        second[rows] = own + sum(
-            second[k] + spanned[k] * ((centre[k] - centre[rows]) ** 2).sum(axis=1) for k in (a, b)
-        )
+        second[rows] = own + sum(second[k] + spanned[k] * ((centre[k] - centre[rows]) ** 2).sum(axis=1) for k in (a, b))
     return BoundaryTree(
         axis, begin, end, centre, radius, area, 2.0 * _nuclear(dyad - area[:, :, None] * centre[:, None, :]),
         3.0 * second, skip.astype(np.int32), vertices[edges],

@@ -65,4 +65,3 @@ def load_crossings() -> Any:
     """Compile (or load from Warp's cache) and return the kernel."""
     wp.load_module(__name__, device="cpu")
     return crossings
-

@@ -15,8 +15,8 @@ import numpy.typing as npt
 from PIL import Image
 
 from ...geometry.errors import InputError
-from ...geometry.randomness import derive_rng
 from ...geometry.morton import spatial_order
+from ...geometry.randomness import derive_rng
 from ...render.sh import sh_rotation
 from ...render.shading import display_irradiance
 from ...sampling.colour import sample_colour
