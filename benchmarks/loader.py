@@ -1,9 +1,11 @@
 """Loading: milliseconds an item, bytes a view and a scene, beside loading the mesh each time.
 
-    python benchmarks/loader.py SHARDS RENDERS [--items N] [--scenes N]
+    python benchmarks/loader.py SHARDS RENDERS [--items N] [--scenes N] [--faces N]
 
 One thread; times are of the processor, so that other work on the machine counts less. An item is one stored picture and
-5,000 points (and 0 colours); batches of 8 go through the default collate. The peers' ways are restated in a few lines.
+5,000 points (and 0 colours); batches of 8 go through the default collate. The peers' ways are restated in a few lines;
+with --faces their meshes are brought to so many, since that is what their time grows with (a RenderPeople scan has some
+110,000). Ours does not read meshes.
 """
 
 from __future__ import annotations
@@ -25,13 +27,15 @@ import h5py
 import numpy as np
 import torch
 import trimesh
+from label_shapes import fewer
 from PIL import Image
 from scipy.spatial import cKDTree
 
 from mpc.datasets.pictures import read_png, write_png
-from mpc.datasets.renders import read_renders, read_scene_mesh
+from mpc.datasets.renders import SceneRecord, read_renders, read_scene_mesh
 from mpc.datasets.shard_index import ShardEntry, read_index, write_index
 from mpc.datasets.torch_dataset import ViewDataset
+from mpc.geometry.mesh import PosedMesh
 
 POINTS = 5000
 LIMIT = 2 << 30
@@ -48,11 +52,22 @@ def milliseconds(work: Callable[[int], object], repeats: int) -> float:
     return float(np.median(times)) * 1000.0
 
 
-def pifu_route(renders: Path) -> Callable[[int], object]:
+def scene_mesh(scene: SceneRecord, faces: int) -> trimesh.Trimesh:
+    """The scene's mesh, with about so many faces unless 0."""
+    posed, _ = read_scene_mesh(scene)
+    if faces:
+        while len(posed.faces) < faces:
+            vertices, finer = trimesh.remesh.subdivide(posed.vertices, posed.faces)
+            posed = PosedMesh(vertices, finer.astype(np.int32))
+        posed = fewer(posed, faces)
+    return trimesh.Trimesh(posed.vertices, posed.faces, process=False)
+
+
+def pifu_route(renders: Path, faces: int) -> Callable[[int], object]:
     """As PIFu's loader: meshes in memory; decode the whole picture, draw surface points, test them with trimesh."""
     scene = read_renders(renders).scenes[0]
-    posed, _ = read_scene_mesh(scene)
-    mesh = trimesh.Trimesh(posed.vertices, posed.faces, process=False)
+    mesh = scene_mesh(scene, faces)
+    print(f"the peers' mesh has {len(mesh.faces)} faces")
 
     def work(number: int) -> object:
         picture = read_picture(scene.views[number % len(scene.views)].path)
@@ -63,12 +78,11 @@ def pifu_route(renders: Path) -> Callable[[int], object]:
     return work
 
 
-def monoport_route(renders: Path, folder: Path) -> Callable[[int], object]:
+def monoport_route(renders: Path, folder: Path, faces: int) -> Callable[[int], object]:
     """As MonoPort's loader: the OBJ is read for each item, labels are the sign of the nearest vertex's normal."""
     scene = read_renders(renders).scenes[0]
-    posed, _ = read_scene_mesh(scene)
     path = folder / "mesh.obj"
-    trimesh.Trimesh(posed.vertices, posed.faces, process=False).export(path)
+    scene_mesh(scene, faces).export(path)
 
     def work(number: int) -> object:
         picture = read_picture(scene.views[number % len(scene.views)].path)
@@ -174,6 +188,7 @@ def main() -> None:
     parser.add_argument("shards", type=Path)
     parser.add_argument("renders", type=Path)
     parser.add_argument("--items", type=int, default=64)
+    parser.add_argument("--faces", type=int, default=0, help="of the peers' meshes; 0 leaves them as they are")
     parser.add_argument("--scenes", type=int, default=0, help="load so many under a limit of memory, and nothing else")
     options = parser.parse_args()
     if options.scenes:
@@ -189,10 +204,13 @@ def main() -> None:
     start = time.process_time()
     count = sum(len(batch["view"]) for batch in loader)
     batched = (time.process_time() - start) / count * 1000
-    pifu = milliseconds(pifu_route(options.renders), max(5, options.items // 8))
+    few = max(5, options.items // 8)
+    pifu = milliseconds(pifu_route(options.renders, options.faces), few)
     with tempfile.TemporaryDirectory() as folder:
-        monoport = milliseconds(monoport_route(options.renders, Path(folder)), max(5, options.items // 8))
-    fancy = milliseconds(fancy_index(next(options.shards.glob("train*.h5"))), max(5, options.items // 8))
+        monoport = milliseconds(
+            monoport_route(options.renders, Path(folder), options.faces), max(5, options.items // 8)
+        )
+    fancy = milliseconds(fancy_index(next(options.shards.glob("train*.h5"))), few)
     print(f"{len(dataset)} views of {dataset.image_size} pixels, {POINTS} points")
     print(f"item                            {item:7.2f} ms   {1000 / item:6.0f} items/s a core")
     print(f"  of which the picture          {picture:7.2f} ms")
