@@ -29,6 +29,7 @@ import numpy.typing as npt
 
 from ..geometry.errors import InputError
 from ..geometry.mesh import Material, MeshError, PosedMesh
+from ..geometry.disk_space import named
 
 FORMAT = "mpc-renders"
 VERSION = 1
@@ -266,7 +267,7 @@ def write_bytes(path: Path, data: bytes) -> None:
     """Write bytes to a temporary name, flush to the disk, rename."""
     temporary = path.parent / f".{path.name}.tmp-{os.getpid()}-{threading.get_ident()}"
     try:
-        with temporary.open("wb") as file:
+        with named(path), temporary.open("wb") as file:
             file.write(data)
             file.flush()
             os.fsync(file.fileno())
@@ -311,13 +312,14 @@ def _write_mesh(path: Path, textures: Path, mesh: PosedMesh, transfer: F32) -> t
     for name in ("uv", "face_uv", "vertex_colours"):
         if getattr(mesh, name) is not None:
             arrays[name] = getattr(mesh, name)
-    np.savez(path, **arrays)
+    with named(path):
+        np.savez(path, **arrays)
     return path.name, file_sha256(path)
 
 
 def _write_new(path: Path, data: bytes) -> tuple[str, str]:
     """Write a file and flush it to the disk; its name and SHA-256."""
-    with path.open("wb") as file:
+    with named(path), path.open("wb") as file:
         file.write(data)
         file.flush()
         os.fsync(file.fileno())

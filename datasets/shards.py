@@ -16,6 +16,7 @@ import numpy.typing as npt
 
 from .. import __version__
 from ..geometry.errors import InputError
+from ..geometry.disk_space import named, release, reserve
 
 FORMAT = "mpc-shard"
 VERSION = 1
@@ -24,6 +25,8 @@ Array = npt.NDArray[Any]
 Part = dict[str, Array]
 
 COMPRESSED_CHUNK_ROWS = 16384
+# Of HDF5's own, at most: headers, attributes, indices of chunks.
+OVERHEAD_BYTES = 1 << 20
 
 
 @dataclass(frozen=True)
@@ -152,8 +155,14 @@ def write_shard(path: Path, header: ShardHeader, parts: list[Path]) -> None:
     """
     temporary = path.parent / f".{path.name}.tmp-{os.getpid()}"
     try:
-        with h5py.File(temporary, "w", libver=("v110", "v110")) as file:
-            _write(file, header, parts)
+        size = sum(part.stat().st_size for part in parts) + OVERHEAD_BYTES
+        temporary.touch()
+        with named(path):
+            reserve(temporary, size)  # before HDF5 opens the file, which gives the room back and takes it again
+            with h5py.File(temporary, "w", libver=("v110", "v110")) as file:
+                reserve(temporary, size)
+                _write(file, header, parts)
+        release(temporary)
         handle = os.open(temporary, os.O_RDWR)
         try:
             os.fsync(handle)
@@ -173,7 +182,7 @@ def save_part(path: Path, part: Part, notices: tuple[str, ...]) -> None:
     """Keep one sampled scene until its shard is written; whole or absent."""
     temporary = path.parent / f".{path.name}.tmp-{os.getpid()}"
     try:
-        with temporary.open("wb") as file:
+        with named(path), temporary.open("wb") as file:
             rows = level_rows(part)
             extra = {"rows": np.array([rows[level] for level in LEVELS]), "notices": np.array(notices, "U")}
             np.savez(file, allow_pickle=False, **part, **extra)

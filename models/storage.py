@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
 import os
@@ -15,6 +16,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
+from ..geometry.disk_space import named, reserve
 from ..geometry.errors import InputError
 from .settings import override, to_table
 from .surface import SurfaceConfig, SurfaceNetwork
@@ -22,6 +24,8 @@ from .texture import TextureConfig, TextureNetwork
 
 FORMAT = "mpc-network"
 VERSION = 1
+# More than a tensor's name, type and place take in the file's header.
+HEADER_BYTES = 512
 
 
 @dataclass(frozen=True)
@@ -51,8 +55,12 @@ def write_json(path: Path, value: Any) -> None:
     """Write JSON under a temporary name and rename it, so that a file with the final name is whole."""
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(path.name + ".part")
-    temporary.write_text(json.dumps(value, indent=1, sort_keys=False) + "\n", encoding="utf-8")
-    os.replace(temporary, path)
+    try:
+        with named(path):
+            temporary.write_text(json.dumps(value, indent=1, sort_keys=False) + "\n", encoding="utf-8")
+        os.replace(temporary, path)
+    finally:
+        temporary.unlink(missing_ok=True)
 
 
 def read_json(path: Path) -> Any:
@@ -66,15 +74,29 @@ def read_json(path: Path) -> Any:
 
 
 def write_tensors(path: Path, tensors: Mapping[str, Tensor], header: Mapping[str, Any]) -> None:
-    """Tensors and a JSON header in one safetensors file, written whole or not at all."""
+    """Tensors and a JSON header in one safetensors file, written whole or not at all.
+
+    Raises:
+        OSError: the disk is full or read-only; names the file. What was there before stays.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(path.name + ".part")
     # safetensors refuses views that share memory; clones cost little beside a training step.
     whole = {name: tensor.detach().cpu().contiguous().clone() for name, tensor in tensors.items()}
-    save_file(whole, temporary, metadata={"mpc": json.dumps(header)})
-    with temporary.open("rb") as file:
-        os.fsync(file.fileno())
-    os.replace(temporary, path)
+    text = json.dumps(header)
+    try:
+        with named(path):
+            temporary.touch()
+            # safetensors tells of a full disk in an error of its own kind: ask before.
+            reserve(temporary, sum(tensor.nbytes for tensor in whole.values()) + len(text) + HEADER_BYTES * len(whole))
+            save_file(whole, temporary, metadata={"mpc": text})
+            with temporary.open("rb") as file:
+                os.fsync(file.fileno())
+        os.replace(temporary, path)
+    except SafetensorError as error:
+        raise OSError(errno.EIO, str(error), str(path)) from error
+    finally:
+        temporary.unlink(missing_ok=True)
 
 
 def read_tensors(path: Path, device: torch.device | str = "cpu") -> tuple[dict[str, Tensor], dict[str, Any]]:
