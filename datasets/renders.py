@@ -27,9 +27,9 @@ import imageio.v3 as iio
 import numpy as np
 import numpy.typing as npt
 
+from ..geometry.disk_space import named
 from ..geometry.errors import InputError
 from ..geometry.mesh import Material, MeshError, PosedMesh
-from ..geometry.disk_space import named
 
 FORMAT = "mpc-renders"
 VERSION = 1

@@ -15,8 +15,8 @@ import numpy as np
 import numpy.typing as npt
 
 from .. import __version__
-from ..geometry.errors import InputError
 from ..geometry.disk_space import named, release, reserve
+from ..geometry.errors import InputError
 
 FORMAT = "mpc-shard"
 VERSION = 1
