@@ -49,6 +49,7 @@ def draw_points(
     rng: np.random.Generator,
     *,
     confidence: bool = False,
+    balanced: bool = False,
 ) -> dict[str, F32]:
     """Labelled points of one scene inside one view's cube.
 
@@ -59,6 +60,8 @@ def draw_points(
         calibration: (4, 4) of the view.
         rng: decides where each run begins.
         confidence: whether to read it.
+        balanced: as many inside as outside: of 2, 4 or 8 times as many points half of each side are kept, drawn evenly
+            from all kinds; where one side is too few even so, the other fills up (PIFu's loader takes 4 times as many).
 
     Returns:
         "points" (N, 3) world metres, "labels" (N,), and "confidence" (N,) where asked for; float32.
@@ -66,6 +69,18 @@ def draw_points(
     Raises:
         InputError: the pool has too few points in this cube.
     """
+    if balanced:
+        half, pools = sum(counts) // 2, [info.count for info in reader.header.sets]
+        for factor in (2, 4, 8):
+            more = tuple(factor * count for count in counts)
+            drawn = draw_points(reader, scene, more, calibration, rng, confidence=confidence)
+            inside = drawn["labels"] > 0.5
+            if min(inside.sum(), (~inside).sum()) >= half or any(
+                2 * n > pool for n, pool in zip(more, pools, strict=True)
+            ):
+                break
+        kept = _half_of_each_side(inside, sum(counts), rng)
+        return {name: array[kept] for name, array in drawn.items()}
     total = sum(counts)
     out = {"points": np.empty((total, 3), np.float32), "labels": np.empty(total, np.float32)}
     if confidence:
@@ -78,6 +93,13 @@ def draw_points(
         place += count
         start += info.count
     return out
+
+
+def _half_of_each_side(inside: npt.NDArray[np.bool_], count: int, rng: np.random.Generator) -> npt.NDArray[np.int64]:
+    """(count,) int64 numbers, rising, of points of which half are inside, or as many as there are."""
+    sides = [rng.permutation(np.flatnonzero(side)) for side in (inside, ~inside)]
+    first = min(len(sides[0]), max(count // 2, count - len(sides[1])))
+    return np.sort(np.concatenate([sides[0][:first], sides[1][: count - first]]))
 
 
 def _draw_kind(

@@ -73,6 +73,7 @@ class ViewDataset(torch.utils.data.Dataset[dict[str, torch.Tensor]]):
         mixture: share of N by kind of point ("near_50mm", "near_10mm", ..., "uniform"), any positive numbers;
             None for 16 near (evenly by sigma) to 1 uniform.
         confidence: whether items hold it.
+        balanced: as many points inside as outside, whatever the mixture (`scene_rows.draw_points`).
         relight_points: R coloured points with what relighting needs, 0 for none (datasets/relight.py).
 
     Raises:
@@ -91,13 +92,14 @@ class ViewDataset(torch.utils.data.Dataset[dict[str, torch.Tensor]]):
         seed: int = 0,
         mixture: Mapping[str, float] | None = None,
         confidence: bool = False,
+        balanced: bool = False,
         relight_points: int = 0,
     ) -> None:
         index = read_index(shards)
         self.settings: dict[str, Any] = index.settings
         self.split = split
         self.points, self.colour_points, self.seed = points, colour_points, seed
-        self.confidence, self.relight_points = confidence, relight_points
+        self.confidence, self.balanced, self.relight_points = confidence, balanced, relight_points
         self._readers = tuple(ShardReader(shards / entry.file) for entry in index.shards if entry.split == split)
         if not self._readers:
             raise InputError(shards, f"holds no scene of the split {split!r}")
@@ -110,8 +112,9 @@ class ViewDataset(torch.utils.data.Dataset[dict[str, torch.Tensor]]):
         sets = self._readers[0].header.sets
         self.counts = mixture_counts(sets, points, mixture)
         for info, count in zip(sets, self.counts, strict=True):
-            if count > info.count:
-                raise SettingsError(f"{count} {info.name} points an item, the pool holds {info.count} a scene")
+            needed = count * (2 if balanced else 1)
+            if needed > info.count:
+                raise SettingsError(f"{needed} {info.name} points an item, the pool holds {info.count} a scene")
         if max(colour_points, relight_points) > self.settings["colour_points"]:
             raise SettingsError(
                 f"{max(colour_points, relight_points)} colour points an item, the pool holds "
@@ -134,7 +137,9 @@ class ViewDataset(torch.utils.data.Dataset[dict[str, torch.Tensor]]):
         light = reader.tables["views/light"][ref.row]
         rng = derive_rng(self.seed, "draw", ref.scene_key, ref.view_name, int(draw))
         row = self._scenes[ref.scene][1]
-        points = draw_points(reader, row, self.counts, calibration, rng, confidence=self.confidence)
+        points = draw_points(
+            reader, row, self.counts, calibration, rng, confidence=self.confidence, balanced=self.balanced
+        )
         relight = self.relight_points > 0
         colours = draw_colours(reader, row, self.colour_points, light, rng, relight=relight)
         if relight:

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 import torch
 
+from mpc.datasets import scene_rows
 from mpc.datasets.build_shards import SampleSettings, sample_renders
 from mpc.datasets.pictures import crop_png, load_picture, read_png, write_png
 from mpc.datasets.renders import read_renders, read_scene_mesh
@@ -141,6 +142,34 @@ def test_points_lie_in_the_view_and_follow_the_mixture(shards):
         # Uniform in the cube: the mean of a coordinate of 300 points has a standard error of 1/30.
         assert np.abs(inside_view[100:].mean(axis=0)).max() < 0.17
         assert np.abs(inside_view[100:].std(axis=0) - 1 / np.sqrt(3)).max() < 0.1
+
+
+def test_balanced_draws_hold_as_many_inside_as_outside(shards):
+    mixture = {"near_50mm": 1.0, "uniform": 3.0}
+    plain, balanced = (train(shards, points=200, mixture=mixture, balanced=b) for b in (False, True))
+    for view in range(len(plain)):
+        item = balanced[view]
+        assert 0.1 < plain[view]["labels"].mean() < 0.4
+        assert item["labels"].sum() == 100
+        assert len(np.unique(item["points"].numpy(), axis=0)) == 200
+        assert np.abs(project(item["points"].double().numpy(), item["calibration"].double().numpy())).max() <= 1 + 1e-5
+        assert (item["points"] == balanced[(view, 0)]["points"]).all()
+        # Inside points come from both kinds: half the radius is five sigmas of the near ones.
+        number = int(balanced.views[view].subject.split("_")[1])
+        radius = np.linalg.norm(item["points"].double().numpy() - balls["centre"](number), axis=1)
+        inside = item["labels"].numpy() > 0.5
+        assert (inside == (radius < 0.5)).mean() > 0.97  # the ball is a polyhedron
+        assert (radius[inside] < 0.25).any()
+    # All on one side: the other cannot fill its half.
+    draw = scene_rows._half_of_each_side
+    rng = np.random.default_rng(0)
+    assert (draw(np.ones(20, bool), 10, rng) < 20).all()
+    assert len(draw(np.zeros(20, bool), 10, rng)) == 10
+    few = np.arange(20) < 3
+    assert few[draw(few, 10, rng)].sum() == 3
+    assert few[draw(~few, 10, rng)].sum() == 3
+    with pytest.raises(SettingsError, match="the pool holds"):
+        train(shards, points=1800, mixture={"uniform": 1.0}, balanced=True)
 
 
 def test_colours_are_those_of_each_views_own_light(shards):

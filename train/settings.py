@@ -97,6 +97,8 @@ class TrainSettings:
             PIFu's.
         sigma_power: near points of a distance sigma get a share in proportion to sigma to this power: 0 is as many of
             each, 1 or more prefers the far ones, which teach a coarse network more.
+        balanced: as many points inside as outside in each view, as PIFu's loader draws them; the mixture then tells
+            where they come from.
         workers: loader processes; 0 loads in the training process.
         threads: threads of torch on the CPU; 0 leaves its own choice.
         max_minutes: end within this time (surface and texture share it by `surface_share`); 0 is no limit. The
@@ -121,6 +123,7 @@ class TrainSettings:
     device: str = "auto"
     uniform_share: float = 1 / 17
     sigma_power: float = 0.0
+    balanced: bool = False
     amp: bool = True
     compile: bool = False
     workers: int = 0

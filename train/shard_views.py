@@ -52,6 +52,7 @@ def open_views(
         views: ViewDataset = kind(
             shards, split, points=points, colour_points=colour_points, image_size=settings.image_size,
             seed=settings.seed, mixture=mixture, relight_points=relight_points,
+            balanced=train and settings.balanced,
         )  # fmt: skip
         if len(views) * views.image_size**2 * 4 <= CACHE_BYTES:
             break
