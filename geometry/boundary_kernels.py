@@ -91,14 +91,16 @@ def gather(
         n = nodes[node]
         r = n.centre - m
         distance = wp.length(r)
-        near = distance - reach
+        # From the run's centre to the cube itself: nearer than to its corners' ball.
+        near = wp.length(wp.vec3d(wp.max(wp.abs(r[0]) - half, wp.float64(0.0)), wp.max(wp.abs(r[1]) - half, wp.float64(0.0)),
+                                  wp.max(wp.abs(r[2]) - half, wp.float64(0.0))))  # fmt: skip
         gap = near - n.radius
         far = wp.int32(0)
         if gap > wp.float64(0.0):
             cube = gap * gap * gap
             length = wp.length(n.end - n.begin)
             near2 = near * near
-            error = n.first / (near2 * near) + n.second / (cube * gap)
+            error = (n.first + n.second * (wp.float64(3.0) * gap + n.radius) / (gap * gap)) / (near2 * near)
             error += bend * wp.float64(6.0) * wp.length(n.area) / (near2 * near2)
             error += bend * wp.float64(2.0) * length / cube
             if error < allowed:
@@ -188,17 +190,17 @@ def evaluate(
                 distance = wp.sqrt(square)
                 gap = distance - rho
                 if gap > wp.float64(0.0):
+                    # (first + second (3 gap + rho) / gap^2) / distance^3 < allowed, without dividing
+                    gap2 = gap * gap
                     cube = square * distance
-                    fourth = gap * gap * gap * gap
-                    # first / cube + second / fourth < allowed, without dividing
-                    miss = nodes[node].first * fourth + nodes[node].second * cube
-                    if miss < allowed * cube * fourth:
+                    miss = nodes[node].first * gap2 + nodes[node].second * (wp.float64(3.0) * gap + rho)
+                    if miss < allowed * cube * gap2:
                         along = wp.dot(r, direction)
                         if square - along * along > rho * rho or along < -rho:
                             take = True
-                            inverse = one / (cube * fourth)
+                            inverse = one / (cube * gap2)
                             bound += miss * inverse
-                            total += wp.dot(nodes[node].area, r) * fourth * inverse
+                            total += wp.dot(nodes[node].area, r) * gap2 * inverse
             if take:
                 total -= triangle(nodes[node].begin - p, nodes[node].end - p, direction)
                 node = after

@@ -86,7 +86,7 @@ def build_boundary_tree(vertices: F64, edges: I64, axis: int) -> BoundaryTree:
         second[rows] = own + sum(second[k] + spanned[k] * ((centre[k] - centre[rows]) ** 2).sum(axis=1) for k in (a, b))
     return BoundaryTree(
         axis, begin, end, centre, radius, area, 2.0 * _nuclear(dyad - area[:, :, None] * centre[:, None, :]),
-        3.0 * second, skip.astype(np.int32), vertices[edges],
+        second, skip.astype(np.int32), vertices[edges],
     )  # fmt: skip
 
 
