@@ -7,7 +7,7 @@ Martens and Bessmeltsev, 2025).
 
 Far runs of edges are taken together (boundary_tree.py): the triangle of the run's ends and a dipole, as Barill et al.
 do with triangles ("Fast Winding Numbers for Soups and Clouds", SIGGRAPH 2018), but with a bound. Points come in cells
-of a grid; what is far from a whole cell is summed at its corners and interpolated, again with a bound, since nothing
+of a grid; what is far from a whole cell is summed at 27 places and interpolated, again with a bound, since nothing
 there changes fast. The bounds add up, so a caller knows when to ask again.
 """
 
@@ -31,7 +31,7 @@ F64 = npt.NDArray[np.float64]
 logger = logging.getLogger(__name__)
 
 CHUNK_PAIRS = 1 << 20
-# Points a cell on average: fewer, and the sums at the corners cost more than they save.
+# Points a cell on average: fewer, and the sums at a cell's 27 places cost more than they save.
 POINTS_PER_CELL = 16
 # Numbers of nodes kept at once, for all cells of a chunk: 16 MiB.
 CHUNK_NODES = 1 << 22
@@ -64,6 +64,7 @@ def boundary_term(tree: BoundaryTree, points: F64, tolerance: float) -> tuple[F6
     rows = np.zeros(len(tree.skip), struct.numpy_dtype())
     for name in ("centre", "radius", "first", "second", "area", "begin", "end"):
         rows[name] = getattr(tree, name)
+    rows["chord"] = np.linalg.norm(tree.end - tree.begin, axis=1)
     shared = [
         warp.array(rows, dtype=struct, device="cpu"), view(tree.skip, warp.int32),
         warp.vec3d(*ray_direction(tree.axis)), warp.float64(tolerance * 4.0 * np.pi),
@@ -72,10 +73,10 @@ def boundary_term(tree: BoundaryTree, points: F64, tolerance: float) -> tuple[F6
     sorted_points = np.ascontiguousarray(points[order], np.float64)
     found, bound = np.empty(len(points)), np.empty(len(points))
     step = min(len(middles), max(1, CHUNK_NODES // len(rows)))
-    corners, bounds, counts = np.empty((step, 8)), np.empty(step), np.empty(step, np.int32)
+    places, bounds, counts = np.empty((step, 27)), np.empty(step), np.empty(step, np.int32)
     lists = np.empty((step, len(rows)), np.int32)
     kept = [
-        view(corners, warp.float64), view(bounds, warp.float64), view(lists, warp.int32), view(counts, warp.int32)
+        view(places, warp.float64), view(bounds, warp.float64), view(lists, warp.int32), view(counts, warp.int32)
     ]  # fmt: skip
     for first in range(0, len(middles), step):
         some = view(middles[first : first + step], warp.vec3d)

@@ -3,9 +3,9 @@
 A run from u to v spans a surface with its chord: that of its two halves and the triangle (u, middle, v). From far away
 such a surface is a dipole: its solid angle from p is A.r/|r|^3, r = c - p, with its area vector A and its centroid c.
 How wrong that is follows from the next terms of the expansion of r/|r|^3, whose k-th derivatives are at most
-(k + 1)!/|r|^(k + 2): at most 2 D/|r|^3 + 3 S/(|r| - rho)^4, where D is the nuclear norm of the traceless symmetric part
-of the integral of dA (y - c)^T, S the integral of |dA| |y - c|^2 and rho the radius of a ball around the run. A flat
-loop has D = 0.
+(k + 1)!/|r|^(k + 2): at most (2 D + S (3 a + rho)/a^2)/|r|^3 with a = |r| - rho (Taylor's remainder, integrated on the
+way from c), where D is the nuclear norm of the traceless symmetric part of the integral of dA (y - c)^T, S the integral
+of |dA| |y - c|^2 and rho the radius of a ball around the run. A flat loop has D = 0.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ class BoundaryTree:
         begin, end: (T, 3) float64 first and last vertex of the run, metres; the same for closed loops.
         centre: (T, 3) float64 c; radius: (T,) float64 rho of a ball around it, metres; of an edge, its middle and half.
         area: (T, 3) float64 A, square metres; 0 for an edge, which is its own chord.
-        first: (T,) float64 2 D, cubic metres; second: (T,) float64 3 S, metres to the fourth.
+        first: (T,) float64 2 D, cubic metres; second: (T,) float64 S, metres to the fourth.
         skip: (T,) int32 the node after all below this one; an edge's is the next.
         edges: (B, 2, 3) float64 the edges themselves.
     """

@@ -90,7 +90,7 @@ def test_far_fields_of_flat_rings_are_dipoles():
     np.testing.assert_allclose(tree.radius[0], 0.3, rtol=1e-12)
     np.testing.assert_allclose(tree.first[0], 0.0, atol=1e-12)
     # A disc's integral of |y|^2 is pi r^4 / 2; the polygon's is a little less.
-    np.testing.assert_allclose(tree.second[0], 3 * np.pi * 0.3**4 / 2, rtol=5e-3)
+    np.testing.assert_allclose(tree.second[0], np.pi * 0.3**4 / 2, rtol=5e-3)
     assert len(tree.skip) == tree.skip[0] == 2 * number - 1
 
 
