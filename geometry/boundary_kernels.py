@@ -137,11 +137,19 @@ def gather(
             node = skip[node]
         elif skip[node] == node + 1 or n.radius < wp.float64(1.6) * edge:
             # Small beside the cell: each point decides for itself how deep to go.
-            lists[i, count] = node
+            if count < lists.shape[1]:
+                lists[i, count] = node
             count += 1
             node = skip[node]
         else:
             node += 1
+    if count > lists.shape[1]:
+        # Too much lies near: points walk the whole tree.
+        for c in range(27):
+            places[i, c] = wp.float64(0.0)
+        bound = wp.float64(0.0)
+        lists[i, 0] = 0
+        count = 1
     bounds[i] = bound
     counts[i] = count
 

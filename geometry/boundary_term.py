@@ -33,8 +33,9 @@ logger = logging.getLogger(__name__)
 CHUNK_PAIRS = 1 << 20
 # Points a cell on average: fewer, and the sums at a cell's 27 places cost more than they save.
 POINTS_PER_CELL = 16
-# Numbers of nodes kept at once, for all cells of a chunk: 16 MiB.
-CHUNK_NODES = 1 << 22
+# Nodes a cell may keep for its points, and cells at a time: together 8 MiB.
+LIST_NODES = 2048
+CHUNK_CELLS = 1024
 
 
 def boundary_term(tree: BoundaryTree, points: F64, tolerance: float) -> tuple[F64, F64]:
@@ -72,9 +73,9 @@ def boundary_term(tree: BoundaryTree, points: F64, tolerance: float) -> tuple[F6
     order, heads, middles, edge = _cells(points)
     sorted_points = np.ascontiguousarray(points[order], np.float64)
     found, bound = np.empty(len(points)), np.empty(len(points))
-    step = min(len(middles), max(1, CHUNK_NODES // len(rows)))
+    step = min(len(middles), CHUNK_CELLS)
     places, bounds, counts = np.empty((step, 27)), np.empty(step), np.empty(step, np.int32)
-    lists = np.empty((step, len(rows)), np.int32)
+    lists = np.empty((step, min(len(rows), LIST_NODES)), np.int32)
     kept = [
         view(places, warp.float64), view(bounds, warp.float64), view(lists, warp.int32), view(counts, warp.int32)
     ]  # fmt: skip

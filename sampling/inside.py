@@ -27,7 +27,7 @@ Bools = npt.NDArray[np.bool_]
 
 # Errors allowed a run of boundary edges, in winding numbers: most points are settled by the first, rough one; those
 # whose summed bound leaves one half within reach are asked again with the next, at last with every edge by itself.
-TOLERANCES = (1e-2, 1e-3, 1e-4, 0.0)
+TOLERANCES = (1e-2, 1e-3, 1e-4, 3e-6, 0.0)
 # A winding number this near to one half settles little: the surface is open there (confidence below one half).
 DOUBT_BAND = 0.25
 # Points that `ambiguous_share` spreads over the mesh's box: two digits of the share, a tenth of a second.

@@ -5,6 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from mpc.geometry import boundary_term as boundary_module
 from mpc.geometry.boundary_term import boundary_term, boundary_term_numpy, compiled_kernels
 from mpc.geometry.boundary_tree import build_boundary_tree, closed_runs
 from mpc.geometry.morton import BITS, morton_cells, morton_codes, spatial_order
@@ -64,6 +65,21 @@ def test_cells_are_used_and_the_bound_is_of_use():
     assert (miss <= bound + 1e-9).all()
     assert bound.max() < 30 * 1e-2, "loops were broken up"
     assert 1e-7 < miss.max() < 0.02
+
+
+@compiled
+def test_cells_with_too_much_around_them(monkeypatch):
+    """More nodes than a cell may keep, more cells than are done at a time: the same answers within the bounds."""
+    rng = np.random.default_rng(6)
+    vertices, edges = loops(rng, 20, 0.05)
+    tree = build_boundary_tree(vertices, edges, 1)
+    points = vertices[rng.integers(len(vertices), size=3000)] + rng.normal(0, 0.05, (3000, 3))
+    usual, _ = boundary_term(tree, points, 1e-2)
+    monkeypatch.setattr(boundary_module, "LIST_NODES", 12)
+    monkeypatch.setattr(boundary_module, "CHUNK_CELLS", 3)
+    rough, bound = boundary_term(tree, points, 1e-2)
+    assert (rough != usual).any()
+    assert (np.abs(rough - boundary_term_numpy(tree, points)) <= bound + 1e-9).all()
 
 
 @compiled
