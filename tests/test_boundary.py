@@ -75,7 +75,7 @@ def test_cells_with_too_much_around_them(monkeypatch):
     tree = build_boundary_tree(vertices, edges, 1)
     points = vertices[rng.integers(len(vertices), size=3000)] + rng.normal(0, 0.05, (3000, 3))
     usual, _ = boundary_term(tree, points, 1e-2)
-    monkeypatch.setattr(boundary_module, "LIST_NODES", 12)
+    monkeypatch.setattr(boundary_module, "LIST_NODES", 2)
     monkeypatch.setattr(boundary_module, "CHUNK_CELLS", 3)
     rough, bound = boundary_term(tree, points, 1e-2)
     assert (rough != usual).any()
