@@ -37,7 +37,7 @@ def align(
 
     Raises:
         SettingsError: an unknown way.
-        MetricError, ClosestError: meshes without area, empty or NaN.
+        MetricError, SurfaceError: meshes without area, empty or NaN.
     """
     if how not in ALIGNMENTS:
         raise SettingsError(f"unknown alignment {how!r}; there are {', '.join(ALIGNMENTS)}")

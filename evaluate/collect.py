@@ -7,9 +7,10 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from ..datasets.units import run_units, worker_count
-from ..geometry.closest import compile_kernels
 from ..geometry.progress import Progress
 from ..models.storage import read_json, write_json
+from .chamfer import measure_chamfer
+from .pair import MeshPair
 from .records import RECORDS, ViewScores, append_record, read_records, rewrite_records
 
 Unit = TypeVar("Unit")
@@ -60,10 +61,16 @@ def collect(
     told.start("Evaluate", len(waiting))
     workers = min(worker_count(jobs), max(1, len(waiting))) if device == "cpu" else 1
     if workers > 1:
-        compile_kernels(device)  # here and once, rather than in every worker at the same time
+        _compile_kernels(device)  # here and once, rather than in every worker at the same time
     for record in run_units(measure, waiting, jobs=workers, backend=backend):
         append_record(folder / RECORDS, record)
         done[record.key] = record
         told.advance(1, f"{record.key} failed: {record.failure}" if record.failure else record.key)
     told.finish()
     return tuple(done[key] for key, _ in units)
+
+
+def _compile_kernels(device: str) -> None:
+    """Compile what measuring needs and leave it in warp's cache on disk; seconds, once a machine."""
+    corners, face = [[0.0, 0.0, 0.0], [1.0, 0.0, 0.0], [0.0, 1.0, 0.0]], [[0, 1, 2]]
+    measure_chamfer(MeshPair(corners, face, corners, face, points=2, device=device))

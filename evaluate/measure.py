@@ -33,7 +33,7 @@ def measure_pair(
 
     Raises:
         SettingsError: an unknown name.
-        MetricError, ClosestError: these meshes have no such figure.
+        MetricError, SurfaceError: these meshes have no such figure.
     """
     chosen = find_protocol(protocol).choose(metrics)
     if alignment != "none":

@@ -11,10 +11,11 @@ import numpy as np
 import numpy.typing as npt
 
 from ..geometry.closest import ClosestPoints, ClosestSurface
+from ..geometry.device_mesh import DeviceMesh
 from ..geometry.mesh import PosedMesh
 from ..geometry.randomness import derive_rng
 from .arrays import to_array
-from .surface_points import F64, I32, sample_surface
+from .surface_points import F64, I32, draw_points
 
 DEFAULT_POINTS = 100_000
 
@@ -70,28 +71,36 @@ class MeshPair:
         return self.shared[name]
 
     @cached_property
+    def predicted_surface(self) -> DeviceMesh:
+        """The prediction, checked, on `device`."""
+        return DeviceMesh(self.predicted_vertices, self.predicted_faces, device=self.device)
+
+    @cached_property
+    def true_surface(self) -> DeviceMesh:
+        """The truth, checked, on `device`."""
+        return DeviceMesh(self.true_vertices, self.true_faces, device=self.device)
+
+    @cached_property
     def predicted_points(self) -> tuple[F64, I32]:
         """Points (N, 3) on the prediction and their faces (N,)."""
         rng = derive_rng(self.seed, self.key, "evaluate", "predicted")
-        return sample_surface(self.predicted_vertices, self.predicted_faces, self.points, rng=rng)
+        return draw_points(self.predicted_surface, self.points, rng=rng)
 
     @cached_property
     def true_points(self) -> tuple[F64, I32]:
         """Points (N, 3) on the truth and their faces (N,)."""
         rng = derive_rng(self.seed, self.key, "evaluate", "true")
-        return sample_surface(self.true_vertices, self.true_faces, self.points, rng=rng)
+        return draw_points(self.true_surface, self.points, rng=rng)
 
     @cached_property
     def predicted_to_true(self) -> ClosestPoints:
         """From each predicted point to the true surface; distances in metres, not squared."""
-        surface = ClosestSurface(self.true_vertices, self.true_faces, device=self.device)
-        return surface.query(self.predicted_points[0])
+        return ClosestSurface.of(self.true_surface).query(self.predicted_points[0])
 
     @cached_property
     def true_to_predicted(self) -> ClosestPoints:
         """From each true point to the predicted surface; distances in metres, not squared."""
-        surface = ClosestSurface(self.predicted_vertices, self.predicted_faces, device=self.device)
-        return surface.query(self.true_points[0])
+        return ClosestSurface.of(self.predicted_surface).query(self.true_points[0])
 
 
 def mean_score(values: npt.ArrayLike, scale: float = 1.0) -> Score:

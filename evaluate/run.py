@@ -18,7 +18,7 @@ import torch
 from ..datasets.shard_index import read_index
 from ..datasets.torch_dataset import ViewDataset, ViewRef
 from ..geometry.camera import project
-from ..geometry.closest import ClosestError
+from ..geometry.device_mesh import SurfaceError
 from ..geometry.errors import SettingsError
 from ..geometry.progress import NoProgress, Progress
 from ..models.storage import LoadedRun, find_run, load_run, read_json
@@ -252,7 +252,7 @@ def measure_view(source: _Source, run: LoadedRun, dataset: ViewDataset, index: i
             outcome["scores"] = measure_pair(
                 pair, settings.protocol, settings.metrics, settings.align, depth=calibration[2, :3]
             )
-        except (ClosestError, MetricError) as error:
+        except (SurfaceError, MetricError) as error:
             outcome["failure"] = str(error)
         measured = time.perf_counter()
         outcome["seconds"] = {"encode": encoded - begin, "rebuild": rebuilt - encoded, "measure": measured - rebuilt}

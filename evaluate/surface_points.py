@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
+from typing import Any
+
 import numpy as np
 import numpy.typing as npt
 
+from ..geometry.compiled import launch, load_warp
+from ..geometry.device_mesh import DeviceMesh
 from ..geometry.errors import MpcError
 
 F64 = npt.NDArray[np.float64]
 I32 = npt.NDArray[np.int32]
+
+_PER_THREAD = 1 << 14
 
 
 class MetricError(MpcError):
@@ -21,35 +28,49 @@ def sample_surface(
     count: int,
     *,
     rng: np.random.Generator,
+    device: str = "cpu",
 ) -> tuple[F64, I32]:
-    """Draw points independently and uniformly by area.
+    """Draw points independently and uniformly by area; the same on every device, but for rounding.
 
     Args:
         vertices: any float dtype, finite.
         faces: integers.
         count: N, at least 1.
         rng: sole source of randomness.
+        device: see `DeviceMesh`.
 
     Returns:
         (N, 3) float64 points and (N,) int32 the faces they lie on.
 
     Raises:
-        MetricError: no faces, no area, or NaN.
+        SurfaceError: no faces, NaN, indices out of range.
+        MetricError: no area.
     """
-    positions, triangles = np.asarray(vertices, np.float64), np.asarray(faces)
-    if not len(triangles):
-        raise MetricError("the mesh has no faces")
-    a, b, c = (positions[triangles[:, corner]] for corner in range(3))
-    (ux, uy, uz), (vx, vy, vz) = (b - a).T, (c - a).T
-    areas = np.sqrt((uy * vz - uz * vy) ** 2 + (uz * vx - ux * vz) ** 2 + (ux * vy - uy * vx) ** 2)
-    total = float(areas.sum())
-    if not np.isfinite(total):
-        raise MetricError("the mesh has coordinates that are not finite (NaN or infinite)")
-    if total <= 0:
+    return draw_points(DeviceMesh(vertices, faces, device=device), count, rng=rng)
+
+
+def draw_points(mesh: DeviceMesh, count: int, *, rng: np.random.Generator) -> tuple[F64, I32]:
+    """`sample_surface` on a mesh that lies on its device already."""
+    wp, kernels = load_warp(), _kernels()
+    areas = wp.empty(len(mesh), dtype=wp.float64, device=mesh.device)
+    triangles = [mesh.vertices, mesh.faces]
+    launch(kernels.measure_areas, len(mesh), triangles, [areas], device=mesh.device, per_thread=_PER_THREAD)
+    ends = np.cumsum(areas.numpy())  # here, in one order: a GPU's own sums differ from run to run
+    if not ends[-1] > 0:
         raise MetricError("the mesh has no area")
-    ends = np.cumsum(areas)
-    chosen = np.minimum(np.searchsorted(ends, rng.random(count) * ends[-1], side="right"), len(ends) - 1)
-    root, along = np.sqrt(rng.random(count))[:, None], rng.random(count)[:, None]
-    # Turk's square-root rule: uniform over a triangle (Graphics Gems, 1990).
-    points = (1 - root) * a[chosen] + root * (1 - along) * b[chosen] + root * along * c[chosen]
-    return points, chosen.astype(np.int32)
+    last = int(np.searchsorted(ends, ends[-1]))  # the last face with area
+    numbers = np.stack([rng.random(count) for _ in range(3)], axis=1)
+    points = wp.empty(count, dtype=wp.vec3d, device=mesh.device)
+    chosen = wp.empty(count, dtype=wp.int32, device=mesh.device)
+    sums, numbers = (wp.array(n, dtype=t, device=mesh.device) for n, t in ((ends, wp.float64), (numbers, wp.vec3d)))
+    inputs = [*triangles, sums, last, numbers, mesh.scale, wp.vec3d(*mesh.centre)]
+    launch(kernels.place_points, count, inputs, [points, chosen], device=mesh.device, per_thread=_PER_THREAD)
+    return points.numpy(), chosen.numpy()
+
+
+@lru_cache(maxsize=1)
+def _kernels() -> Any:
+    load_warp()
+    from ..geometry import sample_kernels
+
+    return sample_kernels

@@ -27,7 +27,7 @@ from mpc.evaluate.run import choose_views, evaluate
 from mpc.evaluate.shape import measure_fscore, measure_hausdorff, measure_normal_consistency, measure_p95
 from mpc.evaluate.summary import format_table
 from mpc.evaluate.surface_points import MetricError, sample_surface
-from mpc.geometry.closest import ClosestError
+from mpc.geometry.device_mesh import SurfaceError
 from mpc.geometry.errors import InputError, SettingsError
 from mpc.models.features import PixelFeatures
 from mpc.models.head import HeadConfig
@@ -130,12 +130,12 @@ def test_meshes_without_a_distance_are_errors_never_zero():
     flat = SimpleNamespace(vertices=np.zeros((3, 3)), faces=np.array([[0, 1, 2]]))
     for bad in (empty, nan):
         for name in METRICS:
-            with pytest.raises((MetricError, ClosestError)):
+            with pytest.raises((MetricError, SurfaceError)):
                 METRICS[name].measure(pair(bad, box))
     with pytest.raises(MetricError, match="no area"):
         measure_p2s(pair(flat, box))
     for bad in (empty, nan):
-        with pytest.raises((MetricError, ClosestError)):
+        with pytest.raises((MetricError, SurfaceError)):
             measure_p2s(pair(box, bad))
 
 
