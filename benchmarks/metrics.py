@@ -30,7 +30,7 @@ from mpc.evaluate.measure import measure_pair
 from mpc.evaluate.p2s import measure_p2s
 from mpc.evaluate.pair import MeshPair
 from mpc.evaluate.protocols import PROTOCOLS
-from mpc.evaluate.surface_points import sample_surface
+from mpc.geometry.device_mesh import DeviceMesh
 
 
 def bodies(faces: int, seed: int) -> tuple[trimesh.Trimesh, trimesh.Trimesh]:
@@ -62,7 +62,7 @@ def with_open3d(pair: tuple[trimesh.Trimesh, trimesh.Trimesh], points: int) -> t
     for source, target in (pair, pair[::-1]):
         scene = open3d.t.geometry.RaycastingScene()
         scene.add_triangles(target.vertices.astype(np.float32), target.faces.astype(np.uint32))
-        drawn, _ = sample_surface(source.vertices, source.faces, points, rng=np.random.default_rng(0))
+        drawn, _ = DeviceMesh(source.vertices, source.faces).draw(points, rng=np.random.default_rng(0))
         means.append(100 * float(scene.compute_distance(drawn.astype(np.float32)).numpy().mean()))
     return sum(means) / 2, means[0]
 
@@ -81,7 +81,7 @@ def with_vertices(pair: tuple[trimesh.Trimesh, trimesh.Trimesh], points: int) ->
     """Distance to the nearest vertex: another quantity, always too great."""
     means = []
     for source, target in (pair, pair[::-1]):
-        drawn, _ = sample_surface(source.vertices, source.faces, points, rng=np.random.default_rng(0))
+        drawn, _ = DeviceMesh(source.vertices, source.faces).draw(points, rng=np.random.default_rng(0))
         means.append(100 * float(cKDTree(target.vertices).query(drawn)[0].mean()))
     return sum(means) / 2, means[0]
 

@@ -18,7 +18,7 @@ from ..geometry.randomness import derive_rng
 from ..models.storage import read_json, write_json
 from .metrics import Metric
 from .protocols import find_protocol
-from .report_page import page, section
+from .report_page import section, write_page
 from .summary import short
 from .svg_spread import strips
 
@@ -174,9 +174,7 @@ def write_comparison(comparison: Comparison, out: Path) -> None:
         items = "".join(f"<li>{escape(key)}</li>" for key in comparison.left_out)
         sections.append(section("Left out", f"<ul>{items}</ul>", "Failed or missing in at least one of the runs."))
     subtitle = f"{_basis(comparison)} mpc {__version__}."
-    temporary = out / "compare.html.part"
-    temporary.write_text(page(" / ".join(comparison.runs), subtitle, sections), encoding="utf-8")
-    temporary.replace(out / "compare.html")
+    write_page(out / "compare.html", " / ".join(comparison.runs), subtitle, sections)
 
 
 def _rows(comparison: Comparison, metric: Metric) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import time
+import unicodedata
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from functools import lru_cache
@@ -13,6 +14,7 @@ from typing import Any
 
 import numpy as np
 
+from .. import __version__
 from ..datasets.readers.gltf import read_gltf
 from ..datasets.readers.obj import read_obj
 from ..datasets.readers.ply import read_ply
@@ -120,7 +122,8 @@ def evaluate_folders(
         for pair in pairs
     }
     fingerprint = {
-        "format": FORMAT, "version": VERSION, "run": predicted.resolve().name, "truth": true.resolve().name,
+        "format": FORMAT, "version": VERSION, "mpc": __version__,
+        "run": _plain(predicted.resolve().name), "truth": _plain(true.resolve().name),
         "files": files, "settings": json.loads(json.dumps(asdict(settings))),
         "metrics": {metric.name: metric.summary for metric in chosen},
     }  # fmt: skip
@@ -139,7 +142,11 @@ def find_meshes(folder: Path) -> dict[str, Path]:
     Raises:
         InputError: there are none, or two of one name.
     """
-    paths = sorted(path for path in folder.rglob("*") if path.suffix.lower() in SUFFIXES and path.is_file())
+    paths = sorted(
+        path
+        for path in folder.rglob("*")
+        if path.suffix.lower() in SUFFIXES and not path.name.startswith(".") and path.is_file()
+    )
     if not paths:
         raise InputError(folder, f"holds no meshes ({', '.join(SUFFIXES)})")
     in_folder: dict[Path, int] = {}
@@ -148,7 +155,7 @@ def find_meshes(folder: Path) -> dict[str, Path]:
     found: dict[str, Path] = {}
     for path in paths:
         alone = path.parent != folder and in_folder[path.parent] == 1
-        key = (path.parent if alone else path.with_suffix("")).relative_to(folder).as_posix()
+        key = _plain((path.parent if alone else path.with_suffix("")).relative_to(folder).as_posix())
         if key in found:
             raise InputError(path, f"has the same name as {found[key]}")
         found[key] = path
@@ -185,6 +192,12 @@ def match_files(
         )
     pairs += [FilePair(name, name, None, path) for name, path in true.items() if name not in met]
     return sorted(pairs, key=lambda pair: pair.key), left
+
+
+def _plain(text: str) -> str:
+    """Composed characters, and bytes of a name that are no UTF-8 as escapes: what every file and screen can take."""
+    whole = text.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
+    return unicodedata.normalize("NFC", whole)
 
 
 def read_surface(path: Path) -> PosedMesh:
@@ -241,7 +254,7 @@ def _measure_unit(unit: tuple[FilePair, FolderSettings, str]) -> ViewScores:
     except SettingsError:
         raise
     except MpcError as error:
-        outcome["failure"] = str(error)
+        outcome["failure"] = _plain(str(error))
     outcome["seconds"] = {"measure": time.perf_counter() - begin}
     return ViewScores(
         key=pair.key, scene=pair.true_key, subject=pair.true_key, view=rest, iou=None,

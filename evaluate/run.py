@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from .. import __version__
 from ..datasets.shard_index import read_index
 from ..datasets.torch_dataset import ViewDataset, ViewRef
 from ..geometry.camera import project
@@ -32,11 +33,10 @@ from .collect import begin_records, collect, measured_before
 from .iou import measure_iou
 from .measure import measure_pair
 from .metrics import DEFAULT_METRICS
-from .pair import DEFAULT_POINTS, MeshPair
+from .pair import DEFAULT_POINTS, MeshPair, MetricError
 from .protocols import find_protocol
 from .records import ViewScores
 from .summary import EvaluationResult, write_result
-from .surface_points import MetricError
 from .view_colour import COLOUR_POINTS, asks_for_colour, share_true_colours
 
 logger = logging.getLogger(__name__)
@@ -191,7 +191,7 @@ def describe(source: _Source) -> dict[str, Any]:
     settings = json.loads(json.dumps(asdict(source.settings)))
     chosen = find_protocol(source.settings.protocol).choose(source.settings.metrics)
     units = {metric.name: metric.summary for metric in chosen}
-    content = {"format": FORMAT, "version": VERSION, "run": source.run.name, "networks": networks}
+    content = {"format": FORMAT, "version": VERSION, "mpc": __version__, "run": source.run.name, "networks": networks}
     return {
         **content,
         "shards": {"folder": source.shards.name, "sha256": digests},
@@ -242,11 +242,11 @@ def measure_view(source: _Source, run: LoadedRun, dataset: ViewDataset, index: i
         rebuilt = time.perf_counter()
         outcome |= {"vertices": len(mesh.vertices), "faces": len(mesh.faces), "evaluations": mesh.evaluations}
         truth = dataset.scene_mesh(ref.scene)
-        pair = MeshPair(
-            mesh.vertices, mesh.faces, truth.vertices, truth.faces,
-            points=settings.points, seed=settings.seed, key=view_key(ref), device=source.device,
-        )  # fmt: skip
         try:
+            pair = MeshPair(
+                mesh.vertices, mesh.faces, truth.vertices, truth.faces,
+                points=settings.points, seed=settings.seed, key=view_key(ref), device=source.device,
+            )  # fmt: skip
             if coloured:
                 share_true_colours(pair, mesh, item, calibration)
             outcome["scores"] = measure_pair(
