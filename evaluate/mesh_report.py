@@ -11,11 +11,12 @@ from ..geometry.mesh import PosedMesh
 from ..geometry.progress import NoProgress, Progress
 from . import gallery
 from . import report_sections as common
-from .folders import FolderSettings, find_meshes, match_files, open_pair
+from .folders import find_meshes, match_files, open_pair
 from .measure import align_pair
 from .pair import MeshPair
 from .records import ViewScores
 from .report_page import section, write_page
+from .settings import FolderSettings
 from .summary import EvaluationResult
 
 PICTURE = 300

@@ -27,59 +27,20 @@ from ..reconstruct.localise import FieldError, as_values
 from ..reconstruct.mesh import NoSurfaceError
 from ..reconstruct.person import reconstruct_field
 from ..reconstruct.view_field import encode_view
-from .align import ALIGNMENTS
 from .baseline import MeanOccupancy, load_baseline, save_baseline, train_baseline
 from .collect import begin_records, collect, measured_before
 from .iou import measure_iou
 from .measure import measure_pair
-from .metrics import DEFAULT_METRICS
 from .pair import DEFAULT_POINTS, MeshPair, MetricError
 from .protocols import find_protocol
 from .records import ViewScores
+from .settings import FORMAT, VERSION, EvaluationSettings
 from .summary import EvaluationResult, write_result
 from .view_colour import COLOUR_POINTS, asks_for_colour, share_true_colours
 
 logger = logging.getLogger(__name__)
 
 CPU_VIEWS_PER_SCENE = 4
-FORMAT, VERSION = "mpc-evaluation", 1
-
-
-@dataclass(frozen=True, kw_only=True)
-class EvaluationSettings:
-    """What decides the numbers; an evaluation resumes only where all of it is the same.
-
-    Attributes:
-        split: "test", "val" or "train".
-        metrics: names, see evaluate/metrics.py.
-        protocol: see evaluate/protocols.py.
-        align: how a reconstruction is first moved onto the truth, see evaluate/align.py.
-        resolution: nodes a side of the reconstruction's grid.
-        views_per_scene: evenly spaced yaws of each scene; 0 for all.
-        points: drawn on each surface.
-        iou_points: of the shard's pool, per view.
-        largest_component: measure the greatest part of the reconstruction alone.
-        seed: of all points.
-    """
-
-    split: str = "test"
-    metrics: tuple[str, ...] = DEFAULT_METRICS
-    protocol: str = "mpc"
-    align: str = "none"
-    resolution: int = 257
-    views_per_scene: int = 0
-    points: int = DEFAULT_POINTS
-    iou_points: int = 4096
-    largest_component: bool = False
-    seed: int = 0
-
-    def __post_init__(self) -> None:
-        find_protocol(self.protocol).choose(self.metrics)
-        if self.align not in ALIGNMENTS:
-            raise SettingsError(f"unknown alignment {self.align!r}; there are {', '.join(ALIGNMENTS)}")
-        for name, least in (("views_per_scene", 0), ("points", 2), ("iou_points", 1), ("resolution", 17)):
-            if getattr(self, name) < least:
-                raise SettingsError(f"{name} is {getattr(self, name)}, expected at least {least}")
 
 
 @dataclass(frozen=True)
@@ -149,16 +110,10 @@ def evaluate(
                 f"on the CPU, {views_per_scene} evenly spaced views of each scene are measured (--views 0 for all)"
             )
     settings = EvaluationSettings(
-        split=split,
-        metrics=tuple(metric.name for metric in chosen.choose(metrics)),
-        protocol=protocol,
-        align=align,
-        resolution=resolution,
-        views_per_scene=views_per_scene,
-        points=points,
+        metrics=tuple(metric.name for metric in chosen.choose(metrics)), protocol=protocol, align=align, points=points,
+        seed=seed, split=split, resolution=resolution, views_per_scene=views_per_scene,
         largest_component=largest_component,
-        seed=seed,
-    )
+    )  # fmt: skip
     run = find_run(run)
     dataset = _open_dataset(shards, load_run(run), settings)
     source = _Source(run.resolve(), shards.resolve(), run.resolve() / "eval" / split, settings, device)
@@ -191,13 +146,10 @@ def describe(source: _Source) -> dict[str, Any]:
     settings = json.loads(json.dumps(asdict(source.settings)))
     chosen = find_protocol(source.settings.protocol).choose(source.settings.metrics)
     units = {metric.name: metric.summary for metric in chosen}
-    content = {"format": FORMAT, "version": VERSION, "mpc": __version__, "run": source.run.name, "networks": networks}
     return {
-        **content,
-        "shards": {"folder": source.shards.name, "sha256": digests},
-        "settings": settings,
-        "metrics": units,
-    }
+        "format": FORMAT, "version": VERSION, "mpc": __version__, "run": source.run.name, "networks": networks,
+        "shards": {"folder": source.shards.name, "sha256": digests}, "settings": settings, "metrics": units,
+    }  # fmt: skip
 
 
 def choose_views(views: Sequence[ViewRef], per_scene: int) -> list[int]:
