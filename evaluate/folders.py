@@ -25,7 +25,7 @@ from ..datasets.renders import file_sha256
 from ..geometry.errors import InputError, MpcError, SettingsError
 from ..geometry.mesh import PosedMesh
 from ..geometry.progress import NoProgress, Progress
-from .collect import begin_records, collect, measured_before
+from .collect import begin_records, collect, find_devices, measured_before
 from .measure import measure_pair
 from .pair import DEFAULT_POINTS, MeshPair
 from .protocols import find_protocol
@@ -107,8 +107,9 @@ def evaluate_folders(
     }  # fmt: skip
     done = {} if fresh else measured_before(out, fingerprint)
     begin_records(out, fingerprint, done)
-    units = [(pair.key, (pair, settings, device)) for pair in pairs]
-    records = collect(_measure_unit, units, out, done, jobs=jobs, backend=backend, device=device, told=told)
+    devices = find_devices(device)
+    units = [(pair.key, (pair, settings, devices[turn % len(devices)])) for turn, pair in enumerate(pairs)]
+    records = collect(_measure_unit, units, out, done, jobs=jobs, backend=backend, devices=devices, told=told)
     result = EvaluationResult(folder=out, settings=fingerprint, records=records)
     write_result(result)
     return result

@@ -7,7 +7,7 @@ import logging
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -28,7 +28,7 @@ from ..reconstruct.mesh import NoSurfaceError
 from ..reconstruct.person import reconstruct_field
 from ..reconstruct.view_field import encode_view
 from .baseline import MeanOccupancy, load_baseline, save_baseline, train_baseline
-from .collect import begin_records, collect, measured_before
+from .collect import begin_records, collect, find_devices, measured_before
 from .iou import measure_iou
 from .measure import measure_pair
 from .pair import DEFAULT_POINTS, MeshPair, MetricError
@@ -88,9 +88,9 @@ def evaluate(
         views_per_scene: evenly spaced yaws of each scene; 0 for all; None for the protocol's, else all on a GPU and 4
             on the CPU.
         points, largest_component, seed: see EvaluationSettings.
-        jobs: processes on the CPU, 0 one a core. On a GPU one process measures.
+        jobs: processes on the CPU, 0 one a core. On GPUs one process a GPU measures.
         backend: of joblib.
-        device: "auto", "cpu", "cuda" or "cuda:N".
+        device: "auto", "cpu", "cuda" (every GPU there is) or "cuda:N".
         fresh: measure anew what was measured before.
         progress: told of every view.
 
@@ -122,11 +122,12 @@ def evaluate(
     if not done:
         _write_baseline(source)
     begin_records(source.folder, fingerprint, done)
+    devices = find_devices(device)
     units = [
-        (view_key(dataset.views[index]), (source, index))
-        for index in choose_views(dataset.views, settings.views_per_scene)
+        (view_key(dataset.views[index]), (replace(source, device=devices[turn % len(devices)]), index))
+        for turn, index in enumerate(choose_views(dataset.views, settings.views_per_scene))
     ]
-    records = collect(_measure_unit, units, source.folder, done, jobs=jobs, backend=backend, device=device, told=told)
+    records = collect(_measure_unit, units, source.folder, done, jobs=jobs, backend=backend, devices=devices, told=told)
     result = EvaluationResult(folder=source.folder, settings=fingerprint, records=records)
     write_result(result)
     return result
