@@ -4,7 +4,9 @@ import numpy as np
 import pytest
 import trimesh
 
+from mpc.geometry import closest_kernels, sample_kernels
 from mpc.geometry.closest import ClosestSurface
+from mpc.geometry.compiled import load_warp
 from mpc.geometry.device_mesh import DeviceMesh, SurfaceError
 
 BALL = trimesh.creation.icosphere(subdivisions=1)
@@ -122,3 +124,36 @@ def test_points_are_drawn_evenly_and_never_on_a_face_without_area():
     assert (inside[:, :2] > 0).all()
     assert (inside[:, :2].sum(axis=1) < 1).all()
     assert np.abs(inside.mean(axis=0) - [1 / 3, 1 / 3, 0]).max() < 0.02
+
+
+@pytest.mark.slow
+def test_the_kernels_compile_for_a_gpu(tmp_path):
+    """For the H100's and H200's architecture, by NVRTC, which needs no GPU."""
+    wp = load_warp()
+
+    @wp.kernel(enable_backward=False, module="unique")
+    def nothing(numbers: wp.array(dtype=wp.float64)):
+        numbers[wp.tid()] = wp.float64(0.0)
+
+    try:
+        wp.compile_aot_module(nothing.module, arch=90, module_dir=tmp_path / "nothing", use_ptx=True)
+    except RuntimeError as error:
+        pytest.skip(f"no compiler for CUDA here: {error}")
+    for module in (closest_kernels, sample_kernels):
+        wp.compile_aot_module(module, arch=90, module_dir=tmp_path, use_ptx=True)
+    found = "".join(path.read_text() for path in tmp_path.glob("*.ptx"))
+    for name in ("order_triangles", "box_leaves", "box_nodes", "closest", "measure_areas", "place_points"):
+        assert f"{name}_" in found
+
+
+@pytest.mark.gpu
+def test_a_gpu_finds_and_draws_the_same():
+    if not load_warp().is_cuda_available():
+        pytest.skip("no CUDA device")
+    for vertices, faces, points in CASES.values():
+        meshes = [DeviceMesh(vertices, faces, device=device) for device in ("cpu", "cuda")]
+        first, second = (ClosestSurface.of(mesh).query(points) for mesh in meshes)
+        assert np.allclose(first.distances, second.distances, rtol=1e-9, atol=1e-13 * meshes[0].scale)
+    meshes = [DeviceMesh(CORNERS, FACES, device=device) for device in ("cpu", "cuda")]
+    first, second = (mesh.draw(10_000, rng=np.random.default_rng(0))[0] for mesh in meshes)
+    assert np.allclose(first, second, atol=1e-12)
