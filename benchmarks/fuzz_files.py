@@ -171,3 +171,14 @@ def good_pickle() -> bytes:
         },
         4,
     )
+
+
+def good_files() -> dict[str, bytes]:
+    """A folder of subjects, a clip and a pickle, one of each, by name."""
+    return {
+        "obj/mesh.obj": good_obj(), "obj/mesh.mtl": good_mtl(), "obj/texture.png": picture(),
+        "a/a.ply": good_ply("ascii"),
+        "b/b.ply": good_ply("little"), "c/c.ply": good_ply("big"), "d/d.stl": bytes(body().export(file_type="stl")),
+        "e/e.stl": body().export(file_type="stl_ascii").encode(), "f/f.glb": pack_glb(*good_gltf()),
+        "g/g.gltf": pack_gltf(*good_gltf()), "h.bvh": good_bvh(), "i.pkl": good_pickle(),
+    }  # fmt: skip

@@ -23,18 +23,7 @@ from pathlib import Path
 
 import numpy as np
 from fuzz_damage import make_input
-from fuzz_files import (
-    body,
-    good_bvh,
-    good_gltf,
-    good_mtl,
-    good_obj,
-    good_pickle,
-    good_ply,
-    pack_glb,
-    pack_gltf,
-    picture,
-)
+from fuzz_files import good_files
 
 from mpc.datasets.bvh import read_bvh
 from mpc.datasets.guard import Limits, Lost, run_guarded
@@ -76,14 +65,7 @@ class Tally:
 
 def check_good(folder: Path) -> None:
     """The undamaged files are read: damage to what is refused anyway would prove nothing."""
-    files = {
-        "obj/mesh.obj": good_obj(), "obj/mesh.mtl": good_mtl(), "obj/texture.png": picture(),
-        "a/a.ply": good_ply("ascii"),
-        "b/b.ply": good_ply("little"), "c/c.ply": good_ply("big"), "d/d.stl": bytes(body().export(file_type="stl")),
-        "e/e.stl": body().export(file_type="stl_ascii").encode(), "f/f.glb": pack_glb(*good_gltf()),
-        "g/g.gltf": pack_gltf(*good_gltf()), "h.bvh": good_bvh(), "i.pkl": good_pickle(),
-    }  # fmt: skip
-    for name, content in files.items():
+    for name, content in good_files().items():
         (folder / name).parent.mkdir(exist_ok=True)
         (folder / name).write_bytes(content)
     use(folder)

@@ -120,16 +120,10 @@ def _example(word: str, record: ViewScores, pair: MeshPair, evaluation: Evaluati
         "error": [gallery.draw_coloured(predicted, c, common.shaded(heat, predicted, c), PICTURE) for c in cameras],
     }
     box = gallery.used_box([picture for pictures in rows.values() for picture in pictures])
-    figures = "".join(
-        f'<figure><img alt="{name} from three sides" src="'
-        f'{gallery.data_uri(gallery.contact_sheet([gallery.crop(p, box) for p in pictures], 3))}">'
-        f"<figcaption>{name}: front, side, back</figcaption></figure>"
-        for name, pictures in rows.items()
-    )
     return (
         f'<article class="example"><h3>{word}: {escape(record.key)} '
         f"<small>{common.score_text(evaluation, record)}</small></h3>"
-        f'<div class="thirds">{figures}</div></article>'
+        f'<div class="thirds">{common.three_sides(rows, box, "front, side, back")}</div></article>'
     )
 
 

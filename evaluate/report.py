@@ -173,12 +173,7 @@ def _example(context: _Context, word: str, record: ViewScores) -> str:
         ]
     box = gallery.used_box([picture for pictures in rows.values() for picture in pictures])
     given = gallery.data_uri(gallery.crop(rows["truth"][0], box))
-    strips = "".join(
-        f'<figure><img alt="{name} from three sides" src="'
-        f'{gallery.data_uri(gallery.contact_sheet([gallery.crop(p, box) for p in pictures], 3))}">'
-        f"<figcaption>{name}: front, side, back of the view</figcaption></figure>"
-        for name, pictures in rows.items()
-    )
+    strips = common.three_sides(rows, box, "front, side, back of the view")
     return (
         f'<article class="example"><h3>{word}: {escape(record.key)} '
         f'<small>{common.score_text(context.evaluation, record)}</small></h3><div class="row">'

@@ -152,6 +152,16 @@ def heat(mesh: PosedMesh, other: DeviceMesh) -> gallery.U8:
     return gallery.heat_colours(100 * ClosestSurface.of(other).query(mesh.vertices).distances, HEAT_CM)
 
 
+def three_sides(rows: Mapping[str, Sequence[gallery.U8]], box: tuple[int, int, int, int], sides: str) -> str:
+    """A figure for each name: its three pictures side by side, cropped alike; `sides` says which they are."""
+    return "".join(
+        f'<figure><img alt="{name} from three sides" src="'
+        f'{gallery.data_uri(gallery.contact_sheet([gallery.crop(picture, box) for picture in pictures], 3))}">'
+        f"<figcaption>{name}: {sides}</figcaption></figure>"
+        for name, pictures in rows.items()
+    )
+
+
 def failures(evaluation: EvaluationResult) -> str:
     """A line for each view that has no scores, with the reason."""
     return "".join(
