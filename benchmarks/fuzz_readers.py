@@ -11,12 +11,7 @@ or a batch that does not end, is counted by the same guard that protects `mpc re
 from __future__ import annotations
 
 import argparse
-import base64
-import io
-import json
-import pickle
 import resource
-import struct
 import sys
 import tempfile
 import time
@@ -25,11 +20,10 @@ import warnings
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 import numpy as np
-import trimesh
-from PIL import Image
+from fuzz_damage import make_input
+from fuzz_files import good_files
 
 from mpc.datasets.bvh import read_bvh
 from mpc.datasets.guard import Limits, Lost, run_guarded
@@ -42,15 +36,6 @@ BATCH = 250
 BATCH_TIMEOUT_S = 300.0
 SLOW_S = 5.0  # an input of a few kilobytes that takes longer hangs
 MEMORY = 2 << 30
-
-TOKENS = (
-    b"-1", b"0", b"1", b"2147483647", b"4294967295", b"-2147483649", b"9223372036854775807", b"1e308", b"-1e39",
-    b"1e-320", b"nan", b"inf", b"", b"0x10", b"\xff\xfe", b"/", b"//", b"..", b"\0", b"\n", b"99999999999999999999",
-)  # fmt: skip
-VALUES: tuple[Any, ...] = (
-    -1, 0, 1, 3, 255, 65536, 2**31 - 1, 2**32, 2**63, -(2**63), 1e308, 1.5, "", "x", "../../etc/passwd", None, True, [],
-    {}, [0], [1e39] * 4, {"extensions": {}}, 5120, 5121, 5125, 5126, "MAT4", "SCALAR", "VEC3",
-)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -78,286 +63,12 @@ class Tally:
     peak_mib: float = 0.0
 
 
-def body() -> trimesh.Trimesh:
-    """A capsule as tall as a person, y up."""
-    mesh = trimesh.creation.capsule(height=1.4, radius=0.2, count=[6, 8])
-    mesh.apply_transform(trimesh.transformations.rotation_matrix(-np.pi / 2, [1, 0, 0]))
-    return mesh
-
-
-def picture() -> bytes:
-    """A small PNG."""
-    stream = io.BytesIO()
-    Image.fromarray((np.arange(8 * 8 * 3) % 251).reshape(8, 8, 3).astype(np.uint8)).save(stream, "PNG")
-    return stream.getvalue()
-
-
-def good_obj() -> bytes:
-    """Materials, quads, negative indices, vertex colours."""
-    mesh = body()
-    lines = ["# units: m", "mtllib mesh.mtl", "o body"]
-    lines += [f"v {x:.5f} {y:.5f} {z:.5f} 0.5 0.25 1" for x, y, z in mesh.vertices]
-    lines += [f"vt {(x + 1) / 2:.4f} {(y + 1) / 2:.4f}" for x, y, _ in mesh.vertices]
-    lines += ["usemtl skin"] + [f"f {a}/{a} {b}/{b} {c}/{c}" for a, b, c in mesh.faces + 1]
-    lines += ["usemtl other", "f -1 -2 -3 -4", "f 1//1 2//1 3//1", "l 1 2"]
-    return "\n".join(lines).encode()
-
-
-def good_mtl() -> bytes:
-    """A texture with options, and a plain material."""
-    return b"newmtl skin\nKd 1 1 1\nmap_Kd -s 2 2 2 -o 0.1 0 0 texture.png\nd 0.9\nnewmtl other\nKd 0.2 0.3 0.4\n"
-
-
-def good_ply(form: str) -> bytes:
-    """Vertex colours and lists, in one of the three encodings."""
-    mesh = body()
-    mesh.visual.vertex_colors = (np.arange(len(mesh.vertices) * 4) % 256).reshape(-1, 4).astype(np.uint8)
-    content = mesh.export(file_type="ply", encoding="ascii" if form == "ascii" else "binary")
-    if form == "big":
-        return _swap_ply(content)
-    return bytes(content)
-
-
-def _swap_ply(content: bytes) -> bytes:
-    head, _, tail = content.partition(b"end_header\n")
-    count = len(body().vertices)
-    row = np.dtype([("p", "<f4", 3), ("c", "u1", 4)])
-    vertices = np.frombuffer(tail, row, count).astype(row.newbyteorder(">"))
-    face = np.dtype([("n", "u1"), ("i", "<i4", 3)])
-    faces = np.frombuffer(tail[count * row.itemsize :], face).astype(face.newbyteorder(">"))
-    return head.replace(b"little", b"big") + b"end_header\n" + vertices.tobytes() + faces.tobytes()
-
-
-def good_gltf() -> tuple[dict[str, Any], bytes]:
-    """A skinned, animated, textured body of two joints: the document and its buffer."""
-    mesh = body()
-    points = mesh.vertices.astype("<f4")
-    upper = (points[:, 1] > 0).astype("<f4")
-    weights = np.stack([1 - upper, upper, 0 * upper, 0 * upper], axis=1).astype("<f4")
-    joints = np.tile(np.array([0, 1, 0, 0], "u1"), (len(points), 1))
-    turns = np.array([[0, 0, 0, 1], [0, 0, 0.38, 0.92]], "<f4")
-    inverse = np.stack([np.eye(4), np.eye(4)]).astype("<f4")
-    inverse[1, 3, 1] = -0.2
-    arrays: list[tuple[Any, int, str]] = [
-        (points, 5126, "VEC3"), (mesh.faces.astype("<u2").ravel(), 5123, "SCALAR"), (points[:, :2], 5126, "VEC2"),
-        (joints, 5121, "VEC4"), (weights, 5126, "VEC4"), (inverse, 5126, "MAT4"),
-        (np.array([0, 0.5], "<f4"), 5126, "SCALAR"), (turns, 5126, "VEC4"),
-    ]  # fmt: skip
-    blob, views, accessors = b"", [], []
-    for array, component, shape in arrays:
-        content = np.ascontiguousarray(array).tobytes()
-        views.append({"buffer": 0, "byteOffset": len(blob), "byteLength": len(content)})
-        accessors.append({"bufferView": len(views) - 1, "componentType": component, "count": len(array), "type": shape})
-        blob += content + b"\0" * (-len(content) % 4)
-    png = picture()
-    views.append({"buffer": 0, "byteOffset": len(blob), "byteLength": len(png)})
-    blob += png + b"\0" * (-len(png) % 4)
-    accessors[4]["sparse"] = {
-        "count": 1, "indices": {"bufferView": 1, "componentType": 5123}, "values": {"bufferView": 4},
-    }  # fmt: skip
-    attributes = {"POSITION": 0, "TEXCOORD_0": 2, "JOINTS_0": 3, "WEIGHTS_0": 4}
-    return {
-        "asset": {"version": "2.0"},
-        "scene": 0,
-        "scenes": [{"nodes": [0, 2]}],
-        "nodes": [
-            {"name": "hips", "children": [1]},
-            {"name": "spine", "translation": [0, 0.2, 0], "rotation": [0, 0, 0, 1]},
-            {"name": "skin", "mesh": 0, "skin": 0},
-        ],
-        "meshes": [{"primitives": [{"attributes": attributes, "indices": 1, "material": 0, "mode": 4}]}],
-        "skins": [{"joints": [0, 1], "inverseBindMatrices": 5}],
-        "animations": [
-            {
-                "name": "bend",
-                "channels": [{"sampler": 0, "target": {"node": 1, "path": "rotation"}}],
-                "samplers": [{"input": 6, "output": 7, "interpolation": "LINEAR"}],
-            }
-        ],
-        "materials": [{"pbrMetallicRoughness": {"baseColorTexture": {"index": 0}}, "alphaMode": "MASK"}],
-        "textures": [{"source": 0, "sampler": 0}],
-        "samplers": [{}],
-        "images": [{"bufferView": len(views) - 1, "mimeType": "image/png"}],
-        "buffers": [{"byteLength": len(blob)}],
-        "bufferViews": views,
-        "accessors": accessors,
-    }, blob
-
-
-def pack_glb(document: dict[str, Any], blob: bytes) -> bytes:
-    """The container, its lengths right."""
-    text = json.dumps(document).encode()
-    text += b" " * (-len(text) % 4)
-    parts = struct.pack("<I4s", len(text), b"JSON") + text + struct.pack("<I4s", len(blob), b"BIN\0") + blob
-    return struct.pack("<4sII", b"glTF", 2, 12 + len(parts)) + parts
-
-
-def pack_gltf(document: dict[str, Any], blob: bytes) -> bytes:
-    """JSON with the buffer inside."""
-    document["buffers"][0]["uri"] = "data:application/octet-stream;base64," + base64.b64encode(blob).decode()
-    return json.dumps(document).encode()
-
-
-def good_bvh() -> bytes:
-    """Three joints, two frames."""
-    head = """HIERARCHY
-ROOT hip
-{
-  OFFSET 0 0 0
-  CHANNELS 6 Xposition Yposition Zposition Zrotation Xrotation Yrotation
-  JOINT chest
-  {
-    OFFSET 0 5.2 0
-    CHANNELS 3 Zrotation Xrotation Yrotation
-    End Site
-    {
-      OFFSET 0 2 0
-    }
-  }
-}
-MOTION
-Frames: 2
-Frame Time: 0.033333
-"""
-    rows = [" ".join(f"{value / 7:.2f}" for value in range(first, first + 9)) for first in (0, 9)]
-    return (head + "\n".join(rows) + "\n").encode()
-
-
-def good_pickle() -> bytes:
-    """Arrays as X-Humans has them."""
-    mesh = body()
-    return pickle.dumps(
-        {
-            "vertices": np.array(mesh.vertices, np.float32),
-            "faces": np.array(mesh.faces),
-            "uvs": np.zeros((len(mesh.vertices), 2), np.float32),
-            "scale": np.float64(0.5),
-        },
-        4,
-    )
-
-
-def damage_bytes(content: bytes, rng: np.random.Generator) -> bytes:
-    """A few changes anywhere, mostly one, mostly such that lengths stay."""
-    data = bytearray(content)
-    for _ in range(int(rng.geometric(0.6))):
-        size = len(data)
-        if not size:
-            break
-        place = int(rng.integers(size))
-        length = int(min(rng.integers(1, 64), size - place))
-        action = int(rng.choice([0, 0, 0, 1, 1, 2, 3, 4, 5, 5, 5, 6, 7, 7]))
-        if action == 0:
-            data[place] ^= 1 << int(rng.integers(8))
-        elif action == 1:
-            data[place : place + length] = rng.bytes(length)
-        elif action == 2:
-            del data[place : place + length]
-        elif action == 3:
-            data[place:place] = data[place : place + length] * int(rng.integers(1, 20))
-        elif action == 4:
-            del data[place:]
-        elif action == 5:
-            data[place : place + 4] = rng.choice([b"\0" * 4, b"\xff" * 4, b"\xff\xff\xff\x7f", b"\0\0\xc0\x7f"])
-        elif action == 6:
-            data[place : place + length] = TOKENS[int(rng.integers(len(TOKENS)))]
-        else:
-            other = int(rng.integers(size))
-            data[place : place + length], data[other : other + length] = (
-                data[other : other + length],
-                data[place : place + length],
-            )
-    return bytes(data)
-
-
-def damage_words(content: bytes, rng: np.random.Generator) -> bytes:
-    """Words of a text swapped for awkward ones; lines dropped, doubled, moved."""
-    lines = content.split(b"\n")
-    for _ in range(int(rng.geometric(0.5))):
-        place = int(rng.integers(len(lines)))
-        action = int(rng.integers(5))
-        if action == 0:
-            lines.insert(place, lines[int(rng.integers(len(lines)))])
-        elif action == 1 and len(lines) > 1:
-            del lines[place]
-        else:
-            words = lines[place].split(b" ")
-            words[int(rng.integers(len(words)))] = TOKENS[int(rng.integers(len(TOKENS)))]
-            lines[place] = b" ".join(words)
-    return b"\n".join(lines)
-
-
-def damage_json(document: dict[str, Any], rng: np.random.Generator) -> dict[str, Any]:
-    """Values anywhere in the tree replaced, dropped, or taken from elsewhere."""
-    document = json.loads(json.dumps(document))
-    for _ in range(int(rng.integers(1, 4))):
-        places: list[tuple[Any, Any]] = []
-
-        def collect(node: Any, places: list[tuple[Any, Any]] = places) -> None:
-            for key, value in node.items() if isinstance(node, dict) else enumerate(node):
-                places.append((node, key))
-                if isinstance(value, dict | list):
-                    collect(value)
-
-        collect(document)
-        if not places:
-            break
-        owner, key = places[int(rng.integers(len(places)))]
-        action = int(rng.integers(4))
-        if action == 0 and isinstance(owner, dict):
-            del owner[key]
-        elif action == 1:
-            other, name = places[int(rng.integers(len(places)))]
-            owner[key] = json.loads(json.dumps(other[name]))
-        else:
-            owner[key] = VALUES[int(rng.integers(len(VALUES)))]
-    return document
-
-
 def check_good(folder: Path) -> None:
     """The undamaged files are read: damage to what is refused anyway would prove nothing."""
-    files = {
-        "obj/mesh.obj": good_obj(), "obj/mesh.mtl": good_mtl(), "obj/texture.png": picture(),
-        "a/a.ply": good_ply("ascii"),
-        "b/b.ply": good_ply("little"), "c/c.ply": good_ply("big"), "d/d.stl": bytes(body().export(file_type="stl")),
-        "e/e.stl": body().export(file_type="stl_ascii").encode(), "f/f.glb": pack_glb(*good_gltf()),
-        "g/g.gltf": pack_gltf(*good_gltf()), "h.bvh": good_bvh(), "i.pkl": good_pickle(),
-    }  # fmt: skip
-    for name, content in files.items():
+    for name, content in good_files().items():
         (folder / name).parent.mkdir(exist_ok=True)
         (folder / name).write_bytes(content)
     use(folder)
-
-
-def make_input(kind: str, rng: np.random.Generator) -> dict[str, bytes]:
-    """The files of one damaged subject by name."""
-    text = damage_words if rng.random() < 0.5 else damage_bytes
-    if kind == "obj":
-        files = {"mesh.obj": good_obj(), "mesh.mtl": good_mtl(), "texture.png": picture()}
-        name = ("mesh.obj", "mesh.obj", "mesh.mtl", "texture.png")[int(rng.integers(4))]
-        files[name] = (damage_bytes if name.endswith("png") else text)(files[name], rng)
-        return files
-    if kind == "ply":
-        form = ("ascii", "little", "big")[int(rng.integers(3))]
-        return {"mesh.ply": (text if form == "ascii" else damage_bytes)(good_ply(form), rng)}
-    if kind == "stl":
-        form = "stl_ascii" if rng.random() < 0.5 else "stl"
-        content = body().export(file_type=form)
-        content = content.encode() if isinstance(content, str) else bytes(content)
-        return {"mesh.stl": (text if form == "stl_ascii" else damage_bytes)(content, rng)}
-    if kind == "gltf":
-        document, blob = good_gltf()
-        pack, name = (pack_glb, "mesh.glb") if rng.random() < 0.5 else (pack_gltf, "mesh.gltf")
-        if rng.random() < 0.6:
-            document = damage_json(document, rng)
-            try:
-                return {name: pack(document, blob)}
-            except (KeyError, IndexError, TypeError):  # no buffer left to put the data into
-                return {name: json.dumps(document).encode()}
-        return {name: damage_bytes(pack(document, blob), rng)}
-    if kind == "bvh":
-        return {"clip.bvh": text(good_bvh(), rng)}
-    return {"mesh.pkl": damage_bytes(good_pickle(), rng)}
 
 
 def use(folder: Path) -> None:

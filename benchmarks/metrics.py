@@ -19,6 +19,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -30,7 +31,8 @@ from mpc.evaluate.measure import measure_pair
 from mpc.evaluate.p2s import measure_p2s
 from mpc.evaluate.pair import MeshPair
 from mpc.evaluate.protocols import PROTOCOLS
-from mpc.evaluate.surface_points import sample_surface
+from mpc.geometry.compiled import load_warp
+from mpc.geometry.device_mesh import DeviceMesh
 
 
 def bodies(faces: int, seed: int) -> tuple[trimesh.Trimesh, trimesh.Trimesh]:
@@ -47,10 +49,12 @@ def bodies(faces: int, seed: int) -> tuple[trimesh.Trimesh, trimesh.Trimesh]:
     return body, moved
 
 
-def ours(pair: tuple[trimesh.Trimesh, trimesh.Trimesh], points: int, seed: int = 0) -> tuple[float, float]:
+def ours(
+    pair: tuple[trimesh.Trimesh, trimesh.Trimesh], points: int, seed: int = 0, device: str = "cpu"
+) -> tuple[float, float]:
     """Chamfer and P2S, cm."""
-    first, second = pair
-    meshes = MeshPair(first.vertices, first.faces, second.vertices, second.faces, points=points, seed=seed)
+    (a, b), (c, d) = ((mesh.vertices, mesh.faces) for mesh in pair)
+    meshes = MeshPair(a, b, c, d, points=points, seed=seed, device=device)
     return measure_chamfer(meshes).value, measure_p2s(meshes).value
 
 
@@ -62,7 +66,7 @@ def with_open3d(pair: tuple[trimesh.Trimesh, trimesh.Trimesh], points: int) -> t
     for source, target in (pair, pair[::-1]):
         scene = open3d.t.geometry.RaycastingScene()
         scene.add_triangles(target.vertices.astype(np.float32), target.faces.astype(np.uint32))
-        drawn, _ = sample_surface(source.vertices, source.faces, points, rng=np.random.default_rng(0))
+        drawn, _ = DeviceMesh(source.vertices, source.faces, device="cpu").draw(points, rng=np.random.default_rng(0))
         means.append(100 * float(scene.compute_distance(drawn.astype(np.float32)).numpy().mean()))
     return sum(means) / 2, means[0]
 
@@ -81,7 +85,7 @@ def with_vertices(pair: tuple[trimesh.Trimesh, trimesh.Trimesh], points: int) ->
     """Distance to the nearest vertex: another quantity, always too great."""
     means = []
     for source, target in (pair, pair[::-1]):
-        drawn, _ = sample_surface(source.vertices, source.faces, points, rng=np.random.default_rng(0))
+        drawn, _ = DeviceMesh(source.vertices, source.faces, device="cpu").draw(points, rng=np.random.default_rng(0))
         means.append(100 * float(cKDTree(target.vertices).query(drawn)[0].mean()))
     return sum(means) / 2, means[0]
 
@@ -89,6 +93,8 @@ def with_vertices(pair: tuple[trimesh.Trimesh, trimesh.Trimesh], points: int) ->
 def available() -> dict[str, Callable]:
     """The methods that can be tried here."""
     schemes: dict[str, Callable] = {"mpc": ours}
+    for gpu in load_warp().get_cuda_devices():
+        schemes[f"mpc, {gpu.name}"[:20]] = partial(ours, device=gpu.alias)
     try:
         import open3d  # noqa: F401
 
@@ -187,7 +193,7 @@ def main() -> None:
         with np.load(options.memory) as arrays:
             meshes = tuple(arrays[name] for name in ("first", "faces", "second"))
         loaded = peak_mib()
-        pair = MeshPair(meshes[0], meshes[1], meshes[2], meshes[1], points=100_000)
+        pair = MeshPair(meshes[0], meshes[1], meshes[2], meshes[1], points=100_000, device="cpu")
         measure_chamfer(pair)
         print(f"\npeak memory of mpc at 100,000 points: {peak_mib():.0f} MiB ({loaded:.0f} before, with the meshes)")
         return

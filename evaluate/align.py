@@ -6,8 +6,8 @@ import numpy as np
 import numpy.typing as npt
 
 from ..geometry.closest import ClosestSurface
+from ..geometry.device_mesh import F64, DeviceMesh
 from ..geometry.errors import SettingsError
-from .surface_points import F64, sample_surface
 
 ALIGNMENTS = ("none", "z", "icp", "icp-scale")
 _POINTS, _ROUNDS, _STILL = 2000, 100, 1e-6
@@ -33,21 +33,23 @@ def align(
         how: "none"; "z", a shift along `depth` alone; "icp", rotation and translation; "icp-scale", and one scale.
         depth: (3,) the direction of "z": the camera's, for a view.
         rng: of the points.
-        device: see `ClosestSurface`.
+        device: see `DeviceMesh`.
 
     Raises:
         SettingsError: an unknown way.
-        MetricError, ClosestError: meshes without area, empty or NaN.
+        SurfaceError: meshes without area, empty or NaN.
     """
     if how not in ALIGNMENTS:
         raise SettingsError(f"unknown alignment {how!r}; there are {', '.join(ALIGNMENTS)}")
     matrix = np.eye(4)
     if how == "none":
         return matrix
-    own, _ = sample_surface(predicted_vertices, predicted_faces, _POINTS, rng=rng)
-    other, _ = sample_surface(true_vertices, true_faces, _POINTS, rng=rng)
-    predicted = ClosestSurface(predicted_vertices, predicted_faces, device=device)
-    true = ClosestSurface(true_vertices, true_faces, device=device)
+    meshes = (
+        DeviceMesh(predicted_vertices, predicted_faces, device=device),
+        DeviceMesh(true_vertices, true_faces, device=device),
+    )
+    (own, _), (other, _) = (mesh.draw(_POINTS, rng=rng) for mesh in meshes)
+    predicted, true = (ClosestSurface.of(mesh) for mesh in meshes)
     size = true.scale
     axis = np.asarray(depth, np.float64) / np.linalg.norm(np.asarray(depth, np.float64))
     for _ in range(_ROUNDS):

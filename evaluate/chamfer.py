@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import math
-
 from .p2s import measure_p2s, measure_s2p
-from .pair import MeshPair, Score
+from .pair import MeshPair, Score, mean_of_two
 
 
 def measure_chamfer(pair: MeshPair) -> Score:
@@ -14,5 +12,4 @@ def measure_chamfer(pair: MeshPair) -> Score:
     The mean of both directional means, as in PIFuHD's evaluator. PyTorch3D's default is the sum of squared distances
     between points, which is another quantity.
     """
-    there, back = measure_p2s(pair), measure_s2p(pair)
-    return Score((there.value + back.value) / 2, math.hypot(there.standard_error, back.standard_error) / 2)
+    return mean_of_two((measure_p2s(pair), measure_s2p(pair)))

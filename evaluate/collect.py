@@ -6,10 +6,13 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
+import torch
+
 from ..datasets.units import run_units, worker_count
-from ..geometry.closest import compile_kernels
 from ..geometry.progress import Progress
 from ..models.storage import read_json, write_json
+from .chamfer import measure_chamfer
+from .pair import MeshPair
 from .records import RECORDS, ViewScores, append_record, read_records, rewrite_records
 
 Unit = TypeVar("Unit")
@@ -39,31 +42,43 @@ def collect(
     *,
     jobs: int,
     backend: str,
-    device: str,
+    devices: Sequence[str],
     told: Progress,
 ) -> tuple[ViewScores, ...]:
     """Measure the units that are not in `done`, append each record as it comes, and return all in the units' order.
 
     Args:
         measure: top-level; catches what it records as a failure.
-        units: key and unit.
+        units: key and unit, which knows its device.
         folder: prepared by `begin_records`.
         done: by key; grows.
-        jobs: processes on the CPU, 0 one a core. On a GPU one process measures.
+        jobs: processes on the CPU, 0 one a core. On GPUs one process a GPU measures.
         backend: of joblib.
-        device: "cpu" or a GPU's name.
+        devices: from `find_devices`.
         told: of every unit.
     """
     waiting = [unit for key, unit in units if key not in done]
     if len(waiting) < len(units):
         told.message(f"{len(units) - len(waiting)} of {len(units)} views were measured before and are kept")
     told.start("Evaluate", len(waiting))
-    workers = min(worker_count(jobs), max(1, len(waiting))) if device == "cpu" else 1
+    workers = min(worker_count(jobs) if "cpu" in devices else len(devices), max(1, len(waiting)))
     if workers > 1:
-        compile_kernels(device)  # here and once, rather than in every worker at the same time
+        _compile_kernels(devices[0])  # here and once, rather than in every worker at the same time
     for record in run_units(measure, waiting, jobs=workers, backend=backend):
         append_record(folder / RECORDS, record)
         done[record.key] = record
         told.advance(1, f"{record.key} failed: {record.failure}" if record.failure else record.key)
     told.finish()
     return tuple(done[key] for key, _ in units)
+
+
+def find_devices(name: str) -> tuple[str, ...]:
+    """Where units are measured in turn: "cuda" stands for every GPU there is, any other name for itself."""
+    count = torch.cuda.device_count() if name == "cuda" else 0
+    return tuple(f"cuda:{number}" for number in range(count)) if count > 1 else (name,)
+
+
+def _compile_kernels(device: str) -> None:
+    """Compile what measuring needs and leave it in warp's cache on disk; seconds, once a machine."""
+    corners, face = [[0.0, 0.0, 0.0], [1.0, 0.0, 0.0], [0.0, 1.0, 0.0]], [[0, 1, 2]]
+    measure_chamfer(MeshPair(corners, face, corners, face, points=2, device=device))

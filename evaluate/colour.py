@@ -16,8 +16,7 @@ from ..geometry.surface import albedo_at, sample_surface
 from ..render.renderer import RendererChoice, open_renderer
 from .arrays import to_array
 from .normal_image import NORMAL_YAWS
-from .pair import MeshPair, Score, mean_score
-from .surface_points import MetricError
+from .pair import MeshPair, MetricError, Score, mean_of_two, mean_score
 
 F64 = npt.NDArray[np.float64]
 
@@ -57,19 +56,15 @@ def measure_colour_l1(pair: MeshPair) -> Score:
 
     Unlit colours (texture, material, vertex colours) in display values, mean over red, green, blue and both ways.
     """
-    there, back = (mean_score(np.abs(gap).mean(axis=1), 255.0) for gap in _colour_gaps(pair))
-    error = float(np.hypot(there.standard_error, back.standard_error)) / 2
-    return Score((there.value + back.value) / 2, error)
+    return mean_of_two(mean_score(np.abs(gap).mean(axis=1), 255.0) for gap in _colour_gaps(pair))
 
 
 def measure_colour_psnr(pair: MeshPair) -> Score:
     """Both ways, decibels, from squared differences of colours at surface points and their closest points."""
-    there, back = (mean_score((gap**2).mean(axis=1)) for gap in _colour_gaps(pair))
-    error = (there.value + back.value) / 2
-    if error <= 10 ** (-MAX_PSNR_DB / 10):
+    error = mean_of_two(mean_score((gap**2).mean(axis=1)) for gap in _colour_gaps(pair))
+    if error.value <= 10 ** (-MAX_PSNR_DB / 10):
         return Score(MAX_PSNR_DB, 0.0)
-    spread = float(np.hypot(there.standard_error, back.standard_error)) / 2
-    return Score(-10.0 * float(np.log10(error)), 10.0 / float(np.log(10)) * spread / error)
+    return Score(-10.0 * float(np.log10(error.value)), 10.0 / float(np.log(10)) * error.standard_error / error.value)
 
 
 def measure_view_l1(pair: MeshPair) -> Score:

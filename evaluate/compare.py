@@ -18,7 +18,8 @@ from ..geometry.randomness import derive_rng
 from ..models.storage import read_json, write_json
 from .metrics import Metric
 from .protocols import find_protocol
-from .report_page import page, section
+from .records import from_json
+from .report_page import section, write_page
 from .summary import short
 from .svg_spread import strips
 
@@ -174,9 +175,7 @@ def write_comparison(comparison: Comparison, out: Path) -> None:
         items = "".join(f"<li>{escape(key)}</li>" for key in comparison.left_out)
         sections.append(section("Left out", f"<ul>{items}</ul>", "Failed or missing in at least one of the runs."))
     subtitle = f"{_basis(comparison)} mpc {__version__}."
-    temporary = out / "compare.html.part"
-    temporary.write_text(page(" / ".join(comparison.runs), subtitle, sections), encoding="utf-8")
-    temporary.replace(out / "compare.html")
+    write_page(out / "compare.html", " / ".join(comparison.runs), subtitle, sections)
 
 
 def _rows(comparison: Comparison, metric: Metric) -> str:
@@ -205,7 +204,7 @@ def _basis(comparison: Comparison) -> str:
         f"{comparison.views} views of {len(comparison.subjects)} subjects that all runs measured"
         + (f" ({len(comparison.left_out)} left out)" if comparison.left_out else "")
         + f", protocol {comparison.protocol}; 95 % bootstrap intervals over subjects, p by flipping subjects' signs "
-        f"(at best {2 / 2 ** min(len(comparison.subjects), 13):.2g} with so many)."
+        f"(at best {max(2 / 2 ** len(comparison.subjects), 1 / (RESAMPLES + 1)):.2g} with so many)."
     )
 
 
@@ -232,8 +231,21 @@ def _read_result(folder: Path) -> dict[str, Any]:
             content = read_json(place)
             if not isinstance(content, dict) or content.get("format") != "mpc-evaluation" or "views" not in content:
                 raise InputError(place, "is no result of mpc eval")
+            try:
+                _check_result(content)
+            except (KeyError, TypeError, ValueError, AttributeError) as error:
+                raise InputError(place, f"is damaged: {type(error).__name__} {error}") from error
             return content
     raise InputError(folder, "holds no result.json; run mpc eval first")
+
+
+def _check_result(content: Mapping[str, Any]) -> None:
+    """Raise KeyError, TypeError, ValueError or AttributeError where something is missing that comparing needs."""
+    for record in map(from_json, content["views"]):
+        if not record.failure:
+            for name in content["metrics"]:
+                float(record.scores[name].value)
+    content["run"], dict(content["settings"]), (content["shards"] if "shards" in content else content["files"])
 
 
 def _check_alike(folders: Sequence[Path], results: Sequence[Mapping[str, Any]]) -> None:

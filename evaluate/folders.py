@@ -5,54 +5,39 @@ from __future__ import annotations
 import json
 import re
 import time
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+import unicodedata
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass, replace
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from .. import __version__
 from ..datasets.readers.gltf import read_gltf
 from ..datasets.readers.obj import read_obj
 from ..datasets.readers.ply import read_ply
+from ..datasets.readers.record import ReadMesh
+from ..datasets.readers.rigged import ReadPerson
 from ..datasets.readers.stl import read_stl
 from ..datasets.renders import file_sha256
 from ..geometry.errors import InputError, MpcError, SettingsError
 from ..geometry.mesh import PosedMesh
 from ..geometry.progress import NoProgress, Progress
-from .align import ALIGNMENTS
-from .collect import begin_records, collect, measured_before
+from .collect import begin_records, collect, find_devices, measured_before
 from .measure import measure_pair
 from .pair import DEFAULT_POINTS, MeshPair
 from .protocols import find_protocol
 from .records import ViewScores
+from .settings import FORMAT, UNITS_M, VERSION, FolderSettings
 from .summary import EvaluationResult, write_result
 
-SUFFIXES = (".obj", ".ply", ".stl", ".glb", ".gltf")
-UNITS_M = {"m": 1.0, "cm": 0.01, "mm": 0.001}
+_READERS: dict[str, Callable[[Path], ReadMesh | ReadPerson]] = {
+    ".obj": read_obj, ".ply": read_ply, ".stl": read_stl, ".glb": read_gltf, ".gltf": read_gltf,
+}  # fmt: skip
 # A person's greatest extent, in metres, children and stretched arms included.
 PERSON_M = (0.4, 3.0)
-FORMAT, VERSION = "mpc-evaluation", 1
-
-
-@dataclass(frozen=True, kw_only=True)
-class FolderSettings:
-    """What decides the numbers.
-
-    Attributes:
-        protocol, metrics, align: see evaluate/protocols.py, metrics.py and align.py.
-        points: drawn on each surface by the protocol "mpc".
-        unit: of the files' coordinates, "m", "cm" or "mm".
-        seed: of all points.
-    """
-
-    protocol: str
-    metrics: tuple[str, ...]
-    align: str
-    points: int
-    unit: str
-    seed: int
 
 
 @dataclass(frozen=True)
@@ -100,34 +85,31 @@ def evaluate_folders(
         InputError: no meshes, or no two of one name.
     """
     told = progress if progress is not None else NoProgress()
-    if align not in ALIGNMENTS:
-        raise SettingsError(f"unknown alignment {align!r}; there are {', '.join(ALIGNMENTS)}")
     chosen = find_protocol(protocol).choose(metrics)
+    settings = FolderSettings(
+        metrics=tuple(metric.name for metric in chosen), protocol=protocol, align=align, points=points, seed=seed,
+        unit=unit,
+    )  # fmt: skip
     pairs, left = match_files(find_meshes(predicted), find_meshes(true), predicted, true)
     for key in left:
         told.message(f"notice: {predicted / key}: no true mesh of that name; left out")
     if unit == "auto":
-        unit = guess_unit([pair.true for pair in pairs])
-        told.message(f"coordinates are taken to be in {unit} (--unit m, cm or mm if they are not)")
-    elif unit not in UNITS_M:
-        raise SettingsError(f"unknown unit {unit!r}; there are auto, {', '.join(UNITS_M)}")
-    settings = FolderSettings(
-        protocol=protocol, metrics=tuple(metric.name for metric in chosen), align=align, points=points, unit=unit,
-        seed=seed,
-    )  # fmt: skip
+        settings = replace(settings, unit=guess_unit([pair.true for pair in pairs]))
+        told.message(f"coordinates are taken to be in {settings.unit} (--unit m, cm or mm if they are not)")
     files = {
-        pair.key: [None if path is None else file_sha256(path) for path in (pair.predicted, pair.true)]
-        for pair in pairs
+        pair.key: [None if path is None else _digest(path) for path in (pair.predicted, pair.true)] for pair in pairs
     }
     fingerprint = {
-        "format": FORMAT, "version": VERSION, "run": predicted.resolve().name, "truth": true.resolve().name,
+        "format": FORMAT, "version": VERSION, "mpc": __version__,
+        "run": _plain(predicted.resolve().name), "truth": _plain(true.resolve().name),
         "files": files, "settings": json.loads(json.dumps(asdict(settings))),
         "metrics": {metric.name: metric.summary for metric in chosen},
     }  # fmt: skip
     done = {} if fresh else measured_before(out, fingerprint)
     begin_records(out, fingerprint, done)
-    units = [(pair.key, (pair, settings, device)) for pair in pairs]
-    records = collect(_measure_unit, units, out, done, jobs=jobs, backend=backend, device=device, told=told)
+    devices = find_devices(device)
+    units = [(pair.key, (pair, settings, devices[turn % len(devices)])) for turn, pair in enumerate(pairs)]
+    records = collect(_measure_unit, units, out, done, jobs=jobs, backend=backend, devices=devices, told=told)
     result = EvaluationResult(folder=out, settings=fingerprint, records=records)
     write_result(result)
     return result
@@ -136,19 +118,25 @@ def evaluate_folders(
 def find_meshes(folder: Path) -> dict[str, Path]:
     """Mesh files below a folder by name: the path without its suffix, or the subfolder's where it holds just one.
 
+    Hidden files (".…") are left out. Names are in Unicode's composed form: another system may write accents apart.
+
     Raises:
         InputError: there are none, or two of one name.
     """
-    paths = sorted(path for path in folder.rglob("*") if path.suffix.lower() in SUFFIXES and path.is_file())
+    paths = sorted(
+        path
+        for path in folder.rglob("*")
+        if path.suffix.lower() in _READERS and not path.name.startswith(".") and path.is_file()
+    )
     if not paths:
-        raise InputError(folder, f"holds no meshes ({', '.join(SUFFIXES)})")
+        raise InputError(folder, f"holds no meshes ({', '.join(_READERS)})")
     in_folder: dict[Path, int] = {}
     for path in paths:
         in_folder[path.parent] = in_folder.get(path.parent, 0) + 1
     found: dict[str, Path] = {}
     for path in paths:
         alone = path.parent != folder and in_folder[path.parent] == 1
-        key = (path.parent if alone else path.with_suffix("")).relative_to(folder).as_posix()
+        key = _plain((path.parent if alone else path.with_suffix("")).relative_to(folder).as_posix())
         if key in found:
             raise InputError(path, f"has the same name as {found[key]}")
         found[key] = path
@@ -187,18 +175,30 @@ def match_files(
     return sorted(pairs, key=lambda pair: pair.key), left
 
 
+def _plain(text: str) -> str:
+    """Composed characters, and bytes of a name that are no UTF-8 as escapes: what every file and screen can take."""
+    whole = text.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
+    return unicodedata.normalize("NFC", whole)
+
+
+def _digest(path: Path) -> str:
+    """The file's SHA-256; "" where it cannot be read, which its pair's record will say."""
+    try:
+        return file_sha256(path)
+    except OSError:
+        return ""
+
+
 def read_surface(path: Path) -> PosedMesh:
     """The mesh of a file as its coordinates stand, in no unit in particular.
 
     Raises:
         InputError: it cannot be read.
     """
-    suffix = path.suffix.lower()
-    if suffix in (".glb", ".gltf"):
-        return read_gltf(path).mesh
-    if suffix == ".stl":
-        return read_stl(path).mesh
-    return (read_obj(path) if suffix == ".obj" else read_ply(path)).mesh
+    try:
+        return _READERS[path.suffix.lower()](path).mesh
+    except OSError as error:
+        raise InputError(path, f"cannot be read ({error.strerror or error})") from error
 
 
 def guess_unit(paths: Sequence[Path]) -> str:
@@ -241,7 +241,7 @@ def _measure_unit(unit: tuple[FilePair, FolderSettings, str]) -> ViewScores:
     except SettingsError:
         raise
     except MpcError as error:
-        outcome["failure"] = str(error)
+        outcome["failure"] = _plain(str(error))
     outcome["seconds"] = {"measure": time.perf_counter() - begin}
     return ViewScores(
         key=pair.key, scene=pair.true_key, subject=pair.true_key, view=rest, iou=None,

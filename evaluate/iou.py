@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from .surface_points import MetricError
+from .arrays import to_array
+from .pair import MetricError
 
 
 def measure_iou(predicted: npt.ArrayLike, true: npt.ArrayLike) -> float:
@@ -16,7 +17,7 @@ def measure_iou(predicted: npt.ArrayLike, true: npt.ArrayLike) -> float:
     Raises:
         MetricError: different lengths, or no points.
     """
-    a, b = np.asarray(predicted, np.bool_).ravel(), np.asarray(true, np.bool_).ravel()
+    a, b = np.asarray(to_array(predicted), np.bool_).ravel(), np.asarray(to_array(true), np.bool_).ravel()
     if len(a) != len(b) or not len(a):
         raise MetricError(f"IoU needs as many predicted as true labels, got {len(a)} and {len(b)}")
     union = int((a | b).sum())

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
-import numpy as np
 import numpy.typing as npt
 
 from ..geometry.randomness import derive_rng
@@ -33,7 +32,7 @@ def measure_pair(
 
     Raises:
         SettingsError: an unknown name.
-        MetricError, ClosestError: these meshes have no such figure.
+        MetricError, SurfaceError: these meshes have no such figure.
     """
     chosen = find_protocol(protocol).choose(metrics)
     if alignment != "none":
@@ -47,6 +46,6 @@ def align_pair(pair: MeshPair, alignment: str, *, depth: npt.ArrayLike = (0.0, 0
         pair.predicted_vertices, pair.predicted_faces, pair.true_vertices, pair.true_faces, alignment,
         depth=depth, rng=derive_rng(pair.seed, pair.key, "align"), device=pair.device,
     )  # fmt: skip
-    vertices = np.asarray(pair.predicted_vertices, np.float64) @ matrix[:3, :3].T + matrix[:3, 3]
+    vertices = pair.predicted_surface.positions @ matrix[:3, :3].T + matrix[:3, 3]
     mesh = None if pair.predicted_mesh is None else pair.predicted_mesh.transformed(matrix)
     return replace(pair, predicted_vertices=vertices, predicted_mesh=mesh, shared={})

@@ -6,11 +6,11 @@ import numpy as np
 import numpy.typing as npt
 
 from ..geometry.camera import OrthographicCamera
-from ..geometry.mesh import MeshError, PosedMesh
+from ..geometry.mesh import PosedMesh
 from ..render.layers import render_layers
+from .arrays import to_array
 from .pair import MeshPair, Score
 from .peers import CUBE_HEIGHT, true_height
-from .surface_points import MetricError
 
 F32 = npt.NDArray[np.float32]
 
@@ -25,8 +25,7 @@ def measure_normal_image(pair: MeshPair) -> Score:
     is; the true body fills 88 % of the height, as in ICON's cube. PIFuHD (which prints the mean times four of colours
     of 0 to 1), ICON (the sum of four) and ECON name the same quantity, but for their rasterisers.
     """
-    true = surface_of(pair.true_vertices, pair.true_faces)
-    predicted = surface_of(pair.predicted_vertices, pair.predicted_faces)
+    predicted, true = pair.shapes
     low, high = true.bounds
     x, y, z = ((low + high) / 2).tolist()
     extent = true_height(true.vertices) * 2.0 / CUBE_HEIGHT
@@ -39,22 +38,8 @@ def measure_normal_image(pair: MeshPair) -> Score:
 
 def normal_image_error(predicted: npt.ArrayLike, true: npt.ArrayLike) -> float:
     """Symmetric, no unit, squared: mean over pixels of |n - n'|^2 for pictures (H, W, 3) of normals, -1 to 1."""
-    difference = np.asarray(predicted, np.float64) - np.asarray(true, np.float64)
+    difference = np.asarray(to_array(predicted), np.float64) - np.asarray(to_array(true), np.float64)
     return float((difference**2).sum(axis=-1).mean())
-
-
-def surface_of(vertices: npt.ArrayLike, faces: npt.ArrayLike) -> PosedMesh:
-    """A mesh without colours from arrays.
-
-    Raises:
-        MetricError: no faces, NaN, faces that refer to nothing.
-    """
-    try:
-        return PosedMesh(
-            np.ascontiguousarray(np.asarray(vertices), np.float64), np.ascontiguousarray(np.asarray(faces), np.int32)
-        )
-    except MeshError as error:
-        raise MetricError(str(error)) from error
 
 
 def _normals(mesh: PosedMesh, camera: OrthographicCamera) -> F32:

@@ -12,9 +12,11 @@ import trimesh
 from scipy.spatial import cKDTree
 
 from ..geometry.closest import ClosestSurface
+from ..geometry.device_mesh import F64, DeviceMesh
+from ..geometry.mesh import PosedMesh
 from ..geometry.randomness import derive_rng
-from .pair import MeshPair, Score, mean_score
-from .surface_points import F64, MetricError, sample_surface
+from .pair import MeshPair, MetricError, Score, mean_of_two, mean_score
+from .shape import harmonic_share
 
 Faces = npt.NDArray[np.integer]
 Surface = tuple[F64, Faces]
@@ -85,11 +87,7 @@ def peer_chamfer(recipe: Recipe, *, halved: bool = True) -> Callable[[MeshPair],
 
     def measure(pair: MeshPair) -> Score:
         sides = take_sides(pair, recipe)
-        there, back = mean_score(sides.there), mean_score(sides.back)
-        share = 0.5 if halved else 1.0
-        return Score(
-            share * (there.value + back.value), share * float(np.hypot(there.standard_error, back.standard_error))
-        )
+        return mean_of_two((mean_score(sides.there), mean_score(sides.back)), 0.5 if halved else 1.0)
 
     return measure
 
@@ -109,14 +107,7 @@ def sith_fscore(recipe: Recipe) -> Callable[[MeshPair], Score]:
 
     def measure(pair: MeshPair) -> Score:
         sides = take_sides(pair, recipe)
-        precision, recall = (float((d <= SITH_TAU * recipe.factor).mean()) for d in (sides.there, sides.back))
-        total = precision + recall
-        if total == 0:
-            return Score(0.0, 0.0)
-        count = len(sides.there)
-        slopes = 2 * recall**2 / total**2, 2 * precision**2 / total**2
-        errors = (s * (p * (1 - p) / count) ** 0.5 for s, p in zip(slopes, (precision, recall), strict=True))
-        return Score(200 * precision * recall / total, 100 * float(np.hypot(*errors)))
+        return harmonic_share(sides.there, sides.back, SITH_TAU * recipe.factor)
 
     return measure
 
@@ -127,23 +118,22 @@ def sith_normals(recipe: Recipe) -> Callable[[MeshPair], Score]:
     def measure(pair: MeshPair) -> Score:
         sides = take_sides(pair, recipe)
         assert sides.nearest is not None
-        normals = [_unit_normals(*surface)[faces] for surface, faces in zip(sides.surfaces, sides.faces, strict=True)]
+        normals = [
+            PosedMesh(vertices, np.ascontiguousarray(triangles, np.int32)).face_normals[faces]
+            for (vertices, triangles), faces in zip(sides.surfaces, sides.faces, strict=True)
+        ]
         means = [
             mean_score(np.abs(np.einsum("ij,ij->i", own, other[nearest])))
             for own, other, nearest in zip(normals, normals[::-1], sides.nearest, strict=True)
         ]
-        error = float(np.hypot(means[0].standard_error, means[1].standard_error)) / 2
-        return Score((means[0].value + means[1].value) / 2, error)
+        return mean_of_two(means)
 
     return measure
 
 
 def _take_sides(pair: MeshPair, recipe: Recipe) -> Sides:
-    predicted: Surface = (np.asarray(pair.predicted_vertices, np.float64), np.asarray(pair.predicted_faces))
-    true: Surface = (np.asarray(pair.true_vertices, np.float64), np.asarray(pair.true_faces))
-    if recipe.largest or recipe.icp or recipe.sampler == "even":
-        for surface in (predicted, true):  # trimesh's functions do not refuse what has no area
-            sample_surface(*surface, 1, rng=derive_rng(pair.seed, pair.key, "check"))
+    predicted: Surface = (pair.predicted_surface.positions, pair.predicted_surface.triangles)
+    true: Surface = (pair.true_surface.positions, pair.true_surface.triangles)
     if recipe.largest:
         predicted, true = _largest(*predicted), _largest(*true)
     if recipe.icp:
@@ -183,7 +173,7 @@ def true_height(vertices: F64) -> float:
 def _draw(pair: MeshPair, recipe: Recipe, surface: Surface, name: str) -> tuple[F64, Faces]:
     rng = derive_rng(pair.seed, pair.key, recipe.name, name)
     if recipe.sampler == "area":
-        return sample_surface(*surface, recipe.points, rng=rng)
+        return DeviceMesh(*surface, device=pair.device).draw(recipe.points, rng=rng)
     mesh = trimesh.Trimesh(*surface, process=False)
     points, faces = trimesh.sample.sample_surface_even(mesh, recipe.points, seed=int(rng.integers(2**31)))
     return np.asarray(points, np.float64), np.asarray(faces)
@@ -211,11 +201,3 @@ def _edges_of_small(vertices: F64, faces: Faces, least_area: float) -> Surface:
     small = faces[areas < least_area]
     edges = np.unique(np.sort(np.concatenate([small[:, [0, 1]], small[:, [1, 2]], small[:, [2, 0]]]), axis=1), axis=0)
     return vertices, np.concatenate([faces[areas >= least_area], edges[:, [0, 1, 1]]])
-
-
-def _unit_normals(vertices: F64, faces: Faces) -> F64:
-    corners = vertices[faces]
-    normals = np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0])
-    length = np.linalg.norm(normals, axis=1, keepdims=True)
-    unit: F64 = np.divide(normals, length, out=np.zeros_like(normals), where=length > 0)
-    return unit

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from html import escape
@@ -16,31 +15,17 @@ import numpy.typing as npt
 from .. import __version__
 from ..datasets.shard_index import read_index
 from ..datasets.torch_dataset import ViewDataset
-from ..geometry.closest import ClosestSurface
+from ..geometry.device_mesh import DeviceMesh
 from ..geometry.mesh import PosedMesh
 from ..geometry.progress import NoProgress, Progress
 from ..models.storage import LoadedRun, find_run, load_run, read_json
 from ..reconstruct.person import ReconstructedMesh, reconstruct_view
 from . import gallery
+from . import report_sections as common
 from .pair import MeshPair
 from .records import ViewScores
 from .report_hardest import hardest_views
-from .report_page import page, section
-from .report_sections import (
-    HEAT_CM,
-    SPREAD_NOTE,
-    VIEWER_NOTE,
-    count_text,
-    error_model,
-    error_viewer,
-    pick_examples,
-    score_text,
-    settings_blocks,
-    shaded,
-    spread_charts,
-    table,
-    tiles,
-)
+from .report_page import section, write_page
 from .run import view_key
 from .summary import EvaluationResult
 from .training_log import mining_charts, read_log, training_charts
@@ -101,25 +86,24 @@ def write_report(
     log = read_log(loaded.folder / "log.jsonl")
     ranked = evaluation.ranked(evaluation.metrics[0].name)
     sections = [
-        section("Scores", tiles(evaluation) + table(evaluation)),
-        section("Spread", spread_charts(evaluation), SPREAD_NOTE),
+        section("Scores", common.tiles(evaluation) + common.table(evaluation)),
+        section("Spread", common.spread_charts(evaluation), common.SPREAD_NOTE),
         section(
-            "Best, median and worst", _examples(context, pick_examples(evaluation)[:examples], told), _EXAMPLES_NOTE
+            "Best, median and worst",
+            _examples(context, common.pick_examples(evaluation)[:examples], told),
+            _EXAMPLES_NOTE,
         ),
-        section("Errors in three dimensions", error_viewer(context.models), VIEWER_NOTE),
+        section("Errors in three dimensions", common.error_viewer(context.models), common.VIEWER_NOTE),
         section("Worst cases", _worst(context, ranked[:worst], told), _worst_note(evaluation)),
         section("Training", f'<div class="charts">{training_charts(log)}</div>'),
         section("Hard example mining", f'<div class="charts">{mining_charts(log)}</div>', _MINING_NOTE),
         *([section("Hardest views", hardest, _HARDEST_NOTE)] if (hardest := hardest_views(shards, training)) else []),
         section("Inputs", _inputs(shards)),
-        section("Settings", settings_blocks({"Evaluation": evaluation.settings, "Training": training})),
+        section("Settings", common.settings_blocks({"Evaluation": evaluation.settings, "Training": training})),
     ]
     told.advance(1, "page")
     told.finish()
-    out.parent.mkdir(parents=True, exist_ok=True)
-    temporary = out.with_name(out.name + ".part")
-    temporary.write_text(page(f"{loaded.folder.name}: {split}", _subtitle(evaluation), sections), encoding="utf-8")
-    os.replace(temporary, out)
+    write_page(out, f"{loaded.folder.name}: {split}", _subtitle(evaluation), sections)
     return out
 
 
@@ -140,14 +124,14 @@ _HARDEST_NOTE = (
 def _worst_note(evaluation: EvaluationResult) -> str:
     return (
         f"By {evaluation.metrics[0].name}. Colours show how far each rebuilt point lies from the true surface, from 0 "
-        f"(blue) to {HEAT_CM:g} cm and more (dark red)."
+        f"(blue) to {common.HEAT_CM:g} cm and more (dark red)."
     )
 
 
 def _subtitle(evaluation: EvaluationResult) -> str:
     settings = evaluation.settings["settings"]
     return (
-        f"{len(evaluation.records)} views of {count_text(len(evaluation.subjects), 'person', 'people')}, split "
+        f"{len(evaluation.records)} views of {common.count_text(len(evaluation.subjects), 'person', 'people')}, split "
         f"{settings['split']}, "
         f"rebuilt with {settings['resolution']} nodes a side, {settings['points']:,} points on each "
         f"surface. mpc {__version__}."
@@ -177,7 +161,7 @@ def _example(context: _Context, word: str, record: ViewScores) -> str:
     rebuilt = PosedMesh(mesh.vertices, mesh.faces)
     truth = context.dataset.scene_mesh(context.dataset.views[index].scene)
     pair = MeshPair(mesh.vertices, mesh.faces, truth.vertices, truth.faces, key=record.key)
-    context.models.append(error_model(f"{word}: {record.key}", pair))
+    context.models.append(common.error_model(f"{word}: {record.key}", pair))
     cameras = [gallery.camera_of(calibration, turn) for turn in (0.0, 90.0, 180.0)]
     rows: dict[str, list[gallery.U8]] = {"truth": [_nearest_picture(context.stored, index, c.yaw_deg) for c in cameras]}
     if mesh.vertex_colours is not None:
@@ -189,15 +173,10 @@ def _example(context: _Context, word: str, record: ViewScores) -> str:
         ]
     box = gallery.used_box([picture for pictures in rows.values() for picture in pictures])
     given = gallery.data_uri(gallery.crop(rows["truth"][0], box))
-    strips = "".join(
-        f'<figure><img alt="{name} from three sides" src="'
-        f'{gallery.data_uri(gallery.contact_sheet([gallery.crop(p, box) for p in pictures], 3))}">'
-        f"<figcaption>{name}: front, side, back of the view</figcaption></figure>"
-        for name, pictures in rows.items()
-    )
+    strips = common.three_sides(rows, box, "front, side, back of the view")
     return (
         f'<article class="example"><h3>{word}: {escape(record.key)} '
-        f'<small>{score_text(context.evaluation, record)}</small></h3><div class="row">'
+        f'<small>{common.score_text(context.evaluation, record)}</small></h3><div class="row">'
         f'<figure><img alt="input picture" src="{given}"><figcaption>input</figcaption></figure>'
         f'<div class="strips">{strips}</div></div></article>'
     )
@@ -209,27 +188,22 @@ def _worst(context: _Context, records: Sequence[ViewScores], told: Progress) -> 
         mesh, calibration, index = _rebuild(context, record)
         rebuilt = PosedMesh(mesh.vertices, mesh.faces)
         truth = context.dataset.scene_mesh(context.dataset.views[index].scene)
-        distances = ClosestSurface(truth.vertices, truth.faces).query(mesh.vertices).distances * 100.0
-        heat = gallery.heat_colours(distances, HEAT_CM)
+        heat = common.heat(rebuilt, DeviceMesh(truth.vertices, truth.faces))
         camera, side = gallery.camera_of(calibration), gallery.camera_of(calibration, 90.0)
         pictures = [
             _nearest_picture(context.stored, index, camera.yaw_deg),
             gallery.draw_coloured(truth, camera, gallery.clay_colours(truth, camera), PICTURE),
-            *(gallery.draw_coloured(rebuilt, c, shaded(heat, rebuilt, c), PICTURE) for c in (camera, side)),
+            *(gallery.draw_coloured(rebuilt, c, common.shaded(heat, rebuilt, c), PICTURE) for c in (camera, side)),
         ]
         box = gallery.used_box(pictures)
         sheet = gallery.contact_sheet([gallery.crop(picture, box) for picture in pictures], 4)
         cards.append(
             f'<figure class="card"><img alt="input, truth, error from front and side" src="{gallery.data_uri(sheet)}">'
-            f"<figcaption><b>{escape(record.key)}</b> {score_text(context.evaluation, record)}<br>input, truth, error "
-            "seen from the view and from its side</figcaption></figure>"
+            f"<figcaption><b>{escape(record.key)}</b> {common.score_text(context.evaluation, record)}<br>input, truth, "
+            "error seen from the view and from its side</figcaption></figure>"
         )
         told.advance(1, record.key)
-    failed = "".join(
-        f'<p class="failed">{escape(record.key)} failed: {escape(record.failure)}</p>'
-        for record in context.evaluation.failed
-    )
-    return f'{failed}<div class="cards">{"".join(cards)}</div>'
+    return f'{common.failures(context.evaluation)}<div class="cards">{"".join(cards)}</div>'
 
 
 def _nearest_picture(dataset: ViewDataset, index: int, yaw_deg: float) -> gallery.U8:
@@ -257,8 +231,8 @@ def _inputs(shards: Path) -> str:
         people = len({view.subject for view in dataset.views})
         parts.append(
             f'<figure><img alt="pictures of the split {split}" src="{gallery.data_uri(sheet)}"><figcaption>{split}: '
-            f"{count_text(people, 'person', 'people')}, {count_text(len(dataset.scene_keys), 'scene')}, "
-            f"{len(dataset)} views; three views each of {count_text(len(scenes), 'scene')}</figcaption></figure>"
+            f"{common.count_text(people, 'person', 'people')}, {common.count_text(len(dataset.scene_keys), 'scene')}, "
+            f"{len(dataset)} views; three views each of {common.count_text(len(scenes), 'scene')}</figcaption></figure>"
         )
     return "".join(parts)
 

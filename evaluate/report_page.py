@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from html import escape
+from pathlib import Path
 
 _STYLE = """
 :root { --ink: #2b2a28; --soft: #76726b; --line: #e3dfd8; --paper: #fbfaf8; --panel: #ffffff; --accent: #2a6fb0; }
@@ -91,6 +92,14 @@ def page(title: str, subtitle: str, sections: Sequence[tuple[str, str]]) -> str:
         f"<title>{escape(title)}</title><style>{_STYLE}</style></head><body><header><h1>{escape(title)}</h1>"
         f"<p>{escape(subtitle)}</p><nav>{links}</nav></header><main>{bodies}</main></body></html>\n"
     )
+
+
+def write_page(path: Path, title: str, subtitle: str, sections: Sequence[tuple[str, str]]) -> None:
+    """Write `page` to a file, which is whole or not there."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(path.name + ".part")
+    temporary.write_text(page(title, subtitle, sections), encoding="utf-8")
+    temporary.replace(path)
 
 
 def _anchor(title: str) -> str:

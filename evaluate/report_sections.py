@@ -11,6 +11,7 @@ import numpy as np
 
 from ..geometry.camera import Camera
 from ..geometry.closest import ClosestSurface
+from ..geometry.device_mesh import DeviceMesh
 from ..geometry.mesh import PosedMesh
 from . import gallery
 from .pair import MeshPair
@@ -117,13 +118,14 @@ def _yaw_chart(records: Sequence[ViewScores], metric: str, unit: str) -> str:
         for name, measure in _YAW_LINES.items()
     }
     series = [Series(name, points, marked=name == "mean") for name, points in lines.items()]
-    return line_chart(f"{metric}: by yaw", series, x_label="yaw, degrees (0: the face)", y_label=unit, zero=True)
+    label = "yaw, degrees (0: the face)"
+    return line_chart(f"{metric}: by yaw", series, x_label=label, y_label=unit, zero=True, x_marks=range(0, 361, 45))
 
 
 _YAW_LINES: Mapping[str, Callable[[Sequence[float]], Any]] = {
     "mean": np.mean,
-    "worst quarter above": lambda values: np.quantile(values, 0.75),
-    "best quarter below": lambda values: np.quantile(values, 0.25),
+    "upper quartile": lambda values: np.quantile(values, 0.75),
+    "lower quartile": lambda values: np.quantile(values, 0.25),
 }
 
 
@@ -138,20 +140,33 @@ def pick_examples(evaluation: EvaluationResult) -> list[tuple[str, ViewScores]]:
 
 def error_model(name: str, pair: MeshPair) -> ViewerModel:
     """Prediction and truth, each coloured by its distance to the other."""
-    meshes = [
-        PosedMesh(np.asarray(vertices, np.float64), np.ascontiguousarray(faces, np.int32))
-        for vertices, faces in (
-            (pair.predicted_vertices, pair.predicted_faces), (pair.true_vertices, pair.true_faces)
-        )
-    ]  # fmt: skip
-    colours = [
-        gallery.heat_colours(
-            ClosestSurface(other.vertices, other.faces, device=pair.device).query(own.vertices).distances * 100, HEAT_CM
-        )
-        for own, other in ((meshes[0], meshes[1]), (meshes[1], meshes[0]))
-    ]
-    titles = ("prediction: distance to the truth", "truth: distance to the prediction")
-    return ViewerModel(name, titles, (meshes[0], meshes[1]), (colours[0], colours[1]))
+    predicted, true = pair.shapes
+    colours = heat(predicted, pair.true_surface), heat(true, pair.predicted_surface)
+    return ViewerModel(
+        name, ("prediction: distance to the truth", "truth: distance to the prediction"), pair.shapes, colours
+    )
+
+
+def heat(mesh: PosedMesh, other: DeviceMesh) -> gallery.U8:
+    """(V, 3) uint8 colours of a mesh's vertices (metres) by their distance to another, up to HEAT_CM."""
+    return gallery.heat_colours(100 * ClosestSurface.of(other).query(mesh.vertices).distances, HEAT_CM)
+
+
+def three_sides(rows: Mapping[str, Sequence[gallery.U8]], box: tuple[int, int, int, int], sides: str) -> str:
+    """A figure for each name: its three pictures side by side, cropped alike; `sides` says which they are."""
+    return "".join(
+        f'<figure><img alt="{name} from three sides" src="'
+        f'{gallery.data_uri(gallery.contact_sheet([gallery.crop(picture, box) for picture in pictures], 3))}">'
+        f"<figcaption>{name}: {sides}</figcaption></figure>"
+        for name, pictures in rows.items()
+    )
+
+
+def failures(evaluation: EvaluationResult) -> str:
+    """A line for each view that has no scores, with the reason."""
+    return "".join(
+        f'<p class="failed">{escape(record.key)} failed: {escape(record.failure)}</p>' for record in evaluation.failed
+    )
 
 
 def error_viewer(models: Sequence[ViewerModel]) -> str:

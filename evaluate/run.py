@@ -7,7 +7,7 @@ import logging
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -15,10 +15,11 @@ from typing import Any
 import numpy as np
 import torch
 
+from .. import __version__
 from ..datasets.shard_index import read_index
 from ..datasets.torch_dataset import ViewDataset, ViewRef
 from ..geometry.camera import project
-from ..geometry.closest import ClosestError
+from ..geometry.device_mesh import SurfaceError
 from ..geometry.errors import SettingsError
 from ..geometry.progress import NoProgress, Progress
 from ..models.storage import LoadedRun, find_run, load_run, read_json
@@ -26,60 +27,20 @@ from ..reconstruct.localise import FieldError, as_values
 from ..reconstruct.mesh import NoSurfaceError
 from ..reconstruct.person import reconstruct_field
 from ..reconstruct.view_field import encode_view
-from .align import ALIGNMENTS
 from .baseline import MeanOccupancy, load_baseline, save_baseline, train_baseline
-from .collect import begin_records, collect, measured_before
+from .collect import begin_records, collect, find_devices, measured_before
 from .iou import measure_iou
 from .measure import measure_pair
-from .metrics import DEFAULT_METRICS
-from .pair import DEFAULT_POINTS, MeshPair
+from .pair import DEFAULT_POINTS, MeshPair, MetricError
 from .protocols import find_protocol
 from .records import ViewScores
+from .settings import FORMAT, VERSION, EvaluationSettings
 from .summary import EvaluationResult, write_result
-from .surface_points import MetricError
 from .view_colour import COLOUR_POINTS, asks_for_colour, share_true_colours
 
 logger = logging.getLogger(__name__)
 
 CPU_VIEWS_PER_SCENE = 4
-FORMAT, VERSION = "mpc-evaluation", 1
-
-
-@dataclass(frozen=True, kw_only=True)
-class EvaluationSettings:
-    """What decides the numbers; an evaluation resumes only where all of it is the same.
-
-    Attributes:
-        split: "test", "val" or "train".
-        metrics: names, see evaluate/metrics.py.
-        protocol: see evaluate/protocols.py.
-        align: how a reconstruction is first moved onto the truth, see evaluate/align.py.
-        resolution: nodes a side of the reconstruction's grid.
-        views_per_scene: evenly spaced yaws of each scene; 0 for all.
-        points: drawn on each surface.
-        iou_points: of the shard's pool, per view.
-        largest_component: measure the greatest part of the reconstruction alone.
-        seed: of all points.
-    """
-
-    split: str = "test"
-    metrics: tuple[str, ...] = DEFAULT_METRICS
-    protocol: str = "mpc"
-    align: str = "none"
-    resolution: int = 257
-    views_per_scene: int = 0
-    points: int = DEFAULT_POINTS
-    iou_points: int = 4096
-    largest_component: bool = False
-    seed: int = 0
-
-    def __post_init__(self) -> None:
-        find_protocol(self.protocol).choose(self.metrics)
-        if self.align not in ALIGNMENTS:
-            raise SettingsError(f"unknown alignment {self.align!r}; there are {', '.join(ALIGNMENTS)}")
-        for name, least in (("views_per_scene", 0), ("points", 2), ("iou_points", 1), ("resolution", 17)):
-            if getattr(self, name) < least:
-                raise SettingsError(f"{name} is {getattr(self, name)}, expected at least {least}")
 
 
 @dataclass(frozen=True)
@@ -127,9 +88,9 @@ def evaluate(
         views_per_scene: evenly spaced yaws of each scene; 0 for all; None for the protocol's, else all on a GPU and 4
             on the CPU.
         points, largest_component, seed: see EvaluationSettings.
-        jobs: processes on the CPU, 0 one a core. On a GPU one process measures.
+        jobs: processes on the CPU, 0 one a core. On GPUs one process a GPU measures.
         backend: of joblib.
-        device: "auto", "cpu", "cuda" or "cuda:N".
+        device: "auto", "cpu", "cuda" (every GPU there is) or "cuda:N".
         fresh: measure anew what was measured before.
         progress: told of every view.
 
@@ -149,16 +110,10 @@ def evaluate(
                 f"on the CPU, {views_per_scene} evenly spaced views of each scene are measured (--views 0 for all)"
             )
     settings = EvaluationSettings(
-        split=split,
-        metrics=tuple(metric.name for metric in chosen.choose(metrics)),
-        protocol=protocol,
-        align=align,
-        resolution=resolution,
-        views_per_scene=views_per_scene,
-        points=points,
+        metrics=tuple(metric.name for metric in chosen.choose(metrics)), protocol=protocol, align=align, points=points,
+        seed=seed, split=split, resolution=resolution, views_per_scene=views_per_scene,
         largest_component=largest_component,
-        seed=seed,
-    )
+    )  # fmt: skip
     run = find_run(run)
     dataset = _open_dataset(shards, load_run(run), settings)
     source = _Source(run.resolve(), shards.resolve(), run.resolve() / "eval" / split, settings, device)
@@ -167,11 +122,12 @@ def evaluate(
     if not done:
         _write_baseline(source)
     begin_records(source.folder, fingerprint, done)
+    devices = find_devices(device)
     units = [
-        (view_key(dataset.views[index]), (source, index))
-        for index in choose_views(dataset.views, settings.views_per_scene)
+        (view_key(dataset.views[index]), (replace(source, device=devices[turn % len(devices)]), index))
+        for turn, index in enumerate(choose_views(dataset.views, settings.views_per_scene))
     ]
-    records = collect(_measure_unit, units, source.folder, done, jobs=jobs, backend=backend, device=device, told=told)
+    records = collect(_measure_unit, units, source.folder, done, jobs=jobs, backend=backend, devices=devices, told=told)
     result = EvaluationResult(folder=source.folder, settings=fingerprint, records=records)
     write_result(result)
     return result
@@ -191,13 +147,10 @@ def describe(source: _Source) -> dict[str, Any]:
     settings = json.loads(json.dumps(asdict(source.settings)))
     chosen = find_protocol(source.settings.protocol).choose(source.settings.metrics)
     units = {metric.name: metric.summary for metric in chosen}
-    content = {"format": FORMAT, "version": VERSION, "run": source.run.name, "networks": networks}
     return {
-        **content,
-        "shards": {"folder": source.shards.name, "sha256": digests},
-        "settings": settings,
-        "metrics": units,
-    }
+        "format": FORMAT, "version": VERSION, "mpc": __version__, "run": source.run.name, "networks": networks,
+        "shards": {"folder": source.shards.name, "sha256": digests}, "settings": settings, "metrics": units,
+    }  # fmt: skip
 
 
 def choose_views(views: Sequence[ViewRef], per_scene: int) -> list[int]:
@@ -242,17 +195,17 @@ def measure_view(source: _Source, run: LoadedRun, dataset: ViewDataset, index: i
         rebuilt = time.perf_counter()
         outcome |= {"vertices": len(mesh.vertices), "faces": len(mesh.faces), "evaluations": mesh.evaluations}
         truth = dataset.scene_mesh(ref.scene)
-        pair = MeshPair(
-            mesh.vertices, mesh.faces, truth.vertices, truth.faces,
-            points=settings.points, seed=settings.seed, key=view_key(ref), device=source.device,
-        )  # fmt: skip
         try:
+            pair = MeshPair(
+                mesh.vertices, mesh.faces, truth.vertices, truth.faces,
+                points=settings.points, seed=settings.seed, key=view_key(ref), device=source.device,
+            )  # fmt: skip
             if coloured:
                 share_true_colours(pair, mesh, item, calibration)
             outcome["scores"] = measure_pair(
                 pair, settings.protocol, settings.metrics, settings.align, depth=calibration[2, :3]
             )
-        except (ClosestError, MetricError) as error:
+        except (SurfaceError, MetricError) as error:
             outcome["failure"] = str(error)
         measured = time.perf_counter()
         outcome["seconds"] = {"encode": encoded - begin, "rebuild": rebuilt - encoded, "measure": measured - rebuilt}

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import numpy as np
-import numpy.typing as npt
 
-from .pair import MeshPair, Score, mean_score
+from ..geometry.device_mesh import F64
+from .pair import MeshPair, Score, mean_of_two, mean_score
 
 FSCORE_THRESHOLD_M = 0.01
 
@@ -15,8 +15,12 @@ def measure_fscore(pair: MeshPair, threshold_m: float = FSCORE_THRESHOLD_M) -> S
 
     Knapitsch et al., "Tanks and Temples", 2017. Greater is better.
     """
-    precision = mean_score(pair.predicted_to_true.distances <= threshold_m)
-    recall = mean_score(pair.true_to_predicted.distances <= threshold_m)
+    return harmonic_share(pair.predicted_to_true.distances, pair.true_to_predicted.distances, threshold_m)
+
+
+def harmonic_share(there: F64, back: F64, threshold: float) -> Score:
+    """Harmonic mean, in percent, of the shares of distances (N,) and (M,) up to a threshold; 0 where both are 0."""
+    precision, recall = mean_score(there <= threshold), mean_score(back <= threshold)
     total = precision.value + recall.value
     if total == 0:
         return Score(0.0, 0.0)
@@ -42,17 +46,15 @@ def measure_hausdorff(pair: MeshPair) -> Score:
 def measure_normal_consistency(pair: MeshPair) -> Score:
     """Both ways, degrees, not squared: mean angle between face normals at a point and at its closest point.
 
-    Turned-over faces count: the angle goes to 180 degrees.
+    Turned-over faces count: the angle goes to 180 degrees. A closest face without area has no normal and counts as 90.
     """
-    predicted = _normals(pair.predicted_vertices, pair.predicted_faces)
-    true = _normals(pair.true_vertices, pair.true_faces)
+    predicted, true = (shape.face_normals for shape in pair.shapes)
     there = _angles(predicted[pair.predicted_points[1]], true[pair.predicted_to_true.faces])
     back = _angles(true[pair.true_points[1]], predicted[pair.true_to_predicted.faces])
-    first, second = mean_score(there), mean_score(back)
-    return Score((first.value + second.value) / 2, float(np.hypot(first.standard_error, second.standard_error)) / 2)
+    return mean_of_two((mean_score(there), mean_score(back)))
 
 
-def _quantile(distances: npt.NDArray[np.float64], share: float) -> Score:
+def _quantile(distances: F64, share: float) -> Score:
     ordered, count = np.sort(distances), len(distances)
     # The binomial rank interval of one standard deviation, halved.
     reach = np.sqrt(count * share * (1 - share))
@@ -60,14 +62,6 @@ def _quantile(distances: npt.NDArray[np.float64], share: float) -> Score:
     return Score(100.0 * float(np.quantile(ordered, share)), 50.0 * float(ordered[high] - ordered[low]))
 
 
-def _normals(vertices: npt.ArrayLike, faces: npt.ArrayLike) -> npt.NDArray[np.float64]:
-    corners = np.asarray(vertices, np.float64)[np.asarray(faces)]
-    normals = np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0])
-    length = np.linalg.norm(normals, axis=1, keepdims=True)
-    unit: npt.NDArray[np.float64] = np.divide(normals, length, out=np.zeros_like(normals), where=length > 0)
-    return unit
-
-
-def _angles(a: npt.NDArray[np.float64], b: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
-    angles: npt.NDArray[np.float64] = np.degrees(np.arccos(np.clip(np.einsum("ij,ij->i", a, b), -1.0, 1.0)))
+def _angles(a: F64, b: F64) -> F64:
+    angles: F64 = np.degrees(np.arccos(np.clip(np.einsum("ij,ij->i", a, b), -1.0, 1.0)))
     return angles

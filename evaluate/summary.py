@@ -23,7 +23,7 @@ class Summary:
         name: of the group.
         views, failed: counts; the means below are over the views that were measured.
         means: by metric, with "iou" and "baseline_iou".
-        errors: standard error of each metric's mean that comes from drawing points.
+        errors: standard error of each metric's mean that comes from drawing points; None too where it is not known.
         deviations: standard deviation between views.
     """
 
@@ -103,7 +103,7 @@ def summarise(name: str, records: Sequence[ViewScores], metrics: Iterable[Metric
         scores = [record.scores[metric.name] for record in records if metric.name in record.scores]
         means[metric.name] = _mean([score.value for score in scores])
         total = math.sqrt(sum(score.standard_error**2 for score in scores))
-        errors[metric.name] = total / len(scores) if scores else None
+        errors[metric.name] = total / len(scores) if total else None
         deviations[metric.name] = _deviation([score.value for score in scores])
     for name_of, values in (
         ("iou", [record.iou for record in records if record.iou is not None]),

@@ -55,7 +55,14 @@ class Series:
 
 
 def line_chart(
-    title: str, series: Sequence[Series], *, x_label: str, y_label: str, logarithmic: bool = False, zero: bool = False
+    title: str,
+    series: Sequence[Series],
+    *,
+    x_label: str,
+    y_label: str,
+    logarithmic: bool = False,
+    zero: bool = False,
+    x_marks: Sequence[float] = (),
 ) -> str:
     """An SVG with lines, axes, ticks and a legend.
 
@@ -65,6 +72,7 @@ def line_chart(
         x_label, y_label: with units.
         logarithmic: the y axis in powers of ten.
         zero: the y axis begins at 0.
+        x_marks: values shown below the x axis; none for round ones.
     """
     kept = [
         Series(
@@ -91,7 +99,7 @@ def line_chart(
         parts.append(f'<line class="grid" x1="{LEFT}" x2="{WIDTH - RIGHT}" y1="{y:.1f}" y2="{y:.1f}"/>')
         label = number(10**tick if logarithmic else tick)
         parts.append(f'<text class="tick" x="{LEFT - 6}" y="{y + 4:.1f}" text-anchor="end">{label}</text>')
-    parts.append(plot.x_ticks([tick for tick in ticks(x_low, x_high) if x_low <= tick <= x_high]))
+    parts.append(plot.x_ticks([tick for tick in x_marks or ticks(x_low, x_high) if x_low <= tick <= x_high]))
     for index, line in enumerate(kept):
         colour, spots = COLOURS[index % len(COLOURS)], [plot.place(x, transform(y)) for x, y in _thin(line.points)]
         path = " ".join(f"{x:.1f},{y:.1f}" for x, y in spots)

@@ -18,7 +18,7 @@ def histogram(title: str, values: Sequence[float], *, x_label: str, y_label: str
     low, high = edges[0], edges[-1]
     counts, borders = np.histogram(values, bins=bins, range=(low, high))
     y_ticks = [tick for tick in svg.ticks(0.0, float(max(counts.max(), 1))) if tick == round(tick)]
-    top = max(y_ticks[-1], float(counts.max()))
+    top = max(y_ticks[-1], 1.16 * float(counts.max()))  # room above the bars for the median's text
     plot = svg.Plot(low, high, 0.0, top)
     parts = [plot.grid(y_ticks), plot.x_ticks(edges)]
     for count, start, end in zip(counts, borders[:-1], borders[1:], strict=True):
@@ -30,10 +30,12 @@ def histogram(title: str, values: Sequence[float], *, x_label: str, y_label: str
         )
     middle = float(np.median(values))
     x = plot.place(middle, 0.0)[0]
+    right = x < svg.WIDTH - svg.RIGHT - 80
     parts.append(
         f'<line x1="{x:.1f}" x2="{x:.1f}" y1="{svg.TOP}" y2="{svg.HEIGHT - svg.BOTTOM}" stroke="{svg.COLOURS[1]}" '
         f'stroke-width="1.6" stroke-dasharray="4 3"/>'
-        f'<text class="tick" x="{x + 4:.1f}" y="{svg.TOP + 9}">median {svg.number(middle)}</text>'
+        f'<text class="tick" x="{x + (4 if right else -4):.1f}" y="{svg.TOP + 9}" '
+        f'text-anchor="{"start" if right else "end"}">median {svg.number(middle)}</text>'
     )
     parts.append(svg.labels(x_label, y_label))
     return svg.frame(title, "".join(parts))

@@ -6,9 +6,7 @@ import numpy as np
 
 from ..geometry.randomness import derive_rng
 from ..sampling.inside import label_inside
-from .normal_image import surface_of
-from .pair import MeshPair, Score
-from .surface_points import MetricError
+from .pair import MeshPair, MetricError, Score
 
 
 def measure_volume_iou(pair: MeshPair) -> Score:
@@ -18,17 +16,16 @@ def measure_volume_iou(pair: MeshPair) -> Score:
     Greater is better.
 
     Raises:
-        MetricError: no point lies inside either.
+        MetricError: no point lies inside one of them: an open sheet, or a mesh far smaller than the box.
     """
-    meshes = [
-        surface_of(pair.predicted_vertices, pair.predicted_faces), surface_of(pair.true_vertices, pair.true_faces)
-    ]  # fmt: skip
-    low = np.minimum(meshes[0].bounds[0], meshes[1].bounds[0])
-    high = np.maximum(meshes[0].bounds[1], meshes[1].bounds[1])
+    low, high = (
+        combine(*(shape.bounds[k] for shape in pair.shapes)) for k, combine in ((0, np.minimum), (1, np.maximum))
+    )
     points = derive_rng(pair.seed, pair.key, "evaluate", "volume").uniform(low, high, (pair.points, 3))
-    predicted, true = (label_inside(mesh, points) for mesh in meshes)
+    predicted, true = (label_inside(shape, points) for shape in pair.shapes)
+    for name, inside in (("predicted", predicted), ("true", true)):
+        if not inside.any():
+            raise MetricError(f"none of {pair.points} points lies inside the {name} mesh: it holds no volume")
     either = int((predicted | true).sum())
-    if not either:
-        raise MetricError(f"none of {pair.points} points lies inside either mesh: they hold no volume")
     share = int((predicted & true).sum()) / either
     return Score(100.0 * share, 100.0 * float(np.sqrt(share * (1.0 - share) / either)))

@@ -21,7 +21,7 @@ import numpy as np
 import numpy.typing as npt
 
 from .boundary_tree import BoundaryTree
-from .closest import load_warp
+from .compiled import load_warp
 from .crossings import ray_direction
 from .morton import BITS, morton_cells, morton_codes
 from .winding import solid_angles

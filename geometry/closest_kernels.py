@@ -67,11 +67,12 @@ def order_triangles(
     vertices: wp.array(dtype=wp.vec3d),
     faces: wp.array(dtype=wp.vec3i),
     large: wp.float32,
+    first: wp.int32,
     keys: wp.array(dtype=wp.int32),
     order: wp.array(dtype=wp.int32),
 ):
     """A place on a space-filling curve for each triangle; large ones go to the end, where they swell no others' box."""
-    index = wp.tid()
+    index = first + wp.tid()
     face = faces[index]
     a = wp.vec3(vertices[face[0]])
     b = wp.vec3(vertices[face[1]])
@@ -87,8 +88,14 @@ def order_triangles(
 
 
 @wp.kernel(enable_backward=False)
-def order_points(points: wp.array(dtype=wp.vec3d), keys: wp.array(dtype=wp.int32), order: wp.array(dtype=wp.int32)):
-    index = wp.tid()
+def order_points(
+    points: wp.array(dtype=wp.vec3d),
+    first: wp.int32,
+    keys: wp.array(dtype=wp.int32),
+    order: wp.array(dtype=wp.int32),
+):
+    """A place on the curve for each point."""
+    index = first + wp.tid()
     keys[index] = place_on_curve(wp.vec3(points[index]))
     order[index] = index
 
@@ -99,12 +106,13 @@ def box_leaves(
     faces: wp.array(dtype=wp.vec3i),
     order: wp.array(dtype=wp.int32),
     margin: wp.float32,
+    first: wp.int32,
     corners: wp.array(dtype=wp.vec3d),
     lows: wp.array(dtype=wp.vec3),
     highs: wp.array(dtype=wp.vec3),
 ):
     """Copy the corners of LEAF triangles in their order, and box them."""
-    leaf = wp.tid()
+    leaf = first + wp.tid()
     low = wp.vec3(1.0e30)
     high = wp.vec3(-1.0e30)
     for place in range(leaf * LEAF, wp.min((leaf + 1) * LEAF, faces.shape[0])):
@@ -123,18 +131,20 @@ def box_leaves(
 def box_nodes(
     children: wp.int32,
     child_count: wp.int32,
+    nodes: wp.int32,
     first: wp.int32,
     lows: wp.array(dtype=wp.vec3),
     highs: wp.array(dtype=wp.vec3),
 ):
-    node = wp.tid()
+    """Box up to CHILDREN boxes of the level that begins at `children` in one of the level that begins at `nodes`."""
+    node = first + wp.tid()
     low = wp.vec3(1.0e30)
     high = wp.vec3(-1.0e30)
     for child in range(node * CHILDREN, wp.min((node + 1) * CHILDREN, child_count)):
         low = wp.min(low, lows[children + child])
         high = wp.max(high, highs[children + child])
-    lows[first + node] = low
-    highs[first + node] = high
+    lows[nodes + node] = low
+    highs[nodes + node] = high
 
 
 @wp.func
@@ -229,17 +239,17 @@ def closest(
     keys: wp.array(dtype=wp.int32),
     points: wp.array(dtype=wp.vec3d),
     asked: wp.array(dtype=wp.int32),
-    start: wp.int32,
+    first: wp.int32,
     faces: wp.array(dtype=wp.int32),
     feet: wp.array(dtype=wp.vec3d),
     squares: wp.array(dtype=wp.float64),
 ):
-    row = asked[start + wp.tid()]
+    row = asked[first + wp.tid()]
     p = points[row]
     rough = wp.vec3(p)
     slack = 4.0e-7 * (1.0 + wp.max(wp.max(wp.abs(rough[0]), wp.abs(rough[1])), wp.abs(rough[2])))
     top = firsts.shape[0] - 1
-    best = wp.float64(1.0e300)
+    best = wp.float64(wp.inf)
     place = wp.int32(0)
     # A first guess: the triangles that lie around the point on the curve.
     middle = wp.lower_bound(keys, place_on_curve(rough))

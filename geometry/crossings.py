@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from .closest import load_warp
+from .compiled import load_warp
 
 F64 = npt.NDArray[np.float64]
 I32 = npt.NDArray[np.int32]

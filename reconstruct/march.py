@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
@@ -10,7 +9,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from ..geometry.closest import load_warp, usable_threads
+from ..geometry.compiled import launch, load_warp
 from .blocks import EDGE, SurfaceBlocks
 
 F64 = npt.NDArray[np.float64]
@@ -75,19 +74,7 @@ class Marcher:
         return wp.array(np.ascontiguousarray(values, np.float64), dtype=kind, device=self.device, copy=False)
 
     def _launch(self, name: str, count: int, inputs: list[Any], outputs: list[Any]) -> None:
-        wp, kernel = load_warp(), getattr(_kernels(), name)
-
-        def work(first: int, size: int) -> None:
-            wp.launch(kernel, dim=size, inputs=[*inputs, first, *outputs], device=self.device)
-
-        threads = usable_threads() if self.device == "cpu" else 1
-        if threads > 1 and count > _PER_THREAD:
-            # A kernel runs on one core and lets go of the interpreter meanwhile.
-            firsts = range(0, count, _PER_THREAD)
-            with ThreadPoolExecutor(threads) as workers:
-                list(workers.map(work, firsts, (min(_PER_THREAD, count - first) for first in firsts)))
-        elif count:
-            work(0, count)
+        launch(getattr(_kernels(), name), count, inputs, outputs, device=self.device, per_thread=_PER_THREAD)
 
 
 @lru_cache(maxsize=1)

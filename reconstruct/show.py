@@ -13,7 +13,7 @@ import numpy.typing as npt
 from PIL import Image
 
 from ..geometry.camera import OrthographicCamera, camera_of, pixel_centres
-from ..geometry.closest import usable_threads
+from ..geometry.compiled import usable_threads
 from ..geometry.mesh import PosedMesh
 from ..geometry.rays import RayScene
 from .direct import orthographic_rays, render_surface, to_rgba

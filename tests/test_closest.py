@@ -5,7 +5,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mpc.geometry.closest import ClosestError, ClosestSurface
+from mpc.geometry.closest import ClosestSurface
+from mpc.geometry.device_mesh import SurfaceError
 
 
 def brute_force(points, vertices, faces):
@@ -92,14 +93,14 @@ def test_a_person_sized_mesh_with_slivers_seen_from_near_and_far():
 def test_threads_and_order_change_nothing(monkeypatch):
     import trimesh
 
-    from mpc.geometry import closest
+    from mpc.geometry import compiled
 
     mesh = trimesh.creation.torus(0.5, 0.2)
     points = np.random.default_rng(0).normal(size=(20_000, 3))
     surface = ClosestSurface(mesh.vertices, mesh.faces, device="cpu")
-    monkeypatch.setattr(closest, "usable_threads", lambda: 1)
+    monkeypatch.setattr(compiled, "usable_threads", lambda: 1)
     one = surface.query(points)
-    monkeypatch.setattr(closest, "usable_threads", lambda: 3)
+    monkeypatch.setattr(compiled, "usable_threads", lambda: 3)
     three, backwards = surface.query(points), surface.query(points[::-1])
     assert np.array_equal(one.points, three.points)
     assert np.array_equal(one.faces, three.faces)
@@ -159,13 +160,13 @@ def test_agrees_with_trimesh():
     ],
 )
 def test_meshes_that_have_no_distance_are_refused(vertices, faces, words):
-    with pytest.raises(ClosestError, match=words):
+    with pytest.raises(SurfaceError, match=words):
         ClosestSurface(vertices, faces, device="cpu")
 
 
 def test_points_that_have_no_distance_are_refused():
     surface = ClosestSurface(np.eye(3), np.array([[0, 1, 2]]), device="cpu")
-    with pytest.raises(ClosestError, match="no points"):
+    with pytest.raises(SurfaceError, match="no points"):
         surface.query(np.zeros((0, 3)))
-    with pytest.raises(ClosestError, match="1 points are not finite"):
+    with pytest.raises(SurfaceError, match="1 points are not finite"):
         surface.query(np.array([[0, 0, np.nan], [0, 0, 0]]))

@@ -20,10 +20,10 @@ from mpc.evaluate.colour import (
 )
 from mpc.evaluate.metrics import find_metric
 from mpc.evaluate.normal_image import measure_normal_image, normal_image_error
-from mpc.evaluate.pair import MeshPair
+from mpc.evaluate.pair import MeshPair, MetricError
 from mpc.evaluate.point_sets import measure_point_chamfer
-from mpc.evaluate.surface_points import MetricError
 from mpc.evaluate.volume import measure_volume_iou
+from mpc.geometry.device_mesh import SurfaceError
 from mpc.geometry.mesh import PosedMesh
 
 
@@ -63,9 +63,9 @@ def test_point_sets():
     there, back = (3 + np.sqrt(10)) / 2, 3.0
     assert measure_point_chamfer(first, second).value == pytest.approx((there + back) / 2)
     assert measure_point_chamfer(first, second, squared=True, halved=False).value == pytest.approx(9.5 + 9)
-    with pytest.raises(MetricError):
+    with pytest.raises(SurfaceError):
         measure_point_chamfer(first, np.zeros((0, 3)))
-    with pytest.raises(MetricError):
+    with pytest.raises(SurfaceError):
         measure_point_chamfer(first, [[np.nan, 0, 0]])
 
 

@@ -1,13 +1,19 @@
 """A few hundred damaged files of each format; benchmarks/fuzz_readers.py makes as many as one likes."""
 
 import runpy
+import sys
 from pathlib import Path
 
 import pytest
 
 import mpc
 
-fuzz = runpy.run_path(str(Path(mpc.__file__).resolve().parent / "benchmarks" / "fuzz_readers.py"))
+FOLDER = Path(mpc.__file__).resolve().parent / "benchmarks"
+sys.path.insert(0, str(FOLDER))  # as when it is run as a script: its parts are files beside it
+try:
+    fuzz = runpy.run_path(str(FOLDER / "fuzz_readers.py"))
+finally:
+    sys.path.remove(str(FOLDER))
 
 
 def test_the_undamaged_files_are_read(tmp_path):
