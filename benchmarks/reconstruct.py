@@ -25,7 +25,7 @@ from mpc.models.storage import load_run
 from mpc.reconstruct.direct import orthographic_rays, render_surface
 from mpc.reconstruct.localise import localise
 from mpc.reconstruct.mesh import extract_mesh
-from mpc.reconstruct.view_field import ViewField, batch_points, encode_views, memory_bound
+from mpc.reconstruct.view_field import ViewEncoder, ViewField, batch_points, memory_bound
 
 HEAD = ["nodes", "mode", "mask", "asked", "encode", "localise", "mesh", "render", "frames/s", "dense"]
 
@@ -65,6 +65,7 @@ def main() -> None:
     run = load_run(options.run, torch.device(options.device))
     dataset = ViewDataset(options.shards, "test", points=0, colour_points=0, image_size=run.settings.get("image_size"))
     batch = batch_points(run, memory_bound(run.device))
+    encoder = ViewEncoder(run, batch=batch)
     upright = np.diag([1.0, -1.0, -1.0, 1.0])  # a world that is view space with y up
     print(
         f"device {options.device}, {torch.get_num_threads()} threads, {batch} points a call, medians of {options.views}"
@@ -80,7 +81,7 @@ def main() -> None:
             mask = picture[..., 3] > 127 if masked else None
             watch = Stopwatch()
             with watch.stage("encode"):
-                (view,) = encode_views(run, [picture], batch=batch)
+                (view,) = encoder.encode([picture])
             with watch.stage("localise"):
                 grid = localise(view.occupancy, resolution, mode=mode, mask=mask, max_batch=batch)
             colour = None if view.texture_features is None else view.colours

@@ -43,6 +43,10 @@ from . import options
 @click.option(
     "--memory", "memory_gib", type=float, help="Bound on a network's activations, GiB.  [default: what is free]"
 )
+@click.option(
+    "--precision", type=click.Choice(["auto", "float32", "bfloat16"]), default="auto", help="auto: bfloat16 on CUDA."
+)
+@click.option("--compile", "compiled", is_flag=True, help="Compile the networks: slow start, then faster.")
 @options.device
 def reconstruct(
     images: tuple[Path, ...], out: Path, mask: Path | None, run: Path, device: str, **settings: object
@@ -53,7 +57,8 @@ def reconstruct(
     `live` extra). One picture does not tell size: --height is assumed, and said.
     """
     from ..models.storage import load_run
-    from ..reconstruct.capture import CaptureSettings, capture
+    from ..reconstruct.capture import capture
+    from ..reconstruct.capture_settings import CaptureSettings
     from ..reconstruct.pictures import find_sources
     from ..train.distributed import choose_device
     from .progress import TerminalProgress

@@ -18,6 +18,7 @@ from ..models.images import normalise_images
 from ..models.storage import LoadedRun
 from ..models.surface import SurfaceConfig
 from ..models.texture import TextureConfig
+from .point_query import Features, PointQuery, Speed
 
 F32 = npt.NDArray[np.float32]
 I64 = npt.NDArray[np.int64]
@@ -25,8 +26,49 @@ U8 = npt.NDArray[np.uint8]
 
 # Points a call of a network, where nobody says how much memory there is (`batch_points`).
 BATCH = 1 << 15
-# On a CPU, larger calls leave the caches: 65,536 points at once cost 1.5 times the processor seconds of 8 times 8,192.
-CPU_BATCH = 1 << 13
+# On a CPU, larger calls leave the caches: 32,768 points at once cost 1.4 times the processor seconds of 8 times 4,096.
+CPU_BATCH = 1 << 12
+
+
+class ViewEncoder:
+    """Turns pictures into fields; what it compiles or records for speed serves all of them.
+
+    Args:
+        run: from `load_run`.
+        batch: greatest number of points in one call of a network; None: 4,096 on a CPU, else 32,768.
+        speed: None: what suits the device.
+    """
+
+    def __init__(self, run: LoadedRun, *, batch: int | None = None, speed: Speed | None = None) -> None:
+        self.run, self.speed = run, Speed.for_device(run.device) if speed is None else speed
+        batch = batch or (CPU_BATCH if run.device.type == "cpu" else BATCH)
+        self.surface = PointQuery(self._occupancy, run.device, batch, self.speed)
+        self.texture = PointQuery(self._colours, run.device, batch, self.speed)
+
+    def encode(self, images: Sequence[U8]) -> list[ViewField]:
+        """Encode pictures of one size in one pass; arguments and errors as for `encode_view`."""
+        for image in images:
+            if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 4:
+                raise MpcError(f"the picture is {image.dtype} {image.shape}, expected uint8 (H, W, 4)")
+        run = self.run
+        with torch.inference_mode(), self.speed.precision(run.device):
+            pixels = torch.from_numpy(np.stack(images).transpose(0, 3, 1, 2).copy()).to(run.device)
+            pictures = _channels_last(normalise_images(pixels))
+            surface = _as_read(run.surface.encode(pictures))
+            texture = None if run.texture is None else _as_read(run.texture.encode(pictures))
+        return [
+            ViewField(self, _one(surface, index), None if texture is None else _one(texture, index))
+            for index in range(len(images))
+        ]
+
+    # The networks take world points and a calibration; for points already in view space it is the identity.
+
+    def _occupancy(self, features: Features, points: Tensor) -> Tensor:
+        return self.run.surface.query(features[0], points, _identity(points))
+
+    def _colours(self, features: Features, points: Tensor) -> Tensor:
+        assert self.run.texture is not None
+        return self.run.texture.query(features[0], features[1], points, _identity(points))
 
 
 @dataclass(frozen=True, eq=False)
@@ -34,24 +76,18 @@ class ViewField:
     """What the networks believe about the person in one picture; encoded once, asked anywhere.
 
     Attributes:
-        run: the networks.
+        encoder: that made it.
         surface_features, texture_features: of the picture; the latter None without a texture network.
-        batch: greatest number of points in one call of a network.
     """
 
-    run: LoadedRun
+    encoder: ViewEncoder
     surface_features: PixelFeatures
     texture_features: PixelFeatures | None
-    batch: int = BATCH
 
     def occupancy(self, points_view: F32) -> F32:
         """Occupancy (N,) float32 in [0, 1] at view-space points (N, 3)."""
-        parts = [np.zeros(0, np.float32)]
-        with torch.inference_mode():
-            for first in range(0, len(points_view), self.batch):
-                points, identity = self._inputs(points_view[first : first + self.batch])
-                parts.append(self.run.surface.query(self.surface_features, points, identity)[0].float().cpu().numpy())
-        return np.concatenate(parts)
+        answer: F32 = self.encoder.surface((self.surface_features,), points_view[None])[0]
+        return answer
 
     def colours(self, points_view: F32) -> F32:
         """Display colours (N, 3) float32 in [0, 1] at view-space points (N, 3), under the picture's light.
@@ -59,24 +95,14 @@ class ViewField:
         Raises:
             MpcError: the run has no texture network.
         """
-        if self.run.texture is None or self.texture_features is None:
-            raise MpcError(f"{self.run.folder}: has no texture network, only a surface network")
-        parts = [np.zeros((0, 3), np.float32)]
-        with torch.inference_mode():
-            for first in range(0, len(points_view), self.batch):
-                points, identity = self._inputs(points_view[first : first + self.batch])
-                values = self.run.texture.query(self.texture_features, self.surface_features, points, identity)
-                parts.append(values[0].float().cpu().numpy())
-        return np.concatenate(parts)
-
-    def _inputs(self, points_view: F32) -> tuple[Tensor, Tensor]:
-        # The networks take world points and a calibration; for points already in view space it is the identity.
-        points = torch.from_numpy(np.ascontiguousarray(points_view, np.float32))[None].to(self.run.device)
-        return points, torch.eye(4, device=self.run.device)[None]
+        if self.texture_features is None:
+            raise MpcError(f"{self.encoder.run.folder}: has no texture network, only a surface network")
+        answer: F32 = self.encoder.texture((self.texture_features, self.surface_features), points_view[None])[0]
+        return answer
 
 
 def encode_view(run: LoadedRun, image: U8) -> ViewField:
-    """Encode one picture.
+    """Encode one picture, in float32; `ViewEncoder` is faster where there are more.
 
     Args:
         run: from `load_run`.
@@ -85,32 +111,14 @@ def encode_view(run: LoadedRun, image: U8) -> ViewField:
     Raises:
         MpcError: another shape or dtype.
     """
-    return encode_views(run, [image])[0]
-
-
-def encode_views(run: LoadedRun, images: Sequence[U8], *, batch: int = BATCH) -> list[ViewField]:
-    """Encode several pictures of one size in one pass; arguments and errors as for `encode_view`."""
-    for image in images:
-        if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 4:
-            raise MpcError(f"the picture is {image.dtype} {image.shape}, expected uint8 (H, W, 4)")
-    with torch.inference_mode():
-        pixels = torch.from_numpy(np.stack(images).transpose(0, 3, 1, 2).copy()).to(run.device)
-        pictures = normalise_images(pixels)
-        surface = run.surface.encode(pictures).last()
-        texture = None if run.texture is None else run.texture.encode(pictures)
-        return [
-            ViewField(run, _one(surface, index), None if texture is None else _one(texture, index), batch)
-            for index in range(len(images))
-        ]
+    return ViewEncoder(run, speed=Speed()).encode([image])[0]
 
 
 def batch_occupancy(views: Sequence[ViewField]) -> Callable[[F32, I64], F32]:
-    """The occupancies of several pictures of one run as `localise_many` wants them: one call of the network for all."""
-    run = views[0].run
+    """The occupancies of pictures encoded together as `localise_many` wants them: one call of the network for all."""
     stacks = tuple(torch.cat(stack) for stack in zip(*(view.surface_features.stacks for view in views), strict=True))
     fines = [view.surface_features.fine for view in views]
     fine = None if fines[0] is None else torch.cat([part for part in fines if part is not None])
-    features = PixelFeatures(stacks, fine)
 
     def occupancy(points_view: F32, owner: I64) -> F32:
         if len(views) == 1:
@@ -120,14 +128,10 @@ def batch_occupancy(views: Sequence[ViewField]) -> Callable[[F32, I64], F32]:
         row = np.repeat(np.arange(len(present)), counts)
         padded = np.zeros((len(present), int(counts.max()), 3), np.float32)
         padded[row, place] = points_view
-        with torch.inference_mode():
-            chosen = torch.from_numpy(present).to(run.device)
-            part = PixelFeatures(
-                tuple(stack[chosen] for stack in features.stacks), None if fine is None else fine[chosen]
-            )
-            identity = torch.eye(4, device=run.device).expand(len(present), 4, 4)
-            values = run.surface.query(part, torch.from_numpy(padded).to(run.device), identity)
-            answer: F32 = values.float().cpu().numpy()[row, place]
+        part = PixelFeatures(stacks, fine)
+        if len(present) < len(views):
+            part = PixelFeatures(tuple(stack[present] for stack in stacks), None if fine is None else fine[present])
+        answer: F32 = views[0].encoder.surface((part,), padded)[row, place]
         return answer
 
     return occupancy
@@ -160,3 +164,17 @@ def memory_bound(device: torch.device, limit_gib: float | None = None) -> float:
 def _one(features: PixelFeatures, index: int) -> PixelFeatures:
     fine = None if features.fine is None else features.fine[index : index + 1]
     return PixelFeatures(tuple(stack[index : index + 1] for stack in features.stacks), fine)
+
+
+def _as_read(features: PixelFeatures) -> PixelFeatures:
+    """The result alone, float32, with the channels of a pixel side by side: a point then reads four short rows."""
+    fine = None if features.fine is None else _channels_last(features.fine.float())
+    return PixelFeatures(tuple(_channels_last(stack.float()) for stack in features.last().stacks), fine)
+
+
+def _channels_last(maps: Tensor) -> Tensor:
+    return maps.contiguous(memory_format=torch.channels_last)
+
+
+def _identity(points: Tensor) -> Tensor:
+    return torch.eye(4, device=points.device).expand(len(points), 4, 4)

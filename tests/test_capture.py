@@ -27,7 +27,7 @@ from mpc.reconstruct.localise import localise
 from mpc.reconstruct.person import mesh_of_grid
 from mpc.reconstruct.pictures import Source, find_sources, read_frames, read_rgba
 from mpc.reconstruct.show import MeshSight, Sight, turned
-from mpc.reconstruct.view_field import CPU_BATCH, batch_occupancy, batch_points, encode_views
+from mpc.reconstruct.view_field import CPU_BATCH, ViewEncoder, batch_occupancy, batch_points
 
 
 def person(height=200, width=160, box=(20, 180, 60, 100)):
@@ -180,14 +180,14 @@ def test_pictures_encoded_together_answer_as_alone(run_folder):
     pictures = [
         cut(person(box=box), frame_person(person(box=box)), 32) for box in ((20, 180, 60, 100), (50, 90, 0, 50))
     ]
-    views = encode_views(run, pictures, batch=64)
+    views = ViewEncoder(run, batch=64).encode(pictures)
     points = np.random.default_rng(0).uniform(-1, 1, (300, 3)).astype(np.float32)
     owner = np.repeat([0, 1], [100, 200])
     together = batch_occupancy(views)(points, owner)
     alone = np.concatenate([views[0].occupancy(points[:100]), views[1].occupancy(points[100:])])
     assert np.abs(together - alone).max() < 1e-5
     assert np.abs(views[0].occupancy(points[100:]) - alone[100:]).max() > 1e-3
-    sizes = [batch_points(run, memory) for memory in (1, 1e7, 1.5e7, 1e12)]
+    sizes = [batch_points(run, memory) for memory in (1, 5e6, 8e6, 1e12)]
     assert sizes == sorted(set(sizes))
     assert (sizes[0], sizes[-1]) == (1024, CPU_BATCH)
 
@@ -273,7 +273,8 @@ def test_a_mesh_is_drawn_as_its_field_is(run_folder):
 
 
 def test_the_cube_is_the_runs_unless_told(run_folder, tmp_path):
-    from mpc.reconstruct.capture import CaptureSettings, capture
+    from mpc.reconstruct.capture import capture
+    from mpc.reconstruct.capture_settings import CaptureSettings
 
     record = {"created": "2026", "settings": {"image_size": 32}, "data": {"extent_m": 3.1, "fov_deg": 40.0}}
     run = tmp_path / "run"

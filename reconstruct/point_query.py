@@ -1,0 +1,149 @@
+"""How a network is asked many points fast: in chunks of a few sizes, in half precision, compiled, as CUDA graphs."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from ..models.features import PixelFeatures
+
+F32 = npt.NDArray[np.float32]
+Features = tuple[PixelFeatures, ...]
+Query = Callable[[Features, Tensor], Tensor]  # maps of B pictures and view-space points (B, N, 3) -> (B, N, …)
+
+LEAST_CHUNK = 1024
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Speed:
+    """What is done for speed; the answers change by rounding alone.
+
+    Attributes:
+        half: encoder and head in bfloat16 (autocast); positions, feature maps and answers stay float32.
+        compiled: the query through `torch.compile`, which costs up to a minute at the first picture.
+        graphs: on CUDA, a chunk's kernels are recorded once and replayed; elsewhere without effect.
+    """
+
+    half: bool = False
+    compiled: bool = False
+    graphs: bool = False
+
+    @classmethod
+    def for_device(cls, device: torch.device) -> Speed:
+        """bfloat16 and graphs on CUDA; on a CPU neither exists or pays."""
+        cuda = device.type == "cuda"
+        return cls(half=cuda, graphs=cuda)
+
+    def precision(self, device: torch.device) -> torch.autocast:
+        """The context in which networks run."""
+        # A graph must not read a cast of the weights that autocast has cached and may free.
+        return torch.autocast(device.type, torch.bfloat16, enabled=self.half, cache_enabled=not self.graphs)
+
+
+class PointQuery:
+    """One network, asked at points of view space. What is compiled or recorded serves all pictures of one size.
+
+    A call has one upload and one download, whatever the number of its chunks.
+
+    Args:
+        query: see `Query`.
+        device: of the network.
+        batch: greatest number of points in a chunk, over all pictures.
+        speed: None: as `Speed.for_device` says.
+    """
+
+    def __init__(self, query: Query, device: torch.device, batch: int, speed: Speed | None = None) -> None:
+        self.device, self.batch = device, batch
+        self.speed = Speed.for_device(device) if speed is None else speed
+        self._graphs = self.speed.graphs and device.type == "cuda"
+        self._plain, self._fast = query, None if not (self.speed.compiled or self._graphs) else query
+        if self.speed.compiled:
+            self._fast = torch.compile(query, dynamic=True)
+        if self._graphs and self._fast is not None:
+            self._fast = _Replayed(self._fast)
+
+    def __call__(self, features: Features, points: F32) -> F32:
+        """Answers (B, N, …) float32 on the host.
+
+        Args:
+            features: maps of B pictures.
+            points: (B, N, 3) view space.
+        """
+        count = points.shape[1]
+        sizes = chunk_sizes(count, max(self.batch // len(points), 1), padded=self._fast is not None)
+        with torch.inference_mode(), self.speed.precision(self.device):
+            here = torch.from_numpy(np.ascontiguousarray(points, np.float32))
+            if self.device.type == "cuda":
+                here = here.pin_memory().to(self.device, non_blocking=True)
+            here = functional.pad(here, (0, 0, 0, sum(sizes) - count))
+            answers = [self._ask(features, part) for part in torch.split(here, sizes, dim=1)]
+            found: F32 = torch.cat(answers, dim=1)[:, :count].float().cpu().numpy()
+        return found
+
+    def _ask(self, features: Features, points: Tensor) -> Tensor:
+        if self._fast is not None:
+            try:
+                return self._fast(features, points)
+            except torch.OutOfMemoryError:
+                raise
+            except RuntimeError as error:  # no compiler, or an operation that a graph cannot hold
+                _log.warning("the network runs neither compiled nor as a graph: %s", str(error).split("\n", 1)[0])
+                self._fast = None
+        return self._plain(features, points)
+
+
+def chunk_sizes(count: int, batch: int, *, padded: bool) -> list[int]:
+    """How `count` points are cut: whole batches and a rest, which `padded` rounds up to one of a few sizes."""
+    sizes, rest = [batch] * (count // batch), count % batch
+    if rest and padded:
+        rest = min(max(1 << (rest - 1).bit_length(), LEAST_CHUNK), batch)
+    return [*sizes, rest] if rest or not sizes else sizes
+
+
+class _Replayed:
+    """A query recorded as one CUDA graph for each shape of its points; the graphs share their memory."""
+
+    def __init__(self, query: Query) -> None:
+        self._query = query
+        self._recorded: dict[tuple[int, ...], tuple[torch.cuda.CUDAGraph, list[Tensor], Tensor, Tensor]] = {}
+        self._pool = torch.cuda.graph_pool_handle()
+
+    def __call__(self, features: Features, points: Tensor) -> Tensor:
+        maps = _maps(features)
+        key = (*points.shape, *(side for one in maps for side in one.shape))
+        if key not in self._recorded:
+            self._recorded[key] = self._record(features, points)
+        graph, kept_maps, kept_points, answer = self._recorded[key]
+        for kept, given in zip(kept_maps, maps, strict=True):
+            kept.copy_(given)
+        kept_points.copy_(points)
+        graph.replay()
+        return answer.clone()  # the next replay writes over it
+
+    def _record(self, features: Features, points: Tensor) -> tuple[torch.cuda.CUDAGraph, list[Tensor], Tensor, Tensor]:
+        kept = tuple(
+            PixelFeatures(tuple(map(torch.clone, one.stacks)), None if one.fine is None else one.fine.clone())
+            for one in features
+        )
+        kept_points, stream = points.clone(), torch.cuda.Stream()  # type: ignore[no-untyped-call]
+        stream.wait_stream(torch.cuda.current_stream())
+        with torch.cuda.stream(stream):  # lazy initialisation, compilation among it, must be over when recording starts
+            for _ in range(3):
+                self._query(kept, kept_points)
+        torch.cuda.current_stream().wait_stream(stream)
+        graph = torch.cuda.CUDAGraph()
+        with torch.cuda.graph(graph, pool=self._pool):
+            answer = self._query(kept, kept_points)
+        return graph, _maps(kept), kept_points, answer
+
+
+def _maps(features: Features) -> list[Tensor]:
+    return [one for part in features for one in (*part.stacks, part.fine) if one is not None]

@@ -1,0 +1,123 @@
+"""Asking networks fast: chunks, half precision, compiled code, and what happens where these cannot be had."""
+
+import logging
+from functools import partial
+
+import numpy as np
+import pytest
+import torch
+
+from mpc.geometry.errors import SettingsError
+from mpc.models.depth import DepthConfig
+from mpc.models.features import PixelFeatures, sample_map
+from mpc.models.head import HeadConfig
+from mpc.models.residual import ResidualConfig
+from mpc.models.surface import SurfaceConfig, SurfaceNetwork
+from mpc.reconstruct.capture_settings import CaptureSettings
+from mpc.reconstruct.point_query import LEAST_CHUNK, PointQuery, Speed, chunk_sizes
+
+CPU = torch.device("cpu")
+
+
+@pytest.fixture(scope="module")
+def network():
+    torch.manual_seed(0)
+    config = SurfaceConfig(
+        encoder=ResidualConfig(stem=8, blocks=1), depth=DepthConfig(bins=8), head=HeadConfig(channels=(16, 8))
+    )
+    return SurfaceNetwork(config).eval()
+
+
+@pytest.fixture(scope="module")
+def maps(network):
+    with torch.inference_mode():
+        return network.encode(torch.rand(2, 3, 32, 32) * 2 - 1).last()
+
+
+def asking(network):
+    def query(features, points):
+        return network.query(features[0], points, torch.eye(4).expand(len(points), 4, 4))
+
+    return query
+
+
+def points_of(count):
+    return np.random.default_rng(count).uniform(-1, 1, (2, count, 3)).astype(np.float32)
+
+
+@pytest.mark.parametrize("batch", [1024, 3000, 1 << 18])
+@pytest.mark.parametrize("count", [0, 1, 1023, 1024, 1025, 3000, 70_000])
+def test_chunks_hold_every_point_and_are_of_few_sizes(count, batch):
+    plain, padded = (chunk_sizes(count, batch, padded=padded) for padded in (False, True))
+    assert sum(plain) == count
+    assert sum(padded[:-1]) <= count <= sum(padded)
+    assert max(padded) <= batch
+    assert sum(padded) <= max(2 * count, LEAST_CHUNK)
+    assert len({size for n in range(1, 70_000, 7) for size in chunk_sizes(n, batch, padded=True)}) <= 9
+
+
+def test_padded_chunks_answer_as_one_call_does(network, maps):
+    points = points_of(2500)
+    with torch.inference_mode():
+        whole = network.query(maps, torch.from_numpy(points), torch.eye(4).expand(2, 4, 4)).numpy()
+    query = PointQuery(asking(network), CPU, 2048)
+    assert np.abs(query((maps,), points) - whole).max() < 1e-6
+    sizes = []  # as on CUDA: chunks of a few sizes, filled up
+    query._fast = lambda features, part: sizes.append(part.shape[1]) or query._plain(features, part)
+    assert np.abs(query((maps,), points) - whole).max() < 1e-6
+    assert sizes == [1024, 1024, 1024]
+
+
+def test_half_precision_rounds_answers_and_spares_positions(network, maps):
+    points = points_of(3000)
+    full, half = (PointQuery(asking(network), CPU, 4096, Speed(half=on))((maps,), points) for on in (False, True))
+    assert half.dtype == np.float32
+    assert 0 < np.abs(half - full).max() < 0.02  # 8 bits of mantissa; worst seen 0.003
+    # Were positions rounded, a point would move by up to 1/256 and read other features: no bias beside the rounding.
+    assert abs(float((half - full).mean())) < 1e-3
+
+
+def test_compiled_code_answers_alike_for_any_number_of_points(maps, monkeypatch):
+    # Traced once for all numbers of points, but not handed to the C++ compiler, which takes half a minute.
+    monkeypatch.setattr(torch, "compile", partial(torch.compile, backend="aot_eager"))
+
+    def reads(features, points):
+        return torch.sigmoid(sample_map(features[0].stacks[0], points[..., :2]).sum(-1) + points[..., 2])
+
+    query, plain = (PointQuery(reads, CPU, 1 << 14, Speed(compiled=on, graphs=True)) for on in (True, False))
+    for count in (3000, 10, 7000):
+        assert np.abs(query((maps,), points_of(count)) - plain((maps,), points_of(count))).max() < 1e-5
+    assert query._fast is not None, "it fell back"
+
+
+def test_where_nothing_compiles_the_network_runs_as_it_is_and_says_so(network, maps, caplog):
+    query = PointQuery(asking(network), CPU, 4096)
+
+    def fails(features, points):
+        raise RuntimeError("no compiler here\nand a long trace")
+
+    query._fast = fails
+    with caplog.at_level(logging.WARNING):
+        first, second = query((maps,), points_of(100)), query((maps,), points_of(100))
+    assert np.array_equal(first, second)
+    assert [record.getMessage().split(": ", 1)[1] for record in caplog.records] == ["no compiler here"]
+
+
+def test_settings_choose_the_speed_for_a_device():
+    cuda = torch.device("cuda")
+    assert CaptureSettings().speed(CPU) == Speed()
+    assert CaptureSettings().speed(cuda) == Speed(half=True, graphs=True)
+    assert CaptureSettings(precision="float32", compiled=True).speed(cuda) == Speed(compiled=True, graphs=True)
+    with pytest.raises(SettingsError, match="precision 'fp8'"):
+        CaptureSettings(precision="fp8")
+
+
+def test_fine_maps_reach_a_recorded_query(network, maps):
+    """What a CUDA graph keeps is found by `_maps`: every map once, in order."""
+    from mpc.reconstruct.point_query import _maps
+
+    fine = torch.rand(2, 4, 8, 8)
+    listed = _maps((PixelFeatures(maps.stacks, fine), maps))
+    assert [one is other for one, other in zip(listed, (maps.stacks[0], fine, maps.stacks[0]), strict=True)] == [
+        True
+    ] * 3
