@@ -24,12 +24,12 @@ from pathlib import Path
 import numpy as np
 from localize_fields import (
     Table,
+    dense_answer,
     dense_sides,
     logistic,
     network_fields,
     network_table,
     people,
-    signed_distance,
 )
 from monoport_scheme import monoport
 from pockets import Pocket, describe, label_pockets, write_table
@@ -205,6 +205,7 @@ def main() -> None:
     parser.add_argument(
         "--peers", type=int, default=1000, help="MonoPort's scheme and the octree: first fields of a kind"
     )
+    parser.add_argument("--cache", type=Path, help="folder where the dense answers of people are kept for another run")
     parser.add_argument("--pockets", type=Path, help="write what ours leaves wrong, with and without mask, as CSV")
     options = parser.parse_args()
     if not options.run and not options.models:
@@ -235,9 +236,9 @@ def main() -> None:
             compare(name, "", network_table(occupancy, options.resolution), mask, extent_m)
     else:
         for person in people(options.models, options.scenes):
-            inside = dense_sides(person, options.resolution)
+            wants_soft = bool(set(options.softness) - {"hard"})
+            inside, soft = dense_answer(person, options.resolution, wants_soft, options.cache)
             mask = person.silhouette(512)
-            soft = signed_distance(person, inside) if set(options.softness) - {"hard"} else None
             for kind in options.softness:
                 values = inside.astype(np.float32) if kind == "hard" or soft is None else logistic(soft, float(kind))
                 compare(person.name, kind, values, mask, person.camera.extent_m)

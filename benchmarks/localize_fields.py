@@ -108,6 +108,25 @@ def signed_distance(person: Person, inside: np.ndarray) -> np.ndarray:
     return distance
 
 
+def dense_answer(
+    person: Person, resolution: int, soft: bool, cache: Path | None = None
+) -> tuple[np.ndarray, np.ndarray | None]:
+    """`dense_sides`, and `signed_distance` where it is wanted; kept in the folder `cache`, where there is one."""
+    path = None if cache is None else cache / f"{person.name.replace('/', '_')}_{resolution}.npz"
+    if path is not None and path.is_file():
+        with np.load(path) as kept:
+            inside = np.unpackbits(kept["inside"], count=resolution**3).reshape((resolution,) * 3).view(bool)
+            if not soft or "distance" in kept:
+                return inside, kept["distance"] if soft else None
+    inside = dense_sides(person, resolution)
+    distance = signed_distance(person, inside) if soft else None
+    if path is not None:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        more = {} if distance is None else {"distance": distance}
+        np.savez_compressed(path, inside=np.packbits(inside), **more)
+    return inside, distance
+
+
 def logistic(distance: np.ndarray, width: float) -> np.ndarray:
     """Occupancy (R, R, R) float32 of a signed distance, slab by slab."""
     values = np.empty(distance.shape, np.float32)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
 
@@ -146,6 +146,7 @@ def _reconstruct(
         for job, view, grid in zip(batch, views, grids, strict=True):
             began = time.perf_counter()
             try:
+                grid = replace(grid, device=str(run.device))
                 mesh, panels = _write(job, Sight(grid, view, job.framing.calibration), settings, stills=stills)
             except MpcError as error:
                 failures.append((job.name, str(error)))

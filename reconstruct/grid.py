@@ -33,6 +33,7 @@ class LocalisedGrid:
         calls: how often the occupancy was called.
         surface_box: least and greatest node (exclusive) of a box around all cells the surface passes, with one node to
             spare where the grid goes on; None without a surface.
+        device: where rays walk through it and meshes are made: "cpu", "cuda:0", …
     """
 
     resolution: int
@@ -43,6 +44,7 @@ class LocalisedGrid:
     evaluations: tuple[int, ...]
     calls: int
     surface_box: Box | None
+    device: str = "cpu"
 
     @property
     def total_evaluations(self) -> int:
@@ -62,7 +64,7 @@ class LocalisedGrid:
     @cached_property
     def marcher(self) -> Marcher:
         """The same, to walk through."""
-        return Marcher(self.blocks, self.threshold)
+        return Marcher(self.blocks, self.threshold, self.device)
 
     def sides(self, box: Box | None = None) -> Bools:
         """Which nodes are inside, in the whole grid or in `box` (least node, greatest node exclusive).

@@ -12,6 +12,7 @@ from ..geometry.camera import unproject
 from ..geometry.errors import MpcError
 from .blocks import EDGE
 from .grid import LocalisedGrid
+from .march_cubes import march_blocks, marching_cubes_of_warp
 
 F64 = npt.NDArray[np.float64]
 I32 = npt.NDArray[np.int32]
@@ -35,7 +36,9 @@ class SurfaceMesh:
 
 
 def extract_mesh(grid: LocalisedGrid, *, largest_component: bool = False) -> SurfaceMesh:
-    """Marching cubes (Lewiner et al. 2003, scikit-image) on a localised grid, block by block; vertices in view space.
+    """Marching cubes on a localised grid; vertices in view space.
+
+    On a CPU that of Lewiner et al. (2003, scikit-image), block by block; on another device of the grid warp's.
 
     All corners of every cell that the surface passes were asked, so the mesh is that of the dense grid: the same faces,
     in another order, on vertices that differ by the rounding of float32.
@@ -48,8 +51,6 @@ def extract_mesh(grid: LocalisedGrid, *, largest_component: bool = False) -> Sur
     Raises:
         NoSurfaceError: the field is inside everywhere or nowhere.
     """
-    from skimage import measure  # slow to import
-
     if grid.surface_box is None:
         inside = bool(grid.values[0] > grid.threshold)
         where = "everywhere: the field is whole" if inside else "nowhere: the field is empty"
@@ -57,6 +58,18 @@ def extract_mesh(grid: LocalisedGrid, *, largest_component: bool = False) -> Sur
             f"no surface at {grid.resolution} nodes a side: inside {where} "
             f"(values {grid.values.min():.3g} to {grid.values.max():.3g}, threshold {grid.threshold:g})"
         )
+    if grid.device != "cpu" and marching_cubes_of_warp() is not None:
+        vertices, faces = march_blocks(grid.blocks, grid.threshold, grid.device)
+    else:
+        vertices, faces = _march_one_by_one(grid)
+    mesh = SurfaceMesh(vertices * (2.0 / (grid.resolution - 1)) - 1.0, faces)
+    return keep_largest_component(mesh) if largest_component else mesh
+
+
+def _march_one_by_one(grid: LocalisedGrid) -> tuple[F64, I32]:
+    """Vertices (V, 3) in nodes and faces (F, 3), with memory for a block at a time."""
+    from skimage import measure  # slow to import
+
     # "ascent" turns the faces outward, seen in right-handed view space, for fields that are greater inside.
     marching_cubes: Any = measure.marching_cubes
     points, triangles, count = [], [], 0
@@ -67,9 +80,7 @@ def extract_mesh(grid: LocalisedGrid, *, largest_component: bool = False) -> Sur
         points.append(vertices.astype(np.float64) + low)
         triangles.append(faces.astype(np.int64) + count)
         count += len(vertices)
-    vertices, faces = weld(np.concatenate(points), np.concatenate(triangles))
-    mesh = SurfaceMesh(vertices * (2.0 / (grid.resolution - 1)) - 1.0, faces)
-    return keep_largest_component(mesh) if largest_component else mesh
+    return weld(np.concatenate(points), np.concatenate(triangles))
 
 
 def weld(vertices: F64, faces: npt.NDArray[np.int64]) -> tuple[F64, I32]:

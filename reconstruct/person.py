@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -72,7 +72,7 @@ def reconstruct_field(
     colour: bool = True,
 ) -> ReconstructedMesh:
     """`reconstruct_view` for a picture already encoded."""
-    grid = localise(view.occupancy, resolution)
+    grid = replace(localise(view.occupancy, resolution), device=str(view.encoder.run.device))
     return mesh_of_grid(grid, view, calibration, largest_component=largest_component, colour=colour)
 
 

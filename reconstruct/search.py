@@ -14,6 +14,7 @@ import numpy.typing as npt
 from .lattice import Lattice
 from .node_store import INSIDE, NodeStore
 from .silhouette import Silhouette
+from .start_grid import ask_start_grid
 
 F32 = npt.NDArray[np.float32]
 I64 = npt.NDArray[np.int64]
@@ -28,10 +29,7 @@ _CELLS_AROUND_EDGE = [
     [(0, 0, 0), (-1, 0, 0), (0, -1, 0), (-1, -1, 0)],
 ]
 _CORNERS = [(i, j, k) for i in (0, 1) for j in (0, 1) for k in (0, 1)]
-_AROUND = [(i, j, k) for i in (-1, 0, 1) for j in (-1, 0, 1) for k in (-1, 0, 1) if i or j or k]
 _DIAGONALS = [(i, j, k) for i in (-1, 0, 1) for j in (-1, 0, 1) for k in (-1, 0, 1) if abs(i) + abs(j) + abs(k) > 1]
-# A coarser start grid has little inside its faces.
-LEAST_START_WITHOUT_FACES = 9
 # A level that may be left out is visited where those before it cost at most a part in so many of what the last will.
 SPARE_SHARE = 12
 
@@ -72,7 +70,8 @@ class Search:
         """Everything; the caller records the answers of each yielded batch with `record` before it goes on."""
         last = self.lattice.resolution - 1
         strides = [last // (level - 1) for level in self.levels]
-        edges = yield from self.start(strides[0])
+        known = yield from ask_start_grid(self, strides[0])
+        edges = self.mixed_edges(known, strides[0])
         self.counts.append(self.evaluations)
         level = 0
         while level < len(strides) - 1:
@@ -103,26 +102,6 @@ class Search:
         A surface has four times the nodes at half the spacing.
         """
         return self.evaluations * SPARE_SHARE <= self.counts[-1] * stride**2
-
-    def start(self, stride: int) -> Finding:
-        """Mixed edges of the start grid.
-
-        A person rarely reaches the faces of the cube, where a third of the start grid's nodes are. These are asked
-        only next to nodes that are inside, or where the others show no surface at all.
-        """
-        nodes = self.lattice.every(stride)
-        if len(self.levels) > 1 and self.levels[0] >= LEAST_START_WITHOUT_FACES:
-            last = self.lattice.resolution - 1
-            inner = np.logical_and.reduce([(c > 0) & (c < last) for c in self.lattice.split(nodes)])
-            faces, nodes = nodes[~inner], nodes[inner]
-            yield from self.ask(nodes)
-            deep = nodes[self.store.codes(nodes) == INSIDE]
-            if 0 < len(deep) < len(nodes):
-                moved = [self.lattice.shift(deep, offset, stride)[0] for offset in _AROUND]
-                faces = faces[np.isin(faces, np.concatenate(moved))]
-            nodes = np.concatenate([nodes, faces])
-        yield from self.ask(self.store.unknown(nodes))
-        return self.mixed_edges(nodes, stride)
 
     def ask(self, nodes: I64) -> Asking:
         """Evaluate nodes (N,) that are unknown and differ from one another; what the mask rules out is not asked."""

@@ -5,9 +5,18 @@ import pytest
 from scipy.ndimage import maximum_filter, minimum_filter
 
 from mpc.geometry.camera import OrthographicCamera
+from mpc.geometry.closest import load_warp
 from mpc.geometry.errors import SettingsError
 from mpc.reconstruct.localise import FieldError, check_levels, default_levels, localise
-from mpc.reconstruct.mesh import NoSurfaceError, extract_mesh, keep_largest_component, signed_volume, to_world
+from mpc.reconstruct.march_cubes import march_blocks, marching_cubes_of_warp
+from mpc.reconstruct.mesh import (
+    NoSurfaceError,
+    SurfaceMesh,
+    extract_mesh,
+    keep_largest_component,
+    signed_volume,
+    to_world,
+)
 
 
 def logistic(distance, width):
@@ -102,8 +111,8 @@ def test_asks_little_more_than_marching_cubes_needs(name):
     grid = localise(FIELDS[name], 129)
     needed = floor_26(truth)
     fine = sum(grid.evaluations[1:])
-    assert grid.evaluations[0] == 15**3  # not what lies on the faces of the cube
-    assert fine <= 1.02 * needed  # measured: 0.98 to 1.00; the rest is the start grid
+    assert grid.evaluations[0] < 0.6 * 15**3  # not what lies on the faces of the cube, nor far from what is inside
+    assert fine <= 1.02 * needed  # measured: 0.99 to 1.01; the rest is the start grid
 
 
 def test_mesh_equals_that_of_the_dense_grid():
@@ -117,6 +126,23 @@ def test_mesh_equals_that_of_the_dense_grid():
     order, expected_order = (np.lexsort(v.round(5).T) for v in (mesh.vertices, expected))
     assert np.abs(mesh.vertices[order] - expected[expected_order]).max() < 1e-5
     assert signed_volume(mesh) == pytest.approx(2 * np.pi**2 * 0.55 * 0.13**2, rel=0.02)
+
+
+@pytest.mark.parametrize(("name", "resolution"), [("torus", 65), ("figure", 129), ("figure", 81)])
+def test_the_mesh_of_a_gpu_is_that_of_the_dense_grid(name, resolution):
+    """Warp's marching cubes, here on the CPU: one source."""
+    kernel = marching_cubes_of_warp()
+    if kernel is None:
+        pytest.skip("warp is older than 1.18")
+    expected, corners = kernel.extract(load_warp().array(dense(FIELDS[name], resolution)), 0.5)
+    grid = localise(FIELDS[name], resolution, start=11 if resolution == 81 else 17)
+    vertices, faces = march_blocks(grid.blocks, grid.threshold, "cpu")
+    assert len(faces) == len(corners) // 3
+    order, expected_order = (np.lexsort(v.round(3).T) for v in (vertices, expected.numpy().astype(float)))
+    assert np.abs(vertices[order] - expected.numpy()[expected_order]).max() < 1e-4
+    blockwise = extract_mesh(grid)
+    volumes = [signed_volume(mesh) for mesh in (SurfaceMesh(vertices * 2 / (resolution - 1) - 1, faces), blockwise)]
+    assert volumes[0] == pytest.approx(volumes[1], rel=1e-3)
 
 
 def test_sphere_has_its_volume_radius_and_centre_in_view_and_world():

@@ -1,14 +1,17 @@
 """Direct rendering against closed forms and against the mesh of the dense grid."""
 
+import re
+
 import numpy as np
 import pytest
 from scipy.spatial.transform import Rotation
 from skimage.measure import marching_cubes
 
 from mpc.geometry.camera import OrthographicCamera, PerspectiveCamera, project, unproject
+from mpc.geometry.closest import load_warp
 from mpc.geometry.mesh import PosedMesh
 from mpc.geometry.rays import RayScene
-from mpc.reconstruct import direct
+from mpc.reconstruct import direct, march_kernels
 from mpc.reconstruct.direct import orthographic_rays, perspective_rays, render_surface, to_rgba
 from mpc.reconstruct.localise import localise
 from mpc.reconstruct.mesh import extract_mesh, to_world
@@ -119,6 +122,17 @@ def test_the_walk_equals_small_steps_through_scipys_interpolation(grid):
     assert 50 < (expected > 0).sum() < 250
     assert (np.abs(after - expected) < 1e-9).mean() > 0.99  # a sample may lie on the threshold to rounding
     assert np.abs(after - before - 1 / 128)[after > 0].max() < 1e-9
+
+
+def test_the_walk_compiles_for_cuda(tmp_path):
+    """From the one source; needs no GPU, but warp's compiler for it."""
+    wp = load_warp()
+    if not hasattr(wp, "compile_aot_module") or not wp.get_cuda_supported_archs():
+        pytest.skip("this warp cannot compile for CUDA")
+    wp.compile_aot_module(march_kernels, arch=90, module_dir=tmp_path, use_ptx=True)
+    (code,) = tmp_path.glob("*.ptx")
+    entries = re.findall(r"\.entry (\w+)", code.read_text())
+    assert all(any(name in entry for entry in entries) for name in ("sample", "first_change"))
 
 
 def test_where_rays_begin_costs_no_hit(grid, monkeypatch):

@@ -87,7 +87,7 @@ def test_fast_mode_is_certain_of_most_sides_and_a_mask_misleads_it_nowhere():
     disc = np.hypot(x[None] - 0.1, x[:, None] + 0.05) < 0.55
     masked = localise(ball, 129, mode="fast", mask=disc)
     assert wrong(masked, ball) <= wrong(grid, ball) + 5
-    assert masked.total_evaluations < 0.92 * grid.total_evaluations
+    assert masked.total_evaluations < 0.98 * grid.total_evaluations
 
 
 def test_fast_mode_on_a_hard_field_asks_less_than_the_surface_needs():
@@ -113,7 +113,7 @@ def test_the_faces_of_the_cube_are_asked_next_to_what_is_inside_or_where_nothing
         return np.maximum(ball(points), ball(points, (1, 1, 1), 0.1))
 
     lost = localise(corner, 65)
-    assert lost.evaluations[0] == 15**3
+    assert lost.evaluations[0] < 15**3
     assert 0 < wrong(lost, corner) == (dense(corner, 65)[-5:, -5:, -5:]).sum()
     assert wrong(localise(corner, 65, seeds=np.float32([[1, 1, 1]])), corner) == 0
     for radius in (0.95, 1.3):  # up to the faces, and through them
@@ -130,8 +130,35 @@ def test_the_faces_of_the_cube_are_asked_next_to_what_is_inside_or_where_nothing
     assert wrong(localise(room, 65), room) == 0
 
 
+def test_the_start_grid_is_asked_in_part_and_whole_where_that_shows_nobody():
+    """Node (5, 6, 6) of the start grid is neither among every second node nor in the middle between them."""
+    apart = np.float32([5, 6, 6]) / 8 - 1
+
+    def alone(points):
+        return ball(points, apart, 0.06)
+
+    grid = localise(alone, 65)
+    assert grid.evaluations[0] == 15**3
+    assert wrong(grid, alone) == 0
+    assert wrong(localise(alone, 65, start=9), alone) > 0  # which does not hold it
+
+    def with_body(points, centre=(0.4, 0.4, 0.4)):
+        return np.maximum(alone(points), ball(points, centre, 0.3))
+
+    far = localise(with_body, 65)  # beyond the box of the body, grown by a spacing
+    assert 7**3 + 8**3 < far.evaluations[0] < 0.6 * 15**3
+    assert wrong(far, with_body) == dense(alone, 65).sum() > 0
+    seed = localise(with_body, 65, seeds=apart[None])
+    assert wrong(seed, with_body) == 0
+
+    def near(points):
+        return with_body(points, apart + np.float32([0.4, 0, 0]))
+
+    assert wrong(localise(near, 65), near) == 0
+
+
 def test_a_level_more_is_visited_where_the_start_grid_costs_little():
-    assert localise(lambda p: ball(p, radius=0.2), 257).levels == (17, 33, 257)
+    assert localise(lambda p: ball(p, radius=0.15), 257).levels == (17, 33, 257)
     grid = localise(lambda p: ball(p, radius=0.8), 257)
     assert grid.levels == (17, 33, 65, 257)
     assert len(grid.evaluations) == 4
