@@ -4,9 +4,9 @@
     python benchmarks/localize.py MODELS --resolution 1025 --scenes 3 --softness hard     # ours alone, no dense answer
     python benchmarks/localize.py --run RUN --shards SHARDS --resolution 257              # a trained network's fields
 
-Fields are tables of the dense answer, so the seconds are each scheme's own. "hard" is the 0/1 label of a posed person,
-"1" and "4" are logistic in the signed distance with a width of 1 and 4 node spacings. The floor is the number of nodes
-with a neighbour of the other side among 26 (and among 6, which is less than marching cubes needs). MonoPort's scheme is
+Fields are tables of the dense answer, so the seconds (of this process, load aside) are each scheme's own. "hard" is the
+0/1 label of a posed person, "1" and "4" are logistic in the signed distance with a width of 1 and 4 node spacings. The
+floor is the number of nodes with a neighbour of the other side among 26 (and among 6, less than marching cubes needs). MonoPort's scheme is
 re-stated in monoport_scheme.py, on dense arrays of a box around what is inside. "own MiB" is the greatest memory ours
 held at once, table aside, in a second, slower run of the first three fields of a kind.
 """
@@ -133,9 +133,9 @@ def measure(
         )
     for scheme, run in schemes.items():
         table = Table(values)
-        began = time.perf_counter()
+        began = time.process_time()
         wrong_nodes, calls = run(table)
-        own = time.perf_counter() - began - table.seconds
+        own = time.process_time() - began - table.seconds
         differing = wrong_nodes()
         groups = label_pockets(differing)
         wrong, pockets = sum(map(len, groups)), len(groups)
@@ -170,16 +170,16 @@ def sparse_rows(models: Path, resolution: int, scenes: int) -> None:
 
         def timed(points: np.ndarray, person=person) -> np.ndarray:
             nonlocal seconds
-            began = time.perf_counter()
+            began = time.process_time()
             answer = person.occupancy(points)
-            seconds += time.perf_counter() - began
+            seconds += time.process_time() - began
             return answer
 
         truth = dense_sides(person, (resolution + 1) // 2)
         tracemalloc.start()
-        began = time.perf_counter()
+        began = time.process_time()
         grid = localise(timed, resolution)
-        own = time.perf_counter() - began - seconds
+        own = time.process_time() - began - seconds
         memory = tracemalloc.get_traced_memory()[1] / 2**20
         tracemalloc.stop()
         low, high = grid.surface_box or ((0,) * 3, (2,) * 3)

@@ -4,15 +4,17 @@
 
 Medians over views of the test split. "dense" is one encoding and the whole grid, timed on every 16th plane and
 multiplied; "render" is one 512 x 512 picture by direct rendering, normals only, or with colour where the run has a
-texture network. MonoPort's authors publish 15 frames a second on two GPUs; nothing here ran on a GPU unless it says so.
+texture network. `--clock processor` counts this process alone, load aside: with one thread, what an idle core takes.
+MonoPort's authors publish 15 frames a second on two GPUs; nothing here ran on a GPU unless it says so.
 """
 
 from __future__ import annotations
 
 import argparse
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from itertools import product
 from pathlib import Path
 
@@ -22,6 +24,7 @@ import torch
 from mpc.datasets.torch_dataset import ViewDataset
 from mpc.geometry.camera import OrthographicCamera
 from mpc.models.storage import load_run
+from mpc.reconstruct.capture_settings import PRECISIONS, CaptureSettings
 from mpc.reconstruct.direct import orthographic_rays, render_surface
 from mpc.reconstruct.localise import localise
 from mpc.reconstruct.mesh import extract_mesh
@@ -33,24 +36,27 @@ HEAD = ["nodes", "mode", "mask", "asked", "encode", "localise", "mesh", "render"
 class Stopwatch:
     """Seconds by stage."""
 
-    def __init__(self) -> None:
+    def __init__(self, clock: Callable[[], float], device: torch.device) -> None:
+        self.clock, self.device = clock, device
         self.seconds: dict[str, float] = dict.fromkeys(("encode", "localise", "mesh", "render"), float("nan"))
 
     @contextmanager
     def stage(self, name: str) -> Iterator[None]:
-        began = time.perf_counter()
+        began = self.clock()
         yield
-        self.seconds[name] = time.perf_counter() - began
+        if self.device.type == "cuda":  # encoding returns before it is done
+            torch.cuda.synchronize(self.device)
+        self.seconds[name] = self.clock() - began
 
 
-def dense_seconds(view: ViewField, resolution: int) -> float:
+def dense_seconds(view: ViewField, resolution: int, clock: Callable[[], float]) -> float:
     """The whole grid, from every 16th plane."""
     axis = np.linspace(-1, 1, resolution).astype(np.float32)
     planes = axis[::16]
-    began = time.perf_counter()
+    began = clock()
     for x in planes:
         view.occupancy(np.stack(np.meshgrid(x, axis, axis, indexing="ij"), -1).reshape(-1, 3))
-    return (time.perf_counter() - began) * resolution / len(planes)
+    return (clock() - began) * resolution / len(planes)
 
 
 def main() -> None:
@@ -61,16 +67,24 @@ def main() -> None:
     parser.add_argument("--views", type=int, default=5)
     parser.add_argument("--size", type=int, default=512)
     parser.add_argument("--device", default="cpu")
+    parser.add_argument("--clock", choices=["wall", "processor"], default="wall")
+    parser.add_argument("--precision", choices=PRECISIONS, default="auto")
+    parser.add_argument("--compile", action="store_true")
     options = parser.parse_args()
     run = load_run(options.run, torch.device(options.device))
     dataset = ViewDataset(options.shards, "test", points=0, colour_points=0, image_size=run.settings.get("image_size"))
     batch = batch_points(run, memory_bound(run.device))
-    encoder = ViewEncoder(run, batch=batch)
+    settings = CaptureSettings(precision=options.precision, compiled=options.compile)
+    encoder = ViewEncoder(run, batch=batch, speed=settings.speed(run.device))
+    clock = time.process_time if options.clock == "processor" else time.perf_counter
     upright = np.diag([1.0, -1.0, -1.0, 1.0])  # a world that is view space with y up
     print(
-        f"device {options.device}, {torch.get_num_threads()} threads, {batch} points a call, medians of {options.views}"
+        f"device {options.device}, {torch.get_num_threads()} threads, {options.clock} seconds, {encoder.speed}, "
+        f"{batch} points a call, medians of {options.views}"
     )
     print(" ".join(f"{word:>9}" for word in HEAD))
+    warm = localise(encoder.encode([dataset.picture(0).transpose(1, 2, 0)])[0].occupancy, 65, max_batch=batch)
+    render_surface(warm, lambda points: points[:, 0], orthographic_rays(upright, upright, 16, 16), refinements=0)
     cases = [("lossless", False), ("lossless", True), ("fast", True), ("visible", True)]
     for resolution, (mode, masked) in product(options.resolution, cases):
         camera = OrthographicCamera((0.0, 0.0, 0.0), 2.0, 0.0 if mode == "visible" else 30.0)
@@ -79,11 +93,12 @@ def main() -> None:
         for index in np.linspace(0, len(dataset) - 1, options.views).round().astype(int):
             picture = dataset.picture(int(index)).transpose(1, 2, 0)
             mask = picture[..., 3] > 127 if masked else None
-            watch = Stopwatch()
+            watch = Stopwatch(clock, run.device)
             with watch.stage("encode"):
                 (view,) = encoder.encode([picture])
             with watch.stage("localise"):
                 grid = localise(view.occupancy, resolution, mode=mode, mask=mask, max_batch=batch)
+                grid = replace(grid, device=str(run.device))
             colour = None if view.texture_features is None else view.colours
             with watch.stage("render"):
                 render_surface(grid, view.occupancy, rays, colour=colour, refinements=0)
@@ -93,7 +108,7 @@ def main() -> None:
             asked.append(grid.total_evaluations)
             rows.append(list(watch.seconds.values()))
         encode, localising, mesh, render = np.median(rows, axis=0)
-        dense = encode + dense_seconds(view, resolution) if not masked else float("nan")
+        dense = encode + dense_seconds(view, resolution, clock) if not masked else float("nan")
         numbers = [f"{x:9.3f}" for x in (encode, localising, mesh, render, 1 / (encode + localising + render), dense)]
         print(f"{resolution:9d} {mode:>9} {masked!s:>9} {np.median(asked):9.0f} {' '.join(numbers)}", flush=True)
 

@@ -47,7 +47,8 @@ def ask_start_grid(search: Search, stride: int) -> Generator[I64, None, I64]:
         moved = [search.lattice.shift(deep, offset, stride)[0] for offset in _AROUND]
         faces = faces[np.isin(faces, np.concatenate(moved))]
     yield from search.ask(faces)
-    return nodes[search.store.codes(nodes) != 0]
+    known: I64 = nodes[search.store.codes(nodes) != 0]
+    return known
 
 
 def _grow_box(search: Search, nodes: I64, stride: int) -> Generator[I64, None, None]:
