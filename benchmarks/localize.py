@@ -6,9 +6,9 @@
 
 Fields are tables of the dense answer, so the seconds (of this process, load aside) are each scheme's own. "hard" is the
 0/1 label of a posed person, "1" and "4" are logistic in the signed distance with a width of 1 and 4 node spacings. The
-floor is the number of nodes with a neighbour of the other side among 26 (and among 6, less than marching cubes needs). MonoPort's scheme is
-re-stated in monoport_scheme.py, on dense arrays of a box around what is inside. "own MiB" is the greatest memory ours
-held at once, table aside, in a second, slower run of the first three fields of a kind.
+floor is the number of nodes with a neighbour of the other side among 26. MonoPort's scheme is re-stated in
+monoport_scheme.py, on dense arrays of a box around what is inside. "own MiB" is the greatest memory ours held at once,
+table aside, in a second, slower run of the first three fields of a kind.
 """
 
 from __future__ import annotations

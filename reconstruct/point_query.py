@@ -109,40 +109,50 @@ def chunk_sizes(count: int, batch: int, *, padded: bool) -> list[int]:
 
 
 class _Replayed:
-    """A query recorded as one CUDA graph for each shape of its points; the graphs share their memory."""
+    """A query recorded as one CUDA graph for each shape of its points; the graphs share maps and memory."""
 
     def __init__(self, query: Query) -> None:
-        self._query = query
-        self._recorded: dict[tuple[int, ...], tuple[torch.cuda.CUDAGraph, list[Tensor], Tensor, Tensor]] = {}
-        self._pool = torch.cuda.graph_pool_handle()
+        self._query, self._pool = query, torch.cuda.graph_pool_handle()
+        self._held: dict[tuple[torch.Size, ...], tuple[Features, Features]] = {}
+        self._recorded: dict[tuple[torch.Size, ...], tuple[torch.cuda.CUDAGraph, Tensor, Tensor]] = {}
 
     def __call__(self, features: Features, points: Tensor) -> Tensor:
-        maps = _maps(features)
-        key = (*points.shape, *(side for one in maps for side in one.shape))
-        if key not in self._recorded:
-            self._recorded[key] = self._record(features, points)
-        graph, kept_maps, kept_points, answer = self._recorded[key]
-        for kept, given in zip(kept_maps, maps, strict=True):
-            kept.copy_(given)
-        kept_points.copy_(points)
-        graph.replay()
-        return answer.clone()  # the next replay writes over it
+        with torch.cuda.device(points.device):
+            held = self._hold(features)
+            key = (points.shape, *(one.shape for one in _maps(features)))
+            if key not in self._recorded:
+                self._recorded[key] = self._record(held, points.clone())
+            graph, held_points, answer = self._recorded[key]
+            held_points.copy_(points)
+            graph.replay()
+            return answer.clone()  # the next replay writes over it
 
-    def _record(self, features: Features, points: Tensor) -> tuple[torch.cuda.CUDAGraph, list[Tensor], Tensor, Tensor]:
-        kept = tuple(
-            PixelFeatures(tuple(map(torch.clone, one.stacks)), None if one.fine is None else one.fine.clone())
-            for one in features
-        )
-        kept_points, stream = points.clone(), torch.cuda.Stream()  # type: ignore[no-untyped-call]
+    def _hold(self, features: Features) -> Features:
+        """The maps where the graphs read them."""
+        key = tuple(one.shape for one in _maps(features))
+        held, given = self._held.get(key, (None, ()))
+        if held is None:
+            held = tuple(
+                PixelFeatures(tuple(map(torch.clone, one.stacks)), None if one.fine is None else one.fine.clone())
+                for one in features
+            )
+        elif not all(one is other for one, other in zip(given, features, strict=True)):
+            for kept, new in zip(_maps(held), _maps(features), strict=True):
+                kept.copy_(new)
+        self._held[key] = held, features
+        return held
+
+    def _record(self, held: Features, points: Tensor) -> tuple[torch.cuda.CUDAGraph, Tensor, Tensor]:
+        stream = torch.cuda.Stream()  # type: ignore[no-untyped-call]
         stream.wait_stream(torch.cuda.current_stream())
         with torch.cuda.stream(stream):  # lazy initialisation, compilation among it, must be over when recording starts
             for _ in range(3):
-                self._query(kept, kept_points)
+                self._query(held, points)
         torch.cuda.current_stream().wait_stream(stream)
         graph = torch.cuda.CUDAGraph()
         with torch.cuda.graph(graph, pool=self._pool):
-            answer = self._query(kept, kept_points)
-        return graph, _maps(kept), kept_points, answer
+            answer = self._query(held, points)
+        return graph, points, answer
 
 
 def _maps(features: Features) -> list[Tensor]:

@@ -14,7 +14,7 @@ from mpc.models.head import HeadConfig
 from mpc.models.residual import ResidualConfig
 from mpc.models.surface import SurfaceConfig, SurfaceNetwork
 from mpc.reconstruct.capture_settings import CaptureSettings
-from mpc.reconstruct.point_query import LEAST_CHUNK, PointQuery, Speed, chunk_sizes
+from mpc.reconstruct.point_query import LEAST_CHUNK, PointQuery, Speed, _Replayed, chunk_sizes
 
 CPU = torch.device("cpu")
 
@@ -112,12 +112,34 @@ def test_settings_choose_the_speed_for_a_device():
         CaptureSettings(precision="fp8")
 
 
-def test_fine_maps_reach_a_recorded_query(network, maps):
-    """What a CUDA graph keeps is found by `_maps`: every map once, in order."""
-    from mpc.reconstruct.point_query import _maps
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
+def test_graphs_replay_what_the_network_answers(network, maps):
+    cuda = torch.device("cuda")
+    network = network.to(cuda)
 
+    def query(features, points):
+        return network.query(features[0], points, torch.eye(4, device=cuda).expand(len(points), 4, 4))
+
+    first, second = (PixelFeatures((stack.to(cuda),)) for stack in (maps.stacks[0], maps.stacks[0].flip(0)))
+    plain, graphs = (PointQuery(query, cuda, 1 << 14, Speed(graphs=on)) for on in (False, True))
+    for features, count in ((first, 3000), (second, 3000), (first, 10), (second, 7000)):
+        assert np.abs(graphs((features,), points_of(count)) - plain((features,), points_of(count))).max() < 1e-5
+    assert graphs._fast is not None, "it fell back"
+
+
+def test_what_graphs_hold_follows_the_picture(network, maps):
+    """The part of a recorded query that needs no GPU: maps are copied where the graphs read them, and only when new."""
+    replayed = _Replayed.__new__(_Replayed)
+    replayed._held = {}
     fine = torch.rand(2, 4, 8, 8)
-    listed = _maps((PixelFeatures(maps.stacks, fine), maps))
-    assert [one is other for one, other in zip(listed, (maps.stacks[0], fine, maps.stacks[0]), strict=True)] == [
-        True
-    ] * 3
+    first, second = PixelFeatures(maps.stacks, fine), PixelFeatures((maps.stacks[0].flip(0),), fine + 1)
+    held = replayed._hold((first,))
+    assert replayed._hold((second,)) is held
+    assert torch.equal(held[0].stacks[0], second.stacks[0])
+    assert torch.equal(held[0].fine, second.fine)
+    held[0].fine.zero_()
+    replayed._hold((second,))  # the same picture again: nothing is copied
+    assert not held[0].fine.any()
+    replayed._hold((first,))
+    assert torch.equal(held[0].fine, fine)
+    assert replayed._hold((PixelFeatures((fine,)),)) is not held
