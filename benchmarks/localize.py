@@ -43,6 +43,8 @@ HEAD = f"{'field':34} {'scheme':20} {'asked':>9} {'/floor26':>9} {'1/dense':>8} 
 
 def floors(inside: np.ndarray) -> tuple[int, int]:
     """Nodes with a neighbour of the other side among 26, and among 6."""
+    _, box = box_of(inside)
+    inside = inside[box]  # which has room around what is inside, but where that is at the border of the grid
     wide = ndimage.maximum_filter(inside, 3) != ndimage.minimum_filter(inside, 3)
     narrow = np.zeros(inside.shape, bool)
     for axis in range(3):
@@ -206,6 +208,7 @@ def main() -> None:
         "--peers", type=int, default=1000, help="MonoPort's scheme and the octree: first fields of a kind"
     )
     parser.add_argument("--cache", type=Path, help="folder where the dense answers of people are kept for another run")
+    parser.add_argument("--traced", type=int, default=3, help="own MiB: first fields of a kind")
     parser.add_argument("--pockets", type=Path, help="write what ours leaves wrong, with and without mask, as CSV")
     options = parser.parse_args()
     if not options.run and not options.models:
@@ -217,16 +220,20 @@ def main() -> None:
     listed: list[Pocket] = []
     print(HEAD)
 
+    known_floors: dict[str, tuple[int, int]] = {}
+
     def compare(name: str, kind: str, values: np.ndarray, mask: np.ndarray | None, extent_m: float) -> None:
         truth = values > 0.5
-        needed, six = floors(truth)
+        if name not in known_floors:
+            known_floors[name] = floors(truth)
+        needed, six = known_floors[name]
         print(f"{name + ' ' + kind:34} floor 26: {needed}, floor 6: {six}")
         count = len(rows[kind, "ours"])
         # MonoPort looks at sides alone, and what ours leaves without loss hangs on sides alone: one softness says it.
         first = kind in ("", options.softness[0])
         found: list[tuple[str, np.ndarray]] | None = [] if first else None
         peers = count < options.peers
-        for row in measure(values, truth, needed, mask, peers and first, peers, count < 3, found):
+        for row in measure(values, truth, needed, mask, peers and first, peers, count < options.traced, found):
             show("", row)
             rows[kind, row[0]].append(row[1:])
         listed.extend(describe(name, scheme, group, truth, extent_m) for scheme, group in found or ())

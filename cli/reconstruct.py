@@ -44,7 +44,10 @@ from . import options
     "--memory", "memory_gib", type=float, help="Bound on a network's activations, GiB.  [default: what is free]"
 )
 @click.option(
-    "--precision", type=click.Choice(["auto", "float32", "bfloat16"]), default="auto", help="auto: bfloat16 on CUDA."
+    "--precision",
+    type=click.Choice(["auto", "float32", "float16", "bfloat16"]),
+    default="auto",
+    help="auto: float16 on CUDA, else float32.",
 )
 @click.option("--compile", "compiled", is_flag=True, help="Compile the networks: slow start, then faster.")
 @options.device

@@ -12,7 +12,7 @@ from .point_query import Speed
 
 TURNTABLES = ("gif", "mp4", "none")
 FRAMINGS = ("crop", "keep")
-PRECISIONS = ("auto", "float32", "bfloat16")
+PRECISIONS = ("auto", "float32", "float16", "bfloat16")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -34,7 +34,7 @@ class CaptureSettings:
         every: keep each n-th frame of a film.
         batch: pictures encoded and localised together; 0: 4 on a GPU, else 1.
         memory_gib: bound on a network's activations; None: chosen by what is free.
-        precision: of the networks: "float32", "bfloat16", or "auto": bfloat16 on CUDA.
+        precision: of the networks: "float32", "float16", "bfloat16", or "auto": float16 on CUDA, else float32.
         compiled: the networks through `torch.compile`.
     """
 
@@ -70,5 +70,5 @@ class CaptureSettings:
     def speed(self, device: torch.device) -> Speed:
         """What is done for speed on a device."""
         usual = Speed.for_device(device)
-        half = usual.half if self.precision == "auto" else self.precision == "bfloat16"
-        return replace(usual, half=half, compiled=self.compiled)
+        dtype = usual.dtype if self.precision == "auto" else getattr(torch, self.precision)
+        return replace(usual, dtype=dtype, compiled=self.compiled)

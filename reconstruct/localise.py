@@ -56,7 +56,7 @@ def localise(
 ) -> LocalisedGrid:
     """Ask an occupancy only where the surface passes, on the nodes linspace(-1, 1, resolution)^3 of view space.
 
-    Every connected surface that changes the sign along at least one edge of the `start` grid is found whole: the
+    Every connected surface that changes the sign along at least one asked edge of the `start` grid is found whole: the
     marching cubes mesh of the result is that of the dense grid. A surface that slips between the nodes of the start
     grid is missed; a finer `start`, `seeds` inside it or a `mask` that shows it find it. No node is asked twice.
 
@@ -66,8 +66,10 @@ def localise(
         mode: "lossless"; "fast": without loss up to half the resolution, then interpolated, and asked only where the
             interpolation is in doubt; "visible": the first surface along +z of every column of nodes, what lies behind
             is taken to be inside (`field_seen_by` turns a field towards any other camera).
-        start: nodes a side of the grid that is asked whole (from 9 on: but for nodes on the cube's faces that are next
-            to no inside node; a part within one start spacing of a face that holds no node farther in is missed).
+        start: nodes a side of the first grid. From 17 on it is asked in part (see `ask_start_grid`): a part that lies
+            more than a start spacing outside the box of the others and holds none of the nodes that are asked first
+            is missed; from 9 on also one that lies within a start spacing of the cube's faces and holds no node
+            farther in.
         levels: resolutions visited, first `start`, last `resolution`; None for doubling while the spacing is at
             least eight final ones, with a mask or where the start grid has cost little beside the surface four (the
             levels right below the last cost more than what they find). Not for "fast".

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
@@ -72,7 +72,7 @@ def reconstruct_field(
     colour: bool = True,
 ) -> ReconstructedMesh:
     """`reconstruct_view` for a picture already encoded."""
-    grid = replace(localise(view.occupancy, resolution), device=str(view.encoder.run.device))
+    grid = localise(view.occupancy, resolution)  # meshes made on a CPU, so that what is measured on them agrees
     return mesh_of_grid(grid, view, calibration, largest_component=largest_component, colour=colour)
 
 

@@ -27,25 +27,26 @@ class Speed:
     """What is done for speed; the answers change by rounding alone.
 
     Attributes:
-        half: encoder and head in bfloat16 (autocast); positions, feature maps and answers stay float32.
+        dtype: of encoder and head (autocast): float32, float16 or bfloat16; positions, feature maps and answers stay
+            float32. Where float16 overflows, float32 takes its place.
         compiled: the query through `torch.compile`, which costs up to a minute at the first picture.
         graphs: on CUDA, a chunk's kernels are recorded once and replayed; elsewhere without effect.
     """
 
-    half: bool = False
+    dtype: torch.dtype = torch.float32
     compiled: bool = False
     graphs: bool = False
 
     @classmethod
     def for_device(cls, device: torch.device) -> Speed:
-        """bfloat16 and graphs on CUDA; on a CPU neither exists or pays."""
-        cuda = device.type == "cuda"
-        return cls(half=cuda, graphs=cuda)
+        """float16 and graphs on CUDA; on a CPU neither pays. bfloat16 is too coarse for normals: 8 bits of mantissa."""
+        return cls(dtype=torch.float16, graphs=True) if device.type == "cuda" else cls()
 
     def precision(self, device: torch.device) -> torch.autocast:
         """The context in which networks run."""
         # A graph must not read a cast of the weights that autocast has cached and may free.
-        return torch.autocast(device.type, torch.bfloat16, enabled=self.half, cache_enabled=not self.graphs)
+        half = self.dtype != torch.float32
+        return torch.autocast(device.type, self.dtype if half else None, enabled=half, cache_enabled=not self.graphs)
 
 
 class PointQuery:
@@ -77,6 +78,14 @@ class PointQuery:
             features: maps of B pictures.
             points: (B, N, 3) view space.
         """
+        found = self._answers(features, points)
+        if self.speed.dtype != torch.float32 and not np.isfinite(found).all():
+            _log.warning("the network overflows in %s: asked in float32 from now on", self.speed.dtype)
+            self.speed, self._fast = Speed(), None
+            found = self._answers(features, points)
+        return found
+
+    def _answers(self, features: Features, points: F32) -> F32:
         count = points.shape[1]
         sizes = chunk_sizes(count, max(self.batch // len(points), 1), padded=self._fast is not None)
         with torch.inference_mode(), self.speed.precision(self.device):

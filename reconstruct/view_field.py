@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 
 import numpy as np
@@ -23,6 +24,8 @@ from .point_query import Features, PointQuery, Speed
 F32 = npt.NDArray[np.float32]
 I64 = npt.NDArray[np.int64]
 U8 = npt.NDArray[np.uint8]
+
+_log = logging.getLogger(__name__)
 
 # Points a call of a network, where nobody says how much memory there is (`batch_points`).
 BATCH = 1 << 15
@@ -50,16 +53,23 @@ class ViewEncoder:
         for image in images:
             if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 4:
                 raise MpcError(f"the picture is {image.dtype} {image.shape}, expected uint8 (H, W, 4)")
-        run = self.run
-        with torch.inference_mode(), self.speed.precision(run.device):
-            pixels = torch.from_numpy(np.stack(images).transpose(0, 3, 1, 2).copy()).to(run.device)
-            pictures = _channels_last(normalise_images(pixels))
-            surface = _as_read(run.surface.encode(pictures))
-            texture = None if run.texture is None else _as_read(run.texture.encode(pictures))
+        pixels = torch.from_numpy(np.stack(images).transpose(0, 3, 1, 2).copy()).to(self.run.device)
+        surface, texture = self._maps(pixels)
+        if self.speed.dtype == torch.float16 and not all(_finite(one) for one in (surface, texture) if one is not None):
+            _log.warning("an encoder overflows in float16: it runs in float32 from now on")
+            self.speed = replace(self.speed, dtype=torch.float32)
+            surface, texture = self._maps(pixels)
         return [
             ViewField(self, _one(surface, index), None if texture is None else _one(texture, index))
             for index in range(len(images))
         ]
+
+    def _maps(self, pixels: Tensor) -> tuple[PixelFeatures, PixelFeatures | None]:
+        """Of pictures (B, 4, H, W) uint8."""
+        with torch.inference_mode(), self.speed.precision(self.run.device):
+            pictures = _channels_last(normalise_images(pixels))
+            surface = _as_read(self.run.surface.encode(pictures))
+            return surface, None if self.run.texture is None else _as_read(self.run.texture.encode(pictures))
 
     # The networks take world points and a calibration; for points already in view space it is the identity.
 
@@ -170,6 +180,10 @@ def _as_read(features: PixelFeatures) -> PixelFeatures:
     """The result alone, float32, with the channels of a pixel side by side: a point then reads four short rows."""
     fine = None if features.fine is None else _channels_last(features.fine.float())
     return PixelFeatures(tuple(_channels_last(stack.float()) for stack in features.last().stacks), fine)
+
+
+def _finite(features: PixelFeatures) -> bool:
+    return all(bool(torch.isfinite(stack).all()) for stack in features.stacks)
 
 
 def _channels_last(maps: Tensor) -> Tensor:
