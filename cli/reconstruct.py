@@ -49,7 +49,7 @@ from . import options
     default="auto",
     help="auto: float16 on CUDA, else float32.",
 )
-@click.option("--compile", "compiled", is_flag=True, help="Compile the networks: slow start, then faster.")
+@click.option("--compile", "compiled", is_flag=True, help="Compile the networks: minutes at the start.")
 @options.device
 def reconstruct(
     images: tuple[Path, ...], out: Path, mask: Path | None, run: Path, device: str, **settings: object

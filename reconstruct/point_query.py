@@ -29,7 +29,7 @@ class Speed:
     Attributes:
         dtype: of encoder and head (autocast): float32, float16 or bfloat16; positions, feature maps and answers stay
             float32. Where float16 overflows, float32 takes its place.
-        compiled: the query through `torch.compile`, which costs up to a minute at the first picture.
+        compiled: the query through `torch.compile`, which costs one to three minutes at the first picture.
         graphs: on CUDA, a chunk's kernels are recorded once and replayed; elsewhere without effect.
     """
 
