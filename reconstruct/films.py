@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 from collections.abc import Iterable, Sequence
 from fractions import Fraction
@@ -13,6 +14,7 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
+from .export import write_whole
 from .pictures import import_av
 
 U8 = npt.NDArray[np.uint8]
@@ -30,12 +32,12 @@ def write_loop(path: Path, frames: Iterable[U8], frames_per_second: float) -> No
 
 def write_gif(path: Path, frames: Sequence[U8], frames_per_second: float) -> None:
     """An endless loop; whole or not at all."""
-    temporary = path.with_name(path.name + ".part")
     # One palette for all frames, so that colours do not flicker.
     palette = Image.fromarray(np.concatenate(frames[:: max(len(frames) // 8, 1)])).quantize(255)
     images = [Image.fromarray(frame).quantize(palette=palette, dither=Image.Dither.NONE) for frame in frames]
-    images[0].save(temporary, "GIF", save_all=True, append_images=images[1:], duration=1000 / frames_per_second, loop=0)
-    os.replace(temporary, path)
+    stream = io.BytesIO()
+    images[0].save(stream, "GIF", save_all=True, append_images=images[1:], duration=1000 / frames_per_second, loop=0)
+    write_whole(path, stream.getvalue())
 
 
 class FilmWriter:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
@@ -10,13 +9,13 @@ from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
-from PIL import Image
 
 from ..geometry.camera import OrthographicCamera, camera_of, pixel_centres
 from ..geometry.compiled import usable_threads
 from ..geometry.mesh import PosedMesh
 from ..geometry.rays import RayScene
 from .direct import orthographic_rays, render_surface, to_rgba
+from .export import png_bytes, write_whole
 from .framing import MASK_LEVEL, Framing, cut
 from .grid import LocalisedGrid
 from .person import ReconstructedMesh
@@ -130,7 +129,5 @@ def side_by_side(panels: Sequence[U8]) -> U8:
 
 
 def write_png(path: Path, picture: U8) -> None:
-    """Whole or not at all."""
-    temporary = path.with_name(path.name + ".part")
-    Image.fromarray(picture).save(temporary, "PNG")
-    os.replace(temporary, path)
+    """(H, W, 3) uint8, whole or not at all."""
+    write_whole(path, png_bytes(picture))
