@@ -13,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
+from ..geometry.disk_space import named
 from ..geometry.errors import SettingsError
 from ..geometry.mesh import PosedMesh
 from .bake import TexturedMesh
@@ -69,8 +70,12 @@ def png_bytes(picture: U8) -> bytes:
 def write_whole(path: Path, content: bytes) -> None:
     """Under a temporary name, then renamed: a file with the final name is whole."""
     temporary = path.with_name(path.name + ".part")
-    temporary.write_bytes(content)
-    os.replace(temporary, path)
+    try:
+        with named(temporary):
+            temporary.write_bytes(content)
+        os.replace(temporary, path)
+    finally:  # a full disk leaves half a file
+        temporary.unlink(missing_ok=True)
 
 
 def glb_bytes(vertices: F64, faces: I32, colours: U8 | None = None, textured: TexturedMesh | None = None) -> bytes:
