@@ -14,7 +14,7 @@ import numpy.typing as npt
 from .lattice import Lattice
 from .node_store import INSIDE, NodeStore
 from .silhouette import Silhouette
-from .start_grid import ask_start_grid
+from .start_grid import AROUND, ask_start_grid
 
 F32 = npt.NDArray[np.float32]
 I64 = npt.NDArray[np.int64]
@@ -80,6 +80,8 @@ class Search:
                 self.levels = (*self.levels[: level + 1], *self.levels[level + 2 :])
             coarse, fine, final = strides[level], strides[level + 1], level == len(strides) - 2
             edges = yield from self.refine(edges, coarse, fine, level, self.visible and final)
+            if level == 0 and not final:
+                edges = np.union1d(edges, (yield from self.look_around(edges, fine, level)))
             self.counts.append(self.evaluations - sum(self.counts))
             level += 1
         level = max(len(strides) - 2, 0)
@@ -178,6 +180,14 @@ class Search:
                 promised = yield from self.bisect(waiting, coarse, fine)
                 found.append((yield from self.follow(promised, fine, level, visible)))
         return np.unique(np.concatenate(found)) if found else np.zeros(0, np.int64)
+
+    def look_around(self, edges: I64, stride: int, level: int) -> Finding:
+        """Mixed edges of parts close to the surface of `edges`: all nodes around its own are asked."""
+        ends = np.unique(np.concatenate([edges // 3, edges // 3 + stride * self.lattice.steps[edges % 3]]))
+        moved = [self.lattice.shift(ends, offset, stride) for offset in AROUND]
+        nodes = self.store.unknown(np.concatenate([others[fits] for others, fits in moved]))
+        yield from self.ask(nodes)
+        return (yield from self.follow(self.mixed_edges(nodes, stride), stride, level))
 
     def unresolved(self, edges: I64, coarse: int, fine: int) -> I64:
         """Coarse edges along which no fine edge is known to be mixed."""

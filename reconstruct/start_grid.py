@@ -19,7 +19,7 @@ I64 = npt.NDArray[np.int64]
 LEAST_WITHOUT_FACES = 9
 # Part of a coarser one may miss a person.
 LEAST_IN_PART = 17
-_AROUND = [(i, j, k) for i in (-1, 0, 1) for j in (-1, 0, 1) for k in (-1, 0, 1) if i or j or k]
+AROUND = [(i, j, k) for i in (-1, 0, 1) for j in (-1, 0, 1) for k in (-1, 0, 1) if i or j or k]
 
 
 def ask_start_grid(search: Search, stride: int) -> Generator[I64, None, I64]:
@@ -44,7 +44,7 @@ def ask_start_grid(search: Search, stride: int) -> Generator[I64, None, I64]:
         yield from search.ask(search.store.unknown(within))
     if _shows_surface(search, within):
         deep = within[search.store.codes(within) == INSIDE]
-        moved = [search.lattice.shift(deep, offset, stride)[0] for offset in _AROUND]
+        moved = [search.lattice.shift(deep, offset, stride)[0] for offset in AROUND]
         faces = faces[np.isin(faces, np.concatenate(moved))]
     yield from search.ask(faces)
     known: I64 = nodes[search.store.codes(nodes) != 0]

@@ -157,8 +157,19 @@ def test_the_start_grid_is_asked_in_part_and_whole_where_that_shows_nobody():
     assert wrong(localise(near, 65), near) == 0
 
 
+def test_parts_close_to_what_was_found_are_seen_at_the_second_level():
+    """A ball that holds node (13, 16, 15) of 33 but none of 17, beside a body."""
+    apart = np.float32([13, 16, 15]) / 16 - 1
+
+    def beside(points):
+        return np.maximum(ball(points, apart, 0.04, 0.004), ball(points, apart + np.float32([0.4, 0, 0]), 0.3))
+
+    assert wrong(localise(beside, 129, levels=(17, 33, 129)), beside) == 0
+    assert wrong(localise(beside, 129, levels=(17, 129)), beside) > 0
+
+
 def test_a_level_more_is_visited_where_the_start_grid_costs_little():
-    assert localise(lambda p: ball(p, radius=0.15), 257).levels == (17, 33, 257)
+    assert localise(lambda p: ball(p, radius=0.1), 257).levels == (17, 33, 257)
     grid = localise(lambda p: ball(p, radius=0.8), 257)
     assert grid.levels == (17, 33, 65, 257)
     assert len(grid.evaluations) == 4
