@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from ..geometry.closest import load_warp
+from ..geometry.compiled import load_warp
 from .blocks import EDGE, SIDE, SurfaceBlocks
 
 F64 = npt.NDArray[np.float64]

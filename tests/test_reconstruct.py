@@ -5,7 +5,7 @@ import pytest
 from scipy.ndimage import maximum_filter, minimum_filter
 
 from mpc.geometry.camera import OrthographicCamera
-from mpc.geometry.closest import load_warp
+from mpc.geometry.compiled import load_warp
 from mpc.geometry.errors import SettingsError
 from mpc.reconstruct.localise import FieldError, check_levels, default_levels, localise
 from mpc.reconstruct.march_cubes import march_blocks, marching_cubes_of_warp

@@ -8,7 +8,7 @@ from scipy.spatial.transform import Rotation
 from skimage.measure import marching_cubes
 
 from mpc.geometry.camera import OrthographicCamera, PerspectiveCamera, project, unproject
-from mpc.geometry.closest import load_warp
+from mpc.geometry.compiled import load_warp
 from mpc.geometry.mesh import PosedMesh
 from mpc.geometry.rays import RayScene
 from mpc.reconstruct import direct, march_kernels
