@@ -33,11 +33,11 @@ def demo(out: Path, scans: int, rigged: int, minutes: float, seed: int, jobs: in
     from ..datasets.build_renders import RenderSettings, render_models
     from ..datasets.build_shards import sample_renders
     from ..datasets.people.make import make_people
-    from ..datasets.renders import write_json
     from ..datasets.shard_plan import SampleSettings
     from ..evaluate.report import write_report
     from ..evaluate.run import evaluate
     from ..evaluate.summary import format_table
+    from ..geometry.files import write_json
     from ..train.choose import choose_settings
     from ..train.run import train
     from .progress import TerminalProgress

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from ..geometry.errors import InputError, MpcError, SettingsError
+from ..geometry.files import write_bytes, write_json
 from ..geometry.progress import NoProgress, Progress
 from ..render.lights import LightSet, builtin_lights, load_lights
 from ..render.renderer import choose_renderer
@@ -34,8 +35,6 @@ from .renders import (
     read_scene,
     read_settings,
     remove_leftovers,
-    write_bytes,
-    write_json,
 )
 from .scenes import LoadedSubject, SceneSpec, list_scenes, load_subject, pose_scene
 from .source_files import SourceFiles
@@ -225,7 +224,7 @@ def _claim_folder(out: Path, settings: RenderSettings) -> None:
     wanted = check_folder(out, settings)
     if read_settings(out) is None:
         out.mkdir(parents=True, exist_ok=True)
-        write_json(out / "settings.json", {"format": FORMAT, "version": VERSION, "settings": wanted})
+        write_json(out / "settings.json", {"format": FORMAT, "version": VERSION, "settings": wanted}, shared=True)
 
 
 def _render_subject(unit: _Unit) -> _Record:
@@ -340,4 +339,4 @@ def _manifest_lines(out: Path) -> Iterator[str]:
 
 
 def _write_manifest(out: Path) -> None:
-    write_bytes(out / "manifest.jsonl", "".join(_manifest_lines(out)).encode())
+    write_bytes(out / "manifest.jsonl", "".join(_manifest_lines(out)).encode(), shared=True)

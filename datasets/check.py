@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from ..geometry.errors import InputError
+from ..geometry.files import write_json
 from ..geometry.progress import NoProgress, Progress
 from .check_subject import CheckUnit, SubjectReport, check_subject, report_failure
 from .guard import Limits, Lost, run_guarded
@@ -123,4 +123,4 @@ def _fit(cell: str, width: int) -> str:
 def write_check_json(path: Path, summary: CheckSummary) -> None:
     """The rows for another program."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(json.dumps(summary.as_json(), indent=1) + "\n")
+    write_json(path, summary.as_json(), sort_keys=False)

@@ -6,9 +6,9 @@ import base64
 from html import escape
 from pathlib import Path
 
+from ..geometry.files import write_text
 from .check import COLUMNS, CheckSummary, row
 from .check_subject import SubjectReport
-from .renders import write_bytes
 
 _STYLE = """
 body { font: 14px/1.45 system-ui, sans-serif; margin: 0; background: #f6f6f4; color: #1e2226; }
@@ -40,7 +40,7 @@ box.oninput = () => { const text = box.value.toLowerCase();
 def write_check_page(path: Path, summary: CheckSummary) -> None:
     """Write the page; its folder is made."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    write_bytes(path, check_page(summary).encode())
+    write_text(path, check_page(summary))
 
 
 def check_page(summary: CheckSummary) -> str:

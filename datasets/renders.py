@@ -27,8 +27,8 @@ import imageio.v3 as iio
 import numpy as np
 import numpy.typing as npt
 
-from ..geometry.disk_space import named
 from ..geometry.errors import InputError
+from ..geometry.files import named, sync, write_bytes, write_json
 from ..geometry.mesh import Material, MeshError, PosedMesh
 
 FORMAT = "mpc-renders"
@@ -239,12 +239,12 @@ def atomic_folder(final: Path) -> Iterator[Path]:
     try:
         yield temporary
         for path in temporary.iterdir():
-            _sync(path)
-        _sync(temporary)
+            sync(path)
+        sync(temporary)
         if final.exists():
             shutil.rmtree(final)
         temporary.rename(final)
-        _sync(final.parent)
+        sync(final.parent)
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
 
@@ -258,36 +258,10 @@ def remove_leftovers(folder: Path) -> None:
             path.unlink()
 
 
-def write_json(path: Path, content: Any) -> None:
-    """Write JSON to a temporary name, flush, rename: a reader sees the old file or the whole new one."""
-    write_bytes(path, (json.dumps(content, indent=1, sort_keys=True) + "\n").encode())
-
-
-def write_bytes(path: Path, data: bytes) -> None:
-    """Write bytes to a temporary name, flush to the disk, rename."""
-    temporary = path.parent / f".{path.name}.tmp-{os.getpid()}-{threading.get_ident()}"
-    try:
-        with named(path), temporary.open("wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.rename(path)
-    finally:
-        temporary.unlink(missing_ok=True)
-
-
 def file_sha256(path: Path) -> str:
     """Hexadecimal SHA-256 of a file's bytes."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-def _sync(path: Path) -> None:
-    handle = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
 
 
 def _read_json(path: Path) -> dict[str, Any]:
@@ -336,7 +310,7 @@ def _write_material(folder: Path, material: Material) -> dict[str, Any]:
         if not (folder / texture).exists():
             folder.mkdir(parents=True, exist_ok=True)
             data = iio.imwrite("<bytes>", np.ascontiguousarray(pixels), extension=".png", compress_level=1)
-            write_bytes(folder / texture, data)
+            write_bytes(folder / texture, data, shared=True)
     return {
         "name": material.name,
         "texture": texture,

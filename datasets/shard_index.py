@@ -10,7 +10,7 @@ from typing import Any
 
 from .. import __version__
 from ..geometry.errors import InputError, SettingsError
-from .renders import write_json
+from ..geometry.files import write_json
 
 FORMAT = "mpc-shards"
 VERSION = 1
@@ -73,7 +73,7 @@ def write_index(folder: Path, index: ShardIndex) -> None:
         "notices": list(index.notices),
         "ambiguous": index.ambiguous,
     }
-    write_json(folder / "index.json", {**content, "sha256": index_digest(content)})
+    write_json(folder / "index.json", {**content, "sha256": index_digest(content)}, shared=True)
 
 
 def read_index(folder: Path) -> ShardIndex:
@@ -131,7 +131,7 @@ def claim_folder(out: Path, settings: dict[str, Any]) -> None:
         if out.is_dir() and any(child for child in out.iterdir() if not child.name.startswith(".settings.json")):
             raise InputError(out, "is not empty and not a shards folder; choose another --out")
         out.mkdir(parents=True, exist_ok=True)
-        write_json(path, settings_content(settings))
+        write_json(path, settings_content(settings), shared=True)
         return
     try:
         content = json.loads(path.read_text())

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import zlib
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,8 +14,8 @@ import numpy as np
 import numpy.typing as npt
 
 from .. import __version__
-from ..geometry.disk_space import named, release, reserve
 from ..geometry.errors import InputError
+from ..geometry.files import release, replacing, reserve, sync
 
 FORMAT = "mpc-shard"
 VERSION = 1
@@ -153,42 +152,24 @@ def write_shard(path: Path, header: ShardHeader, parts: list[Path]) -> None:
         header: see ShardHeader.
         parts: one file a scene, in the order the scenes are to have.
     """
-    temporary = path.parent / f".{path.name}.tmp-{os.getpid()}"
-    try:
-        size = sum(part.stat().st_size for part in parts) + OVERHEAD_BYTES
+    size = sum(part.stat().st_size for part in parts) + OVERHEAD_BYTES
+    with replacing(path, shared=True) as temporary:
         temporary.touch()
-        with named(path):
-            reserve(temporary, size)  # before HDF5 opens the file, which gives the room back and takes it again
-            with h5py.File(temporary, "w", libver=("v110", "v110")) as file:
-                reserve(temporary, size)
-                _write(file, header, parts)
+        reserve(temporary, size)  # before HDF5 opens the file, which gives the room back and takes it again
+        with h5py.File(temporary, "w", libver=("v110", "v110")) as file:
+            reserve(temporary, size)
+            _write(file, header, parts)
         release(temporary)
-        handle = os.open(temporary, os.O_RDWR)
-        try:
-            os.fsync(handle)
-        finally:
-            os.close(handle)
-        temporary.rename(path)
-        folder = os.open(path.parent, os.O_RDONLY)
-        try:
-            os.fsync(folder)
-        finally:
-            os.close(folder)
-    finally:
-        temporary.unlink(missing_ok=True)
+    sync(path.parent)
 
 
 def save_part(path: Path, part: Part, notices: tuple[str, ...]) -> None:
     """Keep one sampled scene until its shard is written; whole or absent."""
-    temporary = path.parent / f".{path.name}.tmp-{os.getpid()}"
-    try:
-        with named(path), temporary.open("wb") as file:
-            rows = level_rows(part)
-            extra = {"rows": np.array([rows[level] for level in LEVELS]), "notices": np.array(notices, "U")}
-            np.savez(file, allow_pickle=False, **part, **extra)
-        temporary.rename(path)
-    finally:
-        temporary.unlink(missing_ok=True)
+    rows = level_rows(part)
+    extra = {"rows": np.array([rows[level] for level in LEVELS]), "notices": np.array(notices, "U")}
+    # What a power cut leaves of it is found when it is read: no need to wait for the disk.
+    with replacing(path, shared=True, flush=False) as temporary, temporary.open("wb") as file:
+        np.savez(file, allow_pickle=False, **part, **extra)
 
 
 def load_part(path: Path) -> Part:

@@ -9,8 +9,9 @@ from typing import Any, TypeVar
 import torch
 
 from ..datasets.units import run_units, worker_count
+from ..geometry.files import write_json
 from ..geometry.progress import Progress
-from ..models.storage import read_json, write_json
+from ..models.storage import read_json
 from .chamfer import measure_chamfer
 from .pair import MeshPair
 from .records import RECORDS, ViewScores, append_record, read_records, rewrite_records
@@ -31,7 +32,7 @@ def begin_records(folder: Path, fingerprint: Mapping[str, Any], done: Mapping[st
     folder.mkdir(parents=True, exist_ok=True)
     # Records first: after a crash between the two, old settings must not vouch for an empty file, nor new for old ones.
     rewrite_records(folder / RECORDS, (done[key] for key in sorted(done)))
-    write_json(folder / "settings.json", dict(fingerprint))
+    write_json(folder / "settings.json", dict(fingerprint), sort_keys=False)
 
 
 def collect(

@@ -14,8 +14,9 @@ import numpy.typing as npt
 
 from .. import __version__
 from ..geometry.errors import InputError, SettingsError
+from ..geometry.files import write_json
 from ..geometry.randomness import derive_rng
-from ..models.storage import read_json, write_json
+from ..models.storage import read_json
 from .metrics import Metric
 from .protocols import find_protocol
 from .records import from_json
@@ -156,7 +157,7 @@ def format_comparison(comparison: Comparison) -> str:
 def write_comparison(comparison: Comparison, out: Path) -> None:
     """Write compare.json and compare.html into a folder."""
     out.mkdir(parents=True, exist_ok=True)
-    write_json(out / "compare.json", json.loads(json.dumps(asdict(comparison))))
+    write_json(out / "compare.json", json.loads(json.dumps(asdict(comparison))), sort_keys=False)
     sections = []
     for metric in comparison.metrics:
         means = dict(zip(comparison.runs, comparison.by_subject[metric.name], strict=True))

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from ..geometry.errors import InputError
+from ..geometry.files import write_text
 from .pair import Score
 
 RECORDS = "records.jsonl"
@@ -77,9 +78,7 @@ def read_records(path: Path) -> dict[str, ViewScores]:
 
 def rewrite_records(path: Path, records: Iterable[ViewScores]) -> None:
     """Replace the file by these records (drops a line cut short, after which nothing may be appended)."""
-    temporary = path.with_name(path.name + ".part")
-    temporary.write_text("".join(json.dumps(asdict(record)) + "\n" for record in records), encoding="utf-8")
-    temporary.replace(path)
+    write_text(path, "".join(json.dumps(asdict(record)) + "\n" for record in records))
 
 
 def from_json(content: dict[str, Any]) -> ViewScores:

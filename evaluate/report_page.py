@@ -7,6 +7,8 @@ from collections.abc import Sequence
 from html import escape
 from pathlib import Path
 
+from ..geometry.files import write_text
+
 _STYLE = """
 :root { --ink: #2b2a28; --soft: #76726b; --line: #e3dfd8; --paper: #fbfaf8; --panel: #ffffff; --accent: #2a6fb0; }
 * { box-sizing: border-box; }
@@ -96,10 +98,7 @@ def page(title: str, subtitle: str, sections: Sequence[tuple[str, str]]) -> str:
 
 def write_page(path: Path, title: str, subtitle: str, sections: Sequence[tuple[str, str]]) -> None:
     """Write `page` to a file, which is whole or not there."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(path.name + ".part")
-    temporary.write_text(page(title, subtitle, sections), encoding="utf-8")
-    temporary.replace(path)
+    write_text(path, page(title, subtitle, sections))
 
 
 def _anchor(title: str) -> str:

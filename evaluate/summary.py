@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from ..models.storage import write_json
+from ..geometry.files import write_json, write_text
 from .metrics import Metric
 from .protocols import Protocol, find_protocol
 from .records import ViewScores
@@ -166,8 +166,9 @@ def write_result(result: EvaluationResult) -> None:
             "worst": {m.name: None if (w := result.worst(m.name)) is None else w.key for m in result.metrics},
             "views": [asdict(record) for record in result.records],
         },
+        sort_keys=False,
     )
-    (result.folder / "table.txt").write_text(format_table(result), encoding="utf-8")
+    write_text(result.folder / "table.txt", format_table(result))
     with (result.folder / "scores.csv").open("w", encoding="utf-8", newline="") as file:
         writer = csv.writer(file)
         columns = [f"{m.name}_{m.unit}{suffix}" for m in result.metrics for suffix in ("", "_standard_error")]

@@ -5,7 +5,6 @@ from __future__ import annotations
 import errno
 import hashlib
 import json
-import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,8 +15,8 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
-from ..geometry.disk_space import named, reserve
 from ..geometry.errors import InputError
+from ..geometry.files import replacing, reserve, write_json
 from .settings import override, to_table
 from .surface import SurfaceConfig, SurfaceNetwork
 from .texture import TextureConfig, TextureNetwork
@@ -51,18 +50,6 @@ class LoadedRun:
     fov_deg: float = 0.0
 
 
-def write_json(path: Path, value: Any) -> None:
-    """Write JSON under a temporary name and rename it, so that a file with the final name is whole."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(path.name + ".part")
-    try:
-        with named(path):
-            temporary.write_text(json.dumps(value, indent=1, sort_keys=False) + "\n", encoding="utf-8")
-        os.replace(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)
-
-
 def read_json(path: Path) -> Any:
     """Read JSON; a missing or broken file is an `InputError`."""
     try:
@@ -79,24 +66,17 @@ def write_tensors(path: Path, tensors: Mapping[str, Tensor], header: Mapping[str
     Raises:
         OSError: the disk is full or read-only; names the file. What was there before stays.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(path.name + ".part")
     # safetensors refuses views that share memory; clones cost little beside a training step.
     whole = {name: tensor.detach().cpu().contiguous().clone() for name, tensor in tensors.items()}
     text = json.dumps(header)
     try:
-        with named(path):
+        with replacing(path) as temporary:
             temporary.touch()
             # safetensors tells of a full disk in an error of its own kind: ask before.
             reserve(temporary, sum(tensor.nbytes for tensor in whole.values()) + len(text) + HEADER_BYTES * len(whole))
             save_file(whole, temporary, metadata={"mpc": text})
-            with temporary.open("rb") as file:
-                os.fsync(file.fileno())
-        os.replace(temporary, path)
     except SafetensorError as error:
         raise OSError(errno.EIO, str(error), str(path)) from error
-    finally:
-        temporary.unlink(missing_ok=True)
 
 
 def read_tensors(path: Path, device: torch.device | str = "cpu") -> tuple[dict[str, Tensor], dict[str, Any]]:
@@ -138,7 +118,7 @@ def save_network(path: Path, network: nn.Module, config: SurfaceConfig | Texture
         "parameters": sum(p.numel() for p in network.parameters()), "sha256": digest.hexdigest(), **notes,
     }  # fmt: skip
     write_tensors(path, tensors, header)
-    write_json(path.with_suffix(".json"), header)
+    write_json(path.with_suffix(".json"), header, sort_keys=False)
 
 
 def load_network(

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import json
-import os
 import struct
 from pathlib import Path
 from typing import Any
@@ -13,8 +12,8 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
-from ..geometry.disk_space import named
 from ..geometry.errors import SettingsError
+from ..geometry.files import write_bytes
 from ..geometry.mesh import PosedMesh
 from .bake import TexturedMesh
 
@@ -52,12 +51,12 @@ def write_mesh(
     elif kind == "glb":
         content = glb_bytes(textured.vertices, textured.faces, None, textured)
     else:
-        write_whole(path.with_name(f"{path.stem}_texture.png"), png_bytes(textured.texture))
+        write_bytes(path.with_name(f"{path.stem}_texture.png"), png_bytes(textured.texture))
         # As Blender and MeshLab read it: light is in the texture already, so it shines by itself, too.
         material = f"newmtl person\nKa 1 1 1\nKd 1 1 1\nKs 0 0 0\nillum 0\nmap_Kd {path.stem}_texture.png\n"
-        write_whole(path.with_suffix(".mtl"), material.encode())
+        write_bytes(path.with_suffix(".mtl"), material.encode())
         content = textured_obj_bytes(textured, f"{path.stem}.mtl")
-    write_whole(path, content)
+    write_bytes(path, content)
 
 
 def png_bytes(picture: U8) -> bytes:
@@ -65,17 +64,6 @@ def png_bytes(picture: U8) -> bytes:
     stream = io.BytesIO()
     Image.fromarray(picture).save(stream, "PNG")
     return stream.getvalue()
-
-
-def write_whole(path: Path, content: bytes) -> None:
-    """Under a temporary name, then renamed: a file with the final name is whole."""
-    temporary = path.with_name(path.name + ".part")
-    try:
-        with named(temporary):
-            temporary.write_bytes(content)
-        os.replace(temporary, path)
-    finally:  # a full disk leaves half a file
-        temporary.unlink(missing_ok=True)
 
 
 def glb_bytes(vertices: F64, faces: I32, colours: U8 | None = None, textured: TexturedMesh | None = None) -> bytes:

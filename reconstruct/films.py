@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
-from .export import write_whole
+from ..geometry.files import write_bytes
 from .pictures import import_av
 
 U8 = npt.NDArray[np.uint8]
@@ -37,7 +37,7 @@ def write_gif(path: Path, frames: Sequence[U8], frames_per_second: float) -> Non
     images = [Image.fromarray(frame).quantize(palette=palette, dither=Image.Dither.NONE) for frame in frames]
     stream = io.BytesIO()
     images[0].save(stream, "GIF", save_all=True, append_images=images[1:], duration=1000 / frames_per_second, loop=0)
-    write_whole(path, stream.getvalue())
+    write_bytes(path, stream.getvalue())
 
 
 class FilmWriter:

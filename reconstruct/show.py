@@ -12,10 +12,11 @@ import numpy.typing as npt
 
 from ..geometry.camera import OrthographicCamera, camera_of, pixel_centres
 from ..geometry.compiled import usable_threads
+from ..geometry.files import write_bytes
 from ..geometry.mesh import PosedMesh
 from ..geometry.rays import RayScene
 from .direct import orthographic_rays, render_surface, to_rgba
-from .export import png_bytes, write_whole
+from .export import png_bytes
 from .framing import MASK_LEVEL, Framing, cut
 from .grid import LocalisedGrid
 from .person import ReconstructedMesh
@@ -130,4 +131,4 @@ def side_by_side(panels: Sequence[U8]) -> U8:
 
 def write_png(path: Path, picture: U8) -> None:
     """(H, W, 3) uint8, whole or not at all."""
-    write_whole(path, png_bytes(picture))
+    write_bytes(path, png_bytes(picture))

@@ -14,9 +14,10 @@ from PIL import Image
 from mpc.cli.main import main
 from mpc.geometry.camera import OrthographicCamera, project, view_to_pixels
 from mpc.geometry.errors import InputError, SettingsError
+from mpc.geometry.files import write_json
 from mpc.models.head import HeadConfig
 from mpc.models.residual import ResidualConfig
-from mpc.models.storage import load_run, save_network, write_json
+from mpc.models.storage import load_run, save_network
 from mpc.models.surface import SurfaceConfig, SurfaceNetwork
 from mpc.models.texture import TextureConfig, TextureNetwork
 from mpc.reconstruct.framing import FramingError, cut, frame_person, keep_frame

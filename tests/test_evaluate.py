@@ -21,10 +21,11 @@ from mpc.evaluate.report import write_report
 from mpc.evaluate.run import choose_views, evaluate
 from mpc.evaluate.summary import format_table
 from mpc.geometry.errors import InputError, SettingsError
+from mpc.geometry.files import write_json
 from mpc.models.features import PixelFeatures
 from mpc.models.head import HeadConfig
 from mpc.models.residual import ResidualConfig
-from mpc.models.storage import save_network, write_json
+from mpc.models.storage import save_network
 from mpc.models.surface import SurfaceConfig, SurfaceNetwork
 from mpc.models.texture import TextureConfig, TextureNetwork
 

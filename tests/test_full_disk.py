@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from mpc.geometry.disk_space import named, release, reserve
+from mpc.geometry.files import named, release, reserve
 from mpc.models.storage import read_tensors, write_tensors
 from mpc.tests.ball_renders import make_renders
 

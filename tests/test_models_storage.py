@@ -9,6 +9,7 @@ import pytest
 import torch
 
 from mpc.geometry.errors import InputError, SettingsError
+from mpc.geometry.files import write_json
 from mpc.models.depth import DepthConfig
 from mpc.models.head import HeadConfig
 from mpc.models.hourglass import HourglassConfig
@@ -16,7 +17,7 @@ from mpc.models.hrnet import HRNetConfig
 from mpc.models.registry import default_encoder
 from mpc.models.residual import ResidualConfig
 from mpc.models.settings import dotted, override, to_table
-from mpc.models.storage import find_run, load_network, load_run, read_tensors, save_network, write_json
+from mpc.models.storage import find_run, load_network, load_run, read_tensors, save_network
 from mpc.models.surface import SurfaceConfig, SurfaceNetwork
 from mpc.models.texture import TextureConfig, TextureNetwork
 

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from ..geometry.files import write_text
 from ..reconstruct.show import write_png
 
 
@@ -55,9 +56,7 @@ class RunLog:
         if not self.active or not self.path.exists():
             return
         kept = [line for line in read_lines(self.path) if line["stage"] != stage or line["step"] <= step]
-        temporary = self.path.with_name(self.path.name + ".part")
-        temporary.write_text("".join(json.dumps(line) + "\n" for line in kept), encoding="utf-8")
-        temporary.replace(self.path)
+        write_text(self.path, "".join(json.dumps(line) + "\n" for line in kept))
 
     def close(self) -> None:
         """Flush TensorBoard."""

@@ -16,11 +16,12 @@ import torch.distributed
 
 from .. import __version__
 from ..geometry.errors import InputError, SettingsError
+from ..geometry.files import write_json
 from ..geometry.progress import NoProgress, Progress
 from ..geometry.randomness import stable_hash
 from ..models.cost import NetworkCost, count_cost
 from ..models.settings import override, to_table
-from ..models.storage import load_network, read_json, write_json
+from ..models.storage import load_network, read_json
 from ..models.surface import SurfaceNetwork
 from .data import Views, fingerprint, view_cube
 from .distributed import Group, open_group
@@ -114,7 +115,7 @@ def train_views(
         finally:
             log.close()
             if group.leads:
-                write_json(folder / "run.json", record)
+                write_json(folder / "run.json", record, sort_keys=False)
     return folder
 
 
@@ -146,7 +147,7 @@ def _run_stages(
             "parameters": sum(p.numel() for p in task.network.parameters()),
         }  # fmt: skip
         if group.leads:
-            write_json(folder / "run.json", record)
+            write_json(folder / "run.json", record, sort_keys=False)
 
     if settings.stages in ("both", "surface") and not _finished(record, "surface"):
         if held_out is not None and "baseline" not in record:
@@ -243,5 +244,5 @@ def _open_record(
             "versions": {"mpc": __version__, "torch": torch.__version__, "python": platform.python_version()},
         }  # fmt: skip
     if group.leads:
-        write_json(folder / "run.json", record)
+        write_json(folder / "run.json", record, sort_keys=False)
     return record

@@ -7,8 +7,9 @@ from pathlib import Path
 from typing import Literal
 
 from ...geometry.errors import InputError, MpcError
+from ...geometry.files import write_bytes
 from ...geometry.progress import NoProgress, Progress
-from ..renders import SceneRecord, read_renders, write_bytes
+from ..renders import SceneRecord, read_renders
 from ..split import choose_split
 from ..units import run_units
 from .icon import write_icon_lists, write_icon_scene

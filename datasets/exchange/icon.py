@@ -14,9 +14,10 @@ from PIL import Image
 
 from ...geometry.camera import OrthographicCamera
 from ...geometry.errors import InputError, SettingsError
+from ...geometry.files import write_bytes
 from ...render.layers import render_layers
 from ..pictures import read_png
-from ..renders import SceneRecord, read_scene_mesh, write_bytes
+from ..renders import SceneRecord, read_scene_mesh
 from .calibrations import from_eight_rows, take_apart, to_eight_rows
 from .foreign import ForeignScene, ForeignView
 from .obj_files import write_obj

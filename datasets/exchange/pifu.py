@@ -15,13 +15,14 @@ import numpy.typing as npt
 from PIL import Image
 
 from ...geometry.errors import InputError
+from ...geometry.files import write_bytes
 from ...geometry.morton import spatial_order
 from ...geometry.randomness import derive_rng
 from ...render.sh import sh_rotation
 from ...render.shading import display_irradiance
 from ...sampling.colour import sample_colour
 from ..pictures import read_png
-from ..renders import SceneRecord, read_scene_mesh, write_bytes
+from ..renders import SceneRecord, read_scene_mesh
 from .calibrations import TO_GL, from_pifu, take_apart, to_pifu
 from .exr import exr_bytes
 from .foreign import ForeignScene, ForeignView

@@ -1,0 +1,108 @@
+"""Files that are whole or not there: written under a temporary name, flushed, renamed.
+
+A full disk is told early and by name: HDF5 that meets one in the middle of a file may take the process with it.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import errno
+import json
+import os
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+KEEP_SIZE = 1  # FALLOC_FL_KEEP_SIZE of linux/falloc.h: blocks are set aside, the file's length stays
+
+
+@contextmanager
+def replacing(path: Path, *, shared: bool = False, flush: bool = True) -> Iterator[Path]:
+    """A temporary name beside `path`, for the block to write; it takes its place when the block ends well.
+
+    Args:
+        path: the final name; its folder is made.
+        shared: other threads or processes may write the same file at the same time.
+        flush: wait until the disk holds it, so that not even a power cut leaves a file without its content.
+
+    Raises:
+        OSError: of the disk; names `path`. What was there before stays, the temporary file is removed.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    own = f"tmp-{os.getpid()}-{threading.get_ident()}" if shared else "part"
+    temporary = path.with_name(f".{path.name}.{own}")
+    try:
+        with named(path):
+            yield temporary
+            if flush:
+                sync(temporary)
+            os.replace(temporary, path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def write_bytes(path: Path, data: bytes, *, shared: bool = False) -> None:
+    """Write a file as `replacing` does."""
+    with replacing(path, shared=shared) as temporary:
+        temporary.write_bytes(data)
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write a file as UTF-8, as `replacing` does."""
+    write_bytes(path, text.encode())
+
+
+def write_json(path: Path, content: Any, *, sort_keys: bool = True, shared: bool = False) -> None:
+    """Write JSON, indented by one, as `replacing` does."""
+    write_bytes(path, (json.dumps(content, indent=1, sort_keys=sort_keys) + "\n").encode(), shared=shared)
+
+
+def sync(path: Path) -> None:
+    """Wait until the disk holds a file, or a folder's names."""
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def reserve(path: Path, size: int) -> None:
+    """Set aside `size` bytes of the disk for an existing file, so that writing them cannot fail for want of room.
+
+    What is left over goes back to the disk with `release`. Does nothing where the system or the file system cannot.
+
+    Raises:
+        OSError: the disk (or the user's share of it) has no such room.
+    """
+    if not sys.platform.startswith("linux"):
+        return
+    call = ctypes.CDLL(None, use_errno=True).fallocate
+    call.argtypes = [ctypes.c_int, ctypes.c_int, ctypes.c_int64, ctypes.c_int64]
+    handle = os.open(path, os.O_RDWR)
+    try:
+        failed = call(handle, KEEP_SIZE, 0, size) and ctypes.get_errno()
+    finally:
+        os.close(handle)
+    if failed in FULL:
+        raise OSError(failed, f"{os.strerror(failed)} ({size / 1e6:.1f} MB wanted)")
+
+
+def release(path: Path) -> None:
+    """Give back what `reserve` set aside beyond the file's end."""
+    os.truncate(path, path.stat().st_size)
+
+
+@contextmanager
+def named(path: Path) -> Iterator[None]:
+    """Errors of the disk that name no file, or the one written in its place, name this one."""
+    try:
+        yield
+    except OSError as error:
+        place = Path(os.fsdecode(error.filename)) if isinstance(error.filename, str | bytes) else None
+        if error.errno is not None and (place is None or place.name.startswith(f".{path.name}.")):
+            raise OSError(error.errno, error.strerror or os.strerror(error.errno), str(path)) from error
+        raise
