@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -74,7 +75,7 @@ def run_stage(
         budget_s: end within so many seconds; 0 is no limit.
 
     Raises:
-        SettingsError: a batch that the processes cannot share.
+        SettingsError: a batch that the processes cannot share, or a loss that grew beyond all numbers.
         InputError: a damaged checkpoint.
         KeyboardInterrupt: asked to stop, after saving.
     """
@@ -150,6 +151,11 @@ class _Stage:
             loss, scores, figures = self._step(batch, done)
             clock = share(position.step + 1, time.monotonic() - began)
             figures["loss"], scores, stopping, done = share_figures(self.group, loss, scores, stop.asked, clock)
+            if not math.isfinite(figures["loss"]):
+                raise SettingsError(
+                    f"{task.name}: the loss is not finite at step {position.step + 1}; lower {task.name}.learning_rate "
+                    f"({task.settings.learning_rate:g}) or set {task.name}.clip, then start again"
+                )
             self.table.update(figures.pop("views"), task.mining_score(scores).double().numpy(), position.step)
             position.step += 1
             position.seconds = time.monotonic() - began
