@@ -3,12 +3,10 @@
     python benchmarks/rare_people.py rare
     python benchmarks/ablation.py rare --out rare/ablation
 
-All else is the tiny preset's: 64x64 pictures, a conditional head of 64-64, the half-resolution map beside the
-encoder's.
-HRNet has the published branches (W18-small-v2) and modules with a narrower stem. Prints a line for each network
-and seed,
-then each network's means over the seeds with their standard errors. CPU seconds count, so that a busy machine matters
-less.
+All else is as in mining.py, with item mining: 64x64 pictures, a conditional head of 64-64, the half-resolution map
+beside the encoder's, and a summary of the whole picture. HRNet has the published branches (W18-small-v2) and modules
+with a narrower stem. Prints a line for each network and seed, then each network's means over the seeds with their
+standard errors. CPU seconds count, so that a busy machine matters less.
 """
 
 from __future__ import annotations
@@ -27,7 +25,7 @@ from mpc.train.presets import preset
 from mpc.train.settings import TrainSettings
 
 ENCODERS: dict[str, dict[str, Any]] = {
-    "hourglass": {},
+    "hourglass": NETWORK["encoder"],
     "hrnet": {"kind": "hrnet", "stem": 16, "features": 64, "norm": "batch", "fine": True},
 }
 FIGURES = ("iou", "chamfer", "p2s")

@@ -41,7 +41,10 @@ from mpc.train.run import train_views
 from mpc.train.shard_views import open_views
 
 # Dense bfloat16 tensor-core operations a second, from the makers' data sheets.
-PEAK_TFLOPS = {"H200": 989.0, "H100": 989.0, "A100": 312.0, "L40S": 362.0, "L4": 121.0, "RTX 4090": 165.0}
+PEAK_TFLOPS = {
+    "H200": 989.0, "H100 PCIe": 756.0, "H100 NVL": 835.0, "H100": 989.0, "A100": 312.0, "L40S": 362.0, "L40": 181.0,
+    "L4": 121.0, "RTX 4090": 165.0,
+}  # fmt: skip
 
 
 class NaiveHead(nn.Module):
@@ -136,22 +139,25 @@ def in_own_process(encoder: str, variant: str, batch: int, options: argparse.Nam
 
 def loop(options: argparse.Namespace) -> dict[str, float | str]:
     """The real surface stage on shards: pictures a second, share of time waiting for data, share of the peak."""
-    base = preset(options.preset, stages="surface", mining={"mode": "item"}, picture_every=-1)
-    settings = preset(options.preset, stages="surface", picture_every=-1, log_every=1, surface={
-        "steps": options.steps + options.warm_up, "batch": options.batch[0] if options.batch else base.surface.batch,
-    })  # fmt: skip
+    batch = options.batch[0] if options.batch else preset(options.preset).surface.batch
+    settings = preset(
+        options.preset, stages="surface", picture_every=-1, log_every=1,
+        surface={"steps": options.steps + options.warm_up, "batch": batch},
+    )  # fmt: skip
     views = open_views(options.shards, "train", settings, settings.surface.points, 1, train=True)
     with tempfile.TemporaryDirectory() as folder:
         lines = read_lines(train_views(views, None, Path(folder), settings, name="run") / "log.jsonl")
     first, last = lines[options.warm_up - 1], lines[-1]
-    seconds = (last["seconds"] - first["seconds"]) / (last["step"] - first["step"])
-    batch = settings.surface.batch
+    steps, elapsed = last["step"] - first["step"], last["seconds"] - first["seconds"]
+    seconds = elapsed / steps
+    # After the first steps, in which the loader's processes start.
+    waited = (last["waiting_share"] * last["seconds"] - first["waiting_share"] * first["seconds"]) / elapsed
     flops = count_cost(settings.surface_network, views.image_size).step_flops(batch, settings.surface.points) / seconds
     name = torch.cuda.get_device_name() if torch.cuda.is_available() else ""
     peak = next((value for key, value in PEAK_TFLOPS.items() if key in name), 0.0) * 1e12
     return {
         "preset": options.preset, "batch": batch, "items_a_second": round(batch / seconds, 3),
-        "waiting_share": last["waiting_share"], "stale_steps": max(line["stale_steps"] for line in lines),
+        "waiting_share": round(waited, 4), "stale_steps": max(line["stale_steps"] for line in lines),
         "TFLOPS": round(flops / 1e12, 3), **({"flops_utilisation": round(flops / peak, 3)} if peak else {}),
     }  # fmt: skip
 

@@ -20,6 +20,7 @@ from .render import render
 from .sample import sample
 from .train import train
 from .verify import verify
+from .weights import import_weights
 
 
 class Failure(click.ClickException):
@@ -77,6 +78,7 @@ def main(verbose: bool) -> None:
 
 
 for command in (
-    people, check, render, sample, train, evaluate, reconstruct, demo, verify, export_, import_, doctor,
+    people, check, render, sample, train, evaluate, reconstruct, demo, verify, export_, import_, import_weights,
+    doctor,
 ):  # fmt: skip
     main.add_command(command)

@@ -59,11 +59,11 @@ def reconstruct(
     IMAGE is a picture with a transparent background, a picture with --mask, a folder of pictures, or a film (needs the
     `live` extra). One picture does not tell size: --height is assumed, and said.
     """
+    from ..models.devices import choose_device
     from ..models.storage import load_run
     from ..reconstruct.capture import capture
     from ..reconstruct.capture_settings import CaptureSettings
     from ..reconstruct.pictures import find_sources
-    from ..train.distributed import choose_device
     from .progress import TerminalProgress
 
     sources = find_sources(images, mask)

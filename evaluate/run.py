@@ -22,6 +22,7 @@ from ..geometry.camera import project
 from ..geometry.device_mesh import SurfaceError
 from ..geometry.errors import SettingsError
 from ..geometry.progress import NoProgress, Progress
+from ..models.devices import choose_device
 from ..models.storage import LoadedRun, find_run, load_run, read_json
 from ..reconstruct.localise import FieldError, as_values
 from ..reconstruct.mesh import NoSurfaceError
@@ -99,7 +100,7 @@ def evaluate(
         InputError: no such run, shards or split.
     """
     told = progress if progress is not None else NoProgress()
-    device = ("cuda" if torch.cuda.is_available() else "cpu") if device == "auto" else device
+    device = str(choose_device(device)[0])
     chosen = find_protocol(protocol)
     if views_per_scene is None and chosen.views is not None:
         views_per_scene = chosen.views

@@ -6,7 +6,6 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor
-from torch.nn import functional
 
 from ..geometry.errors import SettingsError
 
@@ -62,13 +61,3 @@ def soft_z(z: Tensor, bins: int) -> Tensor:
 def encode_depth(z: Tensor, config: DepthConfig) -> Tensor:
     """(B, N) view-space depth -> (B, N, config.channels)."""
     return soft_z(z, config.bins) if config.kind == "soft" else z.float()[..., None] * PLAIN_SCALE
-
-
-def depth_centres(bins: int) -> Tensor:
-    """(N,) float32: the depth at which each Soft-Z bin has weight 1."""
-    return torch.linspace(-1.0, 1.0, bins)
-
-
-def decode_soft_z(weights: Tensor) -> Tensor:
-    """(..., N) Soft-Z weights back to depth (...): the inverse of `soft_z`."""
-    return functional.linear(weights, depth_centres(weights.shape[-1]).to(weights)[None])[..., 0]

@@ -35,11 +35,6 @@ class PixelFeatures:
         """Only the result, which is all that a query outside training needs."""
         return PixelFeatures(stacks=self.stacks[-1:], fine=self.fine)
 
-    def detach(self) -> PixelFeatures:
-        """Without gradient (the frozen surface network's features in texture training)."""
-        fine = None if self.fine is None else self.fine.detach()
-        return PixelFeatures(stacks=tuple(stack.detach() for stack in self.stacks), fine=fine)
-
     def sample(self, xy: Tensor) -> list[Tensor]:
         """Features at view-space points: (B, N, 2) -> one (B, N, C + C') for each stack; see `sample_map`."""
         if self.fine is None:

@@ -2,7 +2,8 @@
 
 The originals raise their hourglass maps with corner-aligned bicubic interpolation (`upsample="bicubic-corners"`) and
 scale plain z by 1.28, as ours. They were trained when `grid_sample` aligned corners by default, ours reads cells by
-their centres: a shift of at most half a feature cell at the border. World to view space is the caller's `calibration`.
+their centres: a shift of at most half a feature cell at the border. Their z grows towards the camera, ours away from
+it: the weights that depth meets change their sign, so that our calibrations serve.
 """
 
 from __future__ import annotations
@@ -17,11 +18,15 @@ from torch import Tensor
 from ..geometry.errors import InputError
 from .depth import DepthConfig
 from .hourglass import HourglassConfig
+from .storage import save_network, write_json
 from .surface import SurfaceConfig, SurfaceNetwork
 from .texture import TextureConfig, TextureNetwork
 
 PIFU_SURFACE = SurfaceConfig(encoder=HourglassConfig(upsample="bicubic-corners"), depth=DepthConfig(kind="plain"))
 PIFU_TEXTURE = TextureConfig(depth=DepthConfig(kind="plain"))
+# Their people are 180 units tall, their pictures show 512 * 0.4 units (`apps/render_data.py`); for one of 1.7 m.
+PIFU_EXTENT_M = round(1.7 * 512 * 0.4 / 180, 4)
+PIFU_IMAGE_SIZE = 512
 
 _BLOCK = {"bn1": "norm1", "bn2": "norm2", "bn3": "norm3", "downsample.0": "shortcut.0", "downsample.2": "shortcut.2"}
 _STACK = {
@@ -90,6 +95,9 @@ def _convert(state: Mapping[str, Tensor], network: torch.nn.Module, name: str) -
         shaped = value[..., 0] if value.ndim == 3 else value
         if shaped.shape != target[ours].shape:
             raise InputError(name, f"{key!r} has shape {tuple(value.shape)}, expected {tuple(target[ours].shape)}")
+        if ours.startswith("head.") and ours.endswith(".weight"):
+            # Depth is the last input of every layer of the head.
+            shaped = torch.cat([shaped[:, :-1], -shaped[:, -1:]], dim=1)
         found[ours] = shaped
     if missing := sorted(target.keys() - found.keys()):
         raise InputError(name, f"holds no weights for {missing[0]!r} and {len(missing) - 1} others")
@@ -131,3 +139,27 @@ def read_pifu_checkpoint(path: Path) -> dict[str, Tensor]:
     if not isinstance(state, dict) or not all(isinstance(value, Tensor) for value in state.values()):
         raise InputError(path, "is not a state dictionary")
     return state
+
+
+def write_pifu_run(run: Path, net_g: Path, net_c: Path | None = None) -> None:
+    """Make a run folder of published checkpoints, ready for `mpc reconstruct --run`.
+
+    Args:
+        run: a folder that does not exist yet.
+        net_g, net_c: the surface and, if wanted, the texture network.
+
+    Raises:
+        InputError: a file that is no such checkpoint, or `run` exists; nothing is written then.
+    """
+    if run.exists():
+        raise InputError(run, "exists already")
+    surface = surface_from_pifu(read_pifu_checkpoint(net_g), str(net_g))
+    texture = None if net_c is None else texture_from_pifu(read_pifu_checkpoint(net_c), str(net_c))
+    save_network(run / "surface" / "best.safetensors", surface, PIFU_SURFACE, origin=net_g.name)
+    if net_c is not None and texture is not None:
+        save_network(run / "texture" / "best.safetensors", texture, PIFU_TEXTURE, origin=net_c.name)
+    write_json(run / "run.json", {
+        "format": "mpc-run", "version": 1, "status": "imported", "created": "", "stages": {},
+        "settings": {"preset": "pifu", "image_size": PIFU_IMAGE_SIZE},
+        "data": {"extent_m": PIFU_EXTENT_M, "fov_deg": 0.0},
+    })  # fmt: skip

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import difflib
+import math
 import types
 import typing
 from collections.abc import Mapping
@@ -81,11 +82,11 @@ def read_value(value: Any, kind: Any, name: str) -> Any:
             return {"true": True, "false": False, "yes": True, "no": False, "1": True, "0": False}[str(value).lower()]
         if kind is int and not isinstance(value, bool) and float(value) == int(float(value)):
             return int(float(value))
-        if kind is float and not isinstance(value, bool):
+        if kind is float and not isinstance(value, bool) and math.isfinite(float(value)):
             return float(value)
         if kind is str and isinstance(value, str):
             return value.strip()
-    except (KeyError, ValueError, TypeError):
+    except (KeyError, ValueError, TypeError, OverflowError):
         pass
     raise SettingsError(f"{name}: expected {kind.__name__}, got {value!r}")
 
@@ -94,7 +95,7 @@ def dotted(assignments: typing.Iterable[str]) -> dict[str, Any]:
     """`["mining.alpha=0.2", ...]` as a nested table.
 
     Raises:
-        SettingsError: an entry without `=`.
+        SettingsError: an entry without `=`, or one below another that has a value.
     """
     table: dict[str, Any] = {}
     for text in assignments:
@@ -105,5 +106,7 @@ def dotted(assignments: typing.Iterable[str]) -> dict[str, Any]:
         inner = table
         for part in path:
             inner = inner.setdefault(part, {})
+            if not isinstance(inner, dict):
+                raise SettingsError(f"--set {text!r}: {part} was given a value of its own before")
         inner[last] = value.strip()
     return table

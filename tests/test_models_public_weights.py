@@ -7,8 +7,10 @@ from pathlib import Path
 
 import pytest
 import torch
+from click.testing import CliRunner
 from torch import Tensor
 
+from mpc.cli.main import main
 from mpc.geometry.errors import InputError
 from mpc.models.public_weights import (
     PIFU_SURFACE,
@@ -18,6 +20,7 @@ from mpc.models.public_weights import (
     texture_from_pifu,
     texture_key,
 )
+from mpc.models.storage import load_run
 from mpc.models.surface import SurfaceNetwork
 
 Shapes = Iterator[tuple[str, tuple[int, ...]]]
@@ -81,6 +84,15 @@ def state(shapes: Shapes) -> dict[str, Tensor]:
     return {name: torch.randn(shape, generator=generator) * 0.02 for name, shape in shapes}
 
 
+def in_our_space(place: str, value: Tensor) -> Tensor:
+    """Weights that depth meets change their sign: it is the last input of each of the head's layers."""
+    if not (place.startswith("head.") and place.endswith("weight")):
+        return value
+    turned = value.clone()
+    turned[:, -1] *= -1.0
+    return turned
+
+
 def test_every_key_of_net_g_finds_its_place() -> None:
     published = state(net_g())
     network = surface_from_pifu(published)
@@ -91,7 +103,7 @@ def test_every_key_of_net_g_finds_its_place() -> None:
     assert all(".bn4." in key for key in unused)
     for place, value in places.items():
         if place is not None:
-            assert torch.equal(ours[place].flatten(), value.flatten())
+            assert torch.equal(ours[place].flatten(), in_our_space(place, value).flatten())
     assert sum(v.numel() for k, v in published.items() if k not in unused) == 15_588_098
 
 
@@ -102,15 +114,16 @@ def test_every_key_of_net_c_finds_its_place() -> None:
     assert {texture_key(key) for key in published} == ours.keys()
     assert sum(value.numel() for value in published.values()) == 9_136_390
     for key, value in published.items():
-        assert torch.equal(ours[texture_key(key) or ""].flatten(), value.flatten())
+        place = texture_key(key) or ""
+        assert torch.equal(ours[place].flatten(), in_our_space(place, value).flatten())
 
 
 def test_the_head_computes_what_the_published_layers_do() -> None:
-    """The same numbers through 1D convolutions with skips, as the original applies them."""
+    """The same numbers through 1D convolutions with skips, as the original applies them; its depth is ours negated."""
     published = state(net_g())
     network = surface_from_pifu(published)
     pixel, depth = torch.randn(1, 7, 256), torch.randn(1, 7, 1)
-    x = given = torch.cat([pixel, depth], dim=-1).transpose(1, 2)
+    x = given = torch.cat([pixel, -depth], dim=-1).transpose(1, 2)
     for index in range(5):
         weight, bias = (published[f"surface_classifier.conv{index}.{part}"] for part in ("weight", "bias"))
         x = torch.nn.functional.conv1d(x if index == 0 else torch.cat([x, given], 1), weight, bias)
@@ -133,3 +146,30 @@ def test_foreign_checkpoints_are_refused(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="not a checkpoint of tensors"):
         read_pifu_checkpoint(path)
     assert PIFU_SURFACE.encoder.features == 256
+
+
+def test_a_run_of_published_checkpoints(tmp_path: Path) -> None:
+    """Written by the command, loaded as any run; the surface network asked in our space answers as theirs in its own:
+    x right, y down, but z towards the camera."""
+    paths = [tmp_path / "net_G", tmp_path / "net_C"]
+    published = [state(net_g()), state(net_c())]
+    for path, tensors in zip(paths, published, strict=True):
+        torch.save(tensors, path)
+    command = ["import-weights", *map(str, paths), "--out", str(tmp_path / "runs" / "pifu")]
+    done = CliRunner().invoke(main, command)
+    assert done.exit_code == 0, done.output
+    loaded = load_run(tmp_path / "runs")
+    assert loaded.texture is not None
+    assert loaded.settings["image_size"] == 512
+    # A person of 1.7 m is 180 / 204.8 of their picture's height.
+    assert 1.7 / loaded.extent_m == pytest.approx(180 / 204.8, abs=1e-3)
+    theirs = surface_from_pifu(published[0])
+    for layer in theirs.head.layers:
+        layer.weight.data[:, -1] *= -1.0  # back to the published sign
+    images, points = torch.rand(1, 3, 64, 64), torch.rand(1, 50, 3) * 1.6 - 0.8
+    turned = torch.diag(torch.tensor([1.0, 1.0, -1.0, 1.0]))[None]
+    ours = loaded.surface.query(loaded.surface.encode(images), points, torch.eye(4)[None])
+    torch.testing.assert_close(ours, theirs.query(theirs.encode(images), points, turned))
+    again = CliRunner().invoke(main, command)
+    assert again.exit_code == 1
+    assert "exists already" in again.output

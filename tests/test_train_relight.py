@@ -20,7 +20,7 @@ from mpc.train.presets import preset
 from mpc.train.run import train, train_views
 from mpc.train.settings import TrainSettings
 from mpc.train.shard_views import open_views
-from mpc.train.stage import _augment
+from mpc.train.step import augment_batch
 from mpc.train.tasks import SurfaceTask
 
 balls = runpy.run_path(str(Path(__file__).with_name("ball_renders.py")))
@@ -78,7 +78,7 @@ def test_each_process_does_its_share_of_the_same_batch(shards: Path) -> None:
 
     def changed(rank: int, world: int) -> dict[str, torch.Tensor]:
         part = {name: value[rank::world] for name, value in batch.items()}
-        return _augment(part, task, chosen, 3, Group(rank, world, torch.device("cpu"), "test"))
+        return augment_batch(part, task, chosen, 3, Group(rank, world, torch.device("cpu"), "test"))
 
     whole, parts = changed(0, 1), [changed(rank, 2) for rank in (0, 1)]
     for name, value in whole.items():

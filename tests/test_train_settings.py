@@ -61,11 +61,26 @@ def test_overrides_of_a_preset_are_merged() -> None:
         ("stages=colour", "both, surface or texture"),
         ("amp=perhaps", "amp: expected bool"),
         ("mining.mode=hard", "none, item, point, both"),
+        ("mining.surface_alpha=0.001", "surface_alpha 0.001: expected at least 0.01"),
+        ("mining.texture_beta=1e3", "texture_beta 1000.0: expected -100 to 100"),
+        ("surface.learning_rate=-1e-3", "learning_rate -0.001: expected a number above 0"),
+        ("surface.learning_rate=nan", "surface.learning_rate: expected float"),
+        ("surface.steps=inf", "surface.steps: expected int"),
+        ("texture.warmup=5", r"warmup 5.0, decay_at .* expected shares from 0 to 1"),
+        ("surface.clip=-1", "clip -1.0: expected at least 0"),
+        ("log_every=0", "log_every 0: expected at least 1"),
+        ("workers=-1", "workers -1: expected at least 0"),
+        ("image_size=0", "image_size 0: expected at least 1"),
     ],
 )
 def test_wrong_settings_are_named(assignment: str, message: str) -> None:
     with pytest.raises(SettingsError, match=message):
         resolve_settings(preset("tiny"), assignments=[assignment])
+
+
+def test_a_setting_below_another_that_has_a_value_is_refused() -> None:
+    with pytest.raises(SettingsError, match="surface was given a value of its own"):
+        resolve_settings(preset("tiny"), assignments=["surface=2", "surface.steps=3"])
 
 
 def test_wrong_files_and_presets_are_named(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""What training wants from a data set, and a cache of small pictures."""
+"""What training wants from a data set, and how its views become batches on the training device."""
 
 from __future__ import annotations
 

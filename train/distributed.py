@@ -11,6 +11,8 @@ import torch
 import torch.distributed
 from torch import Tensor
 
+from ..models.devices import choose_device
+
 
 @dataclass(frozen=True)
 class Group:
@@ -47,26 +49,17 @@ class Group:
             torch.distributed.barrier()
 
 
-def choose_device(name: str) -> tuple[torch.device, str]:
-    """The device for "auto", "cpu", "cuda" or "cuda:N", and why."""
-    if name == "auto":
-        if torch.cuda.is_available():
-            return torch.device("cuda", int(os.environ.get("LOCAL_RANK", "0"))), "a CUDA device is there"
-        return torch.device("cpu"), "no CUDA device here"
-    return torch.device(name), "as asked"
-
-
 @contextmanager
 def open_group(device: str) -> Iterator[Group]:
     """Join the processes that torchrun started (gloo on the CPU, nccl on CUDA), or stand alone."""
     chosen, reason = choose_device(device)
+    if chosen.type == "cuda":
+        torch.cuda.set_device(chosen)
     world = int(os.environ.get("WORLD_SIZE", "1"))
     if world == 1:
         yield Group(0, 1, chosen, reason)
         return
     joined = torch.distributed.is_initialized()
-    if chosen.type == "cuda":
-        torch.cuda.set_device(chosen)
     if not joined:
         torch.distributed.init_process_group("nccl" if chosen.type == "cuda" else "gloo")
     try:

@@ -63,7 +63,8 @@ def facing_loss(summary: Tensor, facing: Tensor, calibrations: Tensor) -> Tensor
     pinhole = matrix[:, 3].norm(dim=1, keepdim=True) > 0
     away = functional.normalize(torch.where(pinhole, matrix[:, 3], matrix[:, 2]), dim=1)
     right = functional.normalize(matrix[:, 0] - (matrix[:, 0] * away).sum(dim=1, keepdim=True) * away, dim=1)
-    turned = (torch.stack([right, away], dim=1) @ facing.float()[..., None])[..., 0]
+    # Sums of products, not a matrix product, which autocast would do in half precision.
+    turned = (torch.stack([right, away], dim=1) * facing.float()[:, None]).sum(dim=2)
     length = turned.norm(dim=1, keepdim=True)
     error = (summary[:, :2].float() - turned / length.clamp(min=1e-6)).square().sum(dim=1)
     return torch.where(length[:, 0] > 1e-6, error, 0.0)

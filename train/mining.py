@@ -51,9 +51,13 @@ class MiningSettings:
     def __post_init__(self) -> None:
         if self.mode not in MODES:
             raise SettingsError(f"mining.mode {self.mode!r}: expected one of {', '.join(MODES)}")
+        # Within these the weights stay finite whatever the scores.
         for name in ("surface_alpha", "texture_alpha", "point_alpha"):
-            if getattr(self, name) <= 0:
-                raise SettingsError(f"mining.{name} {getattr(self, name)}: expected a number above 0")
+            if getattr(self, name) < 0.01:
+                raise SettingsError(f"mining.{name} {getattr(self, name)}: expected at least 0.01")
+        for name in ("surface_beta", "texture_beta"):
+            if abs(getattr(self, name)) > 100.0:
+                raise SettingsError(f"mining.{name} {getattr(self, name)}: expected -100 to 100")
 
     @property
     def items(self) -> bool:

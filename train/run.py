@@ -51,7 +51,7 @@ def train(
     Args:
         shards: folder written by `mpc sample`; its "train" split is trained on, its "val" split validates.
         runs: a folder for the run is made inside.
-        settings: of the run; with `resume` those of that run count instead, but for `stages`.
+        settings: of the run; with `resume` those of that run count instead, but for `stages` and a `device` asked for.
         progress: told about stages and steps.
         name: of the run's folder; the time and the preset by default.
         resume: a run to go on with: an interrupted one, or with `settings.stages` "texture" one that has its surface.
@@ -63,7 +63,7 @@ def train(
     from .shard_views import open_views
 
     if resume is not None:
-        settings = dataclasses.replace(read_settings(resume), stages=settings.stages)
+        settings = _settings_to_resume(resume, settings)
     splits = {entry.split for entry in read_index(shards).shards}
     if "train" not in splits:
         raise InputError(shards, "holds no training split")
@@ -95,7 +95,7 @@ def train_views(
     """
     progress = progress or NoProgress()
     if resume is not None:
-        settings = dataclasses.replace(read_settings(resume), stages=settings.stages)
+        settings = _settings_to_resume(resume, settings)
     if settings.threads:
         torch.set_num_threads(settings.threads)
     with open_group(settings.device) as group, stop_between_steps() as stop:
@@ -112,6 +112,9 @@ def train_views(
         except KeyboardInterrupt:
             record["status"] = "interrupted"
             raise
+        except BaseException:
+            record["status"] = "failed"
+            raise
         finally:
             log.close()
             if group.leads:
@@ -122,6 +125,12 @@ def train_views(
 def read_settings(run: Path) -> TrainSettings:
     """The resolved settings of a run."""
     return override(TrainSettings(), read_json(run / "run.json")["settings"])
+
+
+def _settings_to_resume(run: Path, asked: TrainSettings) -> TrainSettings:
+    """The run's settings; which stages, and on which device if not "auto", is asked anew."""
+    settings = dataclasses.replace(read_settings(run), stages=asked.stages)
+    return settings if asked.device == "auto" else dataclasses.replace(settings, device=asked.device)
 
 
 def _run_stages(

@@ -21,6 +21,13 @@ LOSSES = ("mse", "bce", "balanced-bce", "l1")
 SCHEDULES = ("constant", "step", "cosine")
 
 
+def at_least(settings: Any, least: int, *names: str) -> None:
+    """Refuse settings whose fields of these names are below `least`."""
+    for name in names:
+        if getattr(settings, name) < least:
+            raise SettingsError(f"{name} {getattr(settings, name)}: expected at least {least}")
+
+
 @dataclass(frozen=True, kw_only=True)
 class StageSettings:
     """One stage of training, surface or texture.
@@ -67,11 +74,14 @@ class StageSettings:
         for name, allowed in (("optimiser", OPTIMISERS), ("schedule", SCHEDULES), ("loss", LOSSES)):
             if getattr(self, name) not in allowed:
                 raise SettingsError(f"{name} {getattr(self, name)!r}: expected one of {', '.join(allowed)}")
-        for name in ("batch", "accumulate", "points", "validation_views"):
-            if getattr(self, name) < 1:
-                raise SettingsError(f"{name} {getattr(self, name)}: expected at least 1")
+        at_least(self, 1, "batch", "accumulate", "points", "validation_views")
+        at_least(self, 0, "weight_decay", "clip", "validate_every")
         if self.steps < 0 or (self.steps == 0 and self.epochs <= 0):
             raise SettingsError(f"steps {self.steps}, epochs {self.epochs}: expected something to do")
+        if self.learning_rate <= 0:
+            raise SettingsError(f"learning_rate {self.learning_rate}: expected a number above 0")
+        if not all(0.0 <= share <= 1.0 for share in (self.warmup, *self.decay_at)):
+            raise SettingsError(f"warmup {self.warmup}, decay_at {self.decay_at}: expected shares from 0 to 1")
         if not 0.0 <= self.facing <= 100.0:
             raise SettingsError(f"facing {self.facing}: expected 0 to 100")
         if not 0.0 <= self.ema < 1.0:
@@ -91,7 +101,7 @@ class TrainSettings:
         seed: of weights, draws and points.
         image_size: side of the pictures the networks see; None takes them as stored.
         device: "auto", "cpu", "cuda" or "cuda:N".
-        amp: bfloat16 autocast on CUDA.
+        amp: bfloat16 autocast on GPUs that compute it (Ampere and later).
         compile: `torch.compile` the networks.
         uniform_share: part of the points that is drawn evenly from the cube; the rest lies near the surface. 1/17 is
             PIFu's.
@@ -145,6 +155,10 @@ class TrainSettings:
     def __post_init__(self) -> None:
         if self.stages not in ("both", "surface", "texture"):
             raise SettingsError(f"stages {self.stages!r}: expected both, surface or texture")
+        at_least(self, 0, "seed", "workers", "threads", "checkpoint_every", "sigma_power")
+        at_least(self, 1, "log_every")
+        if self.image_size is not None:
+            at_least(self, 1, "image_size")
         if self.surface.loss == "l1" or self.texture.loss != "l1":
             raise SettingsError("surface.loss is mse, bce or balanced-bce, texture.loss is l1")
         if not 0.0 <= self.uniform_share <= 1.0:
