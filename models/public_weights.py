@@ -16,9 +16,10 @@ import torch
 from torch import Tensor
 
 from ..geometry.errors import InputError
+from ..geometry.files import write_json
 from .depth import DepthConfig
 from .hourglass import HourglassConfig
-from .storage import save_network, write_json
+from .storage import save_network
 from .surface import SurfaceConfig, SurfaceNetwork
 from .texture import TextureConfig, TextureNetwork
 
