@@ -11,6 +11,7 @@ import torch
 from ..datasets.units import run_units, worker_count
 from ..geometry.files import write_json
 from ..geometry.progress import Progress
+from ..models.devices import choose_device
 from ..models.storage import read_json
 from .chamfer import measure_chamfer
 from .pair import MeshPair
@@ -74,9 +75,15 @@ def collect(
 
 
 def find_devices(name: str) -> tuple[str, ...]:
-    """Where units are measured in turn: "cuda" stands for every GPU there is, any other name for itself."""
-    count = torch.cuda.device_count() if name == "cuda" else 0
-    return tuple(f"cuda:{number}" for number in range(count)) if count > 1 else (name,)
+    """Where units are measured in turn: "auto" and "cuda" stand for every GPU there is, any other name for itself.
+
+    Raises:
+        SettingsError: another name, or a GPU that this machine does not have.
+    """
+    chosen = choose_device(name)[0]
+    if chosen.type != "cuda" or ":" in name:
+        return (str(chosen),)
+    return tuple(f"cuda:{number}" for number in range(torch.cuda.device_count()))
 
 
 def _compile_kernels(device: str) -> None:

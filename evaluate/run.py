@@ -22,7 +22,6 @@ from ..geometry.camera import project
 from ..geometry.device_mesh import SurfaceError
 from ..geometry.errors import SettingsError
 from ..geometry.progress import NoProgress, Progress
-from ..models.devices import choose_device
 from ..models.storage import LoadedRun, find_run, load_run, read_json
 from ..reconstruct.localise import FieldError, as_values
 from ..reconstruct.mesh import NoSurfaceError
@@ -100,12 +99,12 @@ def evaluate(
         InputError: no such run, shards or split.
     """
     told = progress if progress is not None else NoProgress()
-    device = str(choose_device(device)[0])
+    devices = find_devices(device)
     chosen = find_protocol(protocol)
     if views_per_scene is None and chosen.views is not None:
         views_per_scene = chosen.views
     if views_per_scene is None:
-        views_per_scene = CPU_VIEWS_PER_SCENE if device == "cpu" else 0
+        views_per_scene = CPU_VIEWS_PER_SCENE if devices == ("cpu",) else 0
         if views_per_scene:
             told.message(
                 f"on the CPU, {views_per_scene} evenly spaced views of each scene are measured (--views 0 for all)"
@@ -117,13 +116,12 @@ def evaluate(
     )  # fmt: skip
     run = find_run(run)
     dataset = _open_dataset(shards, load_run(run), settings)
-    source = _Source(run.resolve(), shards.resolve(), run.resolve() / "eval" / split, settings, device)
+    source = _Source(run.resolve(), shards.resolve(), run.resolve() / "eval" / split, settings, devices[0])
     fingerprint = describe(source)
     done = {} if fresh else measured_before(source.folder, fingerprint)
     if not done:
         _write_baseline(source)
     begin_records(source.folder, fingerprint, done)
-    devices = find_devices(device)
     units = [
         (view_key(dataset.views[index]), (replace(source, device=devices[turn % len(devices)]), index))
         for turn, index in enumerate(choose_views(dataset.views, settings.views_per_scene))

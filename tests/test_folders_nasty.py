@@ -101,6 +101,8 @@ def test_several_devices_take_turns(folders, monkeypatch):
         body().export(folders / "truth" / f"p{number}.ply")
         body(1.1).export(folders / "pred" / f"p{number}.ply")
     monkeypatch.setattr(collect_module.torch.cuda, "device_count", lambda: 3)
+    monkeypatch.setattr(collect_module.torch.cuda, "is_available", lambda: True)
+    assert collect_module.find_devices("auto") == ("cuda:0", "cuda:1", "cuda:2")
     assert collect_module.find_devices("cuda") == ("cuda:0", "cuda:1", "cuda:2")
     assert collect_module.find_devices("cuda:1") == ("cuda:1",)
     assert collect_module.find_devices("cpu") == ("cpu",)
