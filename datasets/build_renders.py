@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 import logging
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from contextlib import closing
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
 
-from ..geometry.errors import InputError, MpcError, SettingsError
-from ..geometry.files import write_bytes, write_json
+from ..geometry.errors import InputError, MpcError
+from ..geometry.files import file_sha256
 from ..geometry.progress import NoProgress, Progress
 from ..render.lights import LightSet, builtin_lights, load_lights
 from ..render.renderer import choose_renderer
@@ -23,19 +21,12 @@ from .frames import plan_scenes
 from .guard import OUT_OF_MEMORY, Limits, Lost, run_guarded, tell_alive
 from .motions import doubt_motions, motions_digest, usable_motions
 from .readers.limits import note_files
+from .render_folder import claim_folder, write_manifest
 from .render_scene import Drawing, draw_views, misfit, prepare_scene, store_scene
 from .render_scene import check_fit as check_fit
 from .render_scene import scene_centre as scene_centre
 from .render_settings import RenderSettings as RenderSettings
-from .renders import (
-    FORMAT,
-    VERSION,
-    file_sha256,
-    read_renders,
-    read_scene,
-    read_settings,
-    remove_leftovers,
-)
+from .renders import read_scene, remove_leftovers
 from .scenes import LoadedSubject, SceneSpec, list_scenes, load_subject, pose_scene
 from .source_files import SourceFiles
 from .subjects import Subject, find_subjects
@@ -106,7 +97,7 @@ def render_models(
     progress = progress or NoProgress()
     subjects = find_people(models)
     doubts = [] if settings.animations is None else doubt_motions(settings.animations, settings.bone_map)
-    _claim_folder(out, settings)
+    claim_folder(out, settings)
     remove_leftovers(out)
     choice = choose_renderer(renderer)
     progress.message(f"renderer: {choice.name} ({choice.reason})")
@@ -127,7 +118,7 @@ def render_models(
         records.append(record)
         progress.advance(scenes[record.subject], f"{record.subject}{' failed' if record.failures else ''}")
     progress.finish()
-    _write_manifest(out)
+    write_manifest(out)
     records.sort(key=lambda record: record.subject)
     return RenderSummary(
         out,
@@ -188,43 +179,6 @@ def count_scenes(subjects: Sequence[Subject], settings: RenderSettings, *, exact
 def threads_each(jobs: int, units: int) -> int:
     """Drawing threads of a worker: the cores that the workers leave over."""
     return max(1, worker_count(0) // min(worker_count(jobs), units))
-
-
-def check_folder(out: Path, settings: RenderSettings) -> dict[str, Any]:
-    """What settings.json of the folder says, or is to say, about these settings.
-
-    Raises:
-        InputError: `out` holds something else.
-        SettingsError: it was made with other settings; names them.
-    """
-    if out.exists() and not out.is_dir():
-        raise InputError(out, "is a file, expected a folder to write renders to")
-    existing = read_settings(out)
-    wanted = settings.as_json()
-    if settings.lights is not None:
-        # The folder's name says little: another panorama in it is another setting.
-        coefficients = load_lights(settings.lights).coefficients
-        wanted["lights_sha256"] = hashlib.sha256(coefficients.tobytes()).hexdigest()
-    if existing is None:
-        remove_leftovers(out)  # a run killed while it wrote its settings
-        if out.is_dir() and any(out.iterdir()):
-            raise InputError(out, "is not empty and not a renders folder; choose another --out")
-        return wanted
-    changed = [
-        f"{name} {existing['settings'].get(name)} -> {value}"
-        for name, value in wanted.items()
-        if existing["settings"].get(name) != value
-    ]
-    if changed:
-        raise SettingsError(f"{out} was rendered with other settings ({', '.join(changed)}); choose another --out")
-    return wanted
-
-
-def _claim_folder(out: Path, settings: RenderSettings) -> None:
-    wanted = check_folder(out, settings)
-    if read_settings(out) is None:
-        out.mkdir(parents=True, exist_ok=True)
-        write_json(out / "settings.json", {"format": FORMAT, "version": VERSION, "settings": wanted}, shared=True)
 
 
 def _render_subject(unit: _Unit) -> _Record:
@@ -319,24 +273,3 @@ def _is_done(unit: _Unit, key: str, source: str, files: SourceFiles, record: _Re
     if same and drawn != draws:
         record.notices.append(f"{key}: kept as drawn by {drawn}, while others are now drawn by {draws}")
     return same
-
-
-def _manifest_lines(out: Path) -> Iterator[str]:
-    settings = file_sha256(out / "settings.json")
-    for scene in read_renders(out).scenes:
-        content = json.loads((scene.folder / "scene.json").read_text())
-        line = {
-            "key": scene.key,
-            "kind": scene.kind,
-            "views": len(scene.views),
-            "renderer": scene.notes.get("renderer"),
-            "source_sha256": scene.notes.get("source_sha256"),
-            "source_files": scene.notes.get("source_files", {}),
-            "settings_sha256": settings,
-            "files": content["files"],
-        }
-        yield json.dumps(line, sort_keys=True) + "\n"
-
-
-def _write_manifest(out: Path) -> None:
-    write_bytes(out / "manifest.jsonl", "".join(_manifest_lines(out)).encode(), shared=True)

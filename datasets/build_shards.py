@@ -9,8 +9,9 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from ..geometry.errors import InputError, MpcError
+from ..geometry.files import file_sha256
 from ..geometry.progress import NoProgress, Progress
-from .renders import SceneRecord, file_sha256, read_renders
+from .renders import SceneRecord, read_renders
 from .sample_scene import SceneSettings, sample_scene
 from .shard_index import ShardEntry, ShardIndex, claim_folder, read_index, write_index
 from .shard_plan import (

@@ -11,10 +11,10 @@ from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
 from ..geometry.errors import MpcError
+from ..geometry.files import file_sha256
 from ..geometry.mesh import PosedMesh
 from ..sampling.inside import InsideOracle, ambiguous_share
 from .guard import OUT_OF_MEMORY
-from .renders import file_sha256
 from .scenes import LoadedSubject, load_subject
 from .subjects import Subject
 from .thumbnail import encode_jpeg, thumbnail

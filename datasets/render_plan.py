@@ -11,7 +11,8 @@ from pathlib import Path
 from ..geometry.errors import SettingsError
 from ..render.lights import LightSet
 from ..render.renderer import choose_renderer
-from .build_renders import check_folder, count_scenes, describe_failure, find_people, open_lights
+from .build_renders import count_scenes, describe_failure, find_people, open_lights
+from .render_folder import check_folder
 from .render_scene import Drawing, draw_views, prepare_scene, store_scene
 from .render_settings import RenderSettings
 from .renders import read_renders, read_settings

@@ -14,22 +14,19 @@ import hashlib
 import json
 import os
 import shutil
-import threading
-import zipfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import imageio.v3 as iio
 import numpy as np
 import numpy.typing as npt
 
 from ..geometry.errors import InputError
-from ..geometry.files import named, sync, write_bytes, write_json
-from ..geometry.mesh import Material, MeshError, PosedMesh
+from ..geometry.files import named, replacing_folder, write_json
+from ..geometry.mesh import PosedMesh
+from .scene_mesh import read_mesh, write_mesh
 
 FORMAT = "mpc-renders"
 VERSION = 1
@@ -181,23 +178,7 @@ def read_scene_mesh(record: SceneRecord) -> tuple[PosedMesh, F32]:
     Raises:
         InputError: mesh.npz or a texture is missing, damaged or contradicts itself.
     """
-    path = record.folder / "mesh.npz"
-    try:
-        with np.load(path, allow_pickle=False) as arrays:
-            content = {name: arrays[name] for name in arrays.files}
-        materials = tuple(_read_material(record.folder, entry) for entry in json.loads(str(content["materials"])))
-        mesh = PosedMesh(
-            content["vertices"].astype(np.float64),
-            content["faces"],
-            materials,
-            content["face_material"],
-            content.get("uv"),
-            content.get("face_uv"),
-            content.get("vertex_colours"),
-        )
-        return mesh, content["transfer"]
-    except (OSError, KeyError, ValueError, zipfile.BadZipFile, MeshError) as error:
-        raise InputError(path, f"damaged scene ({error})") from error
+    return read_mesh(record.folder / "mesh.npz", record.folder.parent / "textures")
 
 
 def write_scene(
@@ -218,35 +199,15 @@ def write_scene(
     """
     key = scene_key(description["subject"], description["animation"], description["frame"])
     final = root / key
-    with atomic_folder(final) as folder:
+    with replacing_folder(final) as folder:
         with ThreadPoolExecutor(1) as writer:
             textures = root / description["subject"] / "textures"
-            written = [writer.submit(_write_mesh, folder / "mesh.npz", textures, mesh, transfer)]
+            written = [writer.submit(write_mesh, folder / "mesh.npz", textures, mesh, transfer)]
             for name, data in pictures.items() if isinstance(pictures, dict) else pictures:
                 written.append(writer.submit(_write_new, folder / f"{name}.png", data))
         files = dict(sorted(future.result() for future in written))
         write_json(folder / "scene.json", {**description, "files": files})
     return final
-
-
-@contextmanager
-def atomic_folder(final: Path) -> Iterator[Path]:
-    """A temporary folder beside `final` that takes its place when the block ends well, and is removed otherwise."""
-    final.parent.mkdir(parents=True, exist_ok=True)
-    temporary = final.parent / f".{final.name}.tmp-{os.getpid()}-{threading.get_ident()}"
-    shutil.rmtree(temporary, ignore_errors=True)
-    temporary.mkdir()
-    try:
-        yield temporary
-        for path in temporary.iterdir():
-            sync(path)
-        sync(temporary)
-        if final.exists():
-            shutil.rmtree(final)
-        temporary.rename(final)
-        sync(final.parent)
-    finally:
-        shutil.rmtree(temporary, ignore_errors=True)
 
 
 def remove_leftovers(folder: Path) -> None:
@@ -256,12 +217,6 @@ def remove_leftovers(folder: Path) -> None:
             shutil.rmtree(path)
         else:
             path.unlink()
-
-
-def file_sha256(path: Path) -> str:
-    """Hexadecimal SHA-256 of a file's bytes."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _read_json(path: Path) -> dict[str, Any]:
@@ -274,23 +229,6 @@ def _read_json(path: Path) -> dict[str, Any]:
     return content
 
 
-def _write_mesh(path: Path, textures: Path, mesh: PosedMesh, transfer: F32) -> tuple[str, str]:
-    """Write mesh.npz, and textures that are not there yet; the file's name and SHA-256."""
-    arrays: dict[str, Any] = {
-        "vertices": mesh.vertices.astype(np.float32),
-        "faces": mesh.faces,
-        "face_material": mesh.face_material,
-        "transfer": transfer,
-        "materials": np.array(json.dumps([_write_material(textures, entry) for entry in mesh.materials])),
-    }
-    for name in ("uv", "face_uv", "vertex_colours"):
-        if getattr(mesh, name) is not None:
-            arrays[name] = getattr(mesh, name)
-    with named(path):
-        np.savez(path, **arrays)
-    return path.name, file_sha256(path)
-
-
 def _write_new(path: Path, data: bytes) -> tuple[str, str]:
     """Write a file and flush it to the disk; its name and SHA-256."""
     with named(path), path.open("wb") as file:
@@ -298,32 +236,3 @@ def _write_new(path: Path, data: bytes) -> tuple[str, str]:
         file.flush()
         os.fsync(file.fileno())
     return path.name, hashlib.sha256(data).hexdigest()
-
-
-def _write_material(folder: Path, material: Material) -> dict[str, Any]:
-    texture = None
-    if material.texture is not None:
-        pixels = material.texture
-        if (pixels[..., 3] == 255).all():
-            pixels = pixels[..., :3]
-        texture = hashlib.sha256(repr(pixels.shape).encode() + pixels.tobytes()).hexdigest()[:16] + ".png"
-        if not (folder / texture).exists():
-            folder.mkdir(parents=True, exist_ok=True)
-            data = iio.imwrite("<bytes>", np.ascontiguousarray(pixels), extension=".png", compress_level=1)
-            write_bytes(folder / texture, data, shared=True)
-    return {
-        "name": material.name,
-        "texture": texture,
-        "colour": list(material.colour),
-        "alpha_mode": material.alpha_mode,
-        "alpha_cutoff": material.alpha_cutoff,
-    }
-
-
-def _read_material(folder: Path, entry: dict[str, Any]) -> Material:
-    texture = None
-    if entry["texture"] is not None:
-        path = folder.parent / "textures" / Path(entry["texture"]).name
-        texture = iio.imread(path, mode="RGBA")
-    red, green, blue, alpha = entry["colour"]
-    return Material(entry["name"], texture, (red, green, blue, alpha), entry["alpha_mode"], entry["alpha_cutoff"])

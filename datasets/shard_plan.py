@@ -9,8 +9,9 @@ from pathlib import Path
 from typing import Any, Literal
 
 from ..geometry.errors import SettingsError
+from ..geometry.files import file_sha256
 from ..sampling.occupancy import UNIFORM, set_name
-from .renders import SceneRecord, file_sha256
+from .renders import SceneRecord
 from .sample_scene import SceneSettings
 from .shards import PointSetInfo
 from .split import SPLITS

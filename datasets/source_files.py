@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from .renders import file_sha256
+from ..geometry.files import file_sha256
 
 ABSENT = "absent"
 

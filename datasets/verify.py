@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ..geometry.errors import InputError
-from .renders import file_sha256
+from ..geometry.files import file_sha256
 from .shard_index import ShardEntry, ShardIndex, json_bytes, read_index, settings_content
 from .shard_reader import read_header
 from .shards import LAYOUT

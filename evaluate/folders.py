@@ -21,8 +21,8 @@ from ..datasets.readers.ply import read_ply
 from ..datasets.readers.record import ReadMesh
 from ..datasets.readers.rigged import ReadPerson
 from ..datasets.readers.stl import read_stl
-from ..datasets.renders import file_sha256
 from ..geometry.errors import InputError, MpcError, SettingsError
+from ..geometry.files import file_sha256
 from ..geometry.mesh import PosedMesh
 from ..geometry.progress import NoProgress, Progress
 from .collect import begin_records, collect, find_devices, measured_before

@@ -7,8 +7,10 @@ from __future__ import annotations
 
 import ctypes
 import errno
+import hashlib
 import json
 import os
+import shutil
 import sys
 import threading
 from collections.abc import Iterator
@@ -59,6 +61,32 @@ def write_text(path: Path, text: str) -> None:
 def write_json(path: Path, content: Any, *, sort_keys: bool = True, shared: bool = False) -> None:
     """Write JSON, indented by one, as `replacing` does."""
     write_bytes(path, (json.dumps(content, indent=1, sort_keys=sort_keys) + "\n").encode(), shared=shared)
+
+
+@contextmanager
+def replacing_folder(final: Path) -> Iterator[Path]:
+    """A temporary folder beside `final` that takes its place when the block ends well, and is removed otherwise."""
+    final.parent.mkdir(parents=True, exist_ok=True)
+    temporary = final.parent / f".{final.name}.tmp-{os.getpid()}-{threading.get_ident()}"
+    shutil.rmtree(temporary, ignore_errors=True)
+    temporary.mkdir()
+    try:
+        yield temporary
+        for path in temporary.iterdir():
+            sync(path)
+        sync(temporary)
+        if final.exists():
+            shutil.rmtree(final)
+        temporary.rename(final)
+        sync(final.parent)
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+
+
+def file_sha256(path: Path) -> str:
+    """Hexadecimal SHA-256 of a file's bytes."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def sync(path: Path) -> None:

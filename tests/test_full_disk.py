@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from mpc.geometry.files import named, release, reserve
+from mpc.geometry.files import named, release, replacing, reserve, write_bytes
 from mpc.models.storage import read_tensors, write_tensors
 from mpc.tests.ball_renders import make_renders
 
@@ -126,6 +126,22 @@ def test_checkpoints_stay_whole(tmp_path):
     assert (tensors["w"] == torch.zeros(1000)).all()
     write_tensors(path, {"w": torch.ones(3)}, {"step": 3})
     assert read_tensors(path)[1] == {"step": 3}
+
+
+def test_files_are_whole_or_not_there(tmp_path):
+    code = (
+        "import resource, sys, pathlib; from mpc.geometry.files import write_bytes;"
+        "resource.setrlimit(resource.RLIMIT_FSIZE, (1000, 1000)); write_bytes(pathlib.Path(sys.argv[1]), bytes(2000))"
+    )
+    path = tmp_path / "a.glb"
+    full = subprocess.run([sys.executable, "-c", code, str(path)], capture_output=True, text=True, check=False)
+    assert re.search(r"OSError: .*File too large: '.*a\.glb'", full.stderr), full.stderr
+    assert not list(tmp_path.iterdir())
+    write_bytes(path, b"one", shared=True)
+    with pytest.raises(RuntimeError), replacing(path) as temporary:
+        temporary.write_bytes(b"two")
+        raise RuntimeError
+    assert [item.read_bytes() for item in tmp_path.iterdir()] == [b"one"]
 
 
 def test_room_is_set_aside_and_given_back(tmp_path):

@@ -13,13 +13,13 @@ import numpy.typing as npt
 from PIL import Image
 
 from ...geometry.errors import InputError, MpcError, SettingsError
-from ...geometry.files import write_json
+from ...geometry.files import file_sha256, write_json
 from ...geometry.progress import NoProgress, Progress
 from ...geometry.randomness import derive_rng
 from ...render.transfer import radiance_transfer
 from ...sampling.colour import sample_colour
 from ..readers.obj import read_obj
-from ..renders import FORMAT, VERSION, file_sha256, read_scene, read_settings, remove_leftovers, write_scene
+from ..renders import FORMAT, VERSION, read_scene, read_settings, remove_leftovers, write_scene
 from ..subjects import safe_name
 from ..units import run_units
 from ..units_axes import LoadOptions, place_person
