@@ -28,7 +28,7 @@ def triangle(a: wp.vec3d, b: wp.vec3d, d: wp.vec3d) -> wp.float64:
     """Solid angle of the triangle from the point at infinity -d to a and b, seen from the origin."""
     numerator = wp.dot(d, wp.cross(a, b))
     result = wp.float64(0.0)
-    if numerator != wp.float64(0.0):  # closed loops have no chord
+    if numerator != wp.float64(0.0):  # a and b in line with the rays, or with the origin
         la = wp.length(a)
         lb = wp.length(b)
         denominator = la * lb + wp.dot(a, b) - wp.dot(d, a) * lb - wp.dot(d, b) * la

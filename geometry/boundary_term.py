@@ -21,7 +21,7 @@ import numpy as np
 import numpy.typing as npt
 
 from .boundary_tree import BoundaryTree
-from .compiled import load_warp
+from .compiled import kernels_or_reason, load_warp, on_cpu
 from .crossings import ray_direction
 from .morton import BITS, morton_cells, morton_codes
 from .winding import solid_angles
@@ -59,38 +59,32 @@ def boundary_term(tree: BoundaryTree, points: F64, tolerance: float) -> tuple[F6
     warp = load_warp()
     struct, gather, evaluate = compiled
 
-    def view(array: npt.NDArray[Any], dtype: Any) -> Any:
-        return warp.array(array, dtype=dtype, device="cpu", copy=False)
-
     rows = np.zeros(len(tree.skip), struct.numpy_dtype())
     for name in ("centre", "radius", "first", "second", "area", "begin", "end"):
         rows[name] = getattr(tree, name)
     rows["chord"] = np.linalg.norm(tree.end - tree.begin, axis=1)
     shared = [
-        warp.array(rows, dtype=struct, device="cpu"), view(tree.skip, warp.int32),
+        warp.array(rows, dtype=struct, device="cpu"), on_cpu(tree.skip, warp.int32),
         warp.vec3d(*ray_direction(tree.axis)), warp.float64(tolerance * 4.0 * np.pi),
     ]  # fmt: skip
     order, heads, middles, edge = _cells(points)
-    sorted_points = np.ascontiguousarray(points[order], np.float64)
+    asked = np.ascontiguousarray(points[order], np.float64)
     found, bound = np.empty(len(points)), np.empty(len(points))
     step = min(len(middles), CHUNK_CELLS)
     places, bounds, counts = np.empty((step, 27)), np.empty(step), np.empty(step, np.int32)
     lists = np.empty((step, min(len(rows), LIST_NODES)), np.int32)
     kept = [
-        view(places, warp.float64), view(bounds, warp.float64), view(lists, warp.int32), view(counts, warp.int32)
+        on_cpu(places, warp.float64), on_cpu(bounds, warp.float64),
+        on_cpu(lists, warp.int32), on_cpu(counts, warp.int32),
     ]  # fmt: skip
     for first in range(0, len(middles), step):
-        some = view(middles[first : first + step], warp.vec3d)
+        some = on_cpu(middles[first : first + step], warp.vec3d)
         begin, end = heads[first], heads[min(first + step, len(middles))]
         cells = np.repeat(np.arange(len(some), dtype=np.int32), np.diff(heads[first : first + len(some) + 1]))
         warp.launch(gather, len(some), [some, warp.float64(edge), *shared], kept, device="cpu")
-        warp.launch(
-            evaluate,
-            end - begin,
-            [view(sorted_points[begin:end], warp.vec3d), view(cells, warp.int32), some, warp.float64(edge), *shared],
-            [*kept, view(found[begin:end], warp.float64), view(bound[begin:end], warp.float64)],
-            device="cpu",
-        )
+        there = [on_cpu(asked[begin:end], warp.vec3d), on_cpu(cells, warp.int32)]
+        answers = [on_cpu(found[begin:end], warp.float64), on_cpu(bound[begin:end], warp.float64)]
+        warp.launch(evaluate, end - begin, [*there, some, warp.float64(edge), *shared], [*kept, *answers], device="cpu")
     part[order], error[order] = found / (4.0 * np.pi), bound / (4.0 * np.pi)
     return part, error
 
@@ -126,10 +120,10 @@ def _cells(points: F64) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64], F
 @functools.cache
 def compiled_kernels() -> tuple[Any, str]:
     """Warp's struct and kernels for the CPU, or None and the reason why not."""
-    try:
-        load_warp()
+
+    def load() -> Any:
         from .boundary_kernels import load_boundary
 
-        return load_boundary(), ""
-    except (ImportError, OSError, RuntimeError) as error:
-        return None, str(error)
+        return load_boundary()
+
+    return kernels_or_reason(load)

@@ -5,11 +5,13 @@ from __future__ import annotations
 import logging
 import os
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from functools import lru_cache
 from typing import Any
+
+import numpy.typing as npt
 
 log = logging.getLogger(__name__)
 
@@ -27,6 +29,20 @@ def load_warp() -> Any:
     with _captured_stderr():
         wp.init()
     return wp
+
+
+def kernels_or_reason(load: Callable[[], Any]) -> tuple[Any, str]:
+    """What `load` returns, which compiles kernels or finds them in Warp's cache; or None, and the reason why not."""
+    try:
+        load_warp()
+        return load(), ""
+    except (ImportError, OSError, RuntimeError) as error:
+        return None, str(error)
+
+
+def on_cpu(array: npt.NDArray[Any], dtype: Any) -> Any:
+    """A contiguous NumPy array as a warp array of the CPU, not copied: what a kernel writes stands in both."""
+    return load_warp().array(array, dtype=dtype, device="cpu", copy=False)
 
 
 def find_device(name: str) -> str:

@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from .compiled import load_warp
+from .compiled import kernels_or_reason, load_warp, on_cpu
 
 F64 = npt.NDArray[np.float64]
 I32 = npt.NDArray[np.int32]
@@ -118,22 +118,19 @@ def count_crossings(index: CrossingIndex, points: F64) -> I32:
     order = np.argsort(_place(index, sheared))
     counts = np.zeros(len(sheared), np.int32)
 
-    def view(array: npt.NDArray[Any], dtype: Any) -> Any:
-        return warp.array(array, dtype=dtype, device="cpu", copy=False)
-
     warp.launch(
         kernel,
         dim=len(order),
         inputs=[
-            view(sheared[order], warp.vec3d),
-            view(index.corners.reshape(-1, 3), warp.vec3d),
-            view(index.start, warp.int32),
-            view(index.members, warp.int32),
+            on_cpu(sheared[order], warp.vec3d),
+            on_cpu(index.corners.reshape(-1, 3), warp.vec3d),
+            on_cpu(index.start, warp.int32),
+            on_cpu(index.members, warp.int32),
             warp.vec2d(*index.low),
             warp.vec2d(*index.cell),
             warp.vec2i(*index.cells),
         ],
-        outputs=[view(counts, warp.int32)],
+        outputs=[on_cpu(counts, warp.int32)],
         device="cpu",
     )
     result = np.empty_like(counts)
@@ -189,10 +186,10 @@ def _edge(a: F64, b: F64, p: F64) -> F64:
 @functools.cache
 def compiled_kernel() -> tuple[Any, str]:
     """Warp's kernel for the CPU (compiled once a machine, then cached on disk), or None and the reason why not."""
-    try:
-        load_warp()
+
+    def load() -> Any:
         from .crossing_kernels import load_crossings
 
-        return load_crossings(), ""
-    except (ImportError, OSError, RuntimeError) as error:
-        return None, str(error)
+        return load_crossings()
+
+    return kernels_or_reason(load)

@@ -87,10 +87,11 @@ def test_any_number_of_points():
     vertices, edges = loops(np.random.default_rng(1), 3, 0.05)
     tree = build_boundary_tree(vertices, edges, 0)
     assert boundary_term(tree, np.zeros((0, 3)), 1e-2)[0].shape == (0,)
-    same = np.repeat([[0.3, 0.2, 0.1]], 50, axis=0)
-    rough, bound = boundary_term(tree, same, 1e-2)
-    assert np.ptp(rough) < 1e-12
-    assert (np.abs(rough - boundary_term_numpy(tree, same)) <= bound + 1e-9).all()
+    for spread in (0.0, 1e-15, 1e-9):
+        same = np.array([0.3, 0.2, 0.1]) + np.random.default_rng(2).uniform(0, 1, (50, 3)) * spread
+        rough, bound = boundary_term(tree, same, 1e-2)
+        assert np.ptp(rough) < 1e-7
+        assert (np.abs(rough - boundary_term_numpy(tree, same)) <= bound + 1e-9).all()
 
 
 def test_far_fields_of_flat_rings_are_dipoles():
