@@ -24,7 +24,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ..geometry.errors import InputError
-from ..geometry.files import named, replacing_folder, write_json
+from ..geometry.files import replacing_folder, write_json
 from ..geometry.mesh import PosedMesh
 from .scene_mesh import read_mesh, write_mesh
 
@@ -231,7 +231,7 @@ def _read_json(path: Path) -> dict[str, Any]:
 
 def _write_new(path: Path, data: bytes) -> tuple[str, str]:
     """Write a file and flush it to the disk; its name and SHA-256."""
-    with named(path), path.open("wb") as file:
+    with path.open("wb") as file:
         file.write(data)
         file.flush()
         os.fsync(file.fileno())

@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ..geometry.errors import InputError
-from ..geometry.files import file_sha256, named, write_bytes
+from ..geometry.files import file_sha256, write_bytes
 from ..geometry.mesh import Material, MeshError, PosedMesh
 
 F32 = npt.NDArray[np.float32]
@@ -31,8 +31,7 @@ def write_mesh(path: Path, textures: Path, mesh: PosedMesh, transfer: F32) -> tu
     for name in ("uv", "face_uv", "vertex_colours"):
         if getattr(mesh, name) is not None:
             arrays[name] = getattr(mesh, name)
-    with named(path):
-        np.savez(path, **arrays)
+    np.savez(path, **arrays)
     return path.name, file_sha256(path)
 
 

@@ -70,17 +70,7 @@ def draw_points(
         InputError: the pool has too few points in this cube.
     """
     if balanced:
-        half, pools = sum(counts) // 2, [info.count for info in reader.header.sets]
-        for factor in (2, 4, 8):
-            more = tuple(factor * count for count in counts)
-            drawn = draw_points(reader, scene, more, calibration, rng, confidence=confidence)
-            inside = drawn["labels"] > 0.5
-            if min(inside.sum(), (~inside).sum()) >= half or any(
-                2 * n > pool for n, pool in zip(more, pools, strict=True)
-            ):
-                break
-        kept = _half_of_each_side(inside, sum(counts), rng)
-        return {name: array[kept] for name, array in drawn.items()}
+        return _draw_balanced(reader, scene, counts, calibration, rng, confidence=confidence)
     total = sum(counts)
     out = {"points": np.empty((total, 3), np.float32), "labels": np.empty(total, np.float32)}
     if confidence:
@@ -93,6 +83,32 @@ def draw_points(
         place += count
         start += info.count
     return out
+
+
+def _draw_balanced(
+    reader: ShardReader,
+    scene: int,
+    counts: tuple[int, ...],
+    calibration: Array,
+    rng: np.random.Generator,
+    *,
+    confidence: bool,
+) -> dict[str, F32]:
+    """`draw_points` with as many inside as outside."""
+    drawn = draw_points(reader, scene, tuple(2 * n for n in counts), calibration, rng, confidence=confidence)
+    for factor in (4, 8):
+        inside = int((drawn["labels"] > 0.5).sum())
+        if min(inside, len(drawn["labels"]) - inside) >= sum(counts) // 2:
+            break
+        more = tuple(factor * n for n in counts)
+        if any(n > info.count for n, info in zip(more, reader.header.sets, strict=True)):
+            break
+        try:
+            drawn = draw_points(reader, scene, more, calibration, rng, confidence=confidence)
+        except InputError:  # part of the pool lies outside this view's cube: what was drawn before has to do
+            break
+    kept = _half_of_each_side(drawn["labels"] > 0.5, sum(counts), rng)
+    return {name: array[kept] for name, array in drawn.items()}
 
 
 def _half_of_each_side(inside: npt.NDArray[np.bool_], count: int, rng: np.random.Generator) -> npt.NDArray[np.int64]:

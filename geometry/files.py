@@ -71,13 +71,14 @@ def replacing_folder(final: Path) -> Iterator[Path]:
     shutil.rmtree(temporary, ignore_errors=True)
     temporary.mkdir()
     try:
-        yield temporary
-        for path in temporary.iterdir():
-            sync(path)
-        sync(temporary)
-        if final.exists():
-            shutil.rmtree(final)
-        temporary.rename(final)
+        with named(final):
+            yield temporary
+            for path in temporary.iterdir():
+                sync(path)
+            sync(temporary)
+            if final.exists():
+                shutil.rmtree(final)
+            temporary.rename(final)
         sync(final.parent)
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
@@ -131,6 +132,6 @@ def named(path: Path) -> Iterator[None]:
         yield
     except OSError as error:
         place = Path(os.fsdecode(error.filename)) if isinstance(error.filename, str | bytes) else None
-        if error.errno is not None and (place is None or place.name.startswith(f".{path.name}.")):
+        if error.errno is not None and (place is None or any(p.startswith(f".{path.name}.") for p in place.parts)):
             raise OSError(error.errno, error.strerror or os.strerror(error.errno), str(path)) from error
         raise

@@ -168,6 +168,8 @@ def test_balanced_draws_hold_as_many_inside_as_outside(shards):
     few = np.arange(20) < 3
     assert few[draw(few, 10, rng)].sum() == 3
     assert few[draw(~few, 10, rng)].sum() == 3
+    # A pool of 2,000 uniform points, few of them inside: as many as are sure to lie in the view.
+    assert len(train(shards, points=480, mixture={"uniform": 1.0}, balanced=True)[0]["points"]) == 480
     with pytest.raises(SettingsError, match="the pool holds"):
         train(shards, points=1800, mixture={"uniform": 1.0}, balanced=True)
 

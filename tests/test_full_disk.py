@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from mpc.geometry.files import named, release, replacing, reserve, write_bytes
+from mpc.geometry.files import named, release, replacing, replacing_folder, reserve, write_bytes
 from mpc.models.storage import read_tensors, write_tensors
 from mpc.tests.ball_renders import make_renders
 
@@ -147,6 +147,24 @@ def test_files_are_whole_or_not_there(tmp_path):
         stopped = True
     assert stopped
     assert [item.read_bytes() for item in tmp_path.iterdir()] == [b"one"]
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="no file here that is always full")
+def test_folders_are_whole_or_not_there(tmp_path):
+    final = tmp_path / "scene"
+    with replacing_folder(final) as folder:
+        (folder / "one").write_bytes(b"1")
+
+    def write(target: str) -> None:
+        with replacing_folder(final) as folder:
+            (folder / "two").symlink_to("/dev/full")
+            (folder / target).write_bytes(b"2")
+
+    for target in ("two", "no/such/folder/three"):
+        with pytest.raises(OSError, match=rf"'{final}'"):
+            write(target)
+    assert [(path.name, path.read_bytes()) for path in final.iterdir()] == [("one", b"1")]
+    assert list(tmp_path.iterdir()) == [final]
 
 
 def test_room_is_set_aside_and_given_back(tmp_path):
