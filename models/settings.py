@@ -11,9 +11,12 @@ from collections.abc import Mapping
 from typing import Any, TypeVar, Union
 
 from ..geometry.errors import SettingsError
-from .registry import default_encoder
 
 Config = TypeVar("Config")
+
+BY_KIND = "by_kind"
+"""Key of a field's metadata. Its value is a function from the name of a kind to that kind's default settings: a field
+that holds one of several dataclasses, told apart by their `kind`, starts from the defaults of the kind it is given."""
 
 
 def to_table(config: Any) -> dict[str, Any]:
@@ -43,11 +46,8 @@ def override(config: Config, table: Mapping[str, Any], where: str = "") -> Confi
     assert dataclasses.is_dataclass(config)
     assert not isinstance(config, type)
     hints = typing.get_type_hints(type(config))
-    names = [field.name for field in dataclasses.fields(config)]
-    kind = table.get("kind")
-    if where.endswith("encoder") and isinstance(kind, str) and kind != getattr(config, "kind", None):
-        # Another kind of encoder starts from its own published sizes.
-        return typing.cast(Config, override(typing.cast(Any, default_encoder(kind)), table, where))
+    fields = {field.name: field for field in dataclasses.fields(config)}
+    names = list(fields)
     changes: dict[str, Any] = {}
     for key, value in table.items():
         name = f"{where}.{key}" if where else key
@@ -59,6 +59,9 @@ def override(config: Config, table: Mapping[str, Any], where: str = "") -> Confi
         if dataclasses.is_dataclass(current) and not isinstance(current, type):
             if not isinstance(value, Mapping):
                 raise SettingsError(f"{name}: expected a table of settings, got {value!r}")
+            by_kind, kind = fields[key].metadata.get(BY_KIND), value.get("kind")
+            if by_kind is not None and isinstance(kind, str) and kind != getattr(current, "kind", None):
+                current = by_kind(kind)
             changes[key] = override(current, value, name)
         else:
             changes[key] = read_value(value, hints[key], name)

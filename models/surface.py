@@ -12,8 +12,9 @@ from .features import PixelFeatures, inside_cube, project_points
 from .head import HeadConfig, build_head
 from .hourglass import HourglassConfig
 from .hrnet import HRNetConfig
-from .registry import build_encoder
+from .registry import build_encoder, default_encoder
 from .residual import ResidualConfig
+from .settings import BY_KIND
 from .summary import SummaryConfig, SummaryEncoder
 
 
@@ -21,7 +22,9 @@ from .summary import SummaryConfig, SummaryEncoder
 class SurfaceConfig:
     """What a surface network is made of; the defaults are the paper's encoder and Soft-Z with PIFu's head."""
 
-    encoder: HourglassConfig | HRNetConfig | ResidualConfig = field(default_factory=HRNetConfig)
+    encoder: HourglassConfig | HRNetConfig | ResidualConfig = field(
+        default_factory=HRNetConfig, metadata={BY_KIND: default_encoder}
+    )
     depth: DepthConfig = field(default_factory=DepthConfig)
     head: HeadConfig = field(default_factory=HeadConfig)
     summary: SummaryConfig = field(default_factory=SummaryConfig)

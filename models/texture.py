@@ -12,8 +12,9 @@ from .features import PixelFeatures, project_points
 from .head import HeadConfig, build_head
 from .hourglass import HourglassConfig
 from .hrnet import HRNetConfig
-from .registry import build_encoder
+from .registry import build_encoder, default_encoder
 from .residual import ResidualConfig
+from .settings import BY_KIND
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -26,7 +27,9 @@ class TextureConfig:
         surface_channels: features a point reads from the surface network it works with, its `pixel_channels`.
     """
 
-    encoder: HourglassConfig | HRNetConfig | ResidualConfig = field(default_factory=ResidualConfig)
+    encoder: HourglassConfig | HRNetConfig | ResidualConfig = field(
+        default_factory=ResidualConfig, metadata={BY_KIND: default_encoder}
+    )
     depth: DepthConfig = field(default_factory=DepthConfig)
     head: HeadConfig = field(default_factory=HeadConfig)
     surface_channels: int = 256
