@@ -17,7 +17,7 @@ lint: $(VENV)/.test-ready
 # The repository root is the package: a link gives type checkers the name `mpc` whatever the folder is called.
 typecheck: $(VENV)/.test-ready
 	mkdir -p .typing && ln -sfn .. .typing/mpc
-	MYPYPATH=.typing $(BIN)/mypy $(addprefix -p mpc.,cli datasets evaluate geometry models reconstruct render sampling train)
+	MYPYPATH=.typing $(BIN)/mypy $(addprefix -p mpc.,cli core datasets evaluate formats geometry models motion pages people reconstruct render sampling train)
 
 unit: $(VENV)/.test-ready
 	$(BIN)/pytest -q

@@ -25,12 +25,12 @@ import numpy as np
 from fuzz_damage import make_input
 from fuzz_files import good_files
 
-from mpc.datasets.bvh import read_bvh
-from mpc.datasets.guard import Limits, Lost, run_guarded
-from mpc.datasets.readers.array_pickle import read_arrays
-from mpc.datasets.scenes import list_scenes, load_subject, pose_scene
-from mpc.datasets.subjects import find_subjects
-from mpc.geometry.errors import MpcError
+from mpc.core.errors import MpcError
+from mpc.core.guard import Limits, Lost, run_guarded
+from mpc.datasets.subjects.find.find import find_subjects
+from mpc.datasets.subjects.find.scenes import list_scenes, load_subject, pose_scene
+from mpc.formats.array_pickle import read_arrays
+from mpc.formats.bvh import read_bvh
 
 BATCH = 250
 BATCH_TIMEOUT_S = 300.0

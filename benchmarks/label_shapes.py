@@ -12,11 +12,11 @@ import trimesh
 from scipy.spatial.transform import Rotation
 
 from mpc.datasets.rig_bones import rig_bones
-from mpc.datasets.scenes import LoadedSubject, load_subject
-from mpc.datasets.subjects import find_subjects
+from mpc.datasets.subjects.find.find import find_subjects
+from mpc.datasets.subjects.find.scenes import LoadedSubject, load_subject
 from mpc.geometry.mesh import PosedMesh
-from mpc.geometry.orientation import orient
-from mpc.geometry.skinning import skin_vertices, world_matrices
+from mpc.motion.skinning import skin_vertices, world_matrices
+from mpc.sampling.winding.orientation import orient
 
 F64 = npt.NDArray[np.float64]
 Bools = npt.NDArray[np.bool_]

@@ -31,10 +31,10 @@ from label_shapes import fewer
 from PIL import Image
 from scipy.spatial import cKDTree
 
-from mpc.datasets.pictures import read_png, write_png
-from mpc.datasets.renders import SceneRecord, read_renders, read_scene_mesh
-from mpc.datasets.shard_index import ShardEntry, read_index, write_index
-from mpc.datasets.torch_dataset import ViewDataset
+from mpc.datasets.loading.views import ViewDataset
+from mpc.datasets.renders.format.format import SceneRecord, read_renders, read_scene_mesh
+from mpc.datasets.shards.format.index import ShardEntry, read_index, write_index
+from mpc.datasets.shards.format.pictures import read_png, write_png
 from mpc.geometry.mesh import PosedMesh
 
 POINTS = 5000

@@ -26,12 +26,12 @@ import numpy as np
 import trimesh
 from scipy.spatial import cKDTree
 
+from mpc.core.kernels import load_warp
 from mpc.evaluate.chamfer import measure_chamfer
-from mpc.evaluate.measure import measure_pair
+from mpc.evaluate.metrics.registry.measure import measure_pair
+from mpc.evaluate.metrics.registry.pair import MeshPair
+from mpc.evaluate.metrics.registry.protocols import PROTOCOLS
 from mpc.evaluate.p2s import measure_p2s
-from mpc.evaluate.pair import MeshPair
-from mpc.evaluate.protocols import PROTOCOLS
-from mpc.geometry.compiled import load_warp
 from mpc.geometry.device_mesh import DeviceMesh
 
 

@@ -27,8 +27,8 @@ import torch
 
 from mpc.evaluate.run import evaluate
 from mpc.models.storage import load_run, read_tensors
-from mpc.train.analytic import AnalyticPeople, analytic_people
 from mpc.train.data import Views
+from mpc.train.ellipsoids import AnalyticPeople, analytic_people
 from mpc.train.presets import preset
 from mpc.train.run import train_views
 from mpc.train.settings import TrainSettings

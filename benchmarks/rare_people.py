@@ -14,10 +14,10 @@ import json
 from collections import Counter
 from pathlib import Path
 
-from mpc.datasets.build_renders import RenderSettings, render_models
-from mpc.datasets.build_shards import sample_renders
-from mpc.datasets.people.make import make_people, scan_pose_name
-from mpc.datasets.shard_plan import SampleSettings
+from mpc.datasets.renders.format.build import RenderSettings, render_models
+from mpc.datasets.shards.format.build import sample_renders
+from mpc.datasets.shards.format.plan import SampleSettings
+from mpc.people.make import make_people, scan_pose_name
 
 HARD_POSES = ("sitting", "lunge", "reaching up", "reaching forward")
 HARD_TRAINED = 2

@@ -21,13 +21,13 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from mpc.datasets.torch_dataset import ViewDataset
+from mpc.datasets.loading.views import ViewDataset
 from mpc.geometry.camera import OrthographicCamera
 from mpc.models.storage import load_run
-from mpc.reconstruct.capture_settings import PRECISIONS, CaptureSettings
-from mpc.reconstruct.direct import orthographic_rays, render_surface
-from mpc.reconstruct.localise import localise
-from mpc.reconstruct.mesh import extract_mesh
+from mpc.reconstruct.capture.capture.settings import PRECISIONS, CaptureSettings
+from mpc.reconstruct.localise.localise.localise import localise
+from mpc.reconstruct.surface.direct import orthographic_rays, render_surface
+from mpc.reconstruct.surface.mesh import extract_mesh
 from mpc.reconstruct.view_field import ViewEncoder, ViewField, batch_points, memory_bound
 
 HEAD = ["nodes", "mode", "mask", "asked", "encode", "localise", "mesh", "render", "frames/s", "dense"]

@@ -27,18 +27,18 @@ import psutil
 import trimesh
 from PIL import Image
 
-from mpc.datasets.build_renders import RenderSettings, render_models, threads_each
-from mpc.datasets.render_scene import Drawing, draw_views, prepare_scene, store_scene
-from mpc.datasets.scenes import list_scenes, load_subject, pose_scene
-from mpc.datasets.subjects import find_subjects
+from mpc.datasets.renders.format.build import RenderSettings, render_models, threads_each
+from mpc.datasets.renders.format.draw_scene import Drawing, draw_views, prepare_scene, store_scene
+from mpc.datasets.subjects.find.find import find_subjects
+from mpc.datasets.subjects.find.scenes import list_scenes, load_subject, pose_scene
 from mpc.geometry.camera import OrthographicCamera, orbit_cameras
 from mpc.geometry.mesh import Material, PosedMesh
 from mpc.geometry.rays import RayScene
 from mpc.render.gl_probe import find_gl
-from mpc.render.lights import builtin_lights, rotate_light
+from mpc.render.light.harmonics import fibonacci_directions, sh_basis
+from mpc.render.light.lights import builtin_lights, rotate_light
+from mpc.render.light.shading import display_irradiance
 from mpc.render.renderer import choose_renderer, open_renderer
-from mpc.render.sh import fibonacci_directions, sh_basis
-from mpc.render.shading import display_irradiance
 from mpc.render.transfer import OFFSET_SHARE, radiance_transfer
 
 REFERENCE_DIRECTIONS = 65_536

@@ -22,10 +22,10 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 import numpy as np
 
-from mpc.datasets.build_renders import RenderSettings, render_models
-from mpc.datasets.build_shards import sample_renders
-from mpc.datasets.shard_plan import SampleSettings
-from mpc.datasets.verify import verify_shards
+from mpc.datasets.renders.format.build import RenderSettings, render_models
+from mpc.datasets.shards.format.build import sample_renders
+from mpc.datasets.shards.format.plan import SampleSettings
+from mpc.datasets.shards.format.verify import verify_shards
 
 Work = Callable[[Path], object]
 

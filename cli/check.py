@@ -37,9 +37,9 @@ def check(
     share of the volume where inside and outside are hard to tell apart, textures, rig, clips, warnings. Exit status 3
     when a subject cannot be used.
     """
-    from ..datasets.check import check_models, table, write_check_json
-    from ..datasets.check_page import write_check_page
-    from ..datasets.units_axes import LoadOptions
+    from ..datasets.check.models import check_models, table, write_check_json
+    from ..datasets.check.page import write_check_page
+    from ..datasets.subjects.placement import LoadOptions
     from .progress import TerminalProgress
 
     with TerminalProgress() as progress:

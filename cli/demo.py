@@ -30,14 +30,14 @@ def demo(out: Path, scans: int, rigged: int, minutes: float, seed: int, jobs: in
 
     Makes people, renders, samples, trains surface and texture, evaluates on people held out. Needs the `people` extra.
     """
-    from ..datasets.build_renders import RenderSettings, render_models
-    from ..datasets.build_shards import sample_renders
-    from ..datasets.people.make import make_people
-    from ..datasets.shard_plan import SampleSettings
-    from ..evaluate.report import write_report
+    from ..core.files import write_json
+    from ..datasets.renders.build import RenderSettings, render_models
+    from ..datasets.shards.build import sample_renders
+    from ..datasets.shards.plan import SampleSettings
+    from ..evaluate.report.run_report import write_report
     from ..evaluate.run import evaluate
     from ..evaluate.summary import format_table
-    from ..geometry.files import write_json
+    from ..people.make import make_people
     from ..train.choose import choose_settings
     from ..train.run import train
     from .progress import TerminalProgress

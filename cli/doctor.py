@@ -8,7 +8,7 @@ import click
 @click.command()
 def doctor() -> None:
     """Say what works on this machine, why not, and what to install. Exit status 3 when a needed part is missing."""
-    from ..evaluate.machine import examine_machine
+    from .machine import examine_machine
 
     checks = examine_machine()
     width = max(len(check.name) for check in checks)

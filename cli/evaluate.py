@@ -66,7 +66,7 @@ def evaluate(
             return
         if pred is not None and truth is not None:
             from ..evaluate.folders import evaluate_folders
-            from ..evaluate.mesh_report import write_mesh_report
+            from ..evaluate.report.mesh_report import write_mesh_report
 
             for name in ("split", "resolution", "largest_component"):
                 settings.pop(name)
@@ -77,7 +77,7 @@ def evaluate(
             if report:
                 write_mesh_report(pred, truth, result, result.folder / "report.html", progress=progress)
         else:
-            from ..evaluate.report import write_report
+            from ..evaluate.report.run_report import write_report
             from ..evaluate.run import evaluate as evaluate_run
 
             run, shards = _folder("--run", run, "runs"), _folder("--shards", shards, "shards")

@@ -74,8 +74,8 @@ def import_(
     backend: str,
 ) -> None:
     """Make a renders folder, ready for `mpc sample`, of PIFu's dataroot or one set of ICON's at SOURCE."""
-    from ..datasets.exchange.imports import import_folder
-    from ..datasets.units_axes import LoadOptions
+    from ..datasets.exchange.import_folder import import_folder
+    from ..datasets.subjects.placement import LoadOptions
     from .progress import TerminalProgress
 
     load = LoadOptions(unit=unit, up=up, height_m=height_m)

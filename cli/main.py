@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from .. import __version__
-from ..geometry.errors import MpcError, SettingsError
+from ..core.errors import MpcError, SettingsError
 from .check import check
 from .demo import demo
 from .doctor import doctor

@@ -59,7 +59,7 @@ def limits(function: Function) -> Function:
 
 def subject_limits(timeout_s: float, memory_gb: float | None) -> Any:
     """The datasets.guard.Limits of the two options."""
-    from ..datasets.guard import Limits
+    from ..core.guard import Limits
 
     memory = None if memory_gb is None else int(memory_gb * 2**30)
     return Limits(timeout_s=timeout_s or None, memory_bytes=memory)

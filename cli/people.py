@@ -33,7 +33,7 @@ def people(
 
     Needs the `people` extra (anny); every person is a function of the seed and its number alone.
     """
-    from ..datasets.people.make import make_people
+    from ..people.make import make_people
     from .progress import TerminalProgress
 
     with TerminalProgress() as progress:

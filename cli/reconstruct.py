@@ -59,11 +59,11 @@ def reconstruct(
     IMAGE is a picture with a transparent background, a picture with --mask, a folder of pictures, or a film (needs the
     `live` extra). One picture does not tell size: --height is assumed, and said.
     """
-    from ..models.devices import choose_device
+    from ..core.devices import choose_device
     from ..models.storage import load_run
-    from ..reconstruct.capture import capture
-    from ..reconstruct.capture_settings import CaptureSettings
-    from ..reconstruct.pictures import find_sources
+    from ..reconstruct.capture.capture import capture
+    from ..reconstruct.capture.pictures import find_sources
+    from ..reconstruct.capture.settings import CaptureSettings
     from .progress import TerminalProgress
 
     sources = find_sources(images, mask)

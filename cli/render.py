@@ -10,7 +10,7 @@ import click
 from . import options
 
 if TYPE_CHECKING:
-    from ..datasets.render_plan import RenderPlan
+    from ..datasets.renders.dry_run import RenderPlan
 
 
 @click.command(cls=options.SeveralValues)
@@ -79,9 +79,9 @@ def render(
     """
     if frames is not None and poses is not None:
         raise click.UsageError("--frames and --poses exclude each other")
-    from ..datasets.build_renders import RenderSettings, render_models
-    from ..datasets.render_plan import plan_renders
-    from ..datasets.units_axes import LoadOptions
+    from ..datasets.renders.build import RenderSettings, render_models
+    from ..datasets.renders.dry_run import plan_renders
+    from ..datasets.subjects.placement import LoadOptions
     from .progress import TerminalProgress
 
     yaw, tilt, roll = options.numbers("--jitter", jitter, 3)

@@ -48,8 +48,8 @@ def sample(
 
     Finished work is kept, so the same command goes on after a stop.
     """
-    from ..datasets.build_shards import sample_renders
-    from ..datasets.shard_plan import SampleSettings
+    from ..datasets.shards.build import sample_renders
+    from ..datasets.shards.plan import SampleSettings
     from .progress import TerminalProgress
 
     with TerminalProgress() as progress:

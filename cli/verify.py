@@ -13,7 +13,7 @@ from . import options
 @click.argument("shards", type=options.existing_folder, default="shards")
 def verify(shards: Path) -> None:
     """Prove a folder of SHARDS whole, or name what is not. Exit status 3 when something is damaged."""
-    from ..datasets.verify import verify_shards
+    from ..datasets.shards.verify import verify_shards
 
     problems = verify_shards(shards)
     for problem in problems:

@@ -6,8 +6,8 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from ..geometry.skinning import Rig
-from .bone_names import BoneMap, MatchedBones, match_bones
+from ..motion.bones import BoneMap, MatchedBones, match_bones
+from ..motion.skinning import Rig
 
 
 def rig_bones(rig: Rig, maps: Mapping[str, BoneMap] | None = None) -> MatchedBones:

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from ..datasets.torch_dataset import ViewDataset
+from ..datasets.loading.views import ViewDataset
 from ..geometry.camera import project
 from .iou import measure_iou
 
@@ -73,7 +73,7 @@ def mean_occupancy(views: Iterable[tuple[F64, npt.NDArray[np.generic]]], cells: 
 
 def train_baseline(shards: Path, *, points: int, seed: int = 0, max_views: int = MAX_VIEWS) -> MeanOccupancy | None:
     """The mean occupancy of at most `max_views` evenly chosen training views; None when there is no training split."""
-    from ..datasets.shard_index import read_index
+    from ..datasets.shards.index import read_index
 
     if not any(entry.split == "train" for entry in read_index(shards).shards):
         return None

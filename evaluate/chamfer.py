@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from .metrics.pair import MeshPair, Score, mean_of_two
 from .p2s import measure_p2s, measure_s2p
-from .pair import MeshPair, Score, mean_of_two
 
 
 def measure_chamfer(pair: MeshPair) -> Score:

@@ -8,13 +8,13 @@ from typing import Any, TypeVar
 
 import torch
 
-from ..datasets.units import run_units, worker_count
-from ..geometry.files import write_json
-from ..geometry.progress import Progress
-from ..models.devices import choose_device
+from ..core.devices import choose_device
+from ..core.files import write_json
+from ..core.progress import Progress
+from ..core.units import run_units, worker_count
 from ..models.storage import read_json
 from .chamfer import measure_chamfer
-from .pair import MeshPair
+from .metrics.pair import MeshPair
 from .records import RECORDS, ViewScores, append_record, read_records, rewrite_records
 
 Unit = TypeVar("Unit")

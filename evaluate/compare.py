@@ -13,14 +13,14 @@ import numpy as np
 import numpy.typing as npt
 
 from .. import __version__
-from ..geometry.errors import InputError, SettingsError
-from ..geometry.files import write_json
-from ..geometry.randomness import derive_rng
+from ..core.errors import InputError, SettingsError
+from ..core.files import write_json
+from ..core.randomness import derive_rng
 from ..models.storage import read_json
-from .metrics import Metric
-from .protocols import find_protocol
+from ..pages.page import section, write_page
+from .metrics.protocols import find_protocol
+from .metrics.registry import Metric
 from .records import from_json
-from .report_page import section, write_page
 from .summary import short
 from .svg_spread import strips
 

@@ -15,20 +15,20 @@ from typing import Any
 import numpy as np
 
 from .. import __version__
-from ..datasets.readers.gltf import read_gltf
-from ..datasets.readers.obj import read_obj
-from ..datasets.readers.ply import read_ply
-from ..datasets.readers.record import ReadMesh
-from ..datasets.readers.rigged import ReadPerson
-from ..datasets.readers.stl import read_stl
-from ..geometry.errors import InputError, MpcError, SettingsError
-from ..geometry.files import file_sha256
+from ..core.errors import InputError, MpcError, SettingsError
+from ..core.files import file_sha256
+from ..core.progress import NoProgress, Progress
+from ..formats.build_mesh import ReadMesh
+from ..formats.build_rig import ReadPerson
+from ..formats.gltf.read import read_gltf
+from ..formats.obj.read import read_obj
+from ..formats.ply.read import read_ply
+from ..formats.stl import read_stl
 from ..geometry.mesh import PosedMesh
-from ..geometry.progress import NoProgress, Progress
 from .collect import begin_records, collect, find_devices, measured_before
-from .measure import measure_pair
-from .pair import DEFAULT_POINTS, MeshPair
-from .protocols import find_protocol
+from .metrics.measure import measure_pair
+from .metrics.pair import DEFAULT_POINTS, MeshPair
+from .metrics.protocols import find_protocol
 from .records import ViewScores
 from .settings import FORMAT, UNITS_M, VERSION, FolderSettings
 from .summary import EvaluationResult, write_result

@@ -6,7 +6,7 @@ import numpy as np
 import numpy.typing as npt
 
 from .arrays import to_array
-from .pair import MetricError
+from .metrics.pair import MetricError
 
 
 def measure_iou(predicted: npt.ArrayLike, true: npt.ArrayLike) -> float:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from .pair import MeshPair, Score, mean_score
+from .metrics.pair import MeshPair, Score, mean_score
 
 
 def measure_p2s(pair: MeshPair) -> Score:

@@ -8,9 +8,9 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from ..geometry.errors import InputError
-from ..geometry.files import write_text
-from .pair import Score
+from ..core.errors import InputError
+from ..core.files import write_text
+from .metrics.pair import Score
 
 RECORDS = "records.jsonl"
 

@@ -16,27 +16,27 @@ import numpy as np
 import torch
 
 from .. import __version__
-from ..datasets.shard_index import read_index
-from ..datasets.torch_dataset import ViewDataset, ViewRef
+from ..core.errors import SettingsError
+from ..core.progress import NoProgress, Progress
+from ..datasets.loading.views import ViewDataset, ViewRef
+from ..datasets.shards.index import read_index
 from ..geometry.camera import project
 from ..geometry.device_mesh import SurfaceError
-from ..geometry.errors import SettingsError
-from ..geometry.progress import NoProgress, Progress
 from ..models.storage import LoadedRun, find_run, load_run, read_json
-from ..reconstruct.localise import FieldError, as_values
-from ..reconstruct.mesh import NoSurfaceError
-from ..reconstruct.person import reconstruct_field
+from ..reconstruct.localise.localise import FieldError, as_values
+from ..reconstruct.picture_to_mesh import reconstruct_field
+from ..reconstruct.surface.mesh import NoSurfaceError
 from ..reconstruct.view_field import encode_view
 from .baseline import MeanOccupancy, load_baseline, save_baseline, train_baseline
 from .collect import begin_records, collect, find_devices, measured_before
 from .iou import measure_iou
-from .measure import measure_pair
-from .pair import DEFAULT_POINTS, MeshPair, MetricError
-from .protocols import find_protocol
+from .metrics.measure import measure_pair
+from .metrics.pair import DEFAULT_POINTS, MeshPair, MetricError
+from .metrics.protocols import find_protocol
+from .metrics.view_colour import COLOUR_POINTS, asks_for_colour, share_true_colours
 from .records import ViewScores
 from .settings import FORMAT, VERSION, EvaluationSettings
 from .summary import EvaluationResult, write_result
-from .view_colour import COLOUR_POINTS, asks_for_colour, share_true_colours
 
 logger = logging.getLogger(__name__)
 

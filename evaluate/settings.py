@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from ..geometry.errors import SettingsError
-from .align import ALIGNMENTS
-from .metrics import DEFAULT_METRICS
-from .pair import DEFAULT_POINTS
-from .protocols import find_protocol
+from ..core.errors import SettingsError
+from .metrics.align import ALIGNMENTS
+from .metrics.pair import DEFAULT_POINTS
+from .metrics.protocols import find_protocol
+from .metrics.registry import DEFAULT_METRICS
 
 FORMAT, VERSION = "mpc-evaluation", 1
 UNITS_M = {"m": 1.0, "cm": 0.01, "mm": 0.001}
@@ -19,9 +19,9 @@ class MeasureSettings:
     """How two surfaces are compared.
 
     Attributes:
-        metrics: names, see evaluate/metrics.py.
-        protocol: see evaluate/protocols.py.
-        align: how a prediction is first moved onto the truth, see evaluate/align.py.
+        metrics: names, see evaluate/metrics/registry.py.
+        protocol: see evaluate/metrics/protocols.py.
+        align: how a prediction is first moved onto the truth, see evaluate/metrics/align.py.
         points: drawn on each surface by the protocol "mpc".
         seed: of all points.
     """

@@ -9,9 +9,9 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from ..geometry.files import write_json, write_text
-from .metrics import Metric
-from .protocols import Protocol, find_protocol
+from ..core.files import write_json, write_text
+from .metrics.protocols import Protocol, find_protocol
+from .metrics.registry import Metric
 from .records import ViewScores
 
 

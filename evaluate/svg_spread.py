@@ -7,7 +7,7 @@ from html import escape
 
 import numpy as np
 
-from . import svg
+from ..pages import charts as svg
 
 
 def histogram(title: str, values: Sequence[float], *, x_label: str, y_label: str, bins: int = 16) -> str:

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from .compiled import launch, load_warp
+from ..core.kernels import launch, load_warp
 from .device_mesh import F64, I32, DeviceMesh, SurfaceError, checked_points
 
 # Coordinates in the hierarchy lie in [-1, 1]: half a float32 step there is 6e-8.

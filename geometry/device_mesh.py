@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from .compiled import find_device, launch, load_warp
-from .errors import MpcError
+from ..core.errors import MpcError
+from ..core.kernels import find_device, launch, load_warp
 
 F64 = npt.NDArray[np.float64]
 I32 = npt.NDArray[np.int32]

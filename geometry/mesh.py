@@ -9,7 +9,7 @@ from typing import Literal
 import numpy as np
 import numpy.typing as npt
 
-from .errors import MpcError
+from ..core.errors import MpcError
 
 F64 = npt.NDArray[np.float64]
 F32 = npt.NDArray[np.float32]

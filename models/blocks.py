@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from ..geometry.errors import SettingsError
+from ..core.errors import SettingsError
 
 NORMS = ("group", "batch", "instance")
 

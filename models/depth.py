@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from ..geometry.errors import SettingsError
+from ..core.errors import SettingsError
 
 PLAIN_SCALE = 1.28
 """PIFu multiplies z by (512 / 2) / 200 (its `DepthNormalizer`)."""

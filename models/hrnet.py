@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from ..geometry.errors import SettingsError
+from ..core.errors import SettingsError
 from .blocks import check_sides, conv3x3, make_norm
 from .features import PixelFeatures
 

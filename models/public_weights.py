@@ -15,8 +15,8 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from ..geometry.errors import InputError
-from ..geometry.files import write_json
+from ..core.errors import InputError
+from ..core.files import write_json
 from .depth import DepthConfig
 from .hourglass import HourglassConfig
 from .storage import save_network

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from torch import nn
 
-from ..geometry.errors import SettingsError
+from ..core.errors import SettingsError
 from .hourglass import HourglassConfig, HourglassEncoder
 from .hrnet import HRNetConfig, HRNetEncoder
 from .residual import ResidualConfig, ResidualEncoder

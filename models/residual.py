@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from torch import Tensor, nn
 
-from ..geometry.errors import SettingsError
+from ..core.errors import SettingsError
 from .blocks import check_sides, make_norm
 from .features import PixelFeatures
 

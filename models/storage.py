@@ -15,9 +15,9 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
-from ..geometry.errors import InputError
-from ..geometry.files import replacing, reserve, write_json
-from .settings import override, to_table
+from ..core.errors import InputError
+from ..core.files import replacing, reserve, write_json
+from ..core.settings import override, to_table
 from .surface import SurfaceConfig, SurfaceNetwork
 from .texture import TextureConfig, TextureNetwork
 

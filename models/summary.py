@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from torch import Tensor, nn
 from torch.nn import functional
 
-from ..geometry.errors import SettingsError
+from ..core.errors import SettingsError
 from .blocks import check_sides, conv3x3, make_norm
 
 

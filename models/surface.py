@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor, nn
 
+from ..core.settings import BY_KIND
 from .depth import DepthConfig, encode_depth
 from .features import PixelFeatures, inside_cube, project_points
 from .head import HeadConfig, build_head
@@ -14,7 +15,6 @@ from .hourglass import HourglassConfig
 from .hrnet import HRNetConfig
 from .registry import build_encoder, default_encoder
 from .residual import ResidualConfig
-from .settings import BY_KIND
 from .summary import SummaryConfig, SummaryEncoder
 
 

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
-from .node_store import INSIDE, OUTSIDE
+from .localise.node_store import INSIDE, OUTSIDE
 
 if TYPE_CHECKING:
-    from .search import Search
+    from .localise.search import Search
 
 I64 = npt.NDArray[np.int64]
 

@@ -13,7 +13,7 @@ import psutil
 import torch
 from torch import Tensor
 
-from ..geometry.errors import MpcError
+from ..core.errors import MpcError
 from ..models.features import PixelFeatures
 from ..models.images import normalise_images
 from ..models.storage import LoadedRun

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from ..core.errors import SettingsError
 from ..geometry.camera import Camera, pixel_centres, project, view_to_pixels
-from ..geometry.errors import SettingsError
 from ..geometry.mesh import PosedMesh
 from ..geometry.rays import Hits, ray_scene
 from ..geometry.surface import albedo_at, interpolate

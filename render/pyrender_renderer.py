@@ -12,12 +12,12 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from ..core.errors import SettingsError
+from ..core.pictures import straight_alpha
 from ..geometry.camera import Camera, PerspectiveCamera
-from ..geometry.errors import SettingsError
 from ..geometry.mesh import PosedMesh
 from .layers import RenderLayers, render_layers
 from .parts import MeshPart, split_parts
-from .pixels import straight_alpha
 
 F32 = npt.NDArray[np.float32]
 U8 = npt.NDArray[np.uint8]

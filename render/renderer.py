@@ -11,8 +11,8 @@ from typing import Literal, Protocol
 import numpy as np
 import numpy.typing as npt
 
+from ..core.errors import SettingsError
 from ..geometry.camera import Camera
-from ..geometry.errors import SettingsError
 from ..geometry.mesh import PosedMesh
 from .gl_probe import find_gl, software_driver
 from .layers import RenderLayers
@@ -55,7 +55,7 @@ class Renderer(Protocol):
 
         Args:
             camera: any; the mesh lies wholly before a perspective one.
-            vertex_irradiance: (V, 3) float32 display values, see render/shading.py; multiplies the albedo.
+            vertex_irradiance: (V, 3) float32 display values, see render/light/shading.py; multiplies the albedo.
 
         Returns:
             (H, W, 4) uint8 RGBA, sRGB, straight alpha, antialiased, transparent background (0, 0, 0, 0); contiguous.

@@ -20,8 +20,8 @@ import numpy.typing as npt
 from ..geometry.mesh import PosedMesh
 from ..geometry.morton import spatial_order
 from ..geometry.rays import RayScene, ray_scene
+from .light.harmonics import COEFFICIENTS, LAMBERT, fibonacci_directions, sh_basis
 from .occluders import solid_faces
-from .sh import COEFFICIENTS, LAMBERT, fibonacci_directions, sh_basis
 from .shading_points import shading_points
 
 F32 = npt.NDArray[np.float32]
@@ -72,7 +72,7 @@ def radiance_transfer(mesh: PosedMesh, *, rays: int = 240, threads: int = 1) -> 
         threads: that cast rays side by side; the result does not depend on it.
 
     Returns:
-        (V, 9) float32, order of render/sh.py; without occlusion the first is 0.2821 (= Y_00).
+        (V, 9) float32, order of render/light/harmonics.py; without occlusion the first is 0.2821 (= Y_00).
     """
     points = shading_points(mesh)
     solid = solid_faces(mesh)

@@ -3,10 +3,10 @@
 A point is inside where the winding number (Jacobson et al., "Robust inside-outside segmentation using generalized
 winding numbers", SIGGRAPH 2013) exceeds one half. It is found in three steps:
 
-1. Faces are turned to face outward where they do not (geometry/orientation.py).
-2. Parallel rays count signed crossings without error (geometry/crossings.py). On a closed surface this is all.
-3. An open surface adds a term of its boundary (geometry/boundary_term.py), approximated with a proven bound far from
-   one half, exact near it.
+1. Faces are turned to face outward where they do not (sampling/winding/orientation.py).
+2. Parallel rays count signed crossings without error (sampling/winding/crossings.py). On a closed surface this is all.
+3. An open surface adds a term of its boundary (sampling/winding/boundary_term.py), approximated with a proven bound
+   far from one half, exact near it.
 """
 
 from __future__ import annotations
@@ -14,12 +14,12 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from ..geometry.boundary_term import boundary_term
-from ..geometry.boundary_tree import build_boundary_tree
-from ..geometry.crossings import count_crossings, index_crossings
+from ..core.randomness import derive_rng
 from ..geometry.mesh import PosedMesh
-from ..geometry.orientation import orient
-from ..geometry.randomness import derive_rng
+from .winding.boundary_term import boundary_term
+from .winding.boundary_tree import build_boundary_tree
+from .winding.crossings import count_crossings, index_crossings
+from .winding.orientation import orient
 
 F32 = npt.NDArray[np.float32]
 F64 = npt.NDArray[np.float64]

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from ..geometry.errors import SettingsError
+from ..core.errors import SettingsError
 
 F64 = npt.NDArray[np.float64]
 I16 = npt.NDArray[np.int16]

@@ -7,9 +7,9 @@ import numpy as np
 import trimesh
 from PIL import Image
 
-from mpc.datasets.renders import FORMAT, VERSION, write_scene
+from mpc.core.files import write_json
+from mpc.datasets.renders.format.format import FORMAT, VERSION, write_scene
 from mpc.geometry.camera import orbit_cameras
-from mpc.geometry.files import write_json
 from mpc.geometry.mesh import Material, PosedMesh
 
 COLOUR = (51, 128, 204)

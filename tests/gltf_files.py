@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
-from mpc.datasets.readers.rigged import ReadPerson
+from mpc.formats.build_rig import ReadPerson
 from mpc.geometry.mesh import PosedMesh
 
 COMPONENT = {"i1": 5120, "u1": 5121, "i2": 5122, "u2": 5123, "u4": 5125, "f4": 5126}

@@ -6,8 +6,8 @@ import time
 
 import numpy as np
 
-from mpc.datasets.guard import tell_alive
-from mpc.geometry.errors import InputError
+from mpc.core.errors import InputError
+from mpc.core.guard import tell_alive
 
 
 def behave(what):

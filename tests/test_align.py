@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 import trimesh
 
-from mpc.evaluate.align import align
-from mpc.evaluate.measure import measure_pair
-from mpc.evaluate.pair import MeshPair
-from mpc.geometry.errors import SettingsError
+from mpc.core.errors import SettingsError
+from mpc.evaluate.metrics.registry.align import align
+from mpc.evaluate.metrics.registry.measure import measure_pair
+from mpc.evaluate.metrics.registry.pair import MeshPair
 
 
 @pytest.fixture(scope="module")

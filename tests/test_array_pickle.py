@@ -10,8 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
-from mpc.datasets.readers.array_pickle import read_arrays
-from mpc.geometry.errors import InputError
+from mpc.core.errors import InputError
+from mpc.formats.array_pickle import read_arrays
 
 KINDS = [
     f"{order}{kind}" for order in "<>" for kind in ("f2", "f4", "f8", "i1", "i2", "i4", "i8", "u1", "u2", "u4", "u8")

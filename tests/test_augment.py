@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 import torch
 
-from mpc.datasets.augment import AugmentSettings, augment
+from mpc.core.errors import SettingsError
+from mpc.datasets.loading.augment import AugmentSettings, augment
 from mpc.geometry.camera import OrthographicCamera, project, view_to_pixels
-from mpc.geometry.errors import SettingsError
 
 EVERYTHING = AugmentSettings(flip=0.5, scale=0.2, shift=0.1, colour=0.0)
 

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from mpc.datasets.bone_names import NEEDED, all_roles, match_bones, plain, read_bone_maps
-from mpc.geometry.errors import InputError
+from mpc.core.errors import InputError
+from mpc.motion.bones import NEEDED, all_roles, match_bones, plain, read_bone_maps
 
 MIXAMO = [
     "mixamorig:" + name

@@ -5,10 +5,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mpc.geometry import boundary_term as boundary_module
-from mpc.geometry.boundary_term import boundary_term, boundary_term_numpy, compiled_kernels
-from mpc.geometry.boundary_tree import build_boundary_tree, closed_runs
 from mpc.geometry.morton import BITS, morton_cells, morton_codes, spatial_order
+from mpc.sampling.winding import boundary_term as boundary_module
+from mpc.sampling.winding.boundary_term import boundary_term, boundary_term_numpy, compiled_kernels
+from mpc.sampling.winding.boundary_tree import build_boundary_tree, closed_runs
 
 KERNELS, REASON = compiled_kernels()
 compiled = pytest.mark.skipif(KERNELS is None, reason=f"Warp does not compile here: {REASON}")

@@ -9,8 +9,8 @@ import pytest
 from scipy.spatial.transform import Rotation
 
 import mpc
-from mpc.datasets.bvh import read_bvh
-from mpc.geometry.errors import InputError
+from mpc.core.errors import InputError
+from mpc.formats.bvh import read_bvh
 
 HIERARCHY = """HIERARCHY
 ROOT Hips

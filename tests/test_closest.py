@@ -93,7 +93,7 @@ def test_a_person_sized_mesh_with_slivers_seen_from_near_and_far():
 def test_threads_and_order_change_nothing(monkeypatch):
     import trimesh
 
-    from mpc.geometry import compiled
+    from mpc.core import kernels as compiled
 
     mesh = trimesh.creation.torus(0.5, 0.2)
     points = np.random.default_rng(0).normal(size=(20_000, 3))

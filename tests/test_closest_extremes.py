@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 import trimesh
 
+from mpc.core.kernels import load_warp
 from mpc.geometry import closest_kernels, sample_kernels
 from mpc.geometry.closest import ClosestSurface
-from mpc.geometry.compiled import load_warp
 from mpc.geometry.device_mesh import DeviceMesh, SurfaceError
 
 BALL = trimesh.creation.icosphere(subdivisions=1)

@@ -10,18 +10,18 @@ import numpy as np
 import pytest
 import torch
 
-from mpc.datasets import scene_rows
-from mpc.datasets.build_shards import SampleSettings, sample_renders
-from mpc.datasets.pictures import crop_png, load_picture, read_png, write_png
-from mpc.datasets.renders import read_renders, read_scene_mesh
-from mpc.datasets.scene_rows import mixture_counts
-from mpc.datasets.shard_index import read_index
-from mpc.datasets.shards import PointSetInfo
-from mpc.datasets.torch_dataset import ViewDataset
-from mpc.datasets.verify import check_shard, verify_shards
+from mpc.core.errors import InputError, SettingsError
+from mpc.datasets.loading import points as scene_rows
+from mpc.datasets.loading.points import mixture_counts
+from mpc.datasets.loading.views import ViewDataset
+from mpc.datasets.renders.format.format import read_renders, read_scene_mesh
+from mpc.datasets.shards.format.build import SampleSettings, sample_renders
+from mpc.datasets.shards.format.format import PointSetInfo
+from mpc.datasets.shards.format.index import read_index
+from mpc.datasets.shards.format.pictures import crop_png, load_picture, read_png, write_png
+from mpc.datasets.shards.format.verify import check_shard, verify_shards
 from mpc.geometry.camera import project
-from mpc.geometry.errors import InputError, SettingsError
-from mpc.geometry.winding import winding_number
+from mpc.sampling.winding.winding import winding_number
 
 balls = runpy.run_path(str(Path(__file__).with_name("ball_renders.py")))
 SETTINGS = SampleSettings(near_points=4000, uniform_points=2000, colour_points=800, shard_bytes=150_000)

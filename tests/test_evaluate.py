@@ -10,18 +10,18 @@ import numpy as np
 import pytest
 import torch
 
-from mpc.datasets.build_renders import RenderSettings, render_models
-from mpc.datasets.build_shards import SampleSettings, sample_renders
-from mpc.datasets.torch_dataset import ViewDataset
+from mpc.core.errors import InputError, SettingsError
+from mpc.core.files import write_json
+from mpc.datasets.loading.views import ViewDataset
+from mpc.datasets.renders.format.build import RenderSettings, render_models
+from mpc.datasets.shards.format.build import SampleSettings, sample_renders
 from mpc.evaluate import run as run_module
 from mpc.evaluate.baseline import mean_occupancy, train_baseline
 from mpc.evaluate.iou import measure_iou
 from mpc.evaluate.records import read_records
-from mpc.evaluate.report import write_report
+from mpc.evaluate.report.run_report.run_report import write_report
 from mpc.evaluate.run import choose_views, evaluate
 from mpc.evaluate.summary import format_table
-from mpc.geometry.errors import InputError, SettingsError
-from mpc.geometry.files import write_json
 from mpc.models.features import PixelFeatures
 from mpc.models.head import HeadConfig
 from mpc.models.residual import ResidualConfig

@@ -8,18 +8,18 @@ import pytest
 import trimesh
 from PIL import Image
 
-from mpc.datasets.build_renders import RenderSettings, render_models
-from mpc.datasets.build_shards import SampleSettings, sample_renders
+from mpc.core.errors import InputError, SettingsError
 from mpc.datasets.exchange.calibrations import from_eight_rows, from_pifu, to_eight_rows, to_pifu
 from mpc.datasets.exchange.export import export_renders
-from mpc.datasets.exchange.imports import import_folder
+from mpc.datasets.exchange.import_folder import import_folder
 from mpc.datasets.exchange.params import read_params
-from mpc.datasets.pictures import read_png
-from mpc.datasets.renders import read_renders, read_scene_mesh
-from mpc.datasets.units_axes import LoadOptions
+from mpc.datasets.renders.format.build import RenderSettings, render_models
+from mpc.datasets.renders.format.format import read_renders, read_scene_mesh
+from mpc.datasets.shards.format.build import SampleSettings, sample_renders
+from mpc.datasets.shards.format.pictures import read_png
+from mpc.datasets.subjects.find.placement import LoadOptions
 from mpc.geometry.camera import OrthographicCamera, project, view_to_pixels
-from mpc.geometry.errors import InputError, SettingsError
-from mpc.render.sh import fibonacci_directions, sh_basis
+from mpc.render.light.harmonics import fibonacci_directions, sh_basis
 
 SIZE = 96
 LOAD = LoadOptions(unit="cm", up="+y", facing="+z")

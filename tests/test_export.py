@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 import trimesh
 
-from mpc.geometry.errors import SettingsError
-from mpc.reconstruct.export import write_mesh
+from mpc.core.errors import SettingsError
+from mpc.formats.mesh_files import write_mesh
 
 COLOURS = np.array([[255, 0, 0], [0, 128, 0], [0, 0, 10], [255, 255, 255]], np.uint8)
 VERTICES = np.array([[0.0, 0, 0], [1, 0, 0], [0, 1.5, 0], [0, 0, 0.25]])
@@ -30,8 +30,8 @@ def test_exported_meshes_are_read_back_by_trimesh(tmp_path, suffix):
 
 
 def test_glb_is_read_back_with_its_colours(tmp_path):
-    from mpc.datasets.scenes import list_scenes, load_scene
-    from mpc.datasets.subjects import find_subjects
+    from mpc.datasets.subjects.find.find import find_subjects
+    from mpc.datasets.subjects.find.scenes import list_scenes, load_scene
 
     (tmp_path / "models").mkdir()
     path = tmp_path / "models" / "person.glb"

@@ -9,9 +9,9 @@ import trimesh
 from click.testing import CliRunner
 
 from mpc.cli.main import main
+from mpc.core.errors import InputError, SettingsError
 from mpc.evaluate.compare import bootstrap_interval, compare_results, sign_flip_p
 from mpc.evaluate.folders import evaluate_folders, find_meshes, guess_unit, match_files
-from mpc.geometry.errors import InputError, SettingsError
 
 
 def body(radius=0.2):

@@ -14,10 +14,10 @@ import trimesh
 from click.testing import CliRunner
 
 from mpc.cli.main import main
+from mpc.core.errors import InputError
 from mpc.evaluate import collect as collect_module
 from mpc.evaluate.compare import compare_results
 from mpc.evaluate.folders import evaluate_folders, find_meshes
-from mpc.geometry.errors import InputError
 
 
 def body(size=1.0):

@@ -9,14 +9,14 @@ import pytest
 import trimesh
 from scipy.spatial.transform import Rotation
 
-from mpc.datasets.bone_names import match_bones
-from mpc.datasets.build_renders import RenderSettings
-from mpc.datasets.frames import FrameChoice, plan_scenes, pose_features
-from mpc.datasets.scenes import LoadedScene, LoadedSubject, SceneSpec, choose_frames
-from mpc.datasets.subjects import Subject
-from mpc.geometry.errors import MpcError, SettingsError
+from mpc.core.errors import MpcError, SettingsError
+from mpc.datasets.renders.format.build import RenderSettings
+from mpc.datasets.subjects.find.find import Subject
+from mpc.datasets.subjects.find.frames import FrameChoice, plan_scenes, pose_features
+from mpc.datasets.subjects.find.scenes import LoadedScene, LoadedSubject, SceneSpec, choose_frames
 from mpc.geometry.mesh import PosedMesh
-from mpc.geometry.skinning import Channel, Clip, Rig, Skeleton
+from mpc.motion.bones import match_bones
+from mpc.motion.skinning import Channel, Clip, Rig, Skeleton
 
 FPS = 30.0
 

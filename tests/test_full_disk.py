@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from mpc.geometry.files import named, release, replacing, replacing_folder, reserve, write_bytes
+from mpc.core.files import named, release, replacing, replacing_folder, reserve, write_bytes
 from mpc.models.storage import read_tensors, write_tensors
 from mpc.tests.ball_renders import make_renders
 
@@ -130,7 +130,7 @@ def test_checkpoints_stay_whole(tmp_path):
 
 def test_files_are_whole_or_not_there(tmp_path):
     code = (
-        "import resource, sys, pathlib; from mpc.geometry.files import write_bytes;"
+        "import resource, sys, pathlib; from mpc.core.files import write_bytes;"
         "resource.setrlimit(resource.RLIMIT_FSIZE, (1000, 1000)); write_bytes(pathlib.Path(sys.argv[1]), bytes(2000))"
     )
     path = tmp_path / "a.glb"

@@ -11,8 +11,8 @@ import pytest
 from click.testing import CliRunner
 
 from mpc.cli.main import main
-from mpc.datasets.guard import Limits, Lost, run_guarded
-from mpc.geometry.errors import InputError, SettingsError
+from mpc.core.errors import InputError, SettingsError
+from mpc.core.guard import Limits, Lost, run_guarded
 
 # Test modules have no name in another process; what run_path gives travels by value.
 behave = runpy.run_path(str(Path(__file__).with_name("guard_units.py")))["behave"]

@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from mpc.datasets.readers.images import read_texture
-from mpc.geometry.errors import InputError
+from mpc.core.errors import InputError
+from mpc.formats.images import read_texture
 
 NAME = Path("skin.png")
 

@@ -4,14 +4,14 @@ import numpy as np
 import pytest
 import trimesh
 
-from mpc.geometry.boundary_term import boundary_term, boundary_term_numpy
-from mpc.geometry.boundary_tree import build_boundary_tree
 from mpc.geometry.closest import ClosestSurface
-from mpc.geometry.crossings import compiled_kernel, count_crossings, count_crossings_numpy, index_crossings
 from mpc.geometry.mesh import PosedMesh
-from mpc.geometry.orientation import find_boundary, orient, weld
-from mpc.geometry.winding import solid_angles, winding_number
 from mpc.sampling.inside import InsideOracle, label_inside
+from mpc.sampling.winding.boundary_term import boundary_term, boundary_term_numpy
+from mpc.sampling.winding.boundary_tree import build_boundary_tree
+from mpc.sampling.winding.crossings import compiled_kernel, count_crossings, count_crossings_numpy, index_crossings
+from mpc.sampling.winding.orientation import find_boundary, orient, weld
+from mpc.sampling.winding.winding import solid_angles, winding_number
 
 POINTS = 700
 

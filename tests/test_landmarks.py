@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from mpc.datasets.landmarks import find_pelvis, plain_name, rest_facing, side_of
-from mpc.geometry.skinning import Skeleton
+from mpc.motion.landmarks import find_pelvis, plain_name, rest_facing, side_of
+from mpc.motion.skinning import Skeleton
 
 
 @pytest.mark.parametrize(

@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from mpc.datasets.layer_files import encode_layers, layer_name, read_layer
-from mpc.datasets.png16 import decode_png16, encode_png16
-from mpc.datasets.renders import SceneRecord, ViewRecord
-from mpc.geometry.errors import InputError
+from mpc.core.errors import InputError
+from mpc.datasets.renders.format.format import SceneRecord, ViewRecord
+from mpc.datasets.renders.format.layer_files import encode_layers, layer_name, read_layer
+from mpc.formats.png import decode_png16, encode_png16
 from mpc.render.layers import LAYERS, RenderLayers
 
 CENTRE, EXTENT = (0.2, 0.9, -0.1), 2.4
@@ -89,7 +89,7 @@ def test_a_small_picture_that_would_unpack_to_much_is_refused():
     import tracemalloc
     import zlib
 
-    from mpc.datasets.png_rows import SIGNATURE, pack_rows, unpack_rows
+    from mpc.formats.png_rows import SIGNATURE, pack_rows, unpack_rows
 
     rows = np.arange(12, dtype=np.uint8).reshape(2, 6)
     good = pack_rows(rows, 2, depth=8, colour=2, level=4)

@@ -7,14 +7,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from mpc.datasets.frames import FrameChoice, plan_scenes
-from mpc.datasets.layouts.renderpeople import RIGGED
-from mpc.datasets.layouts.shape import claim
-from mpc.datasets.layouts.table import recognise
-from mpc.datasets.scenes import list_scenes, load_scene, load_subject
-from mpc.datasets.subjects import find_subjects
-from mpc.datasets.units_axes import LoadOptions
-from mpc.geometry.errors import InputError
+from mpc.core.errors import InputError
+from mpc.datasets.subjects.find.find import find_subjects
+from mpc.datasets.subjects.find.frames import FrameChoice, plan_scenes
+from mpc.datasets.subjects.find.layouts.layout import claim
+from mpc.datasets.subjects.find.layouts.recognise import recognise
+from mpc.datasets.subjects.find.layouts.renderpeople import RIGGED
+from mpc.datasets.subjects.find.placement import LoadOptions
+from mpc.datasets.subjects.find.scenes import list_scenes, load_scene, load_subject
 from mpc.geometry.surface import albedo_at
 
 shapes = runpy.run_path(str(Path(__file__).with_name("layout_folders.py")))

@@ -7,11 +7,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from mpc.geometry.errors import InputError
-from mpc.geometry.randomness import derive_rng
-from mpc.render.environments import environments
-from mpc.render.interiors import Panel, Room, colour_of_kelvin, room_radiance
-from mpc.render.lights import (
+from mpc.core.errors import InputError
+from mpc.core.randomness import derive_rng
+from mpc.render.light.environments import environments
+from mpc.render.light.harmonics import fibonacci_directions, sh_basis, yaw_rotation
+from mpc.render.light.interiors import Panel, Room, colour_of_kelvin, room_radiance
+from mpc.render.light.lights import (
     DARK_LUMINANCE,
     DARK_PERCENTILE,
     LUMINANCE,
@@ -23,9 +24,8 @@ from mpc.render.lights import (
     rotate_light,
     white_sphere,
 )
-from mpc.render.panoramas import project_panorama, read_hdr
-from mpc.render.sh import fibonacci_directions, sh_basis, yaw_rotation
-from mpc.render.sky import Daylight, daylight_radiance, sun_irradiance
+from mpc.render.light.panoramas import project_panorama, read_hdr
+from mpc.render.light.sky import Daylight, daylight_radiance, sun_irradiance
 
 
 def test_there_are_many_different_lights() -> None:

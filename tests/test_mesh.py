@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 import trimesh
 
+from mpc.core.randomness import derive_rng, stable_hash
 from mpc.geometry.mesh import MeshError, PosedMesh
-from mpc.geometry.randomness import derive_rng, stable_hash
 
 
 def sphere() -> PosedMesh:

@@ -4,18 +4,23 @@ import numpy as np
 import pytest
 import trimesh
 
+from mpc.core.errors import SettingsError
 from mpc.evaluate.chamfer import measure_chamfer
 from mpc.evaluate.iou import measure_iou
-from mpc.evaluate.measure import measure_pair
-from mpc.evaluate.metrics import METRICS, choose_metrics
-from mpc.evaluate.normal_image import measure_normal_image
+from mpc.evaluate.metrics.registry.measure import measure_pair
+from mpc.evaluate.metrics.registry.normal_image import measure_normal_image
+from mpc.evaluate.metrics.registry.pair import MeshPair, MetricError
+from mpc.evaluate.metrics.registry.protocols import PROTOCOLS
+from mpc.evaluate.metrics.registry.registry import METRICS, choose_metrics
+from mpc.evaluate.metrics.registry.surface import (
+    measure_fscore,
+    measure_hausdorff,
+    measure_normal_consistency,
+    measure_p95,
+)
+from mpc.evaluate.metrics.registry.volume import measure_volume_iou
 from mpc.evaluate.p2s import measure_p2s, measure_s2p
-from mpc.evaluate.pair import MeshPair, MetricError
-from mpc.evaluate.protocols import PROTOCOLS
-from mpc.evaluate.shape import measure_fscore, measure_hausdorff, measure_normal_consistency, measure_p95
-from mpc.evaluate.volume import measure_volume_iou
 from mpc.geometry.device_mesh import DeviceMesh, SurfaceError
-from mpc.geometry.errors import SettingsError
 
 
 def pair(predicted, true, points=20_000, **options):

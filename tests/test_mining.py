@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy.stats import chisquare
 
-from mpc.geometry.errors import SettingsError
+from mpc.core.errors import SettingsError
 from mpc.train.mining import MinedBatches, MiningSettings, MiningTable
 
 

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import nn
 
-from mpc.geometry.errors import SettingsError
+from mpc.core.errors import SettingsError
 from mpc.models.depth import DepthConfig, encode_depth, soft_z
 from mpc.models.head import HeadConfig, SkipHead, build_head
 from mpc.models.hourglass import HourglassConfig

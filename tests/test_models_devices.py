@@ -7,10 +7,10 @@ from pathlib import Path
 import pytest
 import torch
 
+from mpc.core.devices import choose_device, computes_bfloat16
+from mpc.core.errors import SettingsError
 from mpc.evaluate.run import evaluate
-from mpc.geometry.errors import SettingsError
-from mpc.models.devices import choose_device, computes_bfloat16
-from mpc.train.analytic import AnalyticPeople, analytic_people
+from mpc.train.ellipsoids import AnalyticPeople, analytic_people
 from mpc.train.presets import preset
 from mpc.train.run import train_views
 

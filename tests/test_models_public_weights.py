@@ -11,7 +11,7 @@ from click.testing import CliRunner
 from torch import Tensor
 
 from mpc.cli.main import main
-from mpc.geometry.errors import InputError
+from mpc.core.errors import InputError
 from mpc.models.public_weights import (
     PIFU_SURFACE,
     read_pifu_checkpoint,

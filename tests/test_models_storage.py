@@ -8,15 +8,15 @@ from pathlib import Path
 import pytest
 import torch
 
-from mpc.geometry.errors import InputError, SettingsError
-from mpc.geometry.files import write_json
+from mpc.core.errors import InputError, SettingsError
+from mpc.core.files import write_json
+from mpc.core.settings import dotted, override, to_table
 from mpc.models.depth import DepthConfig
 from mpc.models.head import HeadConfig
 from mpc.models.hourglass import HourglassConfig
 from mpc.models.hrnet import HRNetConfig
 from mpc.models.registry import default_encoder
 from mpc.models.residual import ResidualConfig
-from mpc.models.settings import dotted, override, to_table
 from mpc.models.storage import find_run, load_network, load_run, read_tensors, save_network
 from mpc.models.surface import SurfaceConfig, SurfaceNetwork
 from mpc.models.texture import TextureConfig, TextureNetwork

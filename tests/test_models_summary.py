@@ -9,18 +9,18 @@ import numpy as np
 import pytest
 import torch
 
-from mpc.datasets.build_shards import sample_renders
-from mpc.datasets.landmarks import hips_facing
-from mpc.datasets.renders import read_renders
-from mpc.datasets.shard_plan import SampleSettings
-from mpc.datasets.torch_dataset import ViewDataset
+from mpc.core.errors import InputError, SettingsError
+from mpc.datasets.loading.views import ViewDataset
+from mpc.datasets.renders.format.format import read_renders
+from mpc.datasets.shards.format.build import sample_renders
+from mpc.datasets.shards.format.plan import SampleSettings
 from mpc.geometry.camera import OrthographicCamera, PerspectiveCamera
-from mpc.geometry.errors import InputError, SettingsError
 from mpc.models.features import PixelFeatures
 from mpc.models.head import HeadConfig
 from mpc.models.hourglass import HourglassConfig
 from mpc.models.summary import SummaryConfig, SummaryEncoder
 from mpc.models.surface import SurfaceConfig, SurfaceNetwork
+from mpc.motion.landmarks import hips_facing
 from mpc.train.losses import facing_loss
 from mpc.train.presets import preset
 

@@ -7,8 +7,8 @@ import pytest
 
 anny = pytest.importorskip("anny")
 
-from mpc.datasets.people.body import base_mesh, make_body, phenotype_targets, skeleton  # noqa: E402
-from mpc.datasets.people.posing import Pose, bone_transforms, pose_rotations, skin  # noqa: E402
+from mpc.people.body.body import base_mesh, make_body, phenotype_targets, skeleton  # noqa: E402
+from mpc.people.body.posing import Pose, bone_transforms, pose_rotations, skin  # noqa: E402
 
 PHENOTYPE = {
     "gender": 0.3, "age": 0.55, "muscle": 0.62, "weight": 0.3, "height": 0.7, "proportions": 0.45,
@@ -60,7 +60,7 @@ def test_age_height_and_sex_change_the_body() -> None:
 def test_knees_and_elbows_bend_the_right_way() -> None:
     from dataclasses import replace
 
-    from mpc.datasets.people.posing import Arm, Leg
+    from mpc.people.body.posing import Arm, Leg
 
     body = make_body(PHENOTYPE)
     at = {name: i for i, name in enumerate(skeleton().names)}

@@ -17,14 +17,14 @@ import mpc
 
 pytest.importorskip("anny")
 
-from mpc.datasets.people.body import skeleton
-from mpc.datasets.people.make import make_people
-from mpc.datasets.people.motions import CLIPS, make_clip
-from mpc.datasets.people.person import build_person
-from mpc.datasets.people.posing import skin
-from mpc.datasets.people.retarget import bvh_clips
-from mpc.datasets.people.wardrobe import plan_person
-from mpc.geometry.errors import InputError, SettingsError
+from mpc.core.errors import InputError, SettingsError
+from mpc.people.body.animations import CLIPS, make_clip
+from mpc.people.body.body import skeleton
+from mpc.people.body.posing import skin
+from mpc.people.bvh_clips import bvh_clips
+from mpc.people.clothes.wardrobe import plan_person
+from mpc.people.make import make_people
+from mpc.people.person import build_person
 
 SEED, SIZE, FRAMES = 5, 128, 4
 
@@ -224,7 +224,7 @@ def _as_bvh(path: Path, body: Any, clip: Any, scale: float) -> None:
 
 
 def test_bvh_of_our_own_rig_comes_back(tmp_path: Path) -> None:
-    from mpc.datasets.people.body import make_body
+    from mpc.people.body.body import make_body
 
     body = make_body(plan_person(SEED, "rig_000").phenotype)
     clip = make_clip(body, "walk", 12)
@@ -237,7 +237,7 @@ def test_bvh_of_our_own_rig_comes_back(tmp_path: Path) -> None:
 
 
 def test_bvh_without_known_names_is_refused(tmp_path: Path) -> None:
-    from mpc.datasets.people.body import make_body
+    from mpc.people.body.body import make_body
 
     body = make_body(plan_person(SEED, "rig_000").phenotype)
     (tmp_path / "a.bvh").write_text(

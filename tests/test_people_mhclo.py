@@ -7,8 +7,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from mpc.datasets.people.mhclo import BASE_VERTICES, find_assets, fit_asset, read_mhclo
-from mpc.geometry.errors import InputError
+from mpc.core.errors import InputError
+from mpc.people.clothes.mhclo import BASE_VERTICES, find_assets, fit_asset, read_mhclo
 
 MHCLO = """# comment
 basemesh hm08

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 import trimesh
 
-from mpc.datasets.people.atlas import Chart, pack, rasterise, relaxed
-from mpc.datasets.people.noise import value_noise
-from mpc.datasets.people.surface import Surface, boundary_loops, catmull_clark, clip, close_solid, thick_shell
+from mpc.people.noise import value_noise
+from mpc.people.surface import Surface, boundary_loops, catmull_clark, clip, close_solid, thick_shell
+from mpc.people.texture import Chart, pack, rasterise, relaxed
 
 
 def _sphere() -> Surface:

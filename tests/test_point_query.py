@@ -7,13 +7,13 @@ import numpy as np
 import pytest
 import torch
 
-from mpc.geometry.errors import SettingsError
+from mpc.core.errors import SettingsError
 from mpc.models.depth import DepthConfig
 from mpc.models.features import PixelFeatures, sample_map
 from mpc.models.head import HeadConfig
 from mpc.models.residual import ResidualConfig
 from mpc.models.surface import SurfaceConfig, SurfaceNetwork
-from mpc.reconstruct.capture_settings import CaptureSettings
+from mpc.reconstruct.capture.capture.settings import CaptureSettings
 from mpc.reconstruct.point_query import LEAST_CHUNK, PointQuery, Speed, _Replayed, chunk_sizes
 
 CPU = torch.device("cpu")

@@ -7,11 +7,11 @@ import pytest
 import trimesh
 from scipy.spatial import cKDTree
 
-from mpc.evaluate.measure import measure_pair
-from mpc.evaluate.pair import MeshPair
-from mpc.evaluate.peers import take_sides
-from mpc.evaluate.protocols import PROTOCOLS, find_protocol
-from mpc.geometry.errors import SettingsError
+from mpc.core.errors import SettingsError
+from mpc.evaluate.metrics.registry.measure import measure_pair
+from mpc.evaluate.metrics.registry.pair import MeshPair
+from mpc.evaluate.metrics.registry.protocols import PROTOCOLS, find_protocol
+from mpc.evaluate.metrics.registry.recipes import take_sides
 
 
 @pytest.fixture(scope="module")

@@ -10,12 +10,12 @@ import imageio.v3 as iio
 import numpy as np
 import pytest
 
-from mpc.datasets.readers.fbx import peek_fbx, read_fbx, read_fbx_motion
-from mpc.datasets.readers.fbx_file import FbxUnavailable
-from mpc.datasets.scenes import SceneSpec, list_scenes, load_subject, pose_scene
-from mpc.datasets.subjects import find_subjects
-from mpc.geometry.errors import InputError, MpcError
-from mpc.geometry.skinning import pose_rig, world_matrices
+from mpc.core.errors import InputError, MpcError
+from mpc.datasets.subjects.find.find import find_subjects
+from mpc.datasets.subjects.find.scenes import SceneSpec, list_scenes, load_subject, pose_scene
+from mpc.formats.fbx.container import FbxUnavailable
+from mpc.formats.fbx.read import peek_fbx, read_fbx, read_fbx_motion
+from mpc.motion.skinning import pose_rig, world_matrices
 
 pytest.importorskip("ufbx", reason="the extra fbx is not installed")
 

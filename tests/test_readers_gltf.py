@@ -9,9 +9,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from mpc.datasets.readers.gltf import read_gltf
-from mpc.datasets.readers.gltf_materials import texture_transform, to_display
-from mpc.geometry.skinning import pose_rig
+from mpc.formats.gltf.materials import texture_transform, to_display
+from mpc.formats.gltf.read import read_gltf
+from mpc.motion.skinning import pose_rig
 
 GLTF = runpy.run_path(str(Path(__file__).with_name("gltf_files.py")))
 Json = GLTF["Json"]

@@ -15,9 +15,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import mpc
-from mpc.datasets.readers.gltf import read_gltf
-from mpc.geometry.errors import InputError, MpcError
-from mpc.geometry.skinning import pose_rig
+from mpc.core.errors import InputError, MpcError
+from mpc.formats.gltf.read import read_gltf
+from mpc.motion.skinning import pose_rig
 
 SHARED = Path(mpc.__file__).resolve().parent.parent / "shared" / "data" / "models"
 GLTF = runpy.run_path(str(Path(__file__).with_name("gltf_files.py")))

@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from mpc.datasets.readers.gltf import read_gltf
-from mpc.geometry.skinning import pose_rig
+from mpc.formats.gltf.read import read_gltf
+from mpc.motion.skinning import pose_rig
 
 rigged: Any = runpy.run_path(str(Path(__file__).with_name("test_readers_gltf.py")))["rigged"]
 

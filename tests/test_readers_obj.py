@@ -12,11 +12,11 @@ from hypothesis import strategies as st
 from PIL import Image
 
 import mpc
-from mpc.datasets.readers import polygons
-from mpc.datasets.readers.images import read_texture
-from mpc.datasets.readers.limits import resolve_inside
-from mpc.datasets.readers.obj import read_obj
-from mpc.geometry.errors import InputError, MpcError
+from mpc.core.errors import InputError, MpcError
+from mpc.formats import polygons
+from mpc.formats.images import read_texture
+from mpc.formats.limits import resolve_inside
+from mpc.formats.obj.read import read_obj
 
 SHARED = Path(mpc.__file__).resolve().parent.parent / "shared" / "data" / "models"
 

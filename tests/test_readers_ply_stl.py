@@ -12,10 +12,10 @@ from hypothesis import strategies as st
 from PIL import Image
 
 import mpc
-from mpc.datasets.readers.ply import read_ply
-from mpc.datasets.readers.record import ReadMesh
-from mpc.datasets.readers.stl import read_stl
-from mpc.geometry.errors import InputError, MpcError
+from mpc.core.errors import InputError, MpcError
+from mpc.formats.build_mesh import ReadMesh
+from mpc.formats.ply.read import read_ply
+from mpc.formats.stl import read_stl
 
 SHARED = Path(mpc.__file__).resolve().parent.parent / "shared" / "data" / "models"
 

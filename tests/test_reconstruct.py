@@ -4,12 +4,12 @@ import numpy as np
 import pytest
 from scipy.ndimage import maximum_filter, minimum_filter
 
+from mpc.core.errors import SettingsError
+from mpc.core.kernels import load_warp
 from mpc.geometry.camera import OrthographicCamera
-from mpc.geometry.compiled import load_warp
-from mpc.geometry.errors import SettingsError
-from mpc.reconstruct.localise import FieldError, check_levels, default_levels, localise
-from mpc.reconstruct.march_cubes import march_blocks, marching_cubes_of_warp
-from mpc.reconstruct.mesh import (
+from mpc.reconstruct.localise.localise.localise import FieldError, check_levels, default_levels, localise
+from mpc.reconstruct.surface.march_cubes import march_blocks, marching_cubes_of_warp
+from mpc.reconstruct.surface.mesh import (
     NoSurfaceError,
     SurfaceMesh,
     extract_mesh,

@@ -7,14 +7,15 @@ import pytest
 from scipy.spatial.transform import Rotation
 from skimage.measure import marching_cubes
 
+from mpc.core.kernels import load_warp
 from mpc.geometry.camera import OrthographicCamera, PerspectiveCamera, project, unproject
-from mpc.geometry.compiled import load_warp
 from mpc.geometry.mesh import PosedMesh
 from mpc.geometry.rays import RayScene
-from mpc.reconstruct import direct, march_kernels
-from mpc.reconstruct.direct import orthographic_rays, perspective_rays, render_surface, to_rgba
-from mpc.reconstruct.localise import localise
-from mpc.reconstruct.mesh import extract_mesh, to_world
+from mpc.reconstruct.localise.localise import march_kernels
+from mpc.reconstruct.localise.localise.localise import localise
+from mpc.reconstruct.surface import direct
+from mpc.reconstruct.surface.direct import orthographic_rays, perspective_rays, render_surface, to_rgba
+from mpc.reconstruct.surface.mesh import extract_mesh, to_world
 from mpc.render.layers import render_layers
 
 PICTURE = OrthographicCamera((0.1, 0.8, 0.0), 2.4, 20.0)

@@ -3,12 +3,12 @@
 import numpy as np
 import pytest
 
-from mpc.geometry.errors import SettingsError
-from mpc.reconstruct.baselines import dense_grid, octree_grid
-from mpc.reconstruct.lattice import Lattice
-from mpc.reconstruct.localise import localise, localise_many
-from mpc.reconstruct.mesh import extract_mesh, signed_volume
-from mpc.reconstruct.node_store import NodeStore
+from mpc.core.errors import SettingsError
+from mpc.reconstruct.localise.localise.baselines import dense_grid, octree_grid
+from mpc.reconstruct.localise.localise.lattice import Lattice
+from mpc.reconstruct.localise.localise.localise import localise, localise_many
+from mpc.reconstruct.localise.localise.node_store import NodeStore
+from mpc.reconstruct.surface.mesh import extract_mesh, signed_volume
 
 
 def logistic(distance, width):

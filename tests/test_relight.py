@@ -8,14 +8,14 @@ import pytest
 import torch
 from scipy.ndimage import gaussian_filter
 
-from mpc.datasets.augment import AugmentSettings, augment
-from mpc.datasets.relight import draw_lights, relight
+from mpc.core.randomness import derive_rng
+from mpc.datasets.loading.augment import AugmentSettings, augment
+from mpc.datasets.loading.relight import draw_lights, relight
 from mpc.geometry.camera import OrthographicCamera
 from mpc.geometry.mesh import Material, PosedMesh
-from mpc.geometry.randomness import derive_rng
-from mpc.render.lights import builtin_lights
+from mpc.render.light.lights import builtin_lights
+from mpc.render.light.shading import display_irradiance
 from mpc.render.renderer import choose_renderer, open_renderer
-from mpc.render.shading import display_irradiance
 from mpc.render.transfer import radiance_transfer
 from mpc.sampling.colour import sample_colour
 

@@ -9,16 +9,16 @@ import numpy as np
 import pytest
 import trimesh
 
+from mpc.core.errors import SettingsError
+from mpc.core.pictures import straight_alpha
 from mpc.geometry.camera import OrthographicCamera, PerspectiveCamera, pixel_centres, project, view_to_pixels
-from mpc.geometry.errors import SettingsError
 from mpc.geometry.mesh import Material, PosedMesh
 from mpc.geometry.rays import ray_scene
 from mpc.geometry.surface import albedo_at
 from mpc.render.gl_probe import find_gl, probe_gl
-from mpc.render.lights import builtin_lights
-from mpc.render.pixels import straight_alpha
+from mpc.render.light.lights import builtin_lights
+from mpc.render.light.shading import display_irradiance
 from mpc.render.renderer import RendererChoice, choose_renderer, open_renderer
-from mpc.render.shading import display_irradiance
 from mpc.render.transfer import radiance_transfer
 
 SIZE = 192

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 import trimesh
 
+from mpc.core.errors import SettingsError
 from mpc.geometry.camera import OrthographicCamera, PerspectiveCamera, pixel_centres, project
-from mpc.geometry.errors import SettingsError
 from mpc.geometry.mesh import Material, PosedMesh
 from mpc.render.layers import LAYERS, RenderLayers, render_layers
 from mpc.render.renderer import choose_renderer, open_renderer

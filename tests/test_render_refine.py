@@ -7,8 +7,8 @@ import pytest
 import trimesh
 
 from mpc.geometry.mesh import Material, PosedMesh
+from mpc.geometry.refine import refine_mesh
 from mpc.geometry.surface import albedo_at, sample_surface
-from mpc.render.refine import refine_mesh
 from mpc.render.transfer import radiance_transfer
 
 

@@ -5,10 +5,10 @@ import json
 import numpy as np
 import pytest
 
-from mpc.datasets.renders import read_renders, read_scene_mesh, scene_key, write_scene
+from mpc.core.errors import InputError
+from mpc.core.files import write_json
+from mpc.datasets.renders.format.format import read_renders, read_scene_mesh, scene_key, write_scene
 from mpc.geometry.camera import OrthographicCamera
-from mpc.geometry.errors import InputError
-from mpc.geometry.files import write_json
 from mpc.geometry.mesh import Material, PosedMesh
 
 

@@ -9,18 +9,18 @@ from html.parser import HTMLParser
 import numpy as np
 import pytest
 
-from mpc.evaluate import gallery
-from mpc.evaluate.pair import Score
+from mpc.evaluate.metrics.registry.pair import Score
 from mpc.evaluate.records import ViewScores
-from mpc.evaluate.report_page import page, section
-from mpc.evaluate.report_sections import pick_examples, spread_charts, table, tiles
+from mpc.evaluate.report.run_report.sections import pick_examples, spread_charts, table, tiles
+from mpc.evaluate.report.run_report.training_log import mining_charts, read_log, training_charts
 from mpc.evaluate.summary import EvaluationResult, format_table
-from mpc.evaluate.svg import Series, bar_chart, line_chart, ticks
 from mpc.evaluate.svg_spread import histogram, strips
-from mpc.evaluate.training_log import mining_charts, read_log, training_charts
-from mpc.evaluate.viewer import ViewerModel, simplify, viewer
 from mpc.geometry.camera import OrthographicCamera
 from mpc.geometry.mesh import PosedMesh
+from mpc.pages import pictures as gallery
+from mpc.pages.charts import Series, bar_chart, line_chart, ticks
+from mpc.pages.page import page, section
+from mpc.pages.viewer import ViewerModel, simplify, viewer
 
 SETTINGS = {
     "metrics": {"p2s": "", "fscore": ""},

@@ -11,15 +11,15 @@ import pytest
 from scipy.spatial.transform import Rotation
 
 import mpc
-from mpc.datasets.bone_names import match_bones
-from mpc.datasets.brought_clips import bring_clips, with_animations
-from mpc.datasets.motions import Motion, doubt_motions, find_motion_files, read_motion_file, usable_motions
-from mpc.datasets.retarget import Target, between, retarget
+from mpc.core.errors import InputError, MpcError
 from mpc.datasets.rig_bones import rig_bones
-from mpc.datasets.scenes import LoadedSubject, load_subject
-from mpc.datasets.subjects import Subject
-from mpc.geometry.errors import InputError, MpcError
-from mpc.geometry.skinning import pose_rig, world_matrices
+from mpc.datasets.subjects.find.find import Subject
+from mpc.datasets.subjects.find.scenes import LoadedSubject, load_subject
+from mpc.motion.bones import match_bones
+from mpc.motion.motion import Motion, doubt_motions, find_motion_files, read_motion_file, usable_motions
+from mpc.motion.retarget import Target, between, retarget
+from mpc.motion.rig_clips import bring_clips, with_animations
+from mpc.motion.skinning import pose_rig, world_matrices
 
 F64 = npt.NDArray[np.float64]
 SHARED = Path(mpc.__file__).resolve().parent.parent / "shared" / "data" / "models"

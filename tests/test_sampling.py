@@ -4,16 +4,16 @@ import numpy as np
 import pytest
 import trimesh
 
+from mpc.core.randomness import derive_rng
 from mpc.geometry.camera import orbit_cameras, project
 from mpc.geometry.mesh import Material, MeshError, PosedMesh
-from mpc.geometry.randomness import derive_rng
 from mpc.geometry.surface import sample_surface
-from mpc.geometry.winding import winding_number
 from mpc.sampling.colour import FREE_TRANSFER, sample_colour
 from mpc.sampling.focus import face_focus
 from mpc.sampling.inside import ambiguous_share
 from mpc.sampling.lattice import make_lattice
 from mpc.sampling.occupancy import UNIFORM, covering_cylinder, sample_occupancy
+from mpc.sampling.winding.winding import winding_number
 
 
 def shells() -> tuple[PosedMesh, np.ndarray]:

@@ -13,13 +13,21 @@ import numpy.typing as npt
 import pytest
 
 import mpc
-from mpc.datasets.body_shape import feet_facing, score_up, up_margin
-from mpc.datasets.scenes import SceneSpec, choose_frames, list_scenes, load_scene, load_subject, name_clips, pose_scene
-from mpc.datasets.subjects import Subject, find_subjects
-from mpc.datasets.units_axes import LoadOptions, place_person
-from mpc.geometry.errors import InputError, SettingsError
+from mpc.core.errors import InputError, SettingsError
+from mpc.datasets.subjects.find.body_shape import feet_facing, score_up, up_margin
+from mpc.datasets.subjects.find.find import Subject, find_subjects
+from mpc.datasets.subjects.find.placement import LoadOptions, place_person
+from mpc.datasets.subjects.find.scenes import (
+    SceneSpec,
+    choose_frames,
+    list_scenes,
+    load_scene,
+    load_subject,
+    name_clips,
+    pose_scene,
+)
 from mpc.geometry.mesh import PosedMesh
-from mpc.geometry.skinning import Clip
+from mpc.motion.skinning import Clip
 
 SHARED = Path(mpc.__file__).resolve().parent.parent / "shared" / "data" / "models"
 F64 = npt.NDArray[np.float64]

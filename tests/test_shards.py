@@ -16,13 +16,13 @@ import numpy as np
 import pytest
 
 import mpc
-from mpc.datasets.build_shards import SampleSettings, sample_renders
-from mpc.datasets.renders import read_scene, read_scene_mesh
-from mpc.datasets.shard_index import read_index
-from mpc.datasets.shards import LAYOUT
-from mpc.datasets.split import choose_split, read_split, split_subjects
-from mpc.datasets.verify import verify_shards
-from mpc.geometry.errors import InputError, SettingsError
+from mpc.core.errors import InputError, SettingsError
+from mpc.datasets.renders.format.format import read_scene, read_scene_mesh
+from mpc.datasets.shards.format.build import SampleSettings, sample_renders
+from mpc.datasets.shards.format.format import LAYOUT
+from mpc.datasets.shards.format.index import read_index
+from mpc.datasets.shards.format.split import choose_split, read_split, split_subjects
+from mpc.datasets.shards.format.verify import verify_shards
 from mpc.sampling.inside import label_inside
 from mpc.sampling.lattice import Lattice, make_lattice
 
@@ -104,7 +104,7 @@ def test_near_points_have_their_sigma_and_uniform_ones_fill_the_cylinder(renders
 
 def test_a_killed_run_goes_on_to_the_same_bytes(renders, shards, tmp_path):
     code = (
-        "import sys\nfrom pathlib import Path\nfrom mpc.datasets.build_shards import SampleSettings, sample_renders\n"
+        "import sys\nfrom pathlib import Path\nfrom mpc.datasets.shards.build import SampleSettings, sample_renders\n"
         "settings = SampleSettings(near_points=2000, uniform_points=1000, colour_points=500, shard_bytes=100_000)\n"
         "sample_renders(Path(sys.argv[1]), Path(sys.argv[2]), settings, jobs=1)\n"
     )
@@ -132,7 +132,7 @@ def test_a_damaged_part_is_sampled_again(renders, shards, tmp_path, monkeypatch)
         raise OSError("No space left on device")
 
     with monkeypatch.context() as patch:
-        patch.setattr("mpc.datasets.build_shards.write_shard", stop)
+        patch.setattr("mpc.datasets.shards.build.write_shard", stop)
         with pytest.raises(OSError, match="No space"):
             sample_renders(renders, out, SMALL, jobs=1)
     parts = sorted((out / ".parts").glob("*.npz"))

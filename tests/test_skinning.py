@@ -16,8 +16,8 @@ from scipy.spatial import cKDTree
 from scipy.spatial.transform import Rotation, Slerp
 
 import mpc
-from mpc.datasets.readers.gltf import read_gltf
-from mpc.geometry.skinning import (
+from mpc.formats.gltf.read import read_gltf
+from mpc.motion.skinning import (
     Channel,
     Clip,
     Rig,

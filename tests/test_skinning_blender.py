@@ -13,8 +13,8 @@ import pytest
 from scipy.spatial import cKDTree
 
 import mpc
-from mpc.datasets.readers.gltf import read_gltf
-from mpc.geometry.skinning import pose_rig
+from mpc.formats.gltf.read import read_gltf
+from mpc.motion.skinning import pose_rig
 
 RIGGED = Path(mpc.__file__).resolve().parent.parent / "shared" / "data" / "models" / "rigged"
 HERE = sys.executable if importlib.util.find_spec("bpy") else ""

@@ -5,9 +5,9 @@ import shutil
 
 import pytest
 
-from mpc.datasets.build_renders import RenderSettings, render_models
-from mpc.datasets.readers.limits import note_files, read_bytes, resolve_inside
-from mpc.geometry.errors import InputError
+from mpc.core.errors import InputError
+from mpc.datasets.renders.format.build import RenderSettings, render_models
+from mpc.formats.limits import note_files, read_bytes, resolve_inside
 
 SETTINGS = RenderSettings(views=1, size=32, rays=16)
 

@@ -13,8 +13,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import mpc
-from mpc.datasets.subjects import find_subjects, safe_name
-from mpc.geometry.errors import InputError
+from mpc.core.errors import InputError
+from mpc.datasets.subjects.find.find import find_subjects, safe_name
 
 SHARED = Path(mpc.__file__).resolve().parent.parent / "shared" / "data" / "models"
 

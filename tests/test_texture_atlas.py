@@ -5,12 +5,12 @@ import pytest
 import trimesh
 from scipy.ndimage import map_coordinates
 
-from mpc.geometry.errors import SettingsError
-from mpc.reconstruct.atlas import make_atlas
-from mpc.reconstruct.bake import bake_texture
-from mpc.reconstruct.export import write_mesh
-from mpc.reconstruct.localise import localise
-from mpc.reconstruct.mesh import extract_mesh
+from mpc.core.errors import SettingsError
+from mpc.formats.mesh_files import write_mesh
+from mpc.reconstruct.localise.localise.localise import localise
+from mpc.reconstruct.surface.atlas import make_atlas
+from mpc.reconstruct.surface.mesh import extract_mesh
+from mpc.reconstruct.surface.texture import bake_texture
 
 
 def colours(points):

@@ -7,8 +7,8 @@ import math
 import pytest
 import torch
 
-from mpc.train.analytic import AnalyticPeople, analytic_people
 from mpc.train.data import collate, spread
+from mpc.train.ellipsoids import AnalyticPeople, analytic_people
 from mpc.train.losses import colour_loss, iou, occupancy_loss
 from mpc.train.optimise import MovingAverage, rate_factor
 from mpc.train.settings import StageSettings

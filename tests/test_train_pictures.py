@@ -11,13 +11,13 @@ import torch
 from PIL import Image
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
-from mpc.geometry.errors import SettingsError
+from mpc.core.errors import SettingsError
 from mpc.models.features import PixelFeatures
 from mpc.models.storage import read_json
-from mpc.reconstruct.show import BACKGROUND
-from mpc.train.analytic import AnalyticPeople, analytic_people
-from mpc.train.pictures import SIDE, reconstruction_picture
+from mpc.reconstruct.capture.capture.panels import BACKGROUND
+from mpc.train.ellipsoids import AnalyticPeople, analytic_people
 from mpc.train.presets import preset
+from mpc.train.preview import SIDE, reconstruction_picture
 from mpc.train.run import train_views
 
 CENTRE, RADII = torch.tensor([0.3, -0.2, 0.4]), torch.tensor([0.2, 0.5, 0.1])

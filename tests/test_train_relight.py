@@ -8,20 +8,20 @@ from pathlib import Path
 import pytest
 import torch
 
-from mpc.datasets.build_shards import SampleSettings, sample_renders
-from mpc.geometry.errors import SettingsError
-from mpc.geometry.progress import NoProgress
-from mpc.models.settings import override
-from mpc.train.analytic import AnalyticPeople, analytic_people
+from mpc.core.errors import SettingsError
+from mpc.core.progress import NoProgress
+from mpc.core.settings import override
+from mpc.datasets.shards.format.build import SampleSettings, sample_renders
 from mpc.train.data import collate
 from mpc.train.distributed import Group
+from mpc.train.ellipsoids import AnalyticPeople, analytic_people
 from mpc.train.log import read_lines
 from mpc.train.presets import preset
 from mpc.train.run import train, train_views
 from mpc.train.settings import TrainSettings
 from mpc.train.shard_views import open_views
+from mpc.train.stages import SurfaceTask
 from mpc.train.step import augment_batch
-from mpc.train.tasks import SurfaceTask
 
 balls = runpy.run_path(str(Path(__file__).with_name("ball_renders.py")))
 NETWORK = {"encoder": {"stacks": 1, "depth": 1, "channels": 8, "features": 8, "stem": 4}, "head": {"channels": [8]}}

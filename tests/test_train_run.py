@@ -16,20 +16,20 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
+from mpc.core.errors import InputError, SettingsError
+from mpc.core.progress import NoProgress
 from mpc.geometry.camera import camera_of
-from mpc.geometry.errors import InputError, SettingsError
-from mpc.geometry.progress import NoProgress
 from mpc.models.images import normalise_images
 from mpc.models.storage import load_run, read_json
-from mpc.train.analytic import AnalyticPeople, analytic_people
 from mpc.train.data import collate
+from mpc.train.ellipsoids import AnalyticPeople, analytic_people
 from mpc.train.log import read_lines
 from mpc.train.losses import iou
 from mpc.train.mining import MiningTable
 from mpc.train.presets import preset
 from mpc.train.run import read_settings, train_views
 from mpc.train.settings import TrainSettings
-from mpc.train.tasks import SurfaceTask
+from mpc.train.stages import SurfaceTask
 
 SMALL_NETWORKS: dict[str, Any] = {
     "surface_network": {
@@ -49,7 +49,7 @@ def small(**overrides: Any) -> TrainSettings:
     stage = {"batch": 4, "points": 128, "validation_views": 4}
     surface = {"steps": 12, **stage, **overrides.pop("surface", {})}
     texture = {"steps": 4, **stage, **overrides.pop("texture", {})}
-    from mpc.models.settings import override
+    from mpc.core.settings import override
 
     return override(base, {"surface": surface, "texture": texture, **overrides})
 
@@ -248,9 +248,9 @@ def test_two_processes_equal_one(tmp_path: Path) -> None:
         textwrap.dedent("""
         import sys, torch
         from pathlib import Path
-        from mpc.train.analytic import AnalyticPeople, analytic_people
+        from mpc.train.ellipsoids import AnalyticPeople, analytic_people
         from mpc.train import stage, run
-        from mpc.models.settings import override
+        from mpc.core.settings import override
         from mpc.train.settings import TrainSettings
         import json, os
         out = Path(sys.argv[1])
@@ -277,7 +277,7 @@ def test_two_processes_equal_one(tmp_path: Path) -> None:
             save_file({**weights, **scores}, out / f"rank{rank}.safetensors")
         """)
     )
-    from mpc.models.settings import to_table
+    from mpc.core.settings import to_table
 
     settings = small(seed=4, surface={"steps": 5, "clip": 1.0}, texture={"steps": 2})
     (tmp_path / "settings.json").write_text(json.dumps(to_table(settings)))

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from mpc.geometry.errors import InputError, SettingsError
+from mpc.core.errors import InputError, SettingsError
+from mpc.core.settings import override, to_table
 from mpc.models.hrnet import HRNetConfig
-from mpc.models.settings import override, to_table
 from mpc.train.presets import PRESETS, preset
 from mpc.train.settings import TrainSettings, read_config, resolve_settings
 

@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from mpc.geometry.errors import SettingsError
+from mpc.core.errors import SettingsError
 from mpc.models.storage import read_json
-from mpc.train.analytic import AnalyticPeople, analytic_people
+from mpc.train.ellipsoids import AnalyticPeople, analytic_people
 from mpc.train.presets import preset
 from mpc.train.run import read_settings, train_views
 from mpc.train.settings import TrainSettings

@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from ..geometry.errors import InputError
+from ..core.errors import InputError
 from ..models.storage import read_tensors, write_tensors
 from .mining import MiningTable
 from .optimise import MovingAverage, optimiser_tensors, restore_optimiser

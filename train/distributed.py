@@ -11,7 +11,7 @@ import torch
 import torch.distributed
 from torch import Tensor
 
-from ..models.devices import choose_device
+from ..core.devices import choose_device
 
 
 @dataclass(frozen=True)

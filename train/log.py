@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from ..geometry.files import write_text
-from ..reconstruct.show import write_png
+from ..core.files import write_text
+from ..reconstruct.capture.panels import write_png
 
 
 class RunLog:

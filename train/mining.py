@@ -21,8 +21,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from ..geometry.errors import SettingsError
-from ..geometry.randomness import derive_rng
+from ..core.errors import SettingsError
+from ..core.randomness import derive_rng
 
 F64 = npt.NDArray[np.float64]
 I64 = npt.NDArray[np.int64]

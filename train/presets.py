@@ -7,14 +7,14 @@ import difflib
 from collections.abc import Callable
 from typing import Any
 
-from ..datasets.augment import AugmentSettings
-from ..geometry.errors import SettingsError
+from ..core.errors import SettingsError
+from ..core.settings import override
+from ..datasets.loading.augment import AugmentSettings
 from ..models.depth import DepthConfig
 from ..models.head import HeadConfig
 from ..models.hourglass import HourglassConfig
 from ..models.hrnet import HRNetConfig
 from ..models.residual import ResidualConfig
-from ..models.settings import override
 from ..models.summary import SummaryConfig
 from ..models.surface import SurfaceConfig
 from ..models.texture import TextureConfig

@@ -15,21 +15,21 @@ import torch
 import torch.distributed
 
 from .. import __version__
-from ..geometry.errors import InputError, SettingsError
-from ..geometry.files import write_json
-from ..geometry.progress import NoProgress, Progress
-from ..geometry.randomness import stable_hash
+from ..core.errors import InputError, SettingsError
+from ..core.files import write_json
+from ..core.progress import NoProgress, Progress
+from ..core.randomness import stable_hash
+from ..core.settings import override, to_table
 from ..models.cost import NetworkCost, count_cost
-from ..models.settings import override, to_table
 from ..models.storage import load_network, read_json
 from ..models.surface import SurfaceNetwork
 from .data import Views, fingerprint, view_cube
 from .distributed import Group, open_group
 from .log import RunLog
+from .loop import StageResult, run_stage
 from .settings import TrainSettings
-from .stage import StageResult, run_stage
+from .stages import SurfaceTask, Task, TextureTask
 from .stop import StopFlag, stop_between_steps
-from .tasks import SurfaceTask, Task, TextureTask
 from .validate import mean_occupancy_baseline
 
 logger = logging.getLogger(__name__)
@@ -59,7 +59,7 @@ def train(
     Returns:
         The run's folder.
     """
-    from ..datasets.shard_index import read_index
+    from ..datasets.shards.index import read_index
     from .shard_views import open_views
 
     if resume is not None:

@@ -9,9 +9,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from ..datasets.augment import AugmentSettings
-from ..geometry.errors import InputError, SettingsError
-from ..models.settings import dotted, override
+from ..core.errors import InputError, SettingsError
+from ..core.settings import dotted, override
+from ..datasets.loading.augment import AugmentSettings
 from ..models.surface import SurfaceConfig
 from ..models.texture import TextureConfig
 from .mining import MiningSettings

@@ -7,9 +7,9 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from ..datasets.relight import RELIGHT_POINTS
-from ..datasets.shard_index import read_index
-from ..datasets.torch_dataset import ViewDataset
+from ..datasets.loading.relight import RELIGHT_POINTS
+from ..datasets.loading.views import ViewDataset
+from ..datasets.shards.index import read_index
 from .settings import TrainSettings
 
 CACHE_BYTES = 1 << 30

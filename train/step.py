@@ -8,14 +8,14 @@ import torch
 from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 
-from ..datasets.augment import augment
-from ..datasets.relight import relight_some
-from ..geometry.randomness import derive_rng
-from ..models.devices import computes_bfloat16
+from ..core.devices import computes_bfloat16
+from ..core.randomness import derive_rng
+from ..datasets.loading.augment import augment
+from ..datasets.loading.relight import relight_some
 from .data import Item
 from .distributed import Group
 from .settings import TrainSettings
-from .tasks import Task
+from .stages import Task
 
 
 def wrap_network(network: nn.Module, settings: TrainSettings, group: Group) -> nn.Module:

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from ...geometry.errors import SettingsError
+from ...core.errors import SettingsError
 
 F64 = npt.NDArray[np.float64]
 

@@ -6,12 +6,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from ...geometry.errors import InputError, MpcError
-from ...geometry.files import write_bytes
-from ...geometry.progress import NoProgress, Progress
-from ..renders import SceneRecord, read_renders
-from ..split import choose_split
-from ..units import run_units
+from ...core.errors import InputError, MpcError
+from ...core.files import write_bytes
+from ...core.progress import NoProgress, Progress
+from ...core.units import run_units
+from ..renders.format import SceneRecord, read_renders
+from ..shards.split import choose_split
 from .icon import write_icon_lists, write_icon_scene
 from .pifu import write_pifu_lists, write_pifu_scene
 
@@ -57,9 +57,9 @@ def export_renders(
         out: for "pifu" its `--dataroot`; for "icon" the folder of one set (its name is the set's), beside which
             "<set>_<N>views" is made.
         layout: whose.
-        ratios, split_file: see datasets/split.py.
+        ratios, split_file: see datasets/shards/split.py.
         seed: of PIFu's coloured points.
-        jobs, backend: see datasets/units.py.
+        jobs, backend: see core/units.py.
 
     Raises:
         InputError: no scenes.

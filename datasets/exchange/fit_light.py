@@ -8,7 +8,7 @@ import numpy.typing as npt
 from ...geometry.camera import view_to_pixels
 from ...geometry.mesh import PosedMesh
 from ...geometry.rays import ray_scene
-from ...render.shading import DISPLAY_GAMMA
+from ...render.light.shading import DISPLAY_GAMMA
 from ...sampling.colour import ColourSamples
 
 F32 = npt.NDArray[np.float32]

@@ -12,15 +12,15 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
+from ...core.errors import InputError, SettingsError
+from ...core.files import write_bytes
+from ...formats.obj.write import write_obj
 from ...geometry.camera import OrthographicCamera
-from ...geometry.errors import InputError, SettingsError
-from ...geometry.files import write_bytes
 from ...render.layers import render_layers
-from ..pictures import read_png
-from ..renders import SceneRecord, read_scene_mesh
+from ..renders.format import SceneRecord, read_scene_mesh
+from ..shards.pictures import read_png
 from .calibrations import from_eight_rows, take_apart, to_eight_rows
-from .foreign import ForeignScene, ForeignView
-from .obj_files import write_obj
+from .scene import ForeignScene, ForeignView
 
 F64 = npt.NDArray[np.float64]
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from ...geometry.errors import InputError
+from ...core.errors import InputError
 
 MAX_BYTES = 1 << 20
 NAMES = ("sh", "ortho_ratio", "scale", "center", "R")

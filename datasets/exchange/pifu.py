@@ -14,20 +14,20 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
-from ...geometry.errors import InputError
-from ...geometry.files import write_bytes
+from ...core.errors import InputError
+from ...core.files import write_bytes
+from ...core.randomness import derive_rng
+from ...formats.exr import exr_bytes
+from ...formats.obj.write import write_obj
 from ...geometry.morton import spatial_order
-from ...geometry.randomness import derive_rng
-from ...render.sh import sh_rotation
-from ...render.shading import display_irradiance
+from ...render.light.harmonics import sh_rotation
+from ...render.light.shading import display_irradiance
 from ...sampling.colour import sample_colour
-from ..pictures import read_png
-from ..renders import SceneRecord, read_scene_mesh
+from ..renders.format import SceneRecord, read_scene_mesh
+from ..shards.pictures import read_png
 from .calibrations import TO_GL, from_pifu, take_apart, to_pifu
-from .exr import exr_bytes
-from .foreign import ForeignScene, ForeignView
-from .obj_files import write_obj
 from .params import read_params, write_params
+from .scene import ForeignScene, ForeignView
 
 F64 = npt.NDArray[np.float64]
 

@@ -1,0 +1,126 @@
+"""`mpc check`: what a model directory holds, before anything is rendered."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from ...core.errors import InputError
+from ...core.files import write_json
+from ...core.guard import Limits, Lost, run_guarded
+from ...core.progress import NoProgress, Progress
+from ..subjects.find import find_subjects
+from ..subjects.placement import LoadOptions
+from .subject import CheckUnit, SubjectReport, check_subject, report_failure
+
+COLUMNS = ("subject", "kind", "format", "unit", "up", "height", "faces", "parts", "closed", "doubt", "textures",
+           "clips", "state")  # fmt: skip
+
+
+@dataclass(frozen=True)
+class CheckSummary:
+    """The rows, in the order the subjects lie on disk."""
+
+    models: Path
+    reports: tuple[SubjectReport, ...]
+
+    def count(self, state: str) -> int:
+        """Subjects in a state: "ok", "warning" or "failed"."""
+        return sum(report.state == state for report in self.reports)
+
+    def as_json(self) -> list[dict[str, Any]]:
+        """JSON-ready rows, without pictures."""
+        return [
+            {name: value for name, value in asdict(report).items() if name != "picture"} | {"state": report.state}
+            for report in self.reports
+        ]
+
+
+def check_models(
+    models: Path,
+    load: LoadOptions | None = None,
+    *,
+    jobs: int = 0,
+    backend: str = "loky",
+    limits: Limits | None = None,
+    progress: Progress | None = None,
+) -> CheckSummary:
+    """Examine every subject below a folder.
+
+    Args:
+        models: searched as `mpc render` does.
+        load: what the user knows of units and axes.
+        jobs, backend: see core/units.py.
+        limits: time and memory of a subject; None: no bound, and no process of its own.
+        progress: told of each subject.
+
+    Raises:
+        InputError: no subject below `models`.
+    """
+    progress = progress or NoProgress()
+    subjects = find_subjects(models)
+    if not subjects:
+        raise InputError(models, "holds no scan or rigged person")
+    units = [CheckUnit(subject, models, load or LoadOptions()) for subject in subjects]
+    found: dict[str, SubjectReport] = {}
+    progress.start("check", len(units))
+    for result in run_guarded(check_subject, units, limits=limits, jobs=jobs, backend=backend):
+        report = report_failure(result.unit, result.reason) if isinstance(result, Lost) else result
+        found[report.id] = report
+        progress.advance(1, report.id)
+    progress.finish()
+    return CheckSummary(models, tuple(_tell_copies([found[subject.id] for subject in subjects])))
+
+
+def _tell_copies(reports: Sequence[SubjectReport]) -> list[SubjectReport]:
+    """A person who is there twice would sit in the training and the test split at once."""
+    first: dict[str, str] = {}
+    told = []
+    for report in reports:
+        twin = first.setdefault(report.sha256, report.id) if report.sha256 else report.id
+        if twin != report.id:
+            warning = f"the same file as {twin}: a person in two splits spoils the test"
+            report = replace(report, warnings=(*report.warnings, warning))
+        told.append(report)
+    return told
+
+
+def row(report: SubjectReport) -> tuple[str, ...]:
+    """A report's cells under `COLUMNS`."""
+    textures = [f"{width}x{height}" if width != height else str(width) for width, height in report.textures]
+    kind = f"rig {report.joints}" if report.joints else report.kind
+    return (
+        report.id,
+        kind,
+        report.layout or Path(report.source).suffix[1:].lower(),
+        report.unit or "-",
+        report.up or "-",
+        "-" if report.height_m is None else f"{report.height_m:.2f} m",
+        str(report.faces) if report.faces else "-",
+        str(report.components) if report.components else "-",
+        "-" if report.open_edges is None else "yes" if report.open_edges == 0 else "no",
+        "-" if report.ambiguous is None else f"{report.ambiguous:.1%}",
+        " ".join(textures) or "-",
+        " ".join(f"{name}:{frames}" for name, frames in report.clips.items()) or "-",
+        report.state,
+    )
+
+
+def table(reports: Sequence[SubjectReport]) -> str:
+    """The rows as text, columns aligned."""
+    rows = [COLUMNS, *(row(report) for report in reports)]
+    widths = [min(40, max(len(cells[column]) for cells in rows)) for column in range(len(COLUMNS))]
+    lines = ["  ".join(_fit(cell, width) for cell, width in zip(cells, widths, strict=True)).rstrip() for cells in rows]
+    return "\n".join(lines)
+
+
+def _fit(cell: str, width: int) -> str:
+    return cell.ljust(width) if len(cell) <= width else cell[: width - 1] + "…"
+
+
+def write_check_json(path: Path, summary: CheckSummary) -> None:
+    """The rows for another program."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    write_json(path, summary.as_json(), sort_keys=False)

@@ -1,0 +1,90 @@
+"""check.html: the rows of a check with a small picture each, one file that needs nothing else."""
+
+from __future__ import annotations
+
+import base64
+from html import escape
+from pathlib import Path
+
+from ...core.files import write_text
+from .models import COLUMNS, CheckSummary, row
+from .subject import SubjectReport
+
+_STYLE = """
+body { font: 14px/1.45 system-ui, sans-serif; margin: 0; background: #f6f6f4; color: #1e2226; }
+header, main { max-width: 1500px; margin: 0 auto; padding: 14px 22px; }
+h1 { font-size: 21px; margin: 8px 0 2px; }
+.counts b { margin-right: 16px; }
+.tools { margin: 10px 0; }
+input { font: inherit; padding: 4px 8px; }
+table { border-collapse: collapse; width: 100%; background: #fff; font-variant-numeric: tabular-nums; }
+th, td { padding: 6px 9px; border-bottom: 1px solid #e3e4e2; text-align: left; vertical-align: top; }
+th { position: sticky; top: 0; background: #fff; }
+td img { display: block; border-radius: 4px; }
+td.name { min-width: 150px; overflow-wrap: anywhere; }
+td.state { min-width: 250px; overflow-wrap: anywhere; }
+td.clips { min-width: 110px; overflow-wrap: anywhere; }
+small { color: #666d73; display: block; }
+ul { margin: 4px 0 0; padding-left: 16px; }
+b.ok { color: #2c7a4b; } b.warning { color: #94660a; } b.failed { color: #a3302a; }
+tr.failed td { background: #fdf3f2; }
+"""
+
+_SCRIPT = """
+const box = document.querySelector('input'), rows = [...document.querySelectorAll('tbody tr')];
+box.oninput = () => { const text = box.value.toLowerCase();
+  for (const row of rows) row.hidden = !row.textContent.toLowerCase().includes(text); };
+"""
+
+
+def write_check_page(path: Path, summary: CheckSummary) -> None:
+    """Write the page; its folder is made."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    write_text(path, check_page(summary))
+
+
+def check_page(summary: CheckSummary) -> str:
+    """The whole file."""
+    counts = "".join(
+        f'<b class="{state}">{summary.count(state)} {label}</b>'
+        for state, label in (("ok", "ok"), ("warning", "with warnings"), ("failed", "cannot be used"))
+    )
+    head = "".join(f"<th>{name}</th>" for name in ("", *COLUMNS))
+    body = "".join(_row(report, f"{summary.models}/") for report in summary.reports)
+    return (
+        '<!doctype html><html lang="en"><head><meta charset="utf-8">'
+        f"<title>mpc check {escape(str(summary.models))}</title><style>{_STYLE}</style></head><body>"
+        f'<header><h1>{escape(str(summary.models))}</h1><div class="counts">{counts}</div>'
+        '<div class="tools"><input type="search" placeholder="show rows with ..." aria-label="filter"></div></header>'
+        f"<main><table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></main>"
+        f"<script>{_SCRIPT}</script></body></html>\n"
+    )
+
+
+def _row(report: SubjectReport, prefix: str) -> str:
+    cells = dict(zip(COLUMNS, (escape(cell) for cell in row(report)), strict=True))
+    picture = ""
+    if report.picture:
+        data = base64.b64encode(report.picture).decode("ascii")
+        picture = f'<img alt="front and side" src="data:image/jpeg;base64,{data}">'
+    remarks = [report.error.removeprefix(prefix)] if report.error else list(report.warnings)
+    said = f"<ul>{''.join(f'<li>{escape(text)}</li>' for text in remarks)}</ul>" if remarks else ""
+    size = f"{report.file_bytes / 1e6:.2f} MB" if report.file_bytes else ""
+    cells["subject"] = f"<b>{cells['subject']}</b><small>{escape(report.source)} {size}</small>"
+    cells["state"] = f'<b class="{report.state}">{report.state}</b>{said}'
+    for name, why in (("unit", "unit"), ("up", "up")):
+        cells[name] = f'<span title="{escape(report.reasons.get(why, ""), quote=True)}">{cells[name]}</span>'
+    if report.facing:
+        why = escape(report.reasons.get("facing", ""), quote=True)
+        cells["up"] += f'<small title="{why}">facing {escape(report.facing)}</small>'
+    if report.vertices:
+        cells["faces"] += f"<small>{report.vertices} vertices</small>"
+    if report.open_edges:
+        cells["closed"] += f"<small>{report.open_edges} open edges</small>"
+    if report.materials:
+        cells["textures"] += (
+            f"<small>{len(report.materials)} material{'s' if len(report.materials) > 1 else ''}</small>"
+        )
+    kinds = {"subject": "name", "clips": "clips", "state": "state"}
+    body = "".join(f'<td class="{kinds.get(name, "")}">{cell}</td>' for name, cell in cells.items())
+    return f'<tr class="{report.state}"><td>{picture}</td>{body}</tr>'

@@ -1,0 +1,186 @@
+"""What one subject is: read, placed, measured, looked at; nothing is rendered."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+from scipy.sparse import coo_array
+from scipy.sparse.csgraph import connected_components
+
+from ...core.errors import MpcError
+from ...core.files import file_sha256
+from ...core.guard import OUT_OF_MEMORY
+from ...geometry.mesh import PosedMesh
+from ...sampling.inside import InsideOracle, ambiguous_share
+from ..subjects.find import Subject
+from ..subjects.placement import LoadOptions
+from ..subjects.scenes import LoadedSubject, load_subject
+from .thumbnail import encode_jpeg, thumbnail
+
+AMBIGUOUS_MOST = 0.05
+MANY_COMPONENTS = 1000
+
+
+@dataclass(frozen=True, kw_only=True)
+class SubjectReport:
+    """A row of the check; what could not be found out because of `error` is None or empty.
+
+    Attributes:
+        id, kind, source: of the subject; the source below the models folder.
+        layout: the data set it was recognised as, if any.
+        file_bytes: size of the mesh file.
+        sha256: of the mesh file.
+        unit, up, facing: of the file, and `reasons` why they are thought so.
+        height_m: at rest.
+        vertices, faces, components: of the surface; components connect through shared vertices.
+        open_edges: edges at which the surface does not close; 0 is watertight.
+        ambiguous: share of the volume (sampling/inside.py); None where nothing is certainly inside.
+        materials: names.
+        textures: (width, height) of each picture.
+        joints: of a rig; 0 for a scan.
+        clips: frames of each animation.
+        warnings: what was repaired or doubted.
+        error: why the subject cannot be used.
+        picture: a small JPEG, front and side.
+        seconds: the check took.
+    """
+
+    id: str
+    kind: str
+    source: str
+    layout: str | None = None
+    file_bytes: int = 0
+    sha256: str = ""
+    unit: str | None = None
+    up: str | None = None
+    facing: str | None = None
+    reasons: dict[str, str] = field(default_factory=dict)
+    height_m: float | None = None
+    vertices: int = 0
+    faces: int = 0
+    components: int = 0
+    open_edges: int | None = None
+    ambiguous: float | None = None
+    materials: tuple[str, ...] = ()
+    textures: tuple[tuple[int, int], ...] = ()
+    joints: int = 0
+    clips: dict[str, int] = field(default_factory=dict)
+    warnings: tuple[str, ...] = ()
+    error: str | None = None
+    picture: bytes = b""
+    seconds: float = 0.0
+
+    @property
+    def state(self) -> str:
+        """ "failed", "warning" or "ok"."""
+        return "failed" if self.error is not None else "warning" if self.warnings else "ok"
+
+
+@dataclass(frozen=True)
+class CheckUnit:
+    """One unit of work."""
+
+    subject: Subject
+    models: Path
+    load: LoadOptions
+
+
+def check_subject(unit: CheckUnit) -> SubjectReport:
+    """Examine one subject; whatever is wrong with it is in the report."""
+    started = time.perf_counter()
+    subject = unit.subject
+    try:
+        found = _examine(subject, unit)
+    except Exception as error:
+        found = report_failure(unit, _reason(error), seconds=time.perf_counter() - started)
+    return found
+
+
+def report_failure(unit: CheckUnit, reason: str, *, seconds: float = 0.0) -> SubjectReport:
+    """The row of a subject that cannot be used."""
+    subject = unit.subject
+    return SubjectReport(
+        id=subject.id, kind=subject.kind, source=_source(unit), layout=subject.layout, error=reason, seconds=seconds
+    )
+
+
+def _reason(error: Exception) -> str:
+    if isinstance(error, MpcError):
+        return str(error)
+    if isinstance(error, MemoryError):
+        return OUT_OF_MEMORY
+    return f"unexpected {type(error).__name__}: {error} (please report it)"
+
+
+def _source(unit: CheckUnit) -> str:
+    path = unit.subject.path
+    return path.relative_to(unit.models).as_posix() if path.is_relative_to(unit.models) else str(path)
+
+
+def _examine(subject: Subject, unit: CheckUnit) -> SubjectReport:
+    started = time.perf_counter()
+    loaded = load_subject(subject, unit.load)
+    mesh, notes = loaded.mesh, loaded.notes
+    oracle = InsideOracle(mesh)
+    share = ambiguous_share(mesh, oracle)
+    ambiguous = share if share < 1.0 else None
+    components = _components(mesh)
+    textures = tuple(
+        (int(material.texture.shape[1]), int(material.texture.shape[0]))
+        for material in mesh.materials
+        if material.texture is not None
+    )
+    file = subject.path if subject.path.is_file() else None
+    return SubjectReport(
+        id=subject.id,
+        kind=subject.kind,
+        source=_source(unit),
+        layout=subject.layout,
+        file_bytes=0 if file is None else file.stat().st_size,
+        sha256="" if file is None else file_sha256(file),
+        unit=notes["unit"],
+        up=notes["up"],
+        facing=notes["facing"],
+        reasons=notes["reasons"],
+        height_m=notes["height_m"],
+        vertices=len(mesh.vertices),
+        faces=len(mesh.faces),
+        components=components,
+        open_edges=oracle.open_edges,
+        ambiguous=ambiguous,
+        materials=tuple(material.name for material in mesh.materials),
+        textures=textures,
+        joints=0 if loaded.rig is None else len(loaded.rig.slot_node),
+        clips={name: clip.frames for name, clip in loaded.clips.items()}
+        | {name: len(files) for name, files in loaded.takes.items()},
+        warnings=(*notes["notices"], *oracle.notices, *_doubts(loaded, components, ambiguous, bool(textures))),
+        picture=encode_jpeg(thumbnail(mesh)),
+        seconds=time.perf_counter() - started,
+    )
+
+
+def _doubts(loaded: LoadedSubject, components: int, ambiguous: float | None, textured: bool) -> list[str]:
+    mesh = loaded.mesh
+    doubts = []
+    if not textured and mesh.vertex_colours is None:
+        doubts.append("no texture and no vertex colours: the person is drawn in plain colours")
+    if ambiguous is None:
+        doubts.append("the surface holds no volume: every point is outside")
+    elif ambiguous > AMBIGUOUS_MOST:
+        doubts.append(f"for {ambiguous:.0%} of the volume inside and outside are hard to tell apart")
+    if components > MANY_COMPONENTS:
+        doubts.append(f"{components} separate components: crumbs, or a surface that is not joined")
+    if loaded.rig is not None and not loaded.clips:
+        doubts.append("a rig without animations: the rest pose is all there is")
+    return doubts
+
+
+def _components(mesh: PosedMesh) -> int:
+    first, second = mesh.faces[:, [0, 1]].ravel(), mesh.faces[:, [1, 2]].ravel()
+    size = len(mesh.vertices)
+    graph = coo_array((np.ones(len(first), np.bool_), (first, second)), shape=(size, size))
+    names = connected_components(graph, directed=False)[1]
+    return len(np.unique(names[mesh.faces[:, 0]]))

@@ -1,0 +1,194 @@
+"""`mpc import`: PIFu's or ICON's training folder as a renders folder, pictures and cameras kept as they are."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from PIL import Image
+
+from ...core.errors import InputError, MpcError, SettingsError
+from ...core.files import file_sha256, write_json
+from ...core.progress import NoProgress, Progress
+from ...core.randomness import derive_rng
+from ...core.units import run_units
+from ...formats.obj.read import read_obj
+from ...render.transfer import radiance_transfer
+from ...sampling.colour import sample_colour
+from ..renders.format import FORMAT, VERSION, read_scene, read_settings, remove_leftovers, write_scene
+from ..subjects.find import safe_name
+from ..subjects.placement import LoadOptions, place_person
+from .calibrations import take_apart
+from .export import ExchangeSummary, Layout
+from .fit_light import fit_light
+from .icon import find_icon_scenes, read_icon_views
+from .pifu import camera_light_to_world, find_pifu_scenes, read_pifu_views
+from .scene import ForeignScene, ForeignView
+
+F64 = npt.NDArray[np.float64]
+
+FIND: dict[Layout, Callable[[Path], list[ForeignScene]]] = {"pifu": find_pifu_scenes, "icon": find_icon_scenes}
+READ: dict[Layout, Callable[[ForeignScene], list[ForeignView]]] = {"pifu": read_pifu_views, "icon": read_icon_views}
+LIGHT_POINTS = 20_000
+
+
+@dataclass(frozen=True)
+class _Unit:
+    scene: ForeignScene
+    out: Path
+    layout: Layout
+    rays: int
+    load: LoadOptions
+
+
+@dataclass(frozen=True)
+class _Record:
+    key: str
+    kept: bool = False
+    reason: str | None = None
+    notices: tuple[str, ...] = ()
+
+
+def import_folder(
+    source: Path,
+    out: Path,
+    layout: Layout,
+    *,
+    load: LoadOptions | None = None,
+    rays: int = 240,
+    jobs: int = 0,
+    backend: str = "loky",
+    progress: Progress | None = None,
+) -> ExchangeSummary:
+    """Make a renders folder, ready for `mpc sample`, of another toolkit's training data.
+
+    Pictures stay as they are; calibrations are converted together with the mesh to metres, y up. Lights are converted
+    where the folder keeps them (PIFu) and fitted to the pictures where it does not (ICON). Every scan is a subject.
+
+    Args:
+        source: PIFu's `--dataroot`, or one set of ICON's.
+        out: the renders folder.
+        layout: whose.
+        load: what is known of unit and axes; None in it detects.
+        rays: of the radiance transfer.
+        jobs, backend: see core/units.py.
+
+    Raises:
+        InputError: `source` is no such folder, or `out` holds something else.
+    """
+    progress = progress or NoProgress()
+    load = load or LoadOptions()
+    scenes = FIND[layout](source)
+    if not scenes:
+        raise InputError(source, "holds no scene")
+    _claim(out, {"imported": layout, "rays": rays, "unit": load.unit, "up": load.up, "height_m": load.height_m})
+    records = []
+    progress.start("import", len(scenes))
+    units = [_Unit(scene, out, layout, rays, load) for scene in scenes]
+    for record in run_units(_import_unit, units, jobs=jobs, backend=backend):
+        records.append(record)
+        progress.advance(1, record.key)
+    progress.finish()
+    records.sort(key=lambda record: record.key)
+    failures = tuple((record.key, record.reason) for record in records if record.reason is not None)
+    kept = sum(record.kept for record in records)
+    notices = tuple(f"{record.key}: {notice}" for record in records for notice in record.notices)
+    return ExchangeSummary(out, len(records) - kept - len(failures), kept, failures, notices)
+
+
+def _import_unit(unit: _Unit) -> _Record:
+    name = safe_name(unit.scene.name)
+    try:
+        source = file_sha256(unit.scene.mesh)
+        if _is_done(unit.out / name / "scan_0000", source):
+            return _Record(name, kept=True)
+        return _Record(name, notices=_import_scene(unit, name, source))
+    except FileNotFoundError as error:
+        return _Record(name, reason=f"{error.filename} is missing")
+    except MpcError as error:
+        return _Record(name, reason=str(error))
+
+
+def _import_scene(unit: _Unit, name: str, source: str) -> tuple[str, ...]:
+    read = read_obj(unit.scene.mesh)
+    placement = place_person(read.mesh, unit.load, file_unit=read.unit, file_up=read.up)
+    notices = [*read.notices, *placement.warnings]
+    mesh = read.mesh.transformed(placement.matrix)
+    mesh = mesh.with_vertices(mesh.vertices.astype(np.float32).astype(np.float64))
+    back = np.linalg.inv(placement.matrix)
+    views = READ[unit.layout](unit.scene)
+    calibrations = [view.calibration @ back for view in views]
+    cameras = [take_apart(calibration) for calibration in calibrations]
+    sizes, extents = {len(view.picture) for view in views}, [2.0 / camera.scale for camera in cameras]
+    if len(sizes) > 1:
+        raise InputError(unit.scene.mesh, f"its pictures have different sizes ({sorted(sizes)})")
+    worst = max(float(np.abs(mesh.vertices @ c[:3, :3].T + c[:3, 3]).max()) for c in calibrations)
+    if worst > 1.05:
+        notices.append(f"the mesh reaches to {worst:.2f} of the view cubes: parts of it are never sampled")
+    transfer = radiance_transfer(mesh, rays=unit.rays)
+    if all(material.texture is None for material in mesh.materials) and mesh.vertex_colours is None:
+        notices.append("the mesh has no texture or colours: fit for the surface stage, its colour samples are grey")
+    points = sample_colour(mesh, transfer, LIGHT_POINTS, rng=derive_rng(0, name, "light"))
+    entries: list[dict[str, Any]] = []
+    pictures: dict[str, bytes] = {}
+    for view, calibration in zip(views, calibrations, strict=True):
+        if view.light is None:
+            light, error = fit_light(mesh, points, calibration, view.picture)
+            how = f"fitted, mean error {error:.3f}"
+        else:
+            light, how = camera_light_to_world(view.light, calibration).astype(np.float32), "of the folder"
+        label = f"{view.yaw_deg:05.1f}".replace(".0", "").replace(".", "_")
+        label += "" if abs(view.pitch_deg) < 1e-6 else f"_p{view.pitch_deg:+.0f}"
+        if label in pictures:
+            raise InputError(unit.scene.mesh, f"two views have a yaw of {label}")
+        pictures[label] = _png(view.picture)
+        entries.append(
+            {"name": label, "yaw_deg": view.yaw_deg, "pitch_deg": view.pitch_deg, "calibration": calibration.tolist(),
+             "light": light.tolist(), "light_name": how}
+        )  # fmt: skip
+    description = {
+        "subject": name,
+        "animation": "scan",
+        "frame": 0,
+        "kind": "scan",
+        "centre_world": np.mean([camera.centre for camera in cameras], axis=0).tolist(),
+        "extent_m": float(np.max(extents)),
+        "image_size": sizes.pop(),
+        "views": entries,
+        "notes": {**placement.as_dict(), "notices": notices, "source": unit.scene.mesh.name, "source_sha256": source,
+                  "imported": unit.layout},
+    }  # fmt: skip
+    write_scene(unit.out, description, mesh, transfer, pictures)
+    return tuple(notices)
+
+
+def _png(picture: npt.NDArray[np.uint8]) -> bytes:
+    buffer = io.BytesIO()
+    Image.fromarray(picture).save(buffer, "PNG", compress_level=4)
+    return buffer.getvalue()
+
+
+def _is_done(folder: Path, source: str) -> bool:
+    try:
+        return read_scene(folder).notes.get("source_sha256") == source
+    except InputError:
+        return False
+
+
+def _claim(out: Path, settings: dict[str, Any]) -> None:
+    if out.exists() and not out.is_dir():
+        raise InputError(out, "is a file, expected a folder to write renders to")
+    existing = read_settings(out)
+    if existing is None:
+        remove_leftovers(out)
+        if out.is_dir() and any(out.iterdir()):
+            raise InputError(out, "is not empty and not a renders folder; choose another --out")
+        out.mkdir(parents=True, exist_ok=True)
+        write_json(out / "settings.json", {"format": FORMAT, "version": VERSION, "settings": settings})
+    elif existing["settings"] != settings:
+        raise SettingsError(f"{out} was made with other settings ({existing['settings']}); choose another --out")

@@ -1,0 +1,141 @@
+"""`mpc render --dry-run`: how many scenes and pictures, how large, how long; one person is rendered for a trial."""
+
+from __future__ import annotations
+
+import tempfile
+import time
+from collections import Counter
+from dataclasses import dataclass
+from pathlib import Path
+
+from ...core.errors import SettingsError
+from ...core.units import worker_count
+from ...render.light.lights import LightSet
+from ...render.renderer import choose_renderer
+from ..subjects.find import Subject
+from ..subjects.scenes import list_scenes, load_subject, pose_scene
+from .build import count_scenes, describe_failure, find_people, open_lights
+from .draw_scene import Drawing, draw_views, prepare_scene, store_scene
+from .folder import check_folder
+from .format import read_renders, read_settings
+from .settings import RenderSettings
+
+# Views drawn for the trial, once one of them and once all: what they differ by is the cost of a view.
+TRIAL_VIEWS = 4
+
+
+@dataclass(frozen=True)
+class RenderPlan:
+    """What a run would do.
+
+    Attributes:
+        subjects, scenes: found; of these scenes `kept` are in the folder already.
+        pictures: lit ones still to draw.
+        total_bytes: of the scenes still to render, estimated.
+        seconds: of the whole run with `workers` processes, estimated.
+        renderer: its name.
+        measured: the subject that was rendered for a trial, "" where nothing is left to do.
+    """
+
+    subjects: int
+    scenes: int
+    kept: int
+    pictures: int
+    total_bytes: int
+    seconds: float
+    workers: int
+    renderer: str
+    measured: str
+
+
+@dataclass(frozen=True)
+class _Trial:
+    load_s: float
+    scene_s: float
+    view_s: float
+    subject_bytes: int
+    scene_bytes: int
+    view_bytes: int
+
+
+def plan_renders(
+    models: Path, out: Path, settings: RenderSettings, *, renderer: str = "auto", jobs: int = 0
+) -> RenderPlan:
+    """Count everything, render a person of middling file size in a temporary folder, and multiply; writes nothing.
+
+    Raises:
+        InputError: no subject below `models`.
+        SettingsError: `out` was made with other settings, or no subject can be rendered; says why.
+    """
+    subjects = find_people(models)
+    scenes = count_scenes(subjects, settings, exact=True)
+    check_folder(out, settings)
+    there = Counter(scene.subject for scene in read_renders(out).scenes) if read_settings(out) else Counter[str]()
+    left = {subject.id: max(0, scenes[subject.id] - there[subject.id]) for subject in subjects}
+    waiting = sorted((subject for subject in subjects if left[subject.id]), key=_size)
+    drawing = Drawing(choose_renderer(renderer))
+    workers = max(1, min(worker_count(jobs), len(waiting)))
+    count = sum(left.values())
+    measured, seconds, size = "", 0.0, 0
+    if waiting:
+        measured, trial = _first_trial(waiting, settings, drawing)
+        scene_s = trial.scene_s + settings.pictures * trial.view_s
+        seconds = (len(waiting) * trial.load_s + count * scene_s) / workers
+        size = len(waiting) * trial.subject_bytes
+        size += count * (trial.scene_bytes + settings.pictures * trial.view_bytes)
+    return RenderPlan(
+        len(subjects),
+        sum(scenes.values()),
+        sum(scenes.values()) - count,
+        count * settings.pictures,
+        size,
+        seconds,
+        workers,
+        drawing.choice.name,
+        measured,
+    )
+
+
+def _size(subject: Subject) -> tuple[int, str]:
+    return subject.path.stat().st_size, subject.id
+
+
+def _first_trial(waiting: list[Subject], settings: RenderSettings, drawing: Drawing) -> tuple[str, _Trial]:
+    """The first that works, from the middle of the sizes outwards."""
+    middle = len(waiting) // 2
+    reason = ""
+    lights = open_lights(settings)
+    for index in sorted(range(len(waiting)), key=lambda index: abs(index - middle)):
+        subject = waiting[index]
+        try:
+            return subject.id, _try_subject(subject, settings, drawing, lights)
+        except Exception as error:
+            reason = describe_failure(error)
+    raise SettingsError(f"nothing can be rendered; {waiting[0].id}: {reason}")
+
+
+def _try_subject(subject: Subject, settings: RenderSettings, drawing: Drawing, lights: LightSet) -> _Trial:
+    spec = list_scenes(subject, frames_per_animation=settings.frame_choice().wanted, seed=settings.seed)[0]
+    start = time.perf_counter()
+    loaded = load_subject(subject, settings.load)
+    load_s = time.perf_counter() - start
+    start = time.perf_counter()
+    prepared = prepare_scene(pose_scene(loaded, spec), settings, lights)
+    prepare_s = time.perf_counter() - start
+    names = list(prepared.cameras)
+    names = names[:: max(1, len(names) // TRIAL_VIEWS)][:TRIAL_VIEWS]
+    start = time.perf_counter()
+    list(draw_views(prepared, settings, drawing, names[:1]))
+    one_s = time.perf_counter() - start
+    start = time.perf_counter()
+    pictures = list(draw_views(prepared, settings, drawing, names))
+    view_s = max(0.0, time.perf_counter() - start - one_s) / max(len(names) - 1, 1)
+    with tempfile.TemporaryDirectory() as name:
+        start = time.perf_counter()
+        folder = store_scene(Path(name), spec, prepared, settings, pictures, {"kind": subject.kind, "notes": {}})
+        write_s = time.perf_counter() - start
+        drawn = sum(path.stat().st_size for path in folder.glob("*.png"))
+        whole = sum(path.stat().st_size for path in folder.iterdir())
+        textures = sum(path.stat().st_size for path in folder.parent.glob("textures/*"))
+    fixed_s = prepare_s + write_s + max(0.0, one_s - view_s)
+    return _Trial(load_s, fixed_s, view_s, textures, whole - drawn, drawn // len(names))

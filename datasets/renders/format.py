@@ -1,0 +1,238 @@
+"""The folder `mpc render` writes and `mpc sample` reads: one folder a scene, whole or absent.
+
+renders/settings.json                          format, version, the settings that made it
+renders/manifest.jsonl                         one line a scene: key, SHA-256 of its source, of the settings and of each
+                                               file (written when a run ends)
+renders/<subject>/textures/<hash>.png          textures, shared by the subject's scenes
+renders/<subject>/<animation>_<frame>/         scene.json, mesh.npz (posed mesh, transfer), 000.png ... 350.png,
+                                               and with --layers 000.<layer>.png ... (datasets/renders/layer_files.py)
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+from collections.abc import Iterable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from ...core.errors import InputError
+from ...core.files import replacing_folder, write_json
+from ...geometry.mesh import PosedMesh
+from .mesh_file import read_mesh, write_mesh
+
+FORMAT = "mpc-renders"
+VERSION = 1
+
+F32 = npt.NDArray[np.float32]
+F64 = npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True, eq=False)
+class ViewRecord:
+    """One picture of a scene.
+
+    Attributes:
+        name: three digits of yaw, e.g. "010".
+        path: RGBA PNG, sRGB, straight alpha.
+        yaw_deg, pitch_deg: the camera's, see geometry/camera.py.
+        calibration: (4, 4) float64, world metres to view space; the fourth row is (0, 0, 0, 1) for an orthographic
+            camera, else divides (see `project`).
+        light: (9, 3) float32, radiance SH coefficients in world axes, linear RGB.
+        light_name: which environment it is.
+    """
+
+    name: str
+    path: Path
+    yaw_deg: float
+    pitch_deg: float
+    calibration: F64
+    light: F32
+    light_name: str
+
+
+@dataclass(frozen=True, eq=False)
+class SceneRecord:
+    """One posed subject on disk; `key` is "<subject>/<animation>_<frame>", also its folder below renders/."""
+
+    key: str
+    subject: str
+    animation: str
+    frame: int
+    kind: str
+    folder: Path
+    centre_world: tuple[float, float, float]
+    extent_m: float
+    image_size: int
+    views: tuple[ViewRecord, ...]
+    notes: dict[str, Any]
+
+    @property
+    def facing_world(self) -> tuple[float, float, float] | None:
+        """The horizontal unit vector that the person faces; None where nobody knows, as in renders of earlier days.
+
+        Raises:
+            InputError: scene.json holds something else.
+        """
+        found = self.notes.get("facing_world")
+        if found is None:
+            return None
+        try:
+            x, y, z = (float(value) for value in found)
+        except (TypeError, ValueError) as error:
+            raise InputError(self.folder / "scene.json", f"facing_world: three numbers expected ({error})") from error
+        if not 0.99 < x * x + y * y + z * z < 1.01:
+            raise InputError(self.folder / "scene.json", f"facing_world ({x}, {y}, {z}) is no unit vector")
+        return x, y, z
+
+
+@dataclass(frozen=True, eq=False)
+class Renders:
+    """All whole scenes of a renders folder, sorted by key, and the settings that made them."""
+
+    folder: Path
+    settings: dict[str, Any]
+    scenes: tuple[SceneRecord, ...]
+
+
+def scene_key(subject: str, animation: str, frame: int) -> str:
+    """The scene's name and folder below renders/."""
+    return f"{subject}/{animation}_{frame:04d}"
+
+
+def read_renders(folder: Path) -> Renders:
+    """Read what `mpc render` wrote (a few kB a scene; no picture is opened).
+
+    Raises:
+        InputError: not a renders folder, another version, or a scene.json that does not read.
+    """
+    settings = read_settings(folder)
+    if settings is None:
+        raise InputError(folder, "is not a renders folder (no settings.json); run `mpc render MODELS` first")
+    paths = sorted(folder.glob("[!.]*/[!.]*/scene.json"))
+    scenes = sorted((read_scene(path.parent) for path in paths), key=lambda scene: scene.key)
+    return Renders(folder, settings["settings"], tuple(scenes))
+
+
+def read_settings(folder: Path) -> dict[str, Any] | None:
+    """The content of settings.json, None where there is none; InputError for another format or version."""
+    path = folder / "settings.json"
+    if not path.is_file():
+        return None
+    content = _read_json(path)
+    if content.get("format") != FORMAT or content.get("version") != VERSION or "settings" not in content:
+        raise InputError(path, f"expected format {FORMAT} version {VERSION}, got {content.get('format')} "
+                               f"version {content.get('version')}")  # fmt: skip
+    return content
+
+
+def read_scene(folder: Path) -> SceneRecord:
+    """Read one scene's scene.json.
+
+    Raises:
+        InputError: it is missing, damaged, or lacks an entry.
+    """
+    path = folder / "scene.json"
+    content = _read_json(path)
+    try:
+        views = tuple(
+            ViewRecord(
+                view["name"],
+                folder / f"{view['name']}.png",
+                float(view["yaw_deg"]),
+                float(view["pitch_deg"]),
+                np.asarray(view["calibration"], np.float64).reshape(4, 4),
+                np.asarray(view["light"], np.float32).reshape(9, 3),
+                view["light_name"],
+            )
+            for view in content["views"]
+        )
+        x, y, z = content["centre_world"]
+        return SceneRecord(
+            scene_key(content["subject"], content["animation"], content["frame"]),
+            content["subject"],
+            content["animation"],
+            int(content["frame"]),
+            content["kind"],
+            folder,
+            (float(x), float(y), float(z)),
+            float(content["extent_m"]),
+            int(content["image_size"]),
+            views,
+            content["notes"],
+        )
+    except (KeyError, TypeError, ValueError) as error:
+        raise InputError(path, f"entry missing or of the wrong kind ({error})") from error
+
+
+def read_scene_mesh(record: SceneRecord) -> tuple[PosedMesh, F32]:
+    """The scene's posed, textured mesh and its radiance transfer (V, 9) float32.
+
+    Raises:
+        InputError: mesh.npz or a texture is missing, damaged or contradicts itself.
+    """
+    return read_mesh(record.folder / "mesh.npz", record.folder.parent / "textures")
+
+
+def write_scene(
+    root: Path,
+    description: dict[str, Any],
+    mesh: PosedMesh,
+    transfer: F32,
+    pictures: dict[str, bytes] | Iterable[tuple[str, bytes]],
+) -> Path:
+    """Write one scene so that its folder is whole or absent, and return the folder.
+
+    Args:
+        root: the renders folder.
+        description: what scene.json holds (see `read_scene`).
+        mesh: the posed mesh; its vertices should be rounded to float32 already, as they are stored so.
+        transfer: (V, 9) float32.
+        pictures: names and PNG bytes; may be drawn as they are asked for, what is there is written meanwhile.
+    """
+    key = scene_key(description["subject"], description["animation"], description["frame"])
+    final = root / key
+    with replacing_folder(final) as folder:
+        with ThreadPoolExecutor(1) as writer:
+            textures = root / description["subject"] / "textures"
+            written = [writer.submit(write_mesh, folder / "mesh.npz", textures, mesh, transfer)]
+            for name, data in pictures.items() if isinstance(pictures, dict) else pictures:
+                written.append(writer.submit(_write_new, folder / f"{name}.png", data))
+        files = dict(sorted(future.result() for future in written))
+        write_json(folder / "scene.json", {**description, "files": files})
+    return final
+
+
+def remove_leftovers(folder: Path) -> None:
+    """Remove what a killed run left half-written in a subject's folder (and in its textures)."""
+    for path in [*folder.glob(".*.tmp-*"), *folder.glob("textures/.*.tmp-*")]:
+        if path.is_dir():
+            shutil.rmtree(path)
+        else:
+            path.unlink()
+
+
+def _read_json(path: Path) -> dict[str, Any]:
+    try:
+        content = json.loads(path.read_text())
+    except (OSError, ValueError) as error:
+        raise InputError(path, f"does not read as JSON ({error})") from error
+    if not isinstance(content, dict):
+        raise InputError(path, "holds no JSON object")
+    return content
+
+
+def _write_new(path: Path, data: bytes) -> tuple[str, str]:
+    """Write a file and flush it to the disk; its name and SHA-256."""
+    with path.open("wb") as file:
+        file.write(data)
+        file.flush()
+        os.fsync(file.fileno())
+    return path.name, hashlib.sha256(data).hexdigest()

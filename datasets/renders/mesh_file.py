@@ -1,0 +1,87 @@
+"""mesh.npz of a scene: its posed mesh, textures aside, and its radiance transfer."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import zipfile
+from pathlib import Path
+from typing import Any
+
+import imageio.v3 as iio
+import numpy as np
+import numpy.typing as npt
+
+from ...core.errors import InputError
+from ...core.files import file_sha256, write_bytes
+from ...geometry.mesh import Material, MeshError, PosedMesh
+
+F32 = npt.NDArray[np.float32]
+
+
+def write_mesh(path: Path, textures: Path, mesh: PosedMesh, transfer: F32) -> tuple[str, str]:
+    """Write mesh.npz, and textures that are not there yet; the file's name and SHA-256."""
+    arrays: dict[str, Any] = {
+        "vertices": mesh.vertices.astype(np.float32),
+        "faces": mesh.faces,
+        "face_material": mesh.face_material,
+        "transfer": transfer,
+        "materials": np.array(json.dumps([_write_material(textures, entry) for entry in mesh.materials])),
+    }
+    for name in ("uv", "face_uv", "vertex_colours"):
+        if getattr(mesh, name) is not None:
+            arrays[name] = getattr(mesh, name)
+    np.savez(path, **arrays)
+    return path.name, file_sha256(path)
+
+
+def read_mesh(path: Path, textures: Path) -> tuple[PosedMesh, F32]:
+    """What `write_mesh` wrote.
+
+    Raises:
+        InputError: the file or a texture is missing, damaged or contradicts itself.
+    """
+    try:
+        with np.load(path, allow_pickle=False) as arrays:
+            content = {name: arrays[name] for name in arrays.files}
+        materials = tuple(_read_material(textures, entry) for entry in json.loads(str(content["materials"])))
+        mesh = PosedMesh(
+            content["vertices"].astype(np.float64),
+            content["faces"],
+            materials,
+            content["face_material"],
+            content.get("uv"),
+            content.get("face_uv"),
+            content.get("vertex_colours"),
+        )
+        return mesh, content["transfer"]
+    except (OSError, KeyError, ValueError, zipfile.BadZipFile, MeshError) as error:
+        raise InputError(path, f"damaged scene ({error})") from error
+
+
+def _write_material(folder: Path, material: Material) -> dict[str, Any]:
+    texture = None
+    if material.texture is not None:
+        pixels = material.texture
+        if (pixels[..., 3] == 255).all():
+            pixels = pixels[..., :3]
+        texture = hashlib.sha256(repr(pixels.shape).encode() + pixels.tobytes()).hexdigest()[:16] + ".png"
+        if not (folder / texture).exists():
+            folder.mkdir(parents=True, exist_ok=True)
+            data = iio.imwrite("<bytes>", np.ascontiguousarray(pixels), extension=".png", compress_level=1)
+            write_bytes(folder / texture, data, shared=True)
+    return {
+        "name": material.name,
+        "texture": texture,
+        "colour": list(material.colour),
+        "alpha_mode": material.alpha_mode,
+        "alpha_cutoff": material.alpha_cutoff,
+    }
+
+
+def _read_material(folder: Path, entry: dict[str, Any]) -> Material:
+    texture = None
+    if entry["texture"] is not None:
+        texture = iio.imread(folder / Path(entry["texture"]).name, mode="RGBA")
+    red, green, blue, alpha = entry["colour"]
+    return Material(entry["name"], texture, (red, green, blue, alpha), entry["alpha_mode"], entry["alpha_cutoff"])

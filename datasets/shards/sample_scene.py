@@ -1,0 +1,152 @@
+"""One rendered scene to the rows it has in a shard: a pure function of the scene's folder, settings and seed."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+import numpy.typing as npt
+
+from ...core.errors import InputError
+from ...core.randomness import derive_rng
+from ...geometry.mesh import PosedMesh
+from ...sampling.colour import ColourSamples, sample_colour
+from ...sampling.lattice import Lattice
+from ...sampling.occupancy import OccupancySamples, PointSet, sample_occupancy
+from ..renders.format import SceneRecord, read_scene_mesh
+from .format import ALBEDO_SCALE, CONFIDENCE_SCALE, NORMAL_SCALE, Part, check_part
+from .pictures import crop_png
+
+Array = npt.NDArray[Any]
+
+
+@dataclass(frozen=True)
+class SceneSettings:
+    """The part of SampleSettings that a single scene depends on; counts are multiples of 8.
+
+    Attributes:
+        seed: the dataset's.
+        near: (sigma in metres, points) pairs.
+        noise: "isotropic" or along the "normal".
+        uniform: points.
+        colours: points.
+        keep_mesh: whether the true surface goes into the shard.
+        focus: see sampling/focus.py.
+    """
+
+    seed: int
+    near: tuple[tuple[float, int], ...]
+    noise: Literal["isotropic", "normal"]
+    uniform: int
+    colours: int
+    keep_mesh: bool
+    focus: float = 0.0
+
+
+def sample_scene(scene: SceneRecord, settings: SceneSettings) -> tuple[Part, tuple[str, ...]]:
+    """Sample one scene.
+
+    Returns:
+        Its rows for every dataset of a shard (datasets/shards/format.py), and notices for the user.
+
+    Raises:
+        MpcError: the scene's files are damaged, or it cannot be sampled; the message says why.
+    """
+    mesh, transfer = read_scene_mesh(scene)
+    names = (scene.subject, scene.animation, scene.frame)
+    occupancy = sample_occupancy(
+        mesh,
+        [view.calibration for view in scene.views],
+        near_counts=dict(settings.near),
+        uniform_count=settings.uniform,
+        noise=settings.noise,
+        focus=settings.focus,
+        rng=derive_rng(settings.seed, *names, "occupancy"),
+    )
+    rng = derive_rng(settings.seed, *names, "colours")
+    colours = sample_colour(mesh, transfer, settings.colours, rng=rng)
+    part = {
+        **_scene_rows(scene, occupancy),
+        **_view_rows(scene),
+        **_point_rows(occupancy),
+        **_colour_rows(colours, occupancy.lattice),
+        **_mesh_rows(mesh, settings.keep_mesh),
+    }
+    check_part(scene.key, part)
+    return part, occupancy.notices
+
+
+def _scene_rows(scene: SceneRecord, occupancy: OccupancySamples) -> Part:
+    return {
+        "scenes/key": _text(scene.key),
+        "scenes/subject": _text(scene.subject),
+        "scenes/animation": _text(scene.animation),
+        "scenes/frame": np.array([scene.frame], "<i4"),
+        "scenes/kind": _text(scene.kind),
+        "scenes/centre_world": np.array([scene.centre_world], "<f8"),
+        "scenes/extent_m": np.array([scene.extent_m], "<f8"),
+        "scenes/image_size": np.array([scene.image_size], "<i4"),
+        "scenes/origin_world": np.array([occupancy.lattice.origin_world], "<f8"),
+        "scenes/step_m": np.array([occupancy.lattice.step_m], "<f8"),
+        "scenes/label_method": _text(occupancy.method),
+        "scenes/ambiguous_share": np.array([occupancy.ambiguous_share], "<f4"),
+        "scenes/facing_world": np.array([scene.facing_world or (0.0, 0.0, 0.0)], "<f4"),
+    }
+
+
+def _view_rows(scene: SceneRecord) -> Part:
+    pictures, boxes = [], []
+    for view in scene.views:
+        try:
+            data, box, (height, width) = crop_png(view.path.read_bytes())
+        except (OSError, SyntaxError, ValueError) as error:
+            raise InputError(view.path, f"does not read as a picture ({error})") from error
+        if (height, width) != (scene.image_size, scene.image_size):
+            raise InputError(view.path, f"is {width}x{height}, expected {scene.image_size}x{scene.image_size}")
+        pictures.append(np.frombuffer(data, np.uint8))
+        boxes.append(box)
+    return {
+        "views/name": _text(*(view.name for view in scene.views)),
+        "views/yaw_deg": np.array([view.yaw_deg for view in scene.views], "<f8"),
+        "views/pitch_deg": np.array([view.pitch_deg for view in scene.views], "<f8"),
+        "views/calibration": np.array([view.calibration for view in scene.views], "<f8"),
+        "views/light": np.array([view.light for view in scene.views], "<f4"),
+        "views/light_name": _text(*(view.light_name for view in scene.views)),
+        "views/box": np.array(boxes, "<i4"),
+        "views/png_size": np.array([len(picture) for picture in pictures], "<i8"),
+        "views/png": np.concatenate(pictures),
+    }
+
+
+def _point_rows(occupancy: OccupancySamples) -> Part:
+    return {
+        "points/q": np.concatenate([points.q for points in occupancy.sets]).astype("<i2"),
+        "points/inside": np.concatenate([np.packbits(points.inside) for points in occupancy.sets]),
+        "points/confidence": np.concatenate([_confidence(points) for points in occupancy.sets]),
+    }
+
+
+def _confidence(points: PointSet) -> Array:
+    """A byte a point; no rows where all labels are certain."""
+    sure = np.zeros(0, np.float32) if points.confidence is None else points.confidence
+    return np.asarray(np.rint(sure * CONFIDENCE_SCALE), np.uint8)
+
+
+def _colour_rows(colours: ColourSamples, lattice: Lattice) -> Part:
+    return {
+        "colours/q": lattice.round(colours.positions).astype("<i2"),
+        "colours/normal": np.rint(colours.normals * NORMAL_SCALE).astype("<i2"),
+        "colours/albedo": np.rint(colours.albedo * ALBEDO_SCALE).astype("<u2"),
+        "colours/transfer": colours.transfer.astype("<f2"),
+    }
+
+
+def _mesh_rows(mesh: PosedMesh, keep: bool) -> Part:
+    if not keep:
+        return {"meshes/vertices": np.zeros((0, 3), "<f4"), "meshes/faces": np.zeros((0, 3), "<i4")}
+    return {"meshes/vertices": mesh.vertices.astype("<f4"), "meshes/faces": mesh.faces.astype("<i4")}
+
+
+def _text(*values: str) -> Array:
+    return np.array([value.encode() for value in values], "S")

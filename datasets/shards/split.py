@@ -1,0 +1,106 @@
+"""Train, val and test: by subject, never by view."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+from ...core.errors import InputError, SettingsError
+from ...core.randomness import stable_hash
+
+SPLITS = ("train", "val", "test")
+HASH_RANGE = 2.0**128
+
+
+def split_subjects(subjects: Iterable[str], ratios: Sequence[float] = (0.8, 0.1, 0.1)) -> dict[str, str]:
+    """Assign each subject to a split by a stable hash of its id, so that a subject stays where it is as others come.
+
+    With few subjects a split may draw none; while another one has two or more, the subject whose hash lies nearest
+    is moved over, so that three subjects or more give each split with a ratio above 0 at least one.
+
+    Args:
+        subjects: ids.
+        ratios: of train, val, test; their sum is taken as 1.
+
+    Returns:
+        Subject id to "train", "val" or "test".
+
+    Raises:
+        SettingsError: a negative ratio, or all zero.
+    """
+    if len(ratios) != len(SPLITS) or min(ratios) < 0 or sum(ratios) <= 0:
+        raise SettingsError(
+            f"split ratios are {tuple(ratios)}, expected three shares for train, val, test, none negative"
+        )
+    place = {subject: stable_hash("split", subject) / HASH_RANGE for subject in sorted(set(subjects))}
+    ends = [sum(ratios[: index + 1]) / sum(ratios) for index in range(len(SPLITS))]
+    starts = [0.0, *ends[:-1]]
+    assigned = {
+        subject: next((s for s, end in zip(SPLITS, ends, strict=True) if u < end), _last(ratios))
+        for subject, u in place.items()
+    }
+    for index, split in enumerate(SPLITS):
+        if ratios[index] == 0 or split in assigned.values():
+            continue
+        sizes = {name: list(assigned.values()).count(name) for name in SPLITS}
+        donors = [subject for subject, name in assigned.items() if sizes[name] == max(sizes.values())]
+        if max(sizes.values()) < 2:
+            continue
+        middle = (starts[index] + ends[index]) / 2
+        assigned[min(donors, key=lambda subject: (abs(place[subject] - middle), subject))] = split
+    return assigned
+
+
+def read_split(path: Path) -> dict[str, str]:
+    """Read a user's split: a folder with train.txt, val.txt, test.txt (a subject a line), or one JSON object of lists.
+
+    Returns:
+        Subject id to split.
+
+    Raises:
+        InputError: nothing there to read, or a subject in two splits.
+    """
+    lists: dict[str, list[str]] = {}
+    if path.is_dir():
+        for split in SPLITS:
+            if (path / f"{split}.txt").is_file():
+                lines = (path / f"{split}.txt").read_text().splitlines()
+                lists[split] = [line.strip() for line in lines if line.strip() and not line.startswith("#")]
+        if not lists:
+            raise InputError(path, "holds no train.txt, val.txt or test.txt")
+    else:
+        try:
+            content = json.loads(path.read_text())
+        except (OSError, ValueError) as error:
+            raise InputError(path, f"is not a folder of lists and does not read as JSON ({error})") from error
+        if not isinstance(content, dict) or set(content) - set(SPLITS):
+            raise InputError(path, 'expected {"train": [...], "val": [...], "test": [...]}')
+        lists = {split: [str(subject) for subject in content[split]] for split in content}
+    assigned: dict[str, str] = {}
+    for split, subjects in lists.items():
+        for subject in subjects:
+            if assigned.setdefault(subject, split) != split:
+                raise InputError(path, f"subject {subject} is in {assigned[subject]} and in {split}")
+    return assigned
+
+
+def choose_split(subjects: Iterable[str], ratios: Sequence[float], split_file: Path | None) -> dict[str, str]:
+    """The split of `subjects`: the user's lists where given, the hash otherwise; unlisted subjects are left out.
+
+    Raises:
+        SettingsError: no subject is listed.
+    """
+    if split_file is None:
+        return split_subjects(subjects, ratios)
+    listed = read_split(split_file)
+    # Lists of other toolkits name subjects "set/0000"; folders here cannot.
+    listed.update({name.replace("/", "_"): split for name, split in listed.items()})
+    assigned = {subject: listed[subject] for subject in sorted(set(subjects)) if subject in listed}
+    if not assigned:
+        raise SettingsError(f"{split_file} lists none of the rendered subjects")
+    return assigned
+
+
+def _last(ratios: Sequence[float]) -> str:
+    return next(split for split, ratio in zip(reversed(SPLITS), reversed(ratios), strict=True) if ratio > 0)

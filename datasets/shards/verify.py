@@ -1,0 +1,167 @@
+"""`mpc verify`: a shards folder is whole to the last bit, or here is what is not."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import zlib
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import h5py
+import numpy as np
+import numpy.typing as npt
+
+from ...core.errors import InputError
+from ...core.files import file_sha256
+from .format import LAYOUT
+from .index import ShardEntry, ShardIndex, json_bytes, read_index, settings_content
+from .reader import read_header
+
+Array = npt.NDArray[Any]
+
+STRUCTURE = "(file structure)"
+READ_BYTES = 64 << 20
+# What HDF5 and h5py raise on damaged files, besides OSError.
+DAMAGE = (OSError, KeyError, ValueError, RuntimeError, TypeError, AttributeError, OverflowError, MemoryError)
+
+
+@dataclass(frozen=True)
+class Problem:
+    """One thing that is wrong.
+
+    Attributes:
+        shard: file name in the folder.
+        dataset: HDF5 dataset, or None where the whole file is concerned.
+        scene: scene key, or None where it is not one scene's.
+        reason: in words.
+    """
+
+    shard: str
+    dataset: str | None
+    scene: str | None
+    reason: str
+
+    def __str__(self) -> str:
+        place = [self.shard, *([f"dataset {self.dataset}"] if self.dataset else [])]
+        return ", ".join([*place, *([f"scene {self.scene}"] if self.scene else [])]) + f": {self.reason}"
+
+
+def verify_shards(folder: Path) -> list[Problem]:
+    """Check every file of a shards folder against the checksums written with it.
+
+    Args:
+        folder: written by `mpc sample`.
+
+    Returns:
+        What is wrong, empty when the folder is whole; a single flipped bit anywhere in its files is found.
+
+    Raises:
+        InputError: it is no shards folder at all.
+    """
+    if not any((folder / name).is_file() for name in ("index.json", "settings.json")):
+        raise InputError(folder, "is not a shards folder (neither index.json nor settings.json)")
+    problems: list[Problem] = []
+    index: ShardIndex | None = None
+    try:
+        index = read_index(folder)
+        if (folder / "index.json").read_bytes() != json_bytes(json.loads((folder / "index.json").read_text())):
+            problems.append(Problem("index.json", None, None, "differs from what was written"))
+    except InputError as error:
+        problems.append(Problem("index.json", None, None, error.reason))
+    problems.extend(_check_settings(folder, index))
+    entries = {entry.file: entry for entry in index.shards} if index else {}
+    present = {path.name for path in folder.glob("[!.]*.h5")}
+    for name in sorted(set(entries) | present):
+        if name not in present:
+            problems.append(Problem(name, None, None, "is missing"))
+        elif index and name not in entries:
+            problems.append(Problem(name, None, None, "is not in the index"))
+        else:
+            problems.extend(check_shard(folder / name, entries.get(name)))
+    return problems
+
+
+def check_shard(path: Path, entry: ShardEntry | None = None) -> list[Problem]:
+    """Check one shard: the file as a whole where the index knows it, every dataset where that fails or it does not."""
+    try:
+        whole = entry is not None and file_sha256(path) == entry.sha256
+    except OSError as error:
+        return [Problem(path.name, None, None, f"cannot be read ({error})")]
+    if whole:
+        return []
+    problems = _check_datasets(path)
+    if entry is not None and not problems:
+        problems = [Problem(path.name, STRUCTURE, None, "the file's checksum differs, its datasets are whole")]
+    return problems
+
+
+def _check_settings(folder: Path, index: ShardIndex | None) -> list[Problem]:
+    try:
+        found = (folder / "settings.json").read_bytes()
+    except OSError as error:
+        return [Problem("settings.json", None, None, f"cannot be read ({error})")]
+    if index is not None and found != json_bytes(settings_content(index.settings)):
+        return [Problem("settings.json", None, None, "differs from the index's settings")]
+    return []
+
+
+def _check_datasets(path: Path) -> list[Problem]:
+    problems: list[Problem] = []
+
+    def attempt(dataset: str, check: Callable[[], list[Problem]]) -> None:
+        try:
+            problems.extend(check())
+        except InputError as error:
+            problems.append(Problem(path.name, dataset, None, error.reason))
+        except DAMAGE as error:
+            problems.append(Problem(path.name, dataset, None, f"does not read ({error})"))
+
+    def open_and_check() -> list[Problem]:
+        with h5py.File(path, "r") as file:
+            read_header(file, path)
+            names: list[str] = []
+            file.visititems(lambda name, item: names.append(name) if isinstance(item, h5py.Dataset) else None)
+            needed = {name for name, column in LAYOUT.items() if not column.optional}
+            for missing in sorted(needed - set(names)):
+                problems.append(Problem(path.name, missing, None, "is missing"))
+            for name in sorted(names):
+                attempt(name, lambda name=name: _check_dataset(file, path, name))  # type: ignore[misc]
+        return []
+
+    attempt(STRUCTURE, open_and_check)
+    return problems
+
+
+def _check_dataset(file: h5py.File, path: Path, name: str) -> list[Problem]:
+    dataset = file[name]
+    sealed = dataset.attrs["sha256"]
+    if _sha256(dataset) == sealed:
+        return []
+    column = LAYOUT.get(name)
+    if column is None or column.level in ("scene", "view"):
+        return [Problem(path.name, name, None, "checksum differs")]
+    keys = [bytes(key).decode(errors="replace") for key in file["scenes/key"][...]]
+    offsets, sums = file[f"offsets/{column.level}"][...], file[f"checksums/{name}"][...]
+    damaged = [
+        keys[scene]
+        for scene in range(len(keys))
+        if zlib.crc32(_bytes(dataset[int(offsets[scene]) : int(offsets[scene + 1])])) != sums[scene]
+    ]
+    return [Problem(path.name, name, key, "checksum differs") for key in damaged] or [
+        Problem(path.name, name, None, "checksum differs, that of each scene is right")
+    ]
+
+
+def _sha256(dataset: h5py.Dataset) -> str:
+    total = hashlib.sha256()
+    rows = max(1, READ_BYTES // max(1, dataset.dtype.itemsize * int(np.prod(dataset.shape[1:], dtype=np.int64))))
+    for start in range(0, len(dataset), rows):
+        total.update(_bytes(dataset[start : start + rows]))
+    return total.hexdigest()
+
+
+def _bytes(array: Array) -> bytes:
+    return np.ascontiguousarray(array).tobytes()

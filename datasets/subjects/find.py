@@ -1,0 +1,193 @@
+"""Finds the people in a model directory by looking at names and bounded headers alone."""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+import os
+import re
+import unicodedata
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from ...core.errors import InputError
+from ...formats.fbx.read import peek_fbx
+from ...formats.gltf.container import peek_json
+from .layouts.layout import Claim
+from .layouts.recognise import find_fit, find_texture, recognise
+from .layouts.xhumans import FOLDER as TAKE_FOLDER
+from .layouts.xhumans import LAYOUT as TAKE_LAYOUT
+from .sequences import first_frame, person_folder
+
+logger = logging.getLogger(__name__)
+
+MESH_SUFFIXES = (".obj", ".ply", ".stl", ".glb", ".gltf", ".fbx")
+UNREAD_SUFFIXES = (".dae", ".usd", ".usdz", ".blend", ".3ds")
+GENERIC_STEMS = {
+    "avatar", "body", "character", "human", "mesh", "model", "object", "output", "person", "scan", "scene", "textured",
+    "textured_mesh", "texturedmesh", "untitled", "mesh_textured",
+}  # fmt: skip
+MAX_DEPTH = 32
+MAX_ID = 100
+
+Kind = Literal["scan", "rigged", "scans"]
+
+
+@dataclass(frozen=True)
+class Subject:
+    """One person of a model directory; nothing of it is loaded yet.
+
+    Attributes:
+        id: unique in the directory, safe as a folder name, made from the path alone.
+        path: the mesh file; of "scans" the first.
+        kind: "rigged" for glTF and FBX with a skin, "scans" for a person scanned many times
+            (datasets/subjects/sequences.py), else "scan"; a file too damaged to tell is a "scan" (loading it says why).
+        root: the folder that holds the subject's files; nothing outside is opened.
+        layout: the data set whose folder shape this is (datasets/layouts), None for any other folder.
+        fit: the file with the scan's body fit, where its layout has one and it is there.
+        texture: the picture its layout says belongs to it, for materials that name none that is there.
+    """
+
+    id: str
+    path: Path
+    kind: Kind
+    root: Path
+    layout: str | None = None
+    fit: Path | None = None
+    texture: Path | None = None
+
+
+def find_subjects(models_dir: Path) -> list[Subject]:
+    """All people below a folder, ordered by path.
+
+    Hidden files and folders are skipped; links to folders are followed once each. The id is the folder's name where
+    the folder holds one mesh with a name that says nothing (mesh.obj, model.glb), else the file's stem; a data set that
+    is recognised by its folders (datasets/layouts) names its people itself. Parents are put before where that is not
+    unique.
+
+    Raises:
+        InputError: `models_dir` is not a readable folder.
+    """
+    if not models_dir.is_dir():
+        raise InputError(models_dir, "is not a folder")
+    paths, takes = _mesh_files(models_dir)
+    claims, dropped = recognise(models_dir, paths)
+    if dropped:
+        logger.info("%d meshes are fitted bodies or other sizes of one person, e.g. %s", len(dropped), min(dropped))
+    paths = [path for path in paths if path not in dropped]
+    names = _unique_ids(models_dir, paths, claims, list(takes))
+    people = [_subject(models_dir, path, names[path], claims.get(path)) for path in paths]
+    for folder, first in takes.items():
+        people.append(Subject(names[folder], first, "scans", folder.resolve(), TAKE_LAYOUT.name))
+    return sorted(people, key=lambda subject: subject.path.relative_to(models_dir).parts)
+
+
+def _subject(models_dir: Path, path: Path, name: str, claim: Claim | None) -> Subject:
+    root = path.resolve().parent
+    if claim is None:
+        return Subject(id=name, path=path, kind=_kind(path), root=root)
+    fit, texture = find_fit(models_dir, path, claim), find_texture(path, claim)
+    return Subject(name, path, _kind(path), root, claim.layout.name, fit, texture)
+
+
+def _mesh_files(models_dir: Path) -> tuple[list[Path], dict[Path, Path]]:
+    """Mesh files in order, and the first scan of each person of many."""
+    found: list[Path] = []
+    takes: dict[Path, Path] = {}
+    unread: list[Path] = []
+    clips: list[Path] = []
+    seen: set[tuple[int, int]] = set()
+
+    def visit(folder: Path, depth: int) -> None:
+        try:
+            status = folder.stat()
+            entries = sorted(os.scandir(folder), key=lambda entry: entry.name)
+        except OSError as error:
+            logger.warning("%s: skipped, cannot be listed (%s)", folder, error.strerror)
+            return
+        if (status.st_dev, status.st_ino) in seen or depth > MAX_DEPTH:
+            return
+        seen.add((status.st_dev, status.st_ino))
+        for entry in entries:
+            if entry.name.startswith("."):
+                continue
+            suffix = os.path.splitext(entry.name)[1].lower()
+            if entry.is_dir() and entry.name.lower() == TAKE_FOLDER:
+                first = first_frame(folder / entry.name)
+                if first is not None:
+                    takes.setdefault(person_folder(folder / entry.name, models_dir), first)
+            elif entry.is_dir():
+                visit(folder / entry.name, depth + 1)
+            elif suffix == ".fbx" and not peek_fbx(folder / entry.name)[0]:
+                clips.append(folder / entry.name)
+            elif suffix in MESH_SUFFIXES:
+                found.append(folder / entry.name)
+            elif suffix in UNREAD_SUFFIXES:
+                unread.append(folder / entry.name)
+
+    visit(models_dir, 0)
+    if clips:
+        logger.warning("%d FBX files hold no body and are skipped, e.g. %s (give --animations)", len(clips), clips[0])
+    if unread:
+        logger.warning("%d files of formats that are not read are skipped, e.g. %s", len(unread), unread[0])
+    return sorted(found, key=lambda path: path.relative_to(models_dir).parts), takes
+
+
+def _kind(path: Path) -> Kind:
+    if path.suffix.lower() == ".fbx":
+        return "rigged" if peek_fbx(path)[1] else "scan"
+    if path.suffix.lower() not in (".glb", ".gltf"):
+        return "scan"
+    document = peek_json(path)
+    return "rigged" if document is not None and document.get("skins") else "scan"
+
+
+def _unique_ids(models_dir: Path, paths: list[Path], claims: dict[Path, Claim], folders: list[Path]) -> dict[Path, str]:
+    """An id for each mesh and each folder that is a person.
+
+    Names that clash (case aside) get their parents' names in front, then a digest."""
+    siblings: dict[Path, int] = {}
+    for path in paths:
+        siblings[path.parent] = siblings.get(path.parent, 0) + 1
+    parts: dict[Path, list[str]] = {}
+    for path in paths:
+        above = [safe_name(part) for part in path.relative_to(models_dir).parts[:-1]]
+        generic = path.stem.lower() in GENERIC_STEMS and siblings[path.parent] == 1 and above
+        stem = claims[path].id if path in claims else path.stem
+        parts[path] = above if generic and path not in claims else [*above, safe_name(stem)]
+    for path in folders:
+        named = path.relative_to(models_dir).parts or (path.resolve().name,)
+        parts[path] = [safe_name(part) for part in named]
+    taken = dict.fromkeys(parts, 1)
+    while True:
+        names = {path: "_".join(parts[path][-taken[path] :]) for path in parts}
+        groups: dict[str, list[Path]] = {}
+        for path, name in names.items():
+            groups.setdefault(name.casefold(), []).append(path)
+        clashing = [path for group in groups.values() if len(group) > 1 for path in group]
+        growing = [path for path in clashing if taken[path] < len(parts[path])]
+        if not growing:
+            break
+        for path in growing:
+            taken[path] += 1
+    for path in clashing:
+        relative = path.relative_to(models_dir).as_posix()
+        names[path] += "_" + hashlib.sha256(relative.encode("utf-8", "surrogateescape")).hexdigest()[:8]
+    return {path: _shorten(name) for path, name in names.items()}
+
+
+def safe_name(text: str) -> str:
+    """`text` as a file name on every system: letters, digits, dot, dash, underscore; never empty, never hidden."""
+    plain = unicodedata.normalize("NFC", text)
+    plain = re.sub(r"[^\w.\-]+", "_", plain.encode("utf-8", "replace").decode("utf-8")).strip("._- ")
+    if re.fullmatch(r"(?i)con|prn|aux|nul|com\d|lpt\d", plain.partition(".")[0]):
+        plain = f"_{plain}"
+    return plain or "unnamed"
+
+
+def _shorten(name: str) -> str:
+    if len(name.encode()) <= MAX_ID:
+        return name
+    digest = hashlib.sha256(name.encode()).hexdigest()[:8]
+    return name.encode()[: MAX_ID - 9].decode("utf-8", "ignore") + "_" + digest

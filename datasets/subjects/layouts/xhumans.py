@@ -1,0 +1,22 @@
+"""X-Humans: `<subject>/<train|test>/<sequence>/meshes_pkl/mesh-fNNNNN.pkl` with `atlas-fNNNNN.pkl`.
+
+One person scanned thousands of times: a subject whose animations are the sequences. The files are pickles of arrays;
+see readers/array_pickle.py for why opening one runs nothing.
+"""
+
+from __future__ import annotations
+
+import re
+
+from .layout import Layout
+
+FOLDER = "meshes_pkl"
+MODES = ("train", "test")
+
+LAYOUT = Layout(
+    name="X-Humans",
+    mesh=re.compile(rf"{FOLDER}/(?P<id>mesh-f\d+)\.pkl", re.IGNORECASE),
+    fitted=re.compile(r"mesh-f\d+_smplx?\.(?:ply|obj)", re.IGNORECASE),
+    unit="m",
+    up="+y",
+)

@@ -1,0 +1,172 @@
+"""Errors of colour: at surface points, and of pictures drawn of both meshes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+import numpy.typing as npt
+from skimage.metrics import structural_similarity
+
+from ...core.randomness import derive_rng
+from ...geometry.camera import OrthographicCamera
+from ...geometry.closest import ClosestSurface
+from ...geometry.mesh import PosedMesh
+from ...geometry.surface import albedo_at, sample_surface
+from ...render.renderer import RendererChoice, open_renderer
+from ..arrays import to_array
+from .normal_image import NORMAL_YAWS
+from .pair import MeshPair, MetricError, Score, mean_of_two, mean_score
+
+F64 = npt.NDArray[np.float64]
+
+VIEW_SIZE = 512
+# A picture without any error would have an infinite PSNR, which no mean survives.
+MAX_PSNR_DB = 100.0
+_RENDERER = RendererChoice("embree", "pictures that do not depend on the machine")
+
+
+def picture_l1(first: npt.ArrayLike, second: npt.ArrayLike) -> float:
+    """Symmetric, no unit, not squared: mean absolute difference of pictures or colours in [0, 1]."""
+    a, b = _alike(first, second)
+    return float(np.abs(a - b).mean())
+
+
+def picture_psnr(first: npt.ArrayLike, second: npt.ArrayLike) -> float:
+    """Symmetric, decibels, from the squared difference: -10 log10 of its mean, of pictures in [0, 1]; at most 100."""
+    a, b = _alike(first, second)
+    error = float(((a - b) ** 2).mean())
+    return MAX_PSNR_DB if error <= 10 ** (-MAX_PSNR_DB / 10) else -10.0 * float(np.log10(error))
+
+
+def picture_ssim(first: npt.ArrayLike, second: npt.ArrayLike) -> float:
+    """Symmetric, no unit: mean structural similarity of pictures (H, W, C) in [0, 1]; 1 where equal.
+
+    Wang et al., 2004, with its Gaussian window (sigma 1.5), by scikit-image.
+    """
+    a, b = _alike(first, second)
+    value = structural_similarity(  # type: ignore[no-untyped-call]
+        a, b, channel_axis=2, data_range=1.0, gaussian_weights=True, sigma=1.5, use_sample_covariance=False
+    )
+    return float(value)
+
+
+def measure_colour_l1(pair: MeshPair) -> Score:
+    """Both ways, 0 to 255, not squared: mean absolute difference of colours at surface points and their closest points.
+
+    Unlit colours (texture, material, vertex colours) in display values, mean over red, green, blue and both ways.
+    """
+    return mean_of_two(mean_score(np.abs(gap).mean(axis=1), 255.0) for gap in _colour_gaps(pair))
+
+
+def measure_colour_psnr(pair: MeshPair) -> Score:
+    """Both ways, decibels, from squared differences of colours at surface points and their closest points."""
+    error = mean_of_two(mean_score((gap**2).mean(axis=1)) for gap in _colour_gaps(pair))
+    if error.value <= 10 ** (-MAX_PSNR_DB / 10):
+        return Score(MAX_PSNR_DB, 0.0)
+    return Score(-10.0 * float(np.log10(error.value)), 10.0 / float(np.log(10)) * error.standard_error / error.value)
+
+
+def measure_view_l1(pair: MeshPair) -> Score:
+    """Symmetric, 0 to 255, not squared: mean absolute difference of unlit pictures where either mesh shows points."""
+    return _of_pictures(pair, lambda a, b, shown: 255.0 * picture_l1(a[shown], b[shown]))
+
+
+def measure_view_psnr(pair: MeshPair) -> Score:
+    """Symmetric, decibels, from squared differences of unlit pictures at points where either mesh shows."""
+    return _of_pictures(pair, lambda a, b, shown: picture_psnr(a[shown], b[shown]))
+
+
+def measure_view_ssim(pair: MeshPair) -> Score:
+    """Symmetric, no unit: mean structural similarity of unlit pictures, about points where either mesh shows."""
+
+    def similarity(a: F64, b: F64, shown: npt.NDArray[np.bool_]) -> float:
+        rows, columns = np.flatnonzero(shown.any(axis=1)), np.flatnonzero(shown.any(axis=0))
+        box = slice(rows[0], rows[-1] + 1), slice(columns[0], columns[-1] + 1)
+        return picture_ssim(a[box], b[box])
+
+    return _of_pictures(pair, similarity)
+
+
+def _alike(first: npt.ArrayLike, second: npt.ArrayLike) -> tuple[F64, F64]:
+    a, b = (np.asarray(to_array(values), np.float64) for values in (first, second))
+    if a.shape != b.shape or not a.size:
+        raise MetricError(f"pictures of shapes {a.shape} and {b.shape} cannot be compared")
+    return a, b
+
+
+def _coloured(pair: MeshPair) -> tuple[PosedMesh, PosedMesh]:
+    for name, mesh in (("predicted", pair.predicted_mesh), ("true", pair.true_mesh)):
+        if mesh is None or not has_colour(mesh):
+            raise MetricError(f"the {name} mesh has no colours (texture or vertex colours)")
+    assert pair.predicted_mesh is not None
+    assert pair.true_mesh is not None
+    return pair.predicted_mesh, pair.true_mesh
+
+
+def has_colour(mesh: PosedMesh) -> bool:
+    """Whether it has a texture or colours at its vertices."""
+    return mesh.vertex_colours is not None or any(material.texture is not None for material in mesh.materials)
+
+
+def _colour_gaps(pair: MeshPair) -> tuple[F64, F64]:
+    def compute() -> tuple[F64, F64]:
+        predicted, true = _coloured(pair)
+        gaps = []
+        for name, own, other in (("predicted", predicted, true), ("true", true, predicted)):
+            drawn = sample_surface(own, pair.points, derive_rng(pair.seed, pair.key, "colour", name))
+            near = ClosestSurface(other.vertices, other.faces, device=pair.device).query(drawn.positions)
+            here = albedo_at(own, drawn.faces, drawn.barycentric)
+            there = albedo_at(other, near.faces, barycentric_of(near.points, other.corners[near.faces]))
+            gaps.append(here[:, :3].astype(np.float64) - there[:, :3])
+        return gaps[0], gaps[1]
+
+    found: tuple[F64, F64] = pair.once("colours at points", compute)
+    return found
+
+
+def barycentric_of(
+    points: F64,  # (N, 3)
+    corners: F64,  # (N, 3, 3)
+) -> F64:
+    """(N, 3) weights of triangles' corners at points on them; of one without area, all for the nearest corner."""
+    a, first, second = corners[:, 0], corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0]
+    offset = points - a
+    d00, d01, d11 = (np.einsum("ij,ij->i", *pair) for pair in ((first, first), (first, second), (second, second)))
+    d20, d21 = (np.einsum("ij,ij->i", offset, edge) for edge in (first, second))
+    area = d00 * d11 - d01 * d01
+    with np.errstate(divide="ignore", invalid="ignore"):
+        v, w = (d11 * d20 - d01 * d21) / area, (d00 * d21 - d01 * d20) / area
+    weights = np.clip(np.stack([1 - v - w, v, w], axis=1), 0.0, 1.0)
+    flat = ~(area > 1e-24 * np.maximum(d00, d11) ** 2)
+    if flat.any():
+        nearest = np.linalg.norm(corners[flat] - points[flat, None], axis=2).argmin(axis=1)
+        weights[flat] = np.eye(3)[nearest]
+    normalised: F64 = weights / weights.sum(axis=1, keepdims=True)
+    return normalised
+
+
+def _of_pictures(pair: MeshPair, measure: Callable[[F64, F64, npt.NDArray[np.bool_]], float]) -> Score:
+    values = [measure(*views) for views in pair.once("pictures of colours", lambda: _pictures(pair))]
+    return Score(float(np.mean(values)), 0.0)
+
+
+def _pictures(pair: MeshPair) -> list[tuple[F64, F64, npt.NDArray[np.bool_]]]:
+    predicted, true = _coloured(pair)
+    low, high = true.bounds
+    x, y, z = ((low + high) / 2).tolist()
+    extent = 1.1 * float((high - low).max())
+    found = []
+    for yaw in NORMAL_YAWS:
+        camera = OrthographicCamera((x, y, z), extent, yaw)
+        pair_of = []
+        for mesh in (predicted, true):
+            with open_renderer(_RENDERER, mesh, VIEW_SIZE) as renderer:
+                pair_of.append(renderer.albedo(camera).astype(np.float64) / 255.0)
+        shown = (pair_of[0][..., 3] > 0) | (pair_of[1][..., 3] > 0)
+        if not shown.any():
+            raise MetricError("neither mesh shows in a picture")
+        # Over black, so that a missing limb costs its colour.
+        first, second = (picture[..., :3] * picture[..., 3:] for picture in pair_of)
+        found.append((first, second, shown))
+    return found

@@ -1,0 +1,203 @@
+"""Chamfer and P2S as other codes compute them: a recipe of points, distance, direction, squaring and scale."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+import numpy.typing as npt
+import trimesh
+from scipy.spatial import cKDTree
+
+from ...core.randomness import derive_rng
+from ...geometry.closest import ClosestSurface
+from ...geometry.device_mesh import F64, DeviceMesh
+from ...geometry.mesh import PosedMesh
+from .pair import MeshPair, MetricError, Score, mean_of_two, mean_score
+from .surface import harmonic_share
+
+Faces = npt.NDArray[np.integer]
+Surface = tuple[F64, Faces]
+
+# Height of a body in ICON's and ECON's [-1, 1] cube: scans are scaled to 180 units, then by 1 / 0.4 / 256.
+CUBE_HEIGHT = 180.0 / 0.4 / 256.0
+# PyTorch3D's `min_triangle_area`, and the threshold of SiTH's F-score.
+P3D_MIN_AREA, SITH_TAU = 5e-3, 1e-2
+
+
+@dataclass(frozen=True, kw_only=True)
+class Recipe:
+    """How a code draws points and measures from them.
+
+    Attributes:
+        name: of the protocol.
+        points: drawn on each surface.
+        sampler: "area" (independent, by area) or "even" (trimesh's sample_surface_even, which may give fewer).
+        distance: to the "surface"; to the "points" drawn on it; or "edges", to the surface but for triangles below
+            PyTorch3D's least area, of which only the edges count.
+        squared: distances are squared before the mean.
+        space: "world" (metres) or "cube" (ICON's, in which the true body is 1.758 high).
+        factor: of each distance, before squaring.
+        largest: only the component with the most vertices of both meshes.
+        icp: the prediction's vertices are first moved onto the truth's by trimesh's ICP.
+    """
+
+    name: str
+    points: int
+    sampler: Literal["area", "even"] = "area"
+    distance: Literal["surface", "points", "edges"] = "surface"
+    squared: bool = False
+    space: Literal["world", "cube"] = "world"
+    factor: float = 1.0
+    largest: bool = False
+    icp: bool = False
+
+
+@dataclass(frozen=True, eq=False)
+class Sides:
+    """Both surfaces as a recipe sees them, its points on them (with faces), and its distances both ways.
+
+    Attributes:
+        surfaces: of prediction and truth: vertices (V, 3) and faces (F, 3).
+        points: of prediction and truth, (N, 3).
+        faces: the face of each point, (N,).
+        there: from the predicted points to the truth, scaled and squared as the recipe says.
+        back: from the true points to the prediction.
+        nearest: for "points", which point of the other surface was nearest, both ways.
+    """
+
+    surfaces: tuple[Surface, Surface]
+    points: tuple[F64, F64]
+    faces: tuple[Faces, Faces]
+    there: F64
+    back: F64
+    nearest: tuple[Faces, Faces] | None = None
+
+
+def take_sides(pair: MeshPair, recipe: Recipe) -> Sides:
+    """Draw and measure, once a pair."""
+    found: Sides = pair.once(f"sides of {recipe.name}", lambda: _take_sides(pair, recipe))
+    return found
+
+
+def peer_chamfer(recipe: Recipe, *, halved: bool = True) -> Callable[[MeshPair], Score]:
+    """Half the sum (or the sum) of the mean distances from predicted and from true points."""
+
+    def measure(pair: MeshPair) -> Score:
+        sides = take_sides(pair, recipe)
+        return mean_of_two((mean_score(sides.there), mean_score(sides.back)), 0.5 if halved else 1.0)
+
+    return measure
+
+
+def peer_one_way(recipe: Recipe, *, start: Literal["predicted", "true"]) -> Callable[[MeshPair], Score]:
+    """The mean distance from the points of one surface to the other."""
+
+    def measure(pair: MeshPair) -> Score:
+        sides = take_sides(pair, recipe)
+        return mean_score(sides.there if start == "predicted" else sides.back)
+
+    return measure
+
+
+def sith_fscore(recipe: Recipe) -> Callable[[MeshPair], Score]:
+    """Harmonic mean of the shares of points with a point of the other surface within 0.01 file units."""
+
+    def measure(pair: MeshPair) -> Score:
+        sides = take_sides(pair, recipe)
+        return harmonic_share(sides.there, sides.back, SITH_TAU * recipe.factor)
+
+    return measure
+
+
+def sith_normals(recipe: Recipe) -> Callable[[MeshPair], Score]:
+    """Mean absolute cosine between face normals at a point and at the nearest point of the other surface."""
+
+    def measure(pair: MeshPair) -> Score:
+        sides = take_sides(pair, recipe)
+        assert sides.nearest is not None
+        normals = [
+            PosedMesh(vertices, np.ascontiguousarray(triangles, np.int32)).face_normals[faces]
+            for (vertices, triangles), faces in zip(sides.surfaces, sides.faces, strict=True)
+        ]
+        means = [
+            mean_score(np.abs(np.einsum("ij,ij->i", own, other[nearest])))
+            for own, other, nearest in zip(normals, normals[::-1], sides.nearest, strict=True)
+        ]
+        return mean_of_two(means)
+
+    return measure
+
+
+def _take_sides(pair: MeshPair, recipe: Recipe) -> Sides:
+    predicted: Surface = (pair.predicted_surface.positions, pair.predicted_surface.triangles)
+    true: Surface = (pair.true_surface.positions, pair.true_surface.triangles)
+    if recipe.largest:
+        predicted, true = _largest(*predicted), _largest(*true)
+    if recipe.icp:
+        predicted = (_icp(predicted[0], true[0]), predicted[1])
+    scale = recipe.factor
+    if recipe.space == "cube":
+        scale *= CUBE_HEIGHT / true_height(true[0])
+    surfaces = ((predicted[0] * scale, predicted[1]), (true[0] * scale, true[1]))
+    drawn = [_draw(pair, recipe, surface, name) for surface, name in zip(surfaces, ("predicted", "true"), strict=True)]
+    nearest: tuple[Faces, Faces] | None = None
+    if recipe.distance == "points":
+        (there, first), (back, second) = (
+            cKDTree(other[0]).query(own[0]) for own, other in ((drawn[0], drawn[1]), (drawn[1], drawn[0]))
+        )
+        nearest = (first, second)
+    else:
+        # PyTorch3D's least area is in the units of the cube, not in a hundred of them.
+        area = P3D_MIN_AREA * recipe.factor**2 if recipe.distance == "edges" else 0.0
+        there, back = (
+            ClosestSurface(*_edges_of_small(*surface, area), device=pair.device).query(own[0]).distances
+            for own, surface in ((drawn[0], surfaces[1]), (drawn[1], surfaces[0]))
+        )
+    if recipe.squared:
+        there, back = there**2, back**2
+    points, faces = ((drawn[0][part], drawn[1][part]) for part in (0, 1))
+    return Sides(surfaces, points, faces, there, back, nearest)  # type: ignore[arg-type]  # mypy sees a wider union
+
+
+def true_height(vertices: F64) -> float:
+    """Extent along y, which the cube's scale is taken from."""
+    height = float(np.ptp(vertices[:, 1]))
+    if not height > 0:
+        raise MetricError("the true mesh has no height to scale by")
+    return height
+
+
+def _draw(pair: MeshPair, recipe: Recipe, surface: Surface, name: str) -> tuple[F64, Faces]:
+    rng = derive_rng(pair.seed, pair.key, recipe.name, name)
+    if recipe.sampler == "area":
+        return DeviceMesh(*surface, device=pair.device).draw(recipe.points, rng=rng)
+    mesh = trimesh.Trimesh(*surface, process=False)
+    points, faces = trimesh.sample.sample_surface_even(mesh, recipe.points, seed=int(rng.integers(2**31)))
+    return np.asarray(points, np.float64), np.asarray(faces)
+
+
+def _icp(predicted: F64, true: F64) -> F64:
+    """Vertices after trimesh's ICP between vertices at its defaults, as SiTH's benchmark calls it."""
+    _, moved, _ = trimesh.registration.icp(predicted, true)  # type: ignore[no-untyped-call]
+    return np.asarray(moved, np.float64)
+
+
+def _largest(vertices: F64, faces: Faces) -> Surface:
+    """The component (faces joined by edges) with the most vertices, as trimesh's split finds it."""
+    adjacency = trimesh.Trimesh(vertices, faces, process=False).face_adjacency
+    parts = trimesh.graph.connected_components(adjacency, nodes=np.arange(len(faces)), min_len=1)
+    return vertices, faces[max(parts, key=lambda part: len(np.unique(faces[part])))]
+
+
+def _edges_of_small(vertices: F64, faces: Faces, least_area: float) -> Surface:
+    """Triangles below an area replaced by their edges, as triangles without area."""
+    if not least_area:
+        return vertices, faces
+    corners = vertices[faces]
+    areas = 0.5 * np.linalg.norm(np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0]), axis=1)
+    small = faces[areas < least_area]
+    edges = np.unique(np.sort(np.concatenate([small[:, [0, 1]], small[:, [1, 2]], small[:, [2, 0]]]), axis=1), axis=0)
+    return vertices, np.concatenate([faces[areas >= least_area], edges[:, [0, 1, 1]]])

@@ -1,0 +1,108 @@
+"""The metrics by name."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, replace
+from functools import partial
+
+from ...core.errors import SettingsError
+from ..chamfer import measure_chamfer
+from ..p2s import measure_p2s, measure_s2p
+from .colour import (
+    measure_colour_l1,
+    measure_colour_psnr,
+    measure_view_l1,
+    measure_view_psnr,
+    measure_view_ssim,
+)
+from .normal_image import measure_normal_image
+from .pair import MeshPair, Score
+from .surface import measure_fscore, measure_hausdorff, measure_normal_consistency, measure_p95
+from .volume import measure_volume_iou
+
+
+@dataclass(frozen=True)
+class Metric:
+    """A measure of a predicted mesh against the truth.
+
+    Attributes:
+        name: as typed.
+        unit: of its value.
+        direction: in words.
+        measure: what computes it; its docstring's first line says direction, unit and squaring.
+        greater_is_better: how to find the worst view.
+        text: direction, unit and squaring in a line, where `measure` has no docstring that says so.
+    """
+
+    name: str
+    unit: str
+    direction: str
+    measure: Callable[[MeshPair], Score]
+    greater_is_better: bool = False
+    text: str = ""
+
+    @property
+    def summary(self) -> str:
+        """Direction, unit and squaring: the first line of the docstring."""
+        return self.text or (self.measure.__doc__ or "").strip().splitlines()[0]
+
+
+METRICS: dict[str, Metric] = {
+    metric.name: metric
+    for metric in (
+        Metric("chamfer", "cm", "both ways, mean of two", measure_chamfer),
+        Metric("p2s", "cm", "predicted to true", measure_p2s),
+        Metric("s2p", "cm", "true to predicted", measure_s2p),
+        Metric("fscore", "%", "both ways, within 1 cm", measure_fscore, greater_is_better=True),
+        Metric("p95", "cm", "the greater of both ways", measure_p95),
+        Metric("hausdorff", "cm", "the greater of both ways", measure_hausdorff),
+        Metric("normals", "deg", "both ways, mean of two", measure_normal_consistency),
+        Metric("normal_image", "1", "symmetric, mean of four views", measure_normal_image),
+        Metric("volume_iou", "%", "symmetric", measure_volume_iou, greater_is_better=True),
+        Metric("colour_l1", "/255", "both ways, at surface points", measure_colour_l1),
+        Metric("colour_psnr", "dB", "both ways, at surface points", measure_colour_psnr, greater_is_better=True),
+        Metric("view_l1", "/255", "symmetric, mean of four views", measure_view_l1),
+        Metric("view_psnr", "dB", "symmetric, mean of four views", measure_view_psnr, greater_is_better=True),
+        Metric("view_ssim", "1", "symmetric, mean of four views", measure_view_ssim, greater_is_better=True),
+    )
+}
+DEFAULT_METRICS = ("chamfer", "p2s")
+
+
+def find_metric(name: str) -> Metric:
+    """One metric by name; "fscore@X" is the F-score at X centimetres.
+
+    Raises:
+        SettingsError: there is none; names the nearest and all.
+    """
+    if name in METRICS:
+        return METRICS[name]
+    base, at, threshold = name.partition("@")
+    if base == "fscore" and at:
+        try:
+            limit = float(threshold)
+        except ValueError:
+            limit = -1.0
+        if not 0 < limit < 1e6:
+            raise SettingsError(f"{name!r}: expected fscore@X with X in centimetres, such as fscore@0.5")
+        measure = partial(measure_fscore, threshold_m=limit / 100)
+        text = (measure_fscore.__doc__ or "").splitlines()[0].replace("1 cm", f"{limit:g} cm")
+        direction = f"both ways, within {limit:g} cm"
+        return replace(METRICS["fscore"], name=name, direction=direction, measure=measure, text=text)
+    near = difflib.get_close_matches(name, METRICS, n=1)
+    hint = f" (did you mean {near[0]}?)" if near else ""
+    raise SettingsError(f"unknown metric {name!r}{hint}; there are {', '.join(METRICS)}")
+
+
+def choose_metrics(names: Iterable[str]) -> tuple[Metric, ...]:
+    """The metrics of these names, in this order, each once.
+
+    Raises:
+        SettingsError: an unknown name (with the nearest valid one and the list), or none at all.
+    """
+    chosen = {name: find_metric(name) for name in dict.fromkeys(names)}
+    if not chosen:
+        raise SettingsError(f"no metric asked for; there are {', '.join(METRICS)}")
+    return tuple(chosen.values())

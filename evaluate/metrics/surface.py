@@ -1,0 +1,67 @@
+"""How the distances between two surfaces are spread, and whether they face the same way."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from ...geometry.device_mesh import F64
+from .pair import MeshPair, Score, mean_of_two, mean_score
+
+FSCORE_THRESHOLD_M = 0.01
+
+
+def measure_fscore(pair: MeshPair, threshold_m: float = FSCORE_THRESHOLD_M) -> Score:
+    """Both ways, percent: harmonic mean of the shares of predicted and of true points within 1 cm of the other surface.
+
+    Knapitsch et al., "Tanks and Temples", 2017. Greater is better.
+    """
+    return harmonic_share(pair.predicted_to_true.distances, pair.true_to_predicted.distances, threshold_m)
+
+
+def harmonic_share(there: F64, back: F64, threshold: float) -> Score:
+    """Harmonic mean, in percent, of the shares of distances (N,) and (M,) up to a threshold; 0 where both are 0."""
+    precision, recall = mean_score(there <= threshold), mean_score(back <= threshold)
+    total = precision.value + recall.value
+    if total == 0:
+        return Score(0.0, 0.0)
+    slopes = 2 * recall.value**2 / total**2, 2 * precision.value**2 / total**2
+    error = np.hypot(slopes[0] * precision.standard_error, slopes[1] * recall.standard_error)
+    return Score(200.0 * precision.value * recall.value / total, 100.0 * float(error))
+
+
+def measure_p95(pair: MeshPair) -> Score:
+    """Both ways, centimetres, not squared: the greater of the two 95th percentiles of point-to-surface distance."""
+    return max(
+        (_quantile(found.distances, 0.95) for found in (pair.predicted_to_true, pair.true_to_predicted)),
+        key=lambda score: score.value,
+    )
+
+
+def measure_hausdorff(pair: MeshPair) -> Score:
+    """Both ways, centimetres, not squared: greatest point-to-surface distance, a lower bound from the points drawn."""
+    greatest = max(float(pair.predicted_to_true.distances.max()), float(pair.true_to_predicted.distances.max()))
+    return Score(100.0 * greatest, 0.0)
+
+
+def measure_normal_consistency(pair: MeshPair) -> Score:
+    """Both ways, degrees, not squared: mean angle between face normals at a point and at its closest point.
+
+    Turned-over faces count: the angle goes to 180 degrees. A closest face without area has no normal and counts as 90.
+    """
+    predicted, true = (shape.face_normals for shape in pair.shapes)
+    there = _angles(predicted[pair.predicted_points[1]], true[pair.predicted_to_true.faces])
+    back = _angles(true[pair.true_points[1]], predicted[pair.true_to_predicted.faces])
+    return mean_of_two((mean_score(there), mean_score(back)))
+
+
+def _quantile(distances: F64, share: float) -> Score:
+    ordered, count = np.sort(distances), len(distances)
+    # The binomial rank interval of one standard deviation, halved.
+    reach = np.sqrt(count * share * (1 - share))
+    low, high = (int(np.clip(round(count * share + sign * reach), 0, count - 1)) for sign in (-1, 1))
+    return Score(100.0 * float(np.quantile(ordered, share)), 50.0 * float(ordered[high] - ordered[low]))
+
+
+def _angles(a: F64, b: F64) -> F64:
+    angles: F64 = np.degrees(np.arccos(np.clip(np.einsum("ij,ij->i", a, b), -1.0, 1.0)))
+    return angles

@@ -1,0 +1,59 @@
+"""The training views that stayed hardest, as small pictures with their last score."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from html import escape
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ...datasets.loading.views import ViewDataset
+from ...datasets.shards.index import read_index
+from ...pages import pictures as gallery
+
+THUMBNAIL = 112
+# Key of `run.json`, title, what the score is and how it reads.
+_STAGES = (("surface", "Surface", "IoU {:.3f}"), ("texture", "Texture", "error {:.3f}"))
+
+
+def hardest_views(shards: Path, training: Mapping[str, Any]) -> str:
+    """HTML of up to 20 views a stage, worst first; "" where the run or the shards hold none.
+
+    Args:
+        shards: with the split that the run was trained on.
+        training: content of `run.json`.
+    """
+    if not any(entry.split == "train" for entry in read_index(shards).shards):
+        return ""
+    dataset = ViewDataset(shards, "train", points=0, colour_points=0)
+    places = {(view.scene_key, view.view_name): index for index, view in enumerate(dataset.views)}
+    parts = []
+    for stage, title, text in _STAGES:
+        entries = training.get("stages", {}).get(stage, {}).get("hardest", [])
+        # Other shards than the run's may hold other views.
+        known = [entry for entry in entries if (entry["scene"], entry["view"]) in places]
+        if known:
+            pictures = [_picture(dataset, places[entry["scene"], entry["view"]]) for entry in known]
+            parts.append(f"<h3>{title}</h3>" + _thumbnails(pictures, known, text))
+    return "".join(parts)
+
+
+def _picture(dataset: ViewDataset, index: int) -> gallery.U8:
+    return gallery.resize(np.ascontiguousarray(dataset.picture(index).transpose(1, 2, 0)), THUMBNAIL)
+
+
+def _thumbnails(pictures: Sequence[gallery.U8], entries: Sequence[Mapping[str, Any]], text: str) -> str:
+    box = gallery.used_box(pictures)
+    figures = []
+    for picture, entry in zip(pictures, entries, strict=True):
+        key = escape(f"{entry['scene']}/{entry['view']}")
+        drawn = f", drawn {entry['drawn']} times" if "drawn" in entry else ""
+        # The table keeps scores so that higher is easier: of colours it is minus the error.
+        score = text.format(abs(float(entry["score"])))
+        figures.append(
+            f'<figure><img alt="{key}" src="{gallery.data_uri(gallery.crop(picture, box))}">'
+            f"<figcaption><b>{key}</b><br>{score}{drawn}</figcaption></figure>"
+        )
+    return f'<div class="thumbs">{"".join(figures)}</div>'

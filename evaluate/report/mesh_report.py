@@ -1,0 +1,144 @@
+"""A page about one comparison of two folders of meshes; like report.py, it needs nothing but itself."""
+
+from __future__ import annotations
+
+from html import escape
+from pathlib import Path
+
+from ... import __version__
+from ...core.progress import NoProgress, Progress
+from ...geometry.camera import OrthographicCamera
+from ...geometry.mesh import PosedMesh
+from ...pages import pictures as gallery
+from ...pages.page import section, write_page
+from ..folders import find_meshes, match_files, open_pair
+from ..metrics.measure import align_pair
+from ..metrics.pair import MeshPair
+from ..records import ViewScores
+from ..settings import FolderSettings
+from ..summary import EvaluationResult
+from . import sections as common
+
+PICTURE = 300
+
+
+def write_mesh_report(
+    predicted: Path,
+    true: Path,
+    evaluation: EvaluationResult,
+    out: Path,
+    *,
+    worst: int = 6,
+    progress: Progress | None = None,
+) -> Path:
+    """Write `out` (report.html): scores, their spread, the best, median and worst prediction, errors to turn about.
+
+    Args:
+        predicted, true: the folders given to `evaluate_folders`.
+        evaluation: from `evaluate_folders`.
+        out: the file.
+        worst: worst cases shown.
+        progress: told of each part.
+
+    Returns:
+        `out`.
+    """
+    told = progress if progress is not None else NoProgress()
+    files = {pair.key: pair for pair in match_files(find_meshes(predicted), find_meshes(true), predicted, true)[0]}
+    content = evaluation.settings["settings"]
+    settings = FolderSettings(**{**content, "metrics": tuple(content["metrics"])})
+    examples = common.pick_examples(evaluation)
+    ranked = evaluation.ranked(evaluation.metrics[0].name)[:worst]
+    told.start("Report", len(examples) + len(ranked) + 1)
+
+    def load(record: ViewScores) -> MeshPair:
+        pair = open_pair(files[record.key], settings)
+        return pair if settings.align == "none" else align_pair(pair, settings.align)
+
+    models, rows = [], []
+    for word, record in examples:
+        pair = load(record)
+        models.append(common.error_model(f"{word}: {record.key}", pair))
+        rows.append(_example(word, record, pair, evaluation))
+        told.advance(1, record.key)
+    cards = ""
+    for record in ranked:
+        cards += _card(record, load(record), evaluation)
+        told.advance(1, record.key)
+    quirks = "".join(f"<li>{escape(quirk)}</li>" for quirk in evaluation.protocol.quirks)
+    quirks = f'<ul class="note">{quirks}</ul>' if quirks else ""
+    sections = [
+        section(
+            "Scores",
+            common.tiles(evaluation) + common.table(evaluation) + (f'<ul class="note">{quirks}</ul>' if quirks else ""),
+        ),
+        section("Spread", common.spread_charts(evaluation), common.SPREAD_NOTE),
+        section("Errors in three dimensions", common.error_viewer(models), common.VIEWER_NOTE),
+        section("Best, median and worst", "".join(rows) or '<p class="note">No mesh could be measured.</p>'),
+        section(
+            "Worst cases",
+            common.failures(evaluation) + f'<div class="cards">{"".join(cards)}</div>',
+            _worst_note(evaluation),
+        ),
+        section("Settings", common.settings_blocks({"Evaluation": evaluation.settings})),
+    ]
+    told.advance(1, "page")
+    told.finish()
+    name = evaluation.settings["run"]
+    count = common.count_text(len(evaluation.records), "prediction")
+    meshes = common.count_text(len(evaluation.subjects), "mesh", "meshes")
+    subtitle = (
+        f"{count} of {meshes} in {evaluation.settings['truth']}, protocol {evaluation.protocol.name}, alignment "
+        f"{settings.align}. mpc {__version__}."
+    )
+    write_page(out, name, subtitle, sections)
+    return out
+
+
+def _worst_note(evaluation: EvaluationResult) -> str:
+    return (
+        f"By {evaluation.metrics[0].name}: truth, prediction, and the prediction's distance to the truth from 0 (blue) "
+        f"to {common.HEAT_CM:g} cm and more (dark red), from the front and from the side."
+    )
+
+
+def _cameras(true: PosedMesh, yaws: tuple[float, ...]) -> list[OrthographicCamera]:
+    low, high = true.bounds
+    x, y, z = ((low + high) / 2).tolist()
+    return [OrthographicCamera((x, y, z), 1.1 * float((high - low).max()), yaw) for yaw in yaws]
+
+
+def _example(word: str, record: ViewScores, pair: MeshPair, evaluation: EvaluationResult) -> str:
+    predicted, true = pair.shapes
+    cameras = _cameras(true, (0.0, 90.0, 180.0))
+    heat = common.heat(predicted, pair.true_surface)
+    rows = {
+        "truth": [gallery.draw_coloured(true, c, gallery.clay_colours(true, c), PICTURE) for c in cameras],
+        "prediction": [
+            gallery.draw_coloured(predicted, c, gallery.clay_colours(predicted, c), PICTURE) for c in cameras
+        ],
+        "error": [gallery.draw_coloured(predicted, c, common.shaded(heat, predicted, c), PICTURE) for c in cameras],
+    }
+    box = gallery.used_box([picture for pictures in rows.values() for picture in pictures])
+    return (
+        f'<article class="example"><h3>{word}: {escape(record.key)} '
+        f"<small>{common.score_text(evaluation, record)}</small></h3>"
+        f'<div class="thirds">{common.three_sides(rows, box, "front, side, back")}</div></article>'
+    )
+
+
+def _card(record: ViewScores, pair: MeshPair, evaluation: EvaluationResult) -> str:
+    predicted, true = pair.shapes
+    front, side = _cameras(true, (0.0, 90.0))
+    heat = common.heat(predicted, pair.true_surface)
+    pictures = [
+        gallery.draw_coloured(true, front, gallery.clay_colours(true, front), PICTURE),
+        gallery.draw_coloured(predicted, front, gallery.clay_colours(predicted, front), PICTURE),
+        *(gallery.draw_coloured(predicted, c, common.shaded(heat, predicted, c), PICTURE) for c in (front, side)),
+    ]
+    box = gallery.used_box(pictures)
+    sheet = gallery.contact_sheet([gallery.crop(picture, box) for picture in pictures], 4)
+    return (
+        f'<figure class="card"><img alt="truth, prediction, error from two sides" src="{gallery.data_uri(sheet)}">'
+        f"<figcaption><b>{escape(record.key)}</b> {common.score_text(evaluation, record)}</figcaption></figure>"
+    )

@@ -1,0 +1,212 @@
+"""Sections that every report shares: tiles, tables, how scores are spread, errors in three dimensions."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping, Sequence
+from html import escape
+from typing import Any
+
+import numpy as np
+
+from ...geometry.camera import Camera
+from ...geometry.closest import ClosestSurface
+from ...geometry.device_mesh import DeviceMesh
+from ...geometry.mesh import PosedMesh
+from ...pages import pictures as gallery
+from ...pages.charts import Series, line_chart
+from ...pages.viewer import ViewerModel, viewer
+from ..metrics.pair import MeshPair
+from ..records import ViewScores
+from ..summary import EvaluationResult, Summary, short
+from ..svg_spread import histogram, strips
+
+HEAT_CM = 5.0
+SPREAD_NOTE = "Dots are views, a box holds their middle half, the line is the median. Failed views are in none."
+VIEWER_NOTE = (
+    "Left: the prediction, coloured by how far each point lies from the true surface. Right: the truth, coloured by "
+    "how far it lies from the prediction, which shows what is missing."
+)
+
+
+def tiles(evaluation: EvaluationResult) -> str:
+    """Each metric's mean, large."""
+    overall, found = evaluation.overall, []
+    for metric in evaluation.metrics:
+        value, error = overall.means[metric.name], overall.errors[metric.name]
+        shown = "no view measured" if value is None else f"{number_text(value)} {metric.unit}"
+        found.append((metric.name, shown, metric.direction + (f", ± {error:.3f} from sampling" if error else "")))
+    if evaluation.has_iou:
+        iou, baseline = overall.means["iou"], overall.means["baseline_iou"]
+        found.append(("IoU", number_text(iou), f"the training set's mean occupancy reaches {number_text(baseline)}"))
+    found.append(("failed", f"{overall.failed} of {overall.views}", "views without a mesh; they are in no mean"))
+    return '<div class="tiles">' + "".join(
+        f"<div><b>{escape(name)}</b><strong>{escape(value)}</strong><span>{escape(note)}</span></div>"
+        for name, value, note in found
+    ) + "</div>"  # fmt: skip
+
+
+def table(evaluation: EvaluationResult) -> str:
+    """Means by subject and over all, the worst view of each metric, and every view folded away."""
+    metrics = evaluation.metrics
+    head = "".join(f"<th>{m.name}<br><small>{m.unit}</small></th>" for m in metrics)
+    rows = [f"<tr><th></th>{head}{_iou_cells(evaluation, 'IoU', 'IoU of mean<br>occupancy', 'th')}</tr>"]
+
+    def summary_row(summary: Summary, style: str) -> str:
+        cells = "".join(f"<td>{number_text(summary.means[m.name])}</td>" for m in metrics)
+        failed = f", {summary.failed} failed" if summary.failed else ""
+        return (
+            f'<tr class="{style}"><th>{escape(summary.name)} <small>{summary.views} views{failed}</small></th>{cells}'
+            + _iou_cells(evaluation, *(number_text(summary.means[name]) for name in ("iou", "baseline_iou")))
+            + "</tr>"
+        )
+
+    rows += [summary_row(summary, "") for summary in evaluation.subjects]
+    rows.append(summary_row(evaluation.overall, "mean"))
+    worst = [evaluation.worst(m.name) for m in metrics]
+    cells = "".join(
+        f"<td>{number_text(record.scores[m.name].value)}<br><small>{escape(record.key)}</small></td>"
+        if record
+        else "<td>-</td>"
+        for m, record in zip(metrics, worst, strict=True)
+    )
+    ious = [record.iou for record in evaluation.records if record.iou is not None]
+    least = _iou_cells(evaluation, number_text(min(ious, default=None)), "")
+    rows.append(f'<tr class="worst"><th>worst view</th>{cells}{least}</tr>')
+    views = "".join(
+        f"<tr><th>{escape(record.key)}</th>"
+        + (f'<td class="failed" colspan="{len(metrics)}">failed: {escape(record.failure)}</td>' if record.failure else
+           "".join(f"<td>{number_text(record.scores[m.name].value)}</td>" for m in metrics))
+        + _iou_cells(evaluation, number_text(record.iou), number_text(record.baseline_iou)) + "</tr>"
+        for record in evaluation.records
+    )  # fmt: skip
+    meaning = "".join(f"<li><b>{m.name}</b>: {escape(m.summary)}</li>" for m in metrics)
+    return (
+        f'<table>{"".join(rows)}</table><ul class="note">{meaning}</ul>'
+        f"<details><summary>Every view</summary><table>{rows[0]}{views}</table></details>"
+    )
+
+
+def _iou_cells(evaluation: EvaluationResult, iou: str, baseline: str, tag: str = "td") -> str:
+    return f"<{tag}>{iou}</{tag}><{tag}>{baseline}</{tag}>" if evaluation.has_iou else ""
+
+
+def spread_charts(evaluation: EvaluationResult) -> str:
+    """For each metric: a histogram, its spread a subject, its course over yaws."""
+    charts = []
+    for metric in evaluation.metrics:
+        measured = [record for record in evaluation.records if metric.name in record.scores]
+        values = [record.scores[metric.name].value for record in measured]
+        label = f"{metric.name}, {metric.unit}"
+        charts.append(histogram(f"{metric.name}: all views", values, x_label=label, y_label="views"))
+        by_subject: dict[str, list[float]] = {}
+        for record in measured:
+            by_subject.setdefault(record.subject, []).append(record.scores[metric.name].value)
+        ordered = dict(sorted(by_subject.items(), key=lambda item: sum(item[1]) / len(item[1])))
+        charts.append(strips(f"{metric.name}: by subject, in order", ordered, y_label=metric.unit))
+        if len({record.yaw_deg for record in measured}) > 1:
+            charts.append(_yaw_chart(measured, metric.name, metric.unit))
+    return f'<div class="charts">{"".join(charts)}</div>'
+
+
+def _yaw_chart(records: Sequence[ViewScores], metric: str, unit: str) -> str:
+    by_yaw: dict[float, list[float]] = {}
+    for record in records:
+        by_yaw.setdefault(record.yaw_deg, []).append(record.scores[metric].value)
+    lines = {
+        name: [(yaw, float(measure(values))) for yaw, values in sorted(by_yaw.items())]
+        for name, measure in _YAW_LINES.items()
+    }
+    series = [Series(name, points, marked=name == "mean") for name, points in lines.items()]
+    label = "yaw, degrees (0: the face)"
+    return line_chart(f"{metric}: by yaw", series, x_label=label, y_label=unit, zero=True, x_marks=range(0, 361, 45))
+
+
+_YAW_LINES: Mapping[str, Callable[[Sequence[float]], Any]] = {
+    "mean": np.mean,
+    "upper quartile": lambda values: np.quantile(values, 0.75),
+    "lower quartile": lambda values: np.quantile(values, 0.25),
+}
+
+
+def pick_examples(evaluation: EvaluationResult) -> list[tuple[str, ViewScores]]:
+    """The best, the median and the worst view by the first metric, with those words; fewer where there are fewer."""
+    ranked = evaluation.ranked(evaluation.metrics[0].name)[::-1]
+    if not ranked:
+        return []
+    places = {(len(ranked) - 1) // 2: "median", len(ranked) - 1: "worst", 0: "best"}  # of one place, the last word
+    return [(word, ranked[place]) for place, word in sorted(places.items())]
+
+
+def error_model(name: str, pair: MeshPair) -> ViewerModel:
+    """Prediction and truth, each coloured by its distance to the other."""
+    predicted, true = pair.shapes
+    colours = heat(predicted, pair.true_surface), heat(true, pair.predicted_surface)
+    return ViewerModel(
+        name, ("prediction: distance to the truth", "truth: distance to the prediction"), pair.shapes, colours
+    )
+
+
+def heat(mesh: PosedMesh, other: DeviceMesh) -> gallery.U8:
+    """(V, 3) uint8 colours of a mesh's vertices (metres) by their distance to another, up to HEAT_CM."""
+    return gallery.heat_colours(100 * ClosestSurface.of(other).query(mesh.vertices).distances, HEAT_CM)
+
+
+def three_sides(rows: Mapping[str, Sequence[gallery.U8]], box: tuple[int, int, int, int], sides: str) -> str:
+    """A figure for each name: its three pictures side by side, cropped alike; `sides` says which they are."""
+    return "".join(
+        f'<figure><img alt="{name} from three sides" src="'
+        f'{gallery.data_uri(gallery.contact_sheet([gallery.crop(picture, box) for picture in pictures], 3))}">'
+        f"<figcaption>{name}: {sides}</figcaption></figure>"
+        for name, pictures in rows.items()
+    )
+
+
+def failures(evaluation: EvaluationResult) -> str:
+    """A line for each view that has no scores, with the reason."""
+    return "".join(
+        f'<p class="failed">{escape(record.key)} failed: {escape(record.failure)}</p>' for record in evaluation.failed
+    )
+
+
+def error_viewer(models: Sequence[ViewerModel]) -> str:
+    """The models in three dimensions, with the colours' legend."""
+    stops = ", ".join("rgb({}, {}, {})".format(*colour) for colour in gallery.heat_colours(np.linspace(0, 1, 9), 1.0))
+    ramp = (
+        f'<div class="ramp">0 <i style="background:linear-gradient(90deg, {stops})"></i> {HEAT_CM:g} cm and more</div>'
+    )
+    return viewer(models, ramp) or '<p class="note">No view could be measured.</p>'
+
+
+def shaded(colours: gallery.U8, mesh: PosedMesh, camera: Camera) -> gallery.U8:
+    """(V, 3) uint8: colours at the vertices as the lamp of the plaster pictures lights them."""
+    shade = gallery.clay_colours(mesh, camera) / gallery.CLAY
+    lit: gallery.U8 = np.rint(colours * (0.35 + 0.65 * np.clip(shade, 0.0, 1.0))).astype(np.uint8)
+    return lit
+
+
+def settings_blocks(blocks: Mapping[str, Any]) -> str:
+    """JSON folded away under each name."""
+    return "".join(
+        f"<details><summary>{escape(name)}</summary><pre>{escape(json.dumps(content, indent=1))}</pre></details>"
+        for name, content in blocks.items()
+    )
+
+
+def score_text(evaluation: EvaluationResult, record: ViewScores) -> str:
+    """A view's scores with their units."""
+    texts = [
+        f"{name} {number_text(score.value)} {evaluation.protocol.find(name).unit}"
+        for name, score in record.scores.items()
+    ]
+    return escape(", ".join(texts if record.iou is None else [*texts, f"IoU {number_text(record.iou)}"]))
+
+
+def count_text(count: int, one: str, many: str = "") -> str:
+    """ "1 person", "3 people"."""
+    return f"{count} {one if count == 1 else many or one + 's'}"
+
+
+def number_text(value: float | None) -> str:
+    """Three decimals, or three digits where there would be none; "-" for none."""
+    return short(value)

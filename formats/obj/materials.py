@@ -1,0 +1,173 @@
+"""Wavefront material libraries: colours, textures, cut-outs."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+import numpy.typing as npt
+from PIL import Image
+
+from ...core.errors import InputError
+from ...geometry.mesh import Material
+from ..images import read_texture
+from ..limits import MAX_TEXT_BYTES, read_bytes, resolve_inside
+
+# Options of a map statement and the most values each takes; the file name follows them.
+_MAP_OPTIONS = {
+    "-blendu": 1, "-blendv": 1, "-bm": 1, "-boost": 1, "-cc": 1, "-clamp": 1, "-imfchan": 1, "-mm": 2,
+    "-o": 3, "-s": 3, "-t": 3, "-texres": 1, "-type": 1,
+}  # fmt: skip
+
+
+@dataclass(frozen=True)
+class MtlMaterial:
+    """One `newmtl` block; names as written, nothing opened yet.
+
+    Attributes:
+        colour: Kd, taken as display values, None when not given.
+        dissolve: d, or 1 - Tr.
+        uv_scale, uv_offset: options -s and -o of map_Kd.
+    """
+
+    name: str
+    library: Path
+    colour: tuple[float, float, float] | None = None
+    dissolve: float = 1.0
+    texture: str | None = None
+    cutout: str | None = None
+    uv_scale: tuple[float, float] = (1.0, 1.0)
+    uv_offset: tuple[float, float] = (0.0, 0.0)
+
+
+def read_mtl(path: Path) -> dict[str, MtlMaterial]:
+    """The materials of a library by name; lines that are not understood are skipped, as other readers do."""
+    text = read_bytes(path, MAX_TEXT_BYTES).decode("utf-8", "replace").replace("\r", "\n")
+    found: dict[str, MtlMaterial] = {}
+    fields: dict[str, object] = {}
+    name: str | None = None
+
+    def close() -> None:
+        if name is not None and name not in found:
+            found[name] = MtlMaterial(name=name, library=path, **fields)  # type: ignore[arg-type]
+        fields.clear()
+
+    for line in text.split("\n"):
+        keyword, _, rest = line.strip().replace("\t", " ").partition(" ")
+        rest = rest.strip()
+        keyword = keyword.lower()
+        if keyword == "newmtl":
+            close()
+            name = rest
+        elif keyword == "kd":
+            values = _floats(rest)
+            if len(values) in (1, 3):
+                fields["colour"] = tuple(values * 3 if len(values) == 1 else values)
+        elif keyword in ("d", "tr"):
+            values = _floats(rest.replace("-halo", ""))
+            if values:
+                fields["dissolve"] = values[0] if keyword == "d" else 1.0 - values[0]
+        elif keyword == "map_kd" and rest:
+            fields["texture"], fields["uv_scale"], fields["uv_offset"] = _map_statement(rest)
+        elif keyword == "map_d" and rest:
+            fields["cutout"] = _map_statement(rest)[0]
+    close()
+    return found
+
+
+def with_texture(entry: MtlMaterial | None, name: str, picture: Path, root: Path, notices: list[str]) -> MtlMaterial:
+    """`entry`, given `picture` (inside `root`) where it names no texture that is there."""
+    found = MtlMaterial(name=name, library=picture) if entry is None else entry
+    if found.texture is not None:
+        try:
+            resolve_inside(root, found.texture, found.library, "the texture")
+            return found
+        except InputError as error:
+            if "is not there" not in error.reason:
+                raise
+    notices.append(f'material "{name or "unnamed"}" is textured with {picture.name}, by the data set\'s rule')
+    return replace(found, texture=picture.resolve().relative_to(root.resolve()).as_posix())
+
+
+def build_material(entry: MtlMaterial, root: Path, notices: list[str]) -> Material:
+    """Open a material's pictures (inside `root` alone) and give it as the renderers want it.
+
+    With a texture Kd is ignored: many exporters write a grey or black Kd beside map_Kd. A dissolve of 0 is taken
+    for the common mix-up of d and Tr, hence as opaque.
+    """
+    alpha = float(np.clip(entry.dissolve, 0.0, 1.0))
+    if alpha == 0.0:
+        notices.append(f'material "{entry.name}" is written as fully transparent; drawn opaque')
+        alpha = 1.0
+    texture: npt.NDArray[np.uint8] | None = None
+    mode: Literal["opaque", "mask"] = "mask" if alpha < 0.5 else "opaque"
+    if entry.texture is not None:
+        path = resolve_inside(root, entry.texture, entry.library, f'the texture of material "{entry.name}"')
+        texture = read_texture(path, path)
+    if entry.cutout is not None:
+        path = resolve_inside(root, entry.cutout, entry.library, f'the cut-out of material "{entry.name}"')
+        texture, mode = _with_cutout(texture, read_texture(path, path)), "mask"
+    rgb = (1.0, 1.0, 1.0) if entry.texture is not None else entry.colour or (0.7, 0.7, 0.7)
+    red, green, blue = (float(np.clip(value, 0.0, 1.0)) for value in rgb)
+    return Material(entry.name, texture, (red, green, blue, alpha), mode)
+
+
+def _with_cutout(texture: npt.NDArray[np.uint8] | None, cutout: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
+    alpha = cutout[..., 3] if (cutout[..., 3] < 255).any() else cutout[..., 0]
+    if texture is None:
+        texture = np.full((*alpha.shape, 4), 255, np.uint8)
+    if alpha.shape != texture.shape[:2]:
+        alpha = np.asarray(
+            Image.fromarray(alpha).resize((texture.shape[1], texture.shape[0]), Image.Resampling.BILINEAR)
+        )
+    return np.dstack([texture[..., :3], alpha])
+
+
+def _map_statement(rest: str) -> tuple[str, tuple[float, float], tuple[float, float]]:
+    """File name (may hold spaces), scale and offset of a map statement."""
+    scale, offset = (1.0, 1.0), (0.0, 0.0)
+    while rest.startswith("-"):
+        option, _, tail = rest.partition(" ")
+        if option.lower() not in _MAP_OPTIONS:
+            break
+        values: list[float] = []
+        rest = tail.strip()
+        for count in range(_MAP_OPTIONS[option.lower()]):
+            head, _, tail = rest.partition(" ")
+            number = _floats(head)
+            if not tail or (not number and count > 0) or (not number and option.lower() in ("-o", "-s", "-t", "-mm")):
+                break
+            values += number
+            rest = tail.strip()
+        if option.lower() in ("-s", "-o") and values and all(np.isfinite(values)):
+            missing = 1.0 if option.lower() == "-s" else 0.0
+            pair = (values[0], values[1] if len(values) > 1 else missing)
+            scale, offset = (pair, offset) if option.lower() == "-s" else (scale, pair)
+    return rest.strip('"'), scale, offset
+
+
+def _floats(text: str) -> list[float]:
+    values: list[float] = []
+    for word in text.split():
+        try:
+            values.append(float(word))
+        except ValueError:
+            return values
+    return [0.0 if not np.isfinite(value) else value for value in values]
+
+
+def find_library(root: Path, name: str, referrer: Path) -> Path | None:
+    """The material library a mesh names; None when it is not there, InputError when it lies outside `root`."""
+    candidates = [name, *name.split()] if " " in name.strip() else [name]
+    refused: InputError | None = None
+    for candidate in candidates:
+        try:
+            return resolve_inside(root, candidate, referrer, "the material library")
+        except InputError as error:
+            if "outside" in error.reason or "unusable" in error.reason:
+                refused = error
+    if refused is not None:
+        raise refused
+    return None

@@ -1,0 +1,145 @@
+"""PLY: ASCII and binary of both byte orders, vertex colours, polygons, MeshLab's textures."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from ...core.errors import InputError
+from ...geometry.mesh import Material
+from ..build_mesh import GREY, ReadMesh, build_mesh
+from ..images import read_texture
+from ..limits import read_bytes, resolve_inside
+from ..polygons import triangulate
+from .tables import PlyTable, read_ascii, read_binary, read_header
+
+F64 = npt.NDArray[np.float64]
+I64 = npt.NDArray[np.int64]
+U8 = npt.NDArray[np.uint8]
+
+
+def read_ply(path: Path, root: Path | None = None) -> ReadMesh:
+    """Read a PLY with faces; texture coordinates a vertex (s t, u v) or a corner (`texcoord`) are understood.
+
+    Counts in the header are compared with the file's size before anything is allocated.
+
+    Raises:
+        InputError: damaged or hostile; names file and reason.
+    """
+    root = path.resolve().parent if root is None else root
+    content = read_bytes(path)
+    order, elements, textures, start = read_header(path, content)
+    if order == "ascii":
+        tables = read_ascii(path, content[start:], elements)
+    else:
+        tables = read_binary(path, content, start, elements, ">" if order == "binary_big_endian" else "<")
+    notices: list[str] = []
+    vertex, face = tables.get("vertex"), tables.get("face")
+    if vertex is None or not all(axis in vertex.scalars for axis in "xyz"):
+        raise InputError(path, "the file has no vertices with x, y and z")
+    with np.errstate(invalid="ignore"):  # a signalling NaN; what is not finite is refused below
+        vertices = np.stack([vertex.scalars[axis].astype(np.float64) for axis in "xyz"], axis=1)
+    corner, sizes, keep = _corners(path, face)
+    cut, owner = triangulate(vertices, corner, sizes)
+    faces = corner[cut]
+    uv, face_uv = _texture_coordinates(path, vertex, face, faces, cut, keep, sizes)
+    materials, face_material = _materials(path, root, textures, face, owner, keep, uv is not None)
+    colours = _colours(vertex)
+    if colours is not None and textures and uv is not None:
+        notices.append("vertex colours beside a texture are ignored")
+        colours = None
+    elif colours is not None:
+        materials = (Material("vertex colours"),)
+        face_material = np.zeros(len(faces), np.int64)
+    mesh = build_mesh(
+        path, vertices, faces, materials=materials, face_material=face_material, uv=uv, face_uv=face_uv,
+        vertex_colours=colours, weld=True, notices=notices,
+    )  # fmt: skip
+    return ReadMesh(mesh, notices=tuple(notices))
+
+
+def _corners(path: Path, face: PlyTable | None) -> tuple[I64, I64, npt.NDArray[np.bool_]]:
+    """Vertex of each corner, corners of each face, and which faces have at least three."""
+    lists = {} if face is None else face.lists
+    found = lists.get("vertex_indices") or lists.get("vertex_index")
+    if found is None or not len(found[1]):
+        raise InputError(path, "the file has no faces")
+    flat, sizes = found
+    keep = sizes >= 3
+    if not keep.any():
+        raise InputError(path, "the file has no faces of three corners or more")
+    return _whole(path, flat[np.repeat(keep, sizes)]), sizes[keep], keep
+
+
+def _whole(path: Path, values: npt.NDArray[Any]) -> I64:
+    """Indices as int64; ASCII tables and odd writers hold them as floats."""
+    if values.dtype.kind == "f" and not ((np.abs(values) < 2**31) & (values == np.rint(values))).all():
+        raise InputError(path, "faces hold indices that are not whole numbers")
+    return values.astype(np.int64)
+
+
+def _texture_coordinates(
+    path: Path,
+    vertex: PlyTable,
+    face: PlyTable | None,
+    faces: I64,
+    cut: I64,
+    keep: npt.NDArray[np.bool_],
+    sizes: I64,
+) -> tuple[F64 | None, I64 | None]:
+    if face is not None and "texcoord" in face.lists:
+        flat, lengths = face.lists["texcoord"]
+        if (lengths[keep] == 2 * sizes).all():
+            return flat[np.repeat(keep, lengths)].astype(np.float64).reshape(-1, 2), cut
+        if (lengths[keep] > 0).any():
+            raise InputError(path, "faces whose texcoord list is not two numbers a corner")
+    for u, v in (("s", "t"), ("u", "v"), ("texture_u", "texture_v"), ("texture_s", "texture_t")):
+        if u in vertex.scalars and v in vertex.scalars:
+            return np.stack([vertex.scalars[u], vertex.scalars[v]], axis=1).astype(np.float64), faces
+    return None, None
+
+
+def _materials(
+    path: Path,
+    root: Path,
+    textures: list[str],
+    face: PlyTable | None,
+    owner: I64,
+    keep: npt.NDArray[np.bool_],
+    has_uv: bool,
+) -> tuple[tuple[Material, ...], I64]:
+    if not textures or not has_uv:
+        return (GREY,), np.zeros(len(owner), np.int64)
+    materials = []
+    for name in textures:
+        texture = resolve_inside(root, name, path, "the texture")
+        materials.append(Material(texture.stem, read_texture(texture, texture)))
+    number = np.zeros(len(owner), np.int64)
+    if face is not None and "texnumber" in face.scalars:
+        number = _whole(path, face.scalars["texnumber"][keep])[owner]
+        materials.append(GREY)  # MeshLab writes -1 for faces without a texture
+        number = np.where(number < 0, len(textures), number)
+        if (number > len(textures)).any():
+            raise InputError(path, f"faces refer to texture {int(number.max())} of {len(textures)}")
+    return tuple(materials), number
+
+
+def _colours(vertex: PlyTable) -> U8 | None:
+    for prefix in ("", "diffuse_"):
+        names = [f"{prefix}{name}" for name in ("red", "green", "blue")]
+        if all(name in vertex.scalars for name in names):
+            channels = [vertex.scalars[name] for name in names]
+            values = np.stack(channels, axis=1).astype(np.float64)
+            if not np.isfinite(values).all():
+                return None
+            if values.max(initial=0.0) <= 1.0 and channels[0].dtype.kind == "f":
+                values = values * 255.0
+            elif values.max(initial=0.0) > 255.0:
+                values = values / 257.0
+            rgba = np.full((len(values), 4), 255, np.uint8)
+            rgba[:, :3] = np.clip(np.rint(values), 0, 255).astype(np.uint8)
+            return rgba
+    return None

@@ -1,0 +1,98 @@
+"""Splitting large triangles, so that light, kept a vertex, does not depend on how fine a mesh happens to be."""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+
+from .mesh import PosedMesh
+
+F32 = npt.NDArray[np.float32]
+F64 = npt.NDArray[np.float64]
+I32 = npt.NDArray[np.int32]
+I64 = npt.NDArray[np.int64]
+
+# Rounds of halving: an edge 256 times too long still comes down.
+MAX_ROUNDS = 8
+
+
+def refine_mesh(mesh: PosedMesh, longest_edge_m: float, *, most_faces: int = 1_000_000) -> PosedMesh:
+    """Halve edges until none is longer than `longest_edge_m`; the surface and its texture stay where they are.
+
+    Every face beside a long edge is split there, so no crack opens. A mesh that is fine enough is returned as it is.
+
+    Args:
+        mesh: any.
+        longest_edge_m: metres, > 0.
+        most_faces: no round begins that could pass this count; large faces then stay larger.
+
+    Returns:
+        A mesh whose first V vertices are the given ones; new corners have interpolated uv and vertex colours.
+    """
+    for _ in range(MAX_ROUNDS):
+        edges, of_face = _edges(mesh.faces)
+        length = np.linalg.norm(mesh.vertices[edges[:, 0]] - mesh.vertices[edges[:, 1]], axis=1)
+        long = length > longest_edge_m
+        cuts = long[of_face]
+        if not long.any() or len(mesh.faces) + int(cuts.sum()) > most_faces:
+            break
+        mesh = _split(mesh, edges, of_face, long)
+    return mesh
+
+
+def _edges(faces: I32) -> tuple[I32, I64]:
+    """Distinct edges (E, 2), and each face's three (F, 3): edge k runs from corner k to corner k + 1."""
+    pairs = np.sort(np.stack([faces, np.roll(faces, -1, axis=1)], axis=-1).reshape(-1, 2), axis=1)
+    key = pairs[:, 0].astype(np.int64) * (int(faces.max()) + 1) + pairs[:, 1]
+    _, first, inverse = np.unique(key, return_index=True, return_inverse=True)
+    return pairs[first], inverse.reshape(-1, 3)
+
+
+def _split(mesh: PosedMesh, edges: I32, of_face: I64, long: npt.NDArray[np.bool_]) -> PosedMesh:
+    middle = np.full(len(edges), -1, np.int64)
+    middle[long] = len(mesh.vertices) + np.arange(int(long.sum()))
+    ends = edges[long]
+    vertices = np.concatenate([mesh.vertices, mesh.vertices[ends].mean(axis=1)])
+    colours = mesh.vertex_colours
+    if colours is not None:
+        between = np.rint(colours[ends].astype(np.float64).mean(axis=1)).astype(np.uint8)
+        colours = np.concatenate([colours, between])
+    faces, parent = _divide(mesh.faces.astype(np.int64), middle[of_face])
+    uv, face_uv = mesh.uv, mesh.face_uv
+    if uv is not None and face_uv is not None:
+        # Texture edges are halved where the edges in space are; a seam's two sides each get their own middle.
+        uv_edges, uv_of_face = _edges(face_uv)
+        uv_long = np.zeros(len(uv_edges), bool)
+        uv_long[uv_of_face[long[of_face]]] = True
+        uv_middle = np.full(len(uv_edges), -1, np.int64)
+        uv_middle[uv_long] = len(uv) + np.arange(int(uv_long.sum()))
+        cut = np.where(long[of_face], uv_middle[uv_of_face], -1)
+        uv = np.concatenate([uv, uv[uv_edges[uv_long]].mean(axis=1)]).astype(np.float32)
+        face_uv = _divide(face_uv.astype(np.int64), cut)[0]
+    return PosedMesh(
+        np.ascontiguousarray(vertices), faces, mesh.materials, mesh.face_material[parent], uv, face_uv, colours
+    )
+
+
+def _divide(corners: I64, cut: I64) -> tuple[I32, I64]:
+    """Faces (F', 3) after cutting edges at new corners `cut` (F, 3; -1: not), and the face each comes from."""
+    count = (cut >= 0).sum(axis=1)
+    pieces: list[I64] = [corners[count == 0]]
+    parents: list[I64] = [np.flatnonzero(count == 0)]
+    # Turn every face so that its cuts begin at edge 0 (one), are edges 0 and 1 (two), or are all three.
+    for number in (1, 2, 3):
+        face = np.flatnonzero(count == number)
+        start = np.argmax(cut[face] >= 0, axis=1) if number == 1 else (np.argmax(cut[face] < 0, axis=1) + 1) % 3
+        turn = (start[:, None] + np.arange(3)) % 3 if number < 3 else np.tile(np.arange(3), (len(face), 1))
+        a, b, c = np.take_along_axis(corners[face], turn, axis=1).T
+        ab, bc, ca = np.take_along_axis(cut[face], turn, axis=1).T
+        parts = {
+            1: [(a, ab, c), (ab, b, c)],
+            2: [(ab, b, bc), (a, ab, bc), (a, bc, c)],
+            3: [(a, ab, ca), (ab, b, bc), (ca, bc, c), (ab, bc, ca)],
+        }[number]
+        pieces.extend(np.stack(part, axis=1) for part in parts)
+        parents.extend(face for _ in parts)
+    faces, parent = np.concatenate(pieces), np.concatenate(parents)
+    order = np.argsort(parent, kind="stable")
+    return np.ascontiguousarray(faces[order], np.int32), parent[order].astype(np.int64)

@@ -1,0 +1,104 @@
+"""Finds pelvis, legs and arms of a skeleton by the names in use and by its shape."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from typing import Literal
+
+import numpy as np
+import numpy.typing as npt
+
+from .skinning import Skeleton
+
+F64 = npt.NDArray[np.float64]
+
+Side = Literal["left", "right"]
+
+_PELVIS = ("hips", "hip", "pelvis")
+_LEG = re.compile(r"upperleg|upleg|thigh|leg|knee|shin|calf|foot|ankle")
+_ARM = re.compile(r"upperarm|shoulder|clavicle|arm|elbow|hand|wrist")
+
+
+def find_pelvis(skeleton: Skeleton, joints: Sequence[int]) -> tuple[int, ...]:
+    """Nodes whose mean position is the pelvis: the one named so, else both hips; () when there is no telling.
+
+    Where the legs part is no substitute for the hips: MakeHuman's root bone begins 7 cm behind them.
+    """
+    for wanted in _PELVIS:
+        for joint in joints:
+            if plain_name(skeleton.names[joint]) == wanted:
+                return (joint,)
+    return find_hips(skeleton, joints)
+
+
+def find_hips(skeleton: Skeleton, joints: Sequence[int]) -> tuple[int, ...]:
+    """The nodes where the left and the right leg begin; () when there is no telling."""
+    legs: dict[str, list[int]] = {"left": [], "right": []}
+    for joint in joints:
+        side = side_of(skeleton.names[joint])
+        if side is not None and _LEG.search(plain_name(skeleton.names[joint])):
+            legs[side].append(joint)
+    if not legs["left"] or not legs["right"]:
+        return ()
+    left, right = (min(legs[side], key=lambda node: len(_ancestors(skeleton, node))) for side in ("left", "right"))
+    return (left, right) if set(_ancestors(skeleton, left)) & set(_ancestors(skeleton, right)) else ()
+
+
+def hips_facing(left: F64, right: F64) -> F64 | None:
+    """(3,) horizontal unit vector that the hips at two places (3,) face, y up; None where one is above the other."""
+    facing = np.cross(left - right, np.array([0.0, 1.0, 0.0]))
+    length, apart = float(np.linalg.norm(facing)), float(np.linalg.norm(left - right))
+    return facing / length if length > 0.3 * apart and apart > 0 else None
+
+
+def rest_facing(skeleton: Skeleton, joints: Sequence[int], world: F64, up: F64) -> F64 | None:
+    """(3,) unit vector a rig faces at rest, square to `up`: from its left and right limbs; None when unknown.
+
+    Args:
+        world: (N, 4, 4) node matrices of the rest pose.
+        up: (3,) unit.
+    """
+    sums: dict[str, list[F64]] = {"left": [], "right": []}
+    for joint in joints:
+        name = skeleton.names[joint]
+        side = side_of(name)
+        if side is not None and (_LEG.search(plain_name(name)) or _ARM.search(plain_name(name))):
+            sums[side].append(world[joint, :3, 3])
+    if not sums["left"] or not sums["right"]:
+        return None
+    across = np.mean(sums["left"], axis=0) - np.mean(sums["right"], axis=0)
+    facing = np.cross(across, up)
+    length = float(np.linalg.norm(facing))
+    return facing / length if length > 1e-6 else None
+
+
+def plain_name(name: str) -> str:
+    """A joint's name without name space, rig prefix, side, numbers and punctuation, in lower case."""
+    name = re.split(r"[:|]", name)[-1]
+    name = re.sub(r"(?i)^(mixamorig\d*|def|bip\d*|armature|skeleton|rig|jnt|joint|b|org)[_\-. ]+", "", name)
+    name = re.sub(r"(?<=[a-z])(?=[A-Z])", "_", name).lower()
+    words = [word for word in re.split(r"[^a-z]+", name) if word and word not in ("l", "r", "left", "right", "joint")]
+    return "".join(words)
+
+
+def side_of(name: str) -> Side | None:
+    """ "left" or "right" by the name (upperleg.L, LeftUpLeg, thigh_l, leg_joint_R_1, lThigh)."""
+    name = re.split(r"[:|]", name)[-1]
+    spaced = re.sub(r"(?<=[a-z])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])", "_", name).lower()
+    words = set(re.split(r"[^a-z]+", spaced))
+    if words & {"l", "left"} or re.match(r"l_?(hip|thigh|leg|foot|arm|shoulder)", spaced):
+        return "left"
+    if words & {"r", "right"} or re.match(r"r_?(hip|thigh|leg|foot|arm|shoulder)", spaced):
+        return "right"
+    return None
+
+
+def _ancestors(skeleton: Skeleton, node: int) -> list[int]:
+    """Parents of a node, nearest first."""
+    found: list[int] = []
+    parent = int(skeleton.parents[node])
+    while parent >= 0:
+        found.append(parent)
+        parent = int(skeleton.parents[parent])
+    return found

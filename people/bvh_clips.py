@@ -1,0 +1,81 @@
+"""BVH motions as clips of the generated people's rig; the work is done by `motion/retarget.py`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from ..core.errors import InputError
+from ..motion.bones import match_bones
+from ..motion.motion import FPS, Motion, read_motion_file
+from ..motion.retarget import Target, retarget
+from .body.body import Body, skeleton
+from .write import Clip
+
+F64 = npt.NDArray[np.float64]
+
+MAX_FILES = 200
+
+
+def retarget_body(motion: Motion, body: Body, *, name: str) -> Clip:
+    """A motion as a clip of a body's rig; the lowest foot of the whole motion stands on the floor."""
+    rig = skeleton()
+    result = retarget(motion, body_target(body))
+    above = np.concatenate([np.tile(np.eye(3), (motion.frames, 1, 1, 1)), result.rotations[:, rig.parents[1:]]], axis=1)
+    return Clip(name, above.transpose(0, 1, 3, 2) @ result.rotations, result.hips - body.heads[0], FPS)
+
+
+def body_target(body: Body) -> Target:
+    """A body's rig as the target of motions: every bone's rest frame is the world's, the ankles stand on the floor."""
+    rig = skeleton()
+    feet = [rig.names.index(f"foot.{tag}") for tag in "LR"]
+
+    def lowest(rotations: F64, hips: F64) -> F64:
+        heads = np.empty((len(hips), len(rig.names), 3))
+        heads[:, 0] = hips
+        for bone in range(1, len(rig.parents)):
+            parent = rig.parents[bone]
+            heads[:, bone] = heads[:, parent] + rotations[:, parent] @ (body.heads[bone] - body.heads[parent])
+        result: F64 = heads[:, feet, 1].min(axis=1)
+        return result
+
+    return Target(
+        bones=rig.names,
+        parents=rig.parents,
+        order=np.arange(len(rig.names), dtype=np.int32),
+        matched=match_bones(rig.names),
+        rotations=np.tile(np.eye(3), (len(rig.names), 1, 1)),
+        places=body.heads,
+        floor_y=float(body.heads[feet, 1].min()),
+        lowest=lowest,
+        standing_share=0.0,
+    )
+
+
+def read_motions(folder: Path) -> list[tuple[Path, Motion]]:
+    """All BVH files of a folder, searched recursively, sorted, each with the bones a rig needs.
+
+    Raises:
+        InputError: no or too many BVH files, or one that cannot be used.
+    """
+    files = sorted(path for path in folder.rglob("*") if path.suffix.lower() == ".bvh" and path.is_file())
+    if not files:
+        raise InputError(folder, "holds no .bvh file")
+    if len(files) > MAX_FILES:
+        raise InputError(folder, f"holds {len(files)} .bvh files, more than {MAX_FILES}")
+    return [(path, motion) for path in files for motion in read_motion_file(path)]
+
+
+def bvh_clips(folder: Path, body: Body, taken: set[str] | None = None) -> list[Clip]:
+    """The motions of `read_motions` as clips of a body's rig, named after the files; `taken` names get a prefix."""
+    used = set(taken or ())
+    clips = []
+    for path, motion in read_motions(folder):
+        name = path.stem
+        while name in used:
+            name = f"bvh_{name}"
+        used.add(name)
+        clips.append(retarget_body(motion, body, name=name))
+    return clips

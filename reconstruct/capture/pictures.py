@@ -1,0 +1,210 @@
+"""What people have: RGBA pictures, pictures with masks, folders of them, films. All become RGBA frames with a name."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from PIL import Image, ImageOps, UnidentifiedImageError
+
+from ...core.errors import InputError, MpcError
+
+U8 = npt.NDArray[np.uint8]
+
+PICTURES = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff")
+FILMS = (".mp4", ".mov", ".mkv", ".webm", ".avi", ".m4v", ".gif")
+# A picture larger than this is refused before it is decoded.
+MOST_PIXELS = 1 << 28
+
+
+@dataclass(frozen=True, eq=False)
+class Source:
+    """A picture or a film, and where its mask is.
+
+    Attributes:
+        path: the file.
+        mask: a picture for a picture, a film or a folder of pictures for a film; None: the alpha channel is the mask.
+    """
+
+    path: Path
+    mask: Path | None = None
+
+    @property
+    def is_film(self) -> bool:
+        """By the suffix."""
+        return self.path.suffix.lower() in FILMS
+
+
+def find_sources(paths: Sequence[Path], mask: Path | None = None) -> list[Source]:
+    """Files as they are; folders give their pictures and films in the order of their names.
+
+    Args:
+        paths: pictures, films and folders.
+        mask: of the one picture or film; or a folder, in which the mask of NAME.* is the picture or film NAME.*.
+
+    Raises:
+        InputError: nothing there, another kind of file, no mask of a name.
+    """
+    files: list[Path] = []
+    for path in paths:
+        if path.is_dir():
+            inside = sorted(p for p in path.iterdir() if p.suffix.lower() in PICTURES + FILMS and p.is_file())
+            if not inside:
+                raise InputError(path, f"holds no picture and no film ({', '.join(PICTURES + FILMS)})")
+            files += inside
+        elif not path.is_file():
+            raise InputError(path, "no such file")
+        elif path.suffix.lower() not in PICTURES + FILMS:
+            raise InputError(path, f"neither a picture nor a film ({', '.join(PICTURES + FILMS)})")
+        else:
+            files.append(path)
+    if mask is None:
+        return [Source(path) for path in files]
+    if len(files) == 1 and (mask.is_file() or files[0].suffix.lower() in FILMS):
+        return [Source(files[0], mask)]
+    if not mask.is_dir():
+        raise InputError(mask, f"one mask for {len(files)} pictures: name a folder that holds a mask for each")
+    return [Source(path, _mask_of(path, mask)) for path in files]
+
+
+def _mask_of(path: Path, folder: Path) -> Path:
+    for candidate in sorted(folder.glob("*")):
+        if candidate.stem == path.stem and candidate.suffix.lower() in PICTURES + FILMS:
+            return candidate
+    raise InputError(folder, f"holds no mask named {path.stem}.* for {path.name}")
+
+
+def read_rgba(path: Path, mask: Path | None = None) -> U8:
+    """(H, W, 4) uint8, straight alpha; turned upright as its EXIF entry says.
+
+    Raises:
+        InputError: not readable; no alpha channel and no mask; a mask of another size.
+    """
+    picture = _open(path)
+    if mask is None:
+        if picture.mode not in ("RGBA", "LA", "PA") and "transparency" not in picture.info:
+            raise InputError(path, "has no alpha channel; name a mask with --mask, or cut the person out first")
+        return np.asarray(picture.convert("RGBA"))
+    alpha = _mask_values(_open(mask))
+    colour = np.asarray(picture.convert("RGB"))
+    return _join(path, colour, mask, alpha)
+
+
+def read_frames(source: Source, every: int = 1) -> Iterator[tuple[int, float, U8]]:
+    """Frames of a film: number, seconds, (H, W, 4) uint8.
+
+    Args:
+        source: a film, its mask a film of as many frames or a folder of as many pictures; without one, the film has an
+            alpha channel (VP9, ProRes 4444, PNG).
+        every: keep each `every`-th frame.
+
+    Raises:
+        MpcError: `av` is not installed.
+        InputError: not readable, no frame, no alpha channel and no mask, fewer masks than frames.
+    """
+    masks = None if source.mask is None else _masks(source.mask)
+    count = 0
+    for number, (seconds, frame) in enumerate(_decode(source.path)):
+        alpha = None
+        if masks is not None:
+            alpha = next(masks, None)
+            if alpha is None:
+                raise InputError(source.mask or "", f"has {number} masks, fewer than {source.path.name} has frames")
+        if number % every:
+            continue
+        count += 1
+        if alpha is not None:
+            colour = frame.to_ndarray(format="rgb24")
+            yield number, seconds, _join(source.path, colour, source.mask or Path(), alpha)
+        elif any(component.is_alpha for component in frame.format.components) or frame.format.name == "pal8":
+            yield number, seconds, np.ascontiguousarray(frame.to_ndarray(format="rgba"))
+        else:
+            raise InputError(source.path, "has no alpha channel; name a film or a folder of masks with --mask")
+    if not count:
+        raise InputError(source.path, "holds no frame")
+
+
+def frame_rate(path: Path) -> tuple[float, int]:
+    """Frames a second of a film, and how many it says it has (0: it does not say)."""
+    av = import_av()
+    try:
+        with av.open(str(path)) as container:
+            if not container.streams.video:
+                raise InputError(path, "holds no picture track")
+            stream = container.streams.video[0]
+            rate = float(stream.average_rate or 25)
+            return rate, int(stream.frames or (container.duration or 0) / av.time_base * rate)
+    except av.error.FFmpegError as error:
+        raise InputError(path, f"not readable as a film ({error.strerror or error})") from error
+
+
+def _masks(path: Path) -> Iterator[U8]:
+    if path.is_dir():
+        files = sorted(p for p in path.iterdir() if p.suffix.lower() in PICTURES)
+        if not files:
+            raise InputError(path, "holds no picture")
+        return (_mask_values(_open(file)) for file in files)
+    return (np.ascontiguousarray(frame.to_ndarray(format="gray")) for _, frame in _decode(path))
+
+
+def _decode(path: Path) -> Iterator[tuple[float, Any]]:
+    """Frames in the order they are shown, and their time in seconds."""
+    av = import_av()
+    try:
+        with av.open(str(path)) as container:
+            if not container.streams.video:
+                raise InputError(path, "holds no picture track")
+            stream = container.streams.video[0]
+            stream.thread_type = "AUTO"
+            rate = float(stream.average_rate or 25)
+            for number, frame in enumerate(container.decode(stream)):
+                yield (float(frame.time) if frame.time is not None else number / rate), frame
+    except av.error.FFmpegError as error:
+        raise InputError(path, f"not readable as a film ({error.strerror or error})") from error
+
+
+def import_av() -> Any:
+    """PyAV, or an error that names the extra."""
+    try:
+        import av  # only films need it
+    except ImportError:
+        raise MpcError('films need PyAV: pip install "mpc[live]"') from None
+    return av
+
+
+def _open(path: Path) -> Image.Image:
+    if not path.is_file():
+        raise InputError(path, "no such file")
+    try:
+        with Image.open(path) as picture:
+            if picture.width * picture.height > MOST_PIXELS:
+                raise InputError(path, f"{picture.width} x {picture.height} pixels are more than {MOST_PIXELS}")
+            picture.load()
+            return ImageOps.exif_transpose(picture)
+    except (UnidentifiedImageError, OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
+        raise InputError(path, f"not readable as a picture ({error})") from error
+
+
+def _mask_values(picture: Image.Image) -> U8:
+    """White is the person; of a picture with alpha, its alpha, unless that is 255 everywhere."""
+    if "A" in picture.getbands():
+        alpha = np.asarray(picture.getchannel("A"))
+        if alpha.min() < 255:
+            return alpha
+    if picture.mode.startswith("I;16"):
+        return (np.asarray(picture) >> 8).astype(np.uint8)
+    return np.asarray(picture.convert("L"))
+
+
+def _join(path: Path, colour: U8, mask: Path, alpha: U8) -> U8:
+    if alpha.shape != colour.shape[:2]:
+        raise InputError(
+            mask, f"{alpha.shape[1]} x {alpha.shape[0]} pixels; {path.name} has {colour.shape[1]} x {colour.shape[0]}"
+        )
+    if len(alpha) and 0 < alpha.max() <= 1:
+        alpha = alpha * np.uint8(255)  # masks of 0 and 1
+    return np.ascontiguousarray(np.concatenate([colour, alpha[..., None]], axis=-1))

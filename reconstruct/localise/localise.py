@@ -1,0 +1,231 @@
+"""Where the surface is: coarse-to-fine localisation over any occupancy, without loss against the dense grid.
+
+MonoPort (Li et al., ECCV 2020, "surface localization") evaluates a coarse grid, interpolates it, asks the network at
+the nodes whose interpolated binary value is neither 0 nor 1, and re-examines the neighbours of nodes that contradict
+the interpolation until none does. Much of what it asks lies in coarse cells that the surface only grazes.
+
+Here the contradictions themselves drive the search. A sign change along a coarse edge promises a surface, so it is
+bisected down to an edge of the next level; from there the surface is followed: all corners of a cell with both signs
+are asked, then those of its neighbours across mixed edges, until no new cell is mixed. What is asked at a level is then
+exactly the corners of the cells that the surface passes, which marching cubes needs anyway, plus the bisections.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from ...core.errors import MpcError, SettingsError
+from .grid import LocalisedGrid
+from .interpolate import interpolated_level
+from .lattice import Lattice
+from .search import Search
+from .silhouette import Silhouette
+
+F32 = npt.NDArray[np.float32]
+I64 = npt.NDArray[np.int64]
+Bools = npt.NDArray[np.bool_]
+Occupancy = Callable[[F32], Any]  # (N, 3) float32 view space -> (N,), an array or a tensor
+BatchOccupancy = Callable[[F32, I64], Any]  # the same, and (N,) int64: which field each point is asked of
+
+MODES = ("lossless", "fast", "visible")
+# Few enough that a small network's features for them stay within a few hundred megabytes; `view_field.batch_points`
+# gives a network's own number.
+MAX_BATCH = 1 << 17
+
+
+class FieldError(MpcError):
+    """An occupancy that returned NaN, or another number of values than it was asked for."""
+
+
+def localise(
+    occupancy: Occupancy,
+    resolution: int = 257,
+    *,
+    mode: str = "lossless",
+    start: int = 17,
+    levels: Sequence[int] | None = None,
+    threshold: float = 0.5,
+    seeds: F32 | None = None,
+    mask: Bools | None = None,
+    max_batch: int = MAX_BATCH,
+) -> LocalisedGrid:
+    """Ask an occupancy only where the surface passes, on the nodes linspace(-1, 1, resolution)^3 of view space.
+
+    Every connected surface that changes the sign along at least one asked edge of the `start` grid is found whole: the
+    marching cubes mesh of the result is that of the dense grid. A surface that slips between the nodes of the start
+    grid is missed; a finer `start`, `seeds` inside it or a `mask` that shows it find it. No node is asked twice.
+
+    Args:
+        occupancy: (n, 3) float32 points, view space -> (n,) values, array or tensor, inside above `threshold`.
+        resolution: nodes a side; minus one, `start` - 1 times a power of two.
+        mode: "lossless"; "fast": without loss up to half the resolution, then interpolated, and asked only where the
+            interpolation is in doubt; "visible": the first surface along +z of every column of nodes, what lies behind
+            is taken to be inside (`field_seen_by` turns a field towards any other camera).
+        start: nodes a side of the first grid. From 17 on it is asked in part (see `ask_start_grid`): a part that lies
+            more than a start spacing outside the box of the others and holds none of the nodes that are asked first
+            is missed; from 9 on also one that lies within a start spacing of the cube's faces and holds no node
+            farther in.
+        levels: resolutions visited, first `start`, last `resolution`; None for doubling while the spacing is at
+            least eight final ones, with a mask or where the start grid has cost little beside the surface four (the
+            levels right below the last cost more than what they find). Not for "fast".
+        threshold: values above it are inside.
+        seeds: (S, 3) float32 view-space points hoped to be inside; each is asked at its nearest node, and the surface
+            around those that are inside is followed.
+        mask: (H, W) bool, the person in the picture that view space belongs to. Columns of nodes outside it (by more
+            than a pixel) are outside without being asked; behind pixels inside it that show no surface, one is
+            searched.
+        max_batch: greatest n of one call.
+
+    Raises:
+        SettingsError: levels that do not divide one another, another mode.
+        FieldError: the occupancy returned NaN or a wrong number of values.
+    """
+
+    def one(points: F32, owner: I64) -> Any:
+        return occupancy(points)
+
+    return localise_many(
+        one, 1, resolution, mode=mode, start=start, levels=levels, threshold=threshold, seeds=[seeds], masks=[mask],
+        max_batch=max_batch,
+    )[0]  # fmt: skip
+
+
+def localise_many(
+    occupancy: BatchOccupancy,
+    count: int,
+    resolution: int = 257,
+    *,
+    mode: str = "lossless",
+    start: int = 17,
+    levels: Sequence[int] | None = None,
+    threshold: float = 0.5,
+    seeds: Sequence[F32 | None] | None = None,
+    masks: Sequence[Bools | None] | None = None,
+    max_batch: int = MAX_BATCH,
+) -> list[LocalisedGrid]:
+    """`localise` for `count` fields in step: each call of the occupancy serves all fields that still have questions.
+
+    Args:
+        occupancy: (n, 3) float32 points and (n,) int64, rising: the field that each is asked of, 0 to `count` - 1.
+        count: of fields.
+        seeds, masks: one entry a field.
+
+    The other arguments and the errors are those of `localise`; the answer for a field does not depend on the others.
+    """
+    if mode not in MODES:
+        raise SettingsError(f"mode {mode!r}: expected one of {', '.join(MODES)}")
+    fast = mode == "fast"
+    if fast and (levels is not None or resolution % 2 == 0 or resolution < 2 * start - 1):
+        raise SettingsError(f"fast mode needs an odd resolution of at least {2 * start - 1} and its own levels")
+    finest = (resolution + 1) // 2 if fast else resolution
+    # What the mask spares pays for one level more, on which smaller parts are seen.
+    closest = 8 if masks is None or any(mask is None for mask in masks) else 4
+    if fast:  # what is missed here is missed eightfold there
+        closest = 2
+    chosen = tuple(levels) if levels is not None else default_levels(start, finest, closest)
+    # Without a mask, that level is visited where the start grid has cost little beside the surface.
+    longer = default_levels(start, finest, 4)
+    spare = levels is None and 2 < len(chosen) < len(longer)
+    chosen = longer if spare else chosen
+    check_levels(chosen, finest)
+    lattice = Lattice(finest)
+    searches = [
+        Search(
+            lattice, chosen, threshold, None if seeds is None else seeds[index],
+            None if masks is None or (mask := masks[index]) is None else Silhouette(lattice, mask),
+            visible=mode == "visible", spare=spare,
+        )
+        for index in range(count)
+    ]  # fmt: skip
+    ask = _Asker(occupancy, max_batch)
+    running = {index: search.run() for index, search in enumerate(searches)}
+    while running:
+        pending = {index: nodes for index, steps in running.items() if (nodes := next(steps, None)) is not None}
+        running = {index: running[index] for index in pending}
+        if not pending:
+            break
+        answers = ask([lattice.points(nodes) for nodes in pending.values()], list(pending))
+        for (index, nodes), values in zip(pending.items(), answers, strict=True):
+            searches[index].record(nodes, values)
+    grids = []
+    for index, search in enumerate(searches):
+        nodes, values = search.store.answers()
+        grid = LocalisedGrid(
+            finest, threshold, lattice.flat(nodes), values, tuple(search.levels), tuple(search.counts),
+            ask.calls.get(index, 0), _box_of(np.unique(search.edges // 3), lattice),
+        )  # fmt: skip
+        if fast:
+            coarse = searches[index].silhouette
+            both = None if coarse is None else (coarse, Silhouette(Lattice(resolution), coarse.mask))
+            grid = interpolated_level(grid, ask, index, both)
+        grids.append(grid)
+    return grids
+
+
+def default_levels(start: int, resolution: int, closest: int = 8) -> tuple[int, ...]:
+    """Double from `start` while the spacing is at least `closest` final ones, then jump to `resolution`."""
+    levels, side = [start], start
+    while (resolution - 1) // (2 * (side - 1)) >= closest:
+        side = 2 * side - 1
+        levels.append(side)
+    return (*levels, resolution) if levels[-1] != resolution else tuple(levels)
+
+
+def check_levels(levels: Sequence[int], resolution: int) -> None:
+    """Raise SettingsError unless each level refines the one before by a power of two and the last is `resolution`."""
+    if not levels or levels[-1] != resolution or levels[0] < 2 or len(levels) > 7:
+        raise SettingsError(f"levels {tuple(levels)}: 1 to 7 of them, the last {resolution}, all at least 2")
+    for coarse, fine in pairwise(levels):
+        ratio, rest = divmod(fine - 1, coarse - 1)
+        if rest or ratio < 2 or ratio & (ratio - 1):
+            raise SettingsError(
+                f"resolution {fine} does not refine {coarse}: {fine} - 1 must be 2, 4, 8, … times {coarse} - 1"
+            )
+
+
+class _Asker:
+    """Puts the points of several fields into calls of at most `max_batch`; counts the calls that each took part in."""
+
+    def __init__(self, occupancy: BatchOccupancy, max_batch: int) -> None:
+        self.occupancy, self.max_batch = occupancy, max_batch
+        self.calls: dict[int, int] = {}
+
+    def __call__(self, points: Sequence[F32], owners: Sequence[int]) -> list[F32]:
+        whole = np.concatenate(points)
+        owner = np.repeat(np.array(owners, np.int64), [len(part) for part in points])
+        values = np.empty(len(whole), np.float32)
+        for first in range(0, len(whole), self.max_batch):
+            part = slice(first, min(first + self.max_batch, len(whole)))
+            values[part] = as_values(self.occupancy(whole[part], owner[part]), part.stop - part.start)
+            for index in np.unique(owner[part]).tolist():
+                self.calls[index] = self.calls.get(index, 0) + 1
+        return np.split(values, np.cumsum([len(part) for part in points])[:-1])
+
+
+def _box_of(nodes: I64, lattice: Lattice) -> tuple[tuple[int, int, int], tuple[int, int, int]] | None:
+    if not len(nodes):
+        return None
+    ijk = np.stack(lattice.split(nodes))
+    low, high = np.maximum(ijk.min(axis=1) - 1, 0), np.minimum(ijk.max(axis=1) + 3, lattice.resolution)
+    return (int(low[0]), int(low[1]), int(low[2])), (int(high[0]), int(high[1]), int(high[2]))
+
+
+def as_values(answer: Any, count: int) -> F32:
+    """An occupancy's answer as (count,) float32 on the host.
+
+    Raises:
+        FieldError: another number of values, or values that are not finite.
+    """
+    if hasattr(answer, "detach"):
+        answer = answer.detach().float().cpu().numpy()
+    values: F32 = np.ascontiguousarray(answer, dtype=np.float32).reshape(-1)
+    if len(values) != count:
+        raise FieldError(f"the occupancy returned {len(values)} values for {count} points")
+    if not np.isfinite(values).all():
+        raise FieldError(f"the occupancy returned {int((~np.isfinite(values)).sum())} values that are not finite (NaN)")
+    return values

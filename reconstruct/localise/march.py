@@ -1,0 +1,85 @@
+"""Walks through a localised grid, compiled: from one source for the CPU and a GPU (warp)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from ...core.kernels import launch, load_warp
+from .blocks import EDGE, SurfaceBlocks
+
+F64 = npt.NDArray[np.float64]
+
+_PER_THREAD = 1 << 13  # rays or positions a thread takes at a time
+
+
+@dataclass(eq=False)
+class Marcher:
+    """The values around a surface where a device can walk through them.
+
+    Attributes:
+        blocks: of the grid.
+        threshold: values above it are inside.
+        device: "cpu", "cuda", …
+    """
+
+    blocks: SurfaceBlocks
+    threshold: float
+    device: str = "cpu"
+
+    def __post_init__(self) -> None:
+        wp = load_warp()
+        pool = self.blocks.pool if len(self.blocks.pool) else np.zeros(1, np.float32)
+        self._table = wp.array(self.blocks.table, dtype=wp.int32, device=self.device, copy=False)
+        self._pool = wp.array(pool.reshape(-1), dtype=wp.float32, device=self.device, copy=False)
+
+    def sample(self, positions: F64) -> F64:
+        """Trilinear values (N,) at positions (N, 3) in nodes; beyond the border, the border's."""
+        wp = load_warp()
+        values = wp.empty(len(positions), dtype=wp.float64, device=self.device)
+        self._launch("sample", len(positions), [self._array(positions), *self._grid()], [values])
+        found: F64 = values.numpy()
+        return found
+
+    def first_change(self, origins: F64, directions: F64, enters: F64, starts: F64, ends: F64) -> tuple[F64, F64]:
+        """Where rays come inside, in steps of half a spacing.
+
+        Args:
+            origins, directions: (N, 3), view space, unit directions.
+            enters: (N,) distances at which rays enter the cube.
+            starts: where to begin: not behind the first surface, or a few steps at most.
+            ends: where to give up.
+
+        Returns:
+            Distances just before and just after; the latter -1 where a ray meets nothing.
+        """
+        wp = load_warp()
+        rays = [self._array(part) for part in (origins, directions, enters, starts, ends)]
+        outputs = [wp.empty(len(origins), dtype=wp.float64, device=self.device) for _ in range(2)]
+        spacing = 2.0 / max(self.blocks.resolution - 1, 1)
+        self._launch("first_change", len(origins), [*rays, spacing, self.threshold, *self._grid()], outputs)
+        before, after = (part.numpy() for part in outputs)
+        return before, after
+
+    def _grid(self) -> list[Any]:
+        return [self.blocks.resolution - 1, EDGE, self._table, self._pool]
+
+    def _array(self, values: F64) -> Any:
+        wp = load_warp()
+        kind = wp.vec3d if values.ndim == 2 else wp.float64
+        return wp.array(np.ascontiguousarray(values, np.float64), dtype=kind, device=self.device, copy=False)
+
+    def _launch(self, name: str, count: int, inputs: list[Any], outputs: list[Any]) -> None:
+        launch(getattr(_kernels(), name), count, inputs, outputs, device=self.device, per_thread=_PER_THREAD)
+
+
+@lru_cache(maxsize=1)
+def _kernels() -> Any:
+    load_warp()
+    from . import march_kernels
+
+    return march_kernels

@@ -1,0 +1,130 @@
+"""From a localised occupancy to triangles: marching cubes in view space, then world space."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from ...core.errors import MpcError
+from ...geometry.camera import unproject
+from ..localise.blocks import EDGE
+from ..localise.grid import LocalisedGrid
+from .march_cubes import march_blocks, marching_cubes_of_warp
+
+F64 = npt.NDArray[np.float64]
+I32 = npt.NDArray[np.int32]
+
+
+class NoSurfaceError(MpcError):
+    """A field without a surface: inside everywhere or nowhere."""
+
+
+@dataclass(frozen=True, eq=False)
+class SurfaceMesh:
+    """Triangles in view space or world space, as the function that made them says.
+
+    Attributes:
+        vertices: (V, 3) float64.
+        faces: (F, 3) int32, counter-clockwise seen from outside.
+    """
+
+    vertices: F64
+    faces: I32
+
+
+def extract_mesh(grid: LocalisedGrid, *, largest_component: bool = False) -> SurfaceMesh:
+    """Marching cubes on a localised grid; vertices in view space.
+
+    On a CPU that of Lewiner et al. (2003, scikit-image), block by block; on another device of the grid warp's.
+
+    All corners of every cell that the surface passes were asked, so the mesh is that of the dense grid: the same faces,
+    in another order, on vertices that differ by the rounding of float32.
+    Where the body leaves the cube the mesh is open.
+
+    Args:
+        grid: from `localise`.
+        largest_component: keep only the connected part of greatest area.
+
+    Raises:
+        NoSurfaceError: the field is inside everywhere or nowhere.
+    """
+    if grid.surface_box is None:
+        inside = bool(grid.values[0] > grid.threshold)
+        where = "everywhere: the field is whole" if inside else "nowhere: the field is empty"
+        raise NoSurfaceError(
+            f"no surface at {grid.resolution} nodes a side: inside {where} "
+            f"(values {grid.values.min():.3g} to {grid.values.max():.3g}, threshold {grid.threshold:g})"
+        )
+    if grid.device != "cpu" and marching_cubes_of_warp() is not None:
+        vertices, faces = march_blocks(grid.blocks, grid.threshold, grid.device)
+    else:
+        vertices, faces = _march_one_by_one(grid)
+    mesh = SurfaceMesh(vertices * (2.0 / (grid.resolution - 1)) - 1.0, faces)
+    return keep_largest_component(mesh) if largest_component else mesh
+
+
+def _march_one_by_one(grid: LocalisedGrid) -> tuple[F64, I32]:
+    """Vertices (V, 3) in nodes and faces (F, 3), with memory for a block at a time."""
+    from skimage import measure  # slow to import
+
+    # "ascent" turns the faces outward, seen in right-handed view space, for fields that are greater inside.
+    marching_cubes: Any = measure.marching_cubes
+    points, triangles, count = [], [], 0
+    for low, values in grid.blocks.each():
+        vertices, faces, _, _ = marching_cubes(
+            values, grid.threshold, gradient_direction="ascent", allow_degenerate=False
+        )
+        points.append(vertices.astype(np.float64) + low)
+        triangles.append(faces.astype(np.int64) + count)
+        count += len(vertices)
+    return weld(np.concatenate(points), np.concatenate(triangles))
+
+
+def weld(vertices: F64, faces: npt.NDArray[np.int64]) -> tuple[F64, I32]:
+    """Make one of the vertices that two blocks share: equal to the last bit, since both computed them from the same.
+
+    Args:
+        vertices: (V, 3) in nodes.
+        faces: (F, 3).
+    """
+    shared = np.flatnonzero((vertices % EDGE == 0).any(axis=1))
+    _, first, inverse = np.unique(vertices[shared], axis=0, return_index=True, return_inverse=True)
+    renamed = np.arange(len(vertices))
+    renamed[shared] = shared[first[inverse.reshape(-1)]]
+    used, compact = np.unique(renamed, return_inverse=True)
+    corners = compact[faces]
+    whole = (corners != corners[:, [1, 2, 0]]).all(axis=1)
+    return vertices[used], corners[whole].astype(np.int32)
+
+
+def to_world(mesh: SurfaceMesh, calibration: F64) -> SurfaceMesh:
+    """A view-space mesh in world metres; faces stay outward even where the calibration mirrors."""
+    mirrored = np.linalg.det(calibration) < 0  # the sign of the map's determinant, perspective ones included
+    faces = np.ascontiguousarray(mesh.faces[:, ::-1]) if mirrored else mesh.faces
+    return SurfaceMesh(unproject(mesh.vertices, np.asarray(calibration, np.float64)), faces)
+
+
+def keep_largest_component(mesh: SurfaceMesh) -> SurfaceMesh:
+    """The connected part of greatest area, with its vertices alone."""
+    from scipy.sparse import coo_matrix
+    from scipy.sparse.csgraph import connected_components
+
+    count, faces = len(mesh.vertices), mesh.faces
+    starts, ends = faces[:, [0, 1]].ravel(), faces[:, [1, 2]].ravel()
+    _, labels = connected_components(
+        coo_matrix((np.ones(len(starts), np.bool_), (starts, ends)), (count, count)), False
+    )
+    corners = mesh.vertices[faces]
+    areas = np.linalg.norm(np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0]), axis=1)
+    kept = labels[faces[:, 0]] == np.argmax(np.bincount(labels[faces[:, 0]], areas))
+    used, renamed = np.unique(faces[kept], return_inverse=True)
+    return SurfaceMesh(mesh.vertices[used], renamed.reshape(-1, 3).astype(np.int32))
+
+
+def signed_volume(mesh: SurfaceMesh) -> float:
+    """Enclosed volume, positive for faces that look outward; in the cube of the vertices' unit."""
+    a, b, c = (mesh.vertices[mesh.faces[:, corner]] for corner in range(3))
+    return float(np.einsum("ij,ij->", a, np.cross(b, c)) / 6.0)

@@ -1,0 +1,121 @@
+"""Environments as lights of second-order spherical harmonics: built in or read, exposed alike, turned and drawn."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from ...core.errors import InputError
+from .environments import environments
+from .harmonics import LAMBERT, fibonacci_directions, sh_basis, sh_rotation, yaw_rotation
+from .panoramas import PANORAMA_SUFFIXES, project_panorama, read_panorama
+
+F32 = npt.NDArray[np.float32]
+F64 = npt.NDArray[np.float64]
+
+# Exposure, on a white sphere in the open, linear values: this percentile of its surface has just reached white in its
+# brightest channel, ...
+WHITE_PERCENTILE = 95.0
+# ... and this percentile keeps at least this luminance (display 0.25), by adding even light where need be.
+DARK_PERCENTILE = 5.0
+DARK_LUMINANCE = 0.25**2.2
+# Cameras balance colours: this share (of the logarithm) of a light's mean tint is taken out.
+WHITE_BALANCE = 0.6
+LUMINANCE: F64 = np.array([0.2126, 0.7152, 0.0722])
+
+
+@dataclass(frozen=True, eq=False)
+class LightSet:
+    """L environments.
+
+    Attributes:
+        names: L unique names.
+        coefficients: (L, 9, 3) float32, see render/light/harmonics.py, linear RGB radiance.
+    """
+
+    names: tuple[str, ...]
+    coefficients: F32
+
+
+@dataclass(frozen=True, eq=False)
+class Light:
+    """One environment of a set, turned about the vertical axis.
+
+    Attributes:
+        name: in its set.
+        yaw_rad: the turn, from +z towards +x.
+        coefficients: (9, 3) float32, already turned.
+    """
+
+    name: str
+    yaw_rad: float
+    coefficients: F32
+
+
+def rotate_light(coefficients: F32, yaw_rad: float) -> F32:
+    """The environment (9, 3) turned about the vertical axis, from +z towards +x, exactly: (9, 3) float32."""
+    turned: F32 = (sh_rotation(yaw_rotation(yaw_rad)) @ coefficients.astype(np.float64)).astype(np.float32)
+    return turned
+
+
+def draw_light(lights: LightSet, rng: np.random.Generator) -> Light:
+    """One environment at random, at a random turn."""
+    index = int(rng.integers(len(lights.names)))
+    yaw_rad = float(rng.uniform(0.0, 2.0 * np.pi))
+    return Light(lights.names[index], yaw_rad, rotate_light(lights.coefficients[index], yaw_rad))
+
+
+@lru_cache(maxsize=1)
+def builtin_lights() -> LightSet:
+    """The 72 environments of render/light/environments.py, exposed; computed once a process (under half a second)."""
+    names, coefficients = zip(*environments(), strict=True)
+    return LightSet(names, np.stack([expose(light) for light in coefficients]))
+
+
+def load_lights(folder: Path) -> LightSet:
+    """All panoramas (.hdr, .exr; longitude by latitude) in a folder and below, by path, exposed like the built-in.
+
+    Raises:
+        InputError: no panorama there, or one that cannot be read; names it.
+    """
+    if not folder.is_dir():
+        raise InputError(folder, "no such folder of panoramas")
+    paths = sorted(path for path in folder.rglob("*") if path.suffix.lower() in PANORAMA_SUFFIXES and path.is_file())
+    if not paths:
+        raise InputError(folder, f"holds no panorama ({', '.join(PANORAMA_SUFFIXES)})")
+    lights = []
+    for path in paths:
+        raw = project_panorama(read_panorama(path))
+        if not raw[0].max() > 0:
+            raise InputError(path, "is black: it holds no light")
+        lights.append(expose(raw))
+    return LightSet(tuple(path.relative_to(folder).with_suffix("").as_posix() for path in paths), np.stack(lights))
+
+
+def expose(coefficients: F64) -> F32:
+    """Balance, brighten or dim an environment (9, 3) so that pictures under it are neither clipped nor dark.
+
+    On a white sphere in the open, the WHITE_PERCENTILE of the brightest channel is then 1 and the DARK_PERCENTILE of
+    luminance at least DARK_LUMINANCE.
+    """
+    mean = np.maximum(coefficients[0], 1e-12)
+    light = coefficients * (LUMINANCE @ mean / mean) ** WHITE_BALANCE
+    for _ in range(32):
+        sphere = white_sphere(light)
+        light = light / np.percentile(sphere.max(axis=1), WHITE_PERCENTILE)
+        darkest = np.percentile(white_sphere(light) @ LUMINANCE, DARK_PERCENTILE)
+        if darkest >= DARK_LUMINANCE:
+            break
+        light[0] += (1.2 * DARK_LUMINANCE - darkest) * np.sqrt(4.0 * np.pi)
+    exposed: F32 = light.astype(np.float32)
+    return exposed
+
+
+def white_sphere(coefficients: F64, count: int = 1024) -> F64:
+    """(count, 3) float64 linear irradiance / pi at even normals of a white sphere in the open, >= 0."""
+    basis = sh_basis(fibonacci_directions(count)) * LAMBERT
+    return np.asarray(np.maximum(basis @ coefficients, 0.0), np.float64)

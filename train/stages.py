@@ -1,0 +1,168 @@
+"""The two things that are trained: what a step computes, what mining goes by, what validation measures."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor, nn
+
+from ..models.images import normalise_images
+from ..models.storage import save_network
+from ..models.surface import SurfaceConfig, SurfaceNetwork
+from ..models.texture import TextureConfig, TextureNetwork
+from .data import Item, Views
+from .losses import colour_loss, facing_loss, iou, occupancy_loss
+from .mining import MiningSettings, MiningTable
+from .preview import reconstruction_picture
+from .settings import StageSettings
+from .validate import validate_surface, validate_texture
+
+
+class Task(ABC):
+    """One stage's network and how it learns.
+
+    Attributes:
+        name: "surface" or "texture".
+        settings: of the stage.
+        mining: of the run.
+        network: what is trained.
+        metric: name of the score in the log ("iou", "colour_error").
+    """
+
+    name: str
+    metric: str
+
+    def __init__(self, network: nn.Module, settings: StageSettings, mining: MiningSettings) -> None:
+        self.network, self.settings, self.mining = network, settings, mining
+        self.point_alpha = mining.point_alpha if mining.within else None
+
+    @abstractmethod
+    def losses(self, model: nn.Module, batch: Item) -> tuple[Tensor, Tensor]:
+        """Loss (B,) with gradient and metric (B,) without, of the points trained on.
+
+        `model` is the network, compiled or wrapped for distributed training.
+        """
+
+    @abstractmethod
+    def table(self, views: int, seed: int) -> MiningTable:
+        """The mining table of this stage."""
+
+    @abstractmethod
+    def mining_score(self, metric: Tensor) -> Tensor:
+        """The metric as mining's score: higher is easier."""
+
+    @abstractmethod
+    def validate(self, network: nn.Module, data: Views, device: torch.device) -> Tensor:
+        """The metric on held-out views (V,)."""
+
+    @abstractmethod
+    def picture(self, network: nn.Module, item: Item, device: torch.device) -> npt.NDArray[np.uint8]:
+        """A held-out view as `network` rebuilds it, see `reconstruction_picture`."""
+
+    @abstractmethod
+    def save(self, path: Path, network: nn.Module, **notes: Any) -> None:
+        """Store the network for `load_run`."""
+
+    def goodness(self, metric: float) -> float:
+        """The metric so that higher is better."""
+        return float(self.mining_score(torch.tensor(metric)))
+
+
+class SurfaceTask(Task):
+    """Occupancy; the metric is IoU."""
+
+    name, metric = "surface", "iou"
+
+    def __init__(self, config: SurfaceConfig, settings: StageSettings, mining: MiningSettings) -> None:
+        super().__init__(SurfaceNetwork(config), settings, mining)
+        self.config = config
+
+    def losses(self, model: nn.Module, batch: Item) -> tuple[Tensor, Tensor]:
+        """See `Task`."""
+        logits, inside, summary = model(normalise_images(batch["image"]), batch["points"], batch["calibration"])
+        loss = occupancy_loss(logits, inside, batch["labels"], kind=self.settings.loss, point_alpha=self.point_alpha)
+        if summary is not None and self.settings.facing and "facing" in batch:
+            loss = loss + self.settings.facing * facing_loss(summary, batch["facing"], batch["calibration"])
+        occupancy = torch.sigmoid(logits[-1].detach().float()) * inside
+        return loss, iou(occupancy, batch["labels"])
+
+    def table(self, views: int, seed: int) -> MiningTable:
+        """See `Task`."""
+        mining = self.mining
+        return MiningTable(
+            views, alpha=mining.surface_alpha, beta=mining.surface_beta, unseen=0.0,
+            uniform=not mining.items, seed=seed, purpose="surface views",
+        )  # fmt: skip
+
+    def mining_score(self, metric: Tensor) -> Tensor:
+        """IoU itself."""
+        return metric
+
+    def validate(self, network: nn.Module, data: Views, device: torch.device) -> Tensor:
+        """See `Task`."""
+        assert isinstance(network, SurfaceNetwork)
+        most, batch = self.settings.validation_views, self.settings.batch
+        return validate_surface(network, data, views=most, batch=batch, device=device)
+
+    def picture(self, network: nn.Module, item: Item, device: torch.device) -> npt.NDArray[np.uint8]:
+        """See `Task`."""
+        assert isinstance(network, SurfaceNetwork)
+        return reconstruction_picture(network.eval(), None, item, device)
+
+    def save(self, path: Path, network: nn.Module, **notes: Any) -> None:
+        """See `Task`."""
+        save_network(path, network, self.config, **notes)
+
+
+class TextureTask(Task):
+    """Colour, with a surface network that stays as it is; the metric is the mean absolute error."""
+
+    name, metric = "texture", "colour_error"
+
+    def __init__(
+        self, config: TextureConfig, surface: SurfaceNetwork, settings: StageSettings, mining: MiningSettings
+    ) -> None:
+        super().__init__(TextureNetwork(config), settings, mining)
+        self.config = config
+        self.surface = surface.eval().requires_grad_(False)
+
+    def losses(self, model: nn.Module, batch: Item) -> tuple[Tensor, Tensor]:
+        """See `Task`."""
+        images = normalise_images(batch["image"])
+        with torch.no_grad():
+            features = self.surface.encode(images).last()
+        colours = model(images, features, batch["colour_points"], batch["calibration"])
+        loss = colour_loss(colours, batch["colours"], point_alpha=self.point_alpha)
+        return loss, colour_loss(colours.detach(), batch["colours"])
+
+    def table(self, views: int, seed: int) -> MiningTable:
+        """See `Task`."""
+        mining = self.mining
+        return MiningTable(
+            views, alpha=mining.texture_alpha, beta=mining.texture_beta, unseen=-1.0,
+            uniform=not mining.items, seed=seed, purpose="texture views",
+        )  # fmt: skip
+
+    def mining_score(self, metric: Tensor) -> Tensor:
+        """Minus the colour error."""
+        return -metric
+
+    def validate(self, network: nn.Module, data: Views, device: torch.device) -> Tensor:
+        """See `Task`."""
+        assert isinstance(network, TextureNetwork)
+        most, batch = self.settings.validation_views, self.settings.batch
+        return validate_texture(network, self.surface, data, views=most, batch=batch, device=device)
+
+    def picture(self, network: nn.Module, item: Item, device: torch.device) -> npt.NDArray[np.uint8]:
+        """See `Task`."""
+        assert isinstance(network, TextureNetwork)
+        return reconstruction_picture(self.surface, network.eval(), item, device)
+
+    def save(self, path: Path, network: nn.Module, **notes: Any) -> None:
+        """See `Task`."""
+        save_network(path, network, self.config, **notes)
