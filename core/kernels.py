@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from functools import lru_cache
 from typing import Any
 
-import numpy.typing as npt
+from .arrays import Array
 
 log = logging.getLogger(__name__)
 
@@ -40,7 +40,7 @@ def kernels_or_reason(load: Callable[[], Any]) -> tuple[Any, str]:
         return None, str(error)
 
 
-def on_cpu(array: npt.NDArray[Any], dtype: Any) -> Any:
+def on_cpu(array: Array, dtype: Any) -> Any:
     """A contiguous NumPy array as a warp array of the CPU, not copied: what a kernel writes stands in both."""
     return load_warp().array(array, dtype=dtype, device="cpu", copy=False)
 

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import numpy as np
-import numpy.typing as npt
 
-U8 = npt.NDArray[np.uint8]
+from .arrays import U8
 
 
 def straight_alpha(premultiplied: U8) -> U8:

@@ -9,13 +9,10 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
+from ..core.arrays import F32, F64, I64, Bools
 from ..datasets.loading.views import ViewDataset
 from ..geometry.camera import project
 from .iou import measure_iou
-
-F32 = npt.NDArray[np.float32]
-F64 = npt.NDArray[np.float64]
-Bools = npt.NDArray[np.bool_]
 
 # About 7.5 cm in the default cube: fine enough for legs, coarse enough that a few views fill it.
 CELLS = 32
@@ -99,6 +96,6 @@ def load_baseline(path: Path) -> MeanOccupancy:
         return MeanOccupancy(content["mean"], float(content["threshold"]))
 
 
-def _cells(points_view: F64, cells: int) -> npt.NDArray[np.int64]:
+def _cells(points_view: F64, cells: int) -> I64:
     index = np.clip(np.floor((points_view + 1.0) * (cells / 2.0)), 0, cells - 1).astype(np.int64)
     return (index[:, 0] * cells + index[:, 1]) * cells + index[:, 2]

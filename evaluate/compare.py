@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from .. import __version__
+from ..core.arrays import F64
 from ..core.errors import InputError, SettingsError
 from ..core.files import write_json
 from ..core.randomness import derive_rng
@@ -24,7 +24,6 @@ from .records import from_json
 from .summary import short
 from .svg_spread import strips
 
-F64 = npt.NDArray[np.float64]
 RESAMPLES = 10_000
 
 

@@ -6,15 +6,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
 
+from ..core.arrays import F64, I64, U8, Bools
 from ..core.errors import InputError, MpcError
 from ..geometry.mesh import Material, PosedMesh
 from .limits import MAX_FACES, MAX_VERTICES
 from .weld import weld_vertices
-
-F64 = npt.NDArray[np.float64]
-I64 = npt.NDArray[np.int64]
 
 MAX_COORDINATE = 1e9  # squares and products of coordinates stay far from overflow
 
@@ -47,7 +44,7 @@ def build_mesh(
     face_material: I64 | None = None,
     uv: F64 | None = None,
     face_uv: I64 | None = None,
-    vertex_colours: npt.NDArray[np.uint8] | None = None,
+    vertex_colours: U8 | None = None,
     weld: bool = False,
     notices: list[str],
 ) -> PosedMesh:
@@ -136,15 +133,13 @@ def _check_range(path: Path, what: str, index: I64, count: int, *, least: int) -
         )
 
 
-def _collapsed(faces: I64) -> npt.NDArray[np.bool_]:
+def _collapsed(faces: I64) -> Bools:
     first, second, third = faces.T
-    repeated: npt.NDArray[np.bool_] = (first == second) | (second == third) | (third == first)
+    repeated: Bools = (first == second) | (second == third) | (third == first)
     return repeated
 
 
-def _welded(
-    vertices: F64, faces: I64, colours: npt.NDArray[np.uint8] | None
-) -> tuple[F64, I64, npt.NDArray[np.uint8] | None]:
+def _welded(vertices: F64, faces: I64, colours: U8 | None) -> tuple[F64, I64, U8 | None]:
     vertices, faces, used = _compact(vertices, faces)
     colours = None if colours is None else colours[used]
     kept, index = weld_vertices(vertices, faces, None if colours is None else colours.astype(np.float64))

@@ -6,16 +6,12 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
 
+from ..core.arrays import F64, I64, U8
 from ..geometry.mesh import Material, PosedMesh
 from ..motion.skinning import Clip, Rig, Skeleton, pose_rig
 from .build_mesh import build_mesh
 from .weld import weld_vertices
-
-F64 = npt.NDArray[np.float64]
-I64 = npt.NDArray[np.int64]
-U8 = npt.NDArray[np.uint8]
 
 WEIGHT_TOLERANCE = 0.02  # sums of 8 bit weights are off by up to 0.008
 

@@ -8,11 +8,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
 
+from ..core.arrays import F64
 from ..core.errors import InputError
-
-F64 = npt.NDArray[np.float64]
 
 # Bounds on what a file may ask for, far above what motion capture writes.
 MAX_BYTES = 512 * 1024 * 1024

@@ -9,13 +9,14 @@ from __future__ import annotations
 import struct
 
 import numpy as np
-import numpy.typing as npt
+
+from ..core.arrays import F32
 
 MAGIC = b"\x76\x2f\x31\x01\x02\x00\x00\x00"
 FLOAT = 2
 
 
-def exr_bytes(picture: npt.NDArray[np.float32]) -> bytes:
+def exr_bytes(picture: F32) -> bytes:
     """The file of an (H, W, 3) picture; its first channel is R, the second G, the third B."""
     height, width, _ = picture.shape
     channels = b"".join(name + struct.pack("<iBxxxii", FLOAT, 0, 1, 1) for name in (b"B\0", b"G\0", b"R\0")) + b"\0"

@@ -11,13 +11,11 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
 from PIL import Image
 
+from ..core.arrays import U8
 from ..core.errors import InputError
 from .limits import MAX_FILE_BYTES, MAX_TEXTURE_PIXELS, read_bytes
-
-U8 = npt.NDArray[np.uint8]
 
 # A closed list: PIL's other plug-ins (EPS, PDF, WMF, ...) run programs or parse languages.
 FORMATS = ("PNG", "JPEG", "TIFF", "BMP", "TGA", "WEBP", "GIF", "DDS", "PPM")

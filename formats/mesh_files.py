@@ -9,17 +9,13 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 from PIL import Image
 
+from ..core.arrays import F64, I32, U8, Array
 from ..core.errors import SettingsError
 from ..core.files import write_bytes
 from ..geometry.mesh import PosedMesh
 from ..reconstruct.surface.texture import TexturedMesh
-
-F64 = npt.NDArray[np.float64]
-I32 = npt.NDArray[np.int32]
-U8 = npt.NDArray[np.uint8]
 
 FORMATS = ("glb", "ply", "obj")
 _FLOAT, _UNSIGNED_INT, _UNSIGNED_SHORT = 5126, 5125, 5123
@@ -81,7 +77,7 @@ def glb_bytes(vertices: F64, faces: I32, colours: U8 | None = None, textured: Te
         chunks.append(content + b"\0" * (-len(content) % 4))
         return len(views) - 1
 
-    def add(data: npt.NDArray[Any], kind: int, shape: str, target: int, **bounds: object) -> int:
+    def add(data: Array, kind: int, shape: str, target: int, **bounds: object) -> int:
         place, count = view(data.tobytes(), target=target), data.size // _COMPONENTS[shape]
         accessors.append({"bufferView": place, "componentType": kind, "count": count, "type": shape, **bounds})
         return len(accessors) - 1
@@ -172,5 +168,5 @@ def textured_obj_bytes(mesh: TexturedMesh, library: str) -> bytes:
     return ("\n".join(lines) + "\n").encode()
 
 
-def _to_linear(display: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+def _to_linear(display: F64) -> F64:
     return np.where(display <= 0.04045, display / 12.92, ((display + 0.055) / 1.055) ** 2.4)

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import numpy as np
-import numpy.typing as npt
 
+from ..core.arrays import U16
 from .png_rows import pack_rows, unpack_rows
-
-U16 = npt.NDArray[np.uint16]
 
 COLOUR_TYPES = {1: 0, 3: 2}
 

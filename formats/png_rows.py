@@ -9,9 +9,8 @@ import struct
 import zlib
 
 import numpy as np
-import numpy.typing as npt
 
-U8 = npt.NDArray[np.uint8]
+from ..core.arrays import U8
 
 SIGNATURE = b"\x89PNG\r\n\x1a\n"
 UP = 2

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import numpy as np
-import numpy.typing as npt
 
-F64 = npt.NDArray[np.float64]
-I64 = npt.NDArray[np.int64]
+from ..core.arrays import F64, I64
 
 # Ear clipping takes about 0.1 ms for each corner and grows with the cube for large polygons; a file full of them must
 # not hang the reader, so after about ten seconds' worth the rest is cut as fans.

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import numpy as np
-import numpy.typing as npt
 
-F64 = npt.NDArray[np.float64]
-I64 = npt.NDArray[np.int64]
+from ..core.arrays import F64, I64
 
 OPPOSITE = -0.95  # cosine: sheets back to back (hair cards, cloth) share positions but must stay two surfaces
 

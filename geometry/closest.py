@@ -15,8 +15,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from ..core.arrays import F64, I32
 from ..core.kernels import launch, load_warp
-from .device_mesh import F64, I32, DeviceMesh, SurfaceError, checked_points
+from .device_mesh import DeviceMesh, SurfaceError, checked_points
 
 # Coordinates in the hierarchy lie in [-1, 1]: half a float32 step there is 6e-8.
 _MARGIN = 1.2e-7

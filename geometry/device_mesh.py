@@ -8,12 +8,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from ..core.arrays import F64, I32
 from ..core.errors import MpcError
 from ..core.kernels import find_device, launch, load_warp
-
-F64 = npt.NDArray[np.float64]
-I32 = npt.NDArray[np.int32]
-
 
 _PER_THREAD = 1 << 14  # triangles or points a thread takes at a time
 

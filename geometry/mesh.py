@@ -9,12 +9,8 @@ from typing import Literal
 import numpy as np
 import numpy.typing as npt
 
+from ..core.arrays import F32, F64, I32, U8
 from ..core.errors import MpcError
-
-F64 = npt.NDArray[np.float64]
-F32 = npt.NDArray[np.float32]
-I32 = npt.NDArray[np.int32]
-U8 = npt.NDArray[np.uint8]
 
 
 class MeshError(MpcError):

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import numpy as np
-import numpy.typing as npt
 
-Floats = npt.NDArray[np.floating]
+from ..core.arrays import F64, I64, U32, Floats
 
 # Bits an axis of a code: three times as many fit 32.
 BITS = 10
 
 
-def morton_codes(points: Floats) -> tuple[npt.NDArray[np.uint32], npt.NDArray[np.float64], float]:
+def morton_codes(points: Floats) -> tuple[U32, F64, float]:
     """The cube around the points, cut into 1024 cells along each axis, and the number of each point's cell.
 
     Args:
@@ -30,25 +29,25 @@ def morton_codes(points: Floats) -> tuple[npt.NDArray[np.uint32], npt.NDArray[np
     return codes, low, edge
 
 
-def morton_cells(codes: npt.NDArray[np.uint32]) -> npt.NDArray[np.uint32]:
+def morton_cells(codes: U32) -> U32:
     """(N, 3) uint32 x, y and z of cells from their codes (N,)."""
     return np.stack([_gather(codes >> np.uint32(axis)) for axis in range(3)], axis=-1)
 
 
-def spatial_order(points: Floats) -> npt.NDArray[np.int64]:
+def spatial_order(points: Floats) -> I64:
     """(N,) int64 numbers of points (N, 3) along the curve."""
     if not len(points):
         return np.zeros(0, np.int64)
     return np.argsort(morton_codes(points)[0], kind="stable").astype(np.int64)
 
 
-def _spread(bits: npt.NDArray[np.uint32]) -> npt.NDArray[np.uint32]:
+def _spread(bits: U32) -> U32:
     for shift, keep in ((16, 0x030000FF), (8, 0x0300F00F), (4, 0x030C30C3), (2, 0x09249249)):
         bits = (bits | (bits << np.uint32(shift))) & np.uint32(keep)
     return bits
 
 
-def _gather(bits: npt.NDArray[np.uint32]) -> npt.NDArray[np.uint32]:
+def _gather(bits: U32) -> U32:
     bits = bits & np.uint32(0x09249249)
     for shift, keep in ((2, 0x030C30C3), (4, 0x0300F00F), (8, 0x030000FF), (16, 0x000003FF)):
         bits = (bits | (bits >> np.uint32(shift))) & np.uint32(keep)

@@ -6,17 +6,11 @@ import weakref
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 from embreex.mesh_construction import TriangleMesh
 from embreex.rtcore_scene import EmbreeScene
 
+from ..core.arrays import F32, F64, I32, Bools, Floats, Ints
 from .mesh import PosedMesh
-
-F32 = npt.NDArray[np.float32]
-F64 = npt.NDArray[np.float64]
-I32 = npt.NDArray[np.int32]
-Floats = npt.NDArray[np.floating]
-Bools = npt.NDArray[np.bool_]
 
 # Rays a call to Embree: their float32 copies (origins, directions, results) stay in the processor's cache, which makes
 # Embree up to twice as fast as one large call.
@@ -67,9 +61,7 @@ class RayScene:
             good enough where many rays are averaged.
     """
 
-    def __init__(
-        self, mesh: PosedMesh, faces: npt.NDArray[np.integer] | None = None, *, watertight: bool = True
-    ) -> None:
+    def __init__(self, mesh: PosedMesh, faces: Ints | None = None, *, watertight: bool = True) -> None:
         low, high = mesh.bounds
         self.centre_world: F64 = np.asarray((low + high) * 0.5, np.float64)
         self.radius_m = float(np.linalg.norm(high - low) * 0.5)

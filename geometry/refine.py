@@ -3,14 +3,9 @@
 from __future__ import annotations
 
 import numpy as np
-import numpy.typing as npt
 
+from ..core.arrays import I32, I64, Bools
 from .mesh import PosedMesh
-
-F32 = npt.NDArray[np.float32]
-F64 = npt.NDArray[np.float64]
-I32 = npt.NDArray[np.int32]
-I64 = npt.NDArray[np.int64]
 
 # Rounds of halving: an edge 256 times too long still comes down.
 MAX_ROUNDS = 8
@@ -48,7 +43,7 @@ def _edges(faces: I32) -> tuple[I32, I64]:
     return pairs[first], inverse.reshape(-1, 3)
 
 
-def _split(mesh: PosedMesh, edges: I32, of_face: I64, long: npt.NDArray[np.bool_]) -> PosedMesh:
+def _split(mesh: PosedMesh, edges: I32, of_face: I64, long: Bools) -> PosedMesh:
     middle = np.full(len(edges), -1, np.int64)
     middle[long] = len(mesh.vertices) + np.arange(int(long.sum()))
     ends = edges[long]

@@ -7,13 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from ..core.arrays import F32, F64, I32, U8, Floats
 from .mesh import Material, MeshError, PosedMesh
-
-F32 = npt.NDArray[np.float32]
-F64 = npt.NDArray[np.float64]
-I32 = npt.NDArray[np.int32]
-U8 = npt.NDArray[np.uint8]
-Floats = npt.NDArray[np.floating]
 
 
 @dataclass(frozen=True, eq=False)

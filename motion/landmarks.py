@@ -7,11 +7,9 @@ from collections.abc import Sequence
 from typing import Literal
 
 import numpy as np
-import numpy.typing as npt
 
+from ..core.arrays import F64
 from .skinning import Skeleton
-
-F64 = npt.NDArray[np.float64]
 
 Side = Literal["left", "right"]
 

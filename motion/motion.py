@@ -10,8 +10,8 @@ from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
 
+from ..core.arrays import F64, I32, I64
 from ..core.errors import InputError
 from ..formats.bvh import BvhMotion, read_bvh
 from ..formats.fbx.read import read_fbx_motion
@@ -21,8 +21,6 @@ from ..formats.gltf.read import read_skeleton
 from .bones import BoneMap, MatchedBones, match_bones, read_bone_maps
 from .skinning import Clip, Skeleton, world_matrices
 
-F64 = npt.NDArray[np.float64]
-I32 = npt.NDArray[np.int32]
 Stamp = tuple[tuple[int, int], ...]
 
 FPS = 30.0
@@ -101,11 +99,11 @@ def motion_from_clip(skeleton: Skeleton, clip: Clip, name: str, maps: Mapping[st
     )
 
 
-def _pick(frames: int, fps: float) -> npt.NDArray[np.int64]:
+def _pick(frames: int, fps: float) -> I64:
     """Frames nearest to 30 a second."""
     step = max(1.0, fps / FPS)
     count = max(1, min(MAX_FRAMES, round((frames - 1) / step) + 1))
-    picked: npt.NDArray[np.int64] = np.minimum(np.rint(np.arange(count) * step).astype(np.int64), frames - 1)
+    picked: I64 = np.minimum(np.rint(np.arange(count) * step).astype(np.int64), frames - 1)
     return picked
 
 

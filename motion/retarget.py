@@ -12,15 +12,12 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 import numpy as np
-import numpy.typing as npt
 from scipy.spatial.transform import Rotation
 
+from ..core.arrays import F64, I32
 from ..core.errors import MpcError
 from .bones import CHAINS, FINGERS, SIDES, MatchedBones, plain
 from .motion import Motion
-
-F64 = npt.NDArray[np.float64]
-I32 = npt.NDArray[np.int32]
 
 MOST_FOOT_CORRECTION_DEG = 35.0
 LEAST_STANCE_FRAMES = 15

@@ -7,8 +7,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
 
+from ..core.arrays import F64, I64
 from ..core.errors import InputError, MpcError
 from ..datasets.rig_bones import rig_bones
 from ..datasets.subjects.scenes import LoadedSubject, name_clips
@@ -17,9 +17,6 @@ from .bones import MatchedBones, read_bone_maps
 from .motion import Motion, pure_rotations, some, usable_motions
 from .retarget import Retargeted, Target, retarget
 from .skinning import Channel, Clip, Rig, Skeleton, matrix_quaternions, skin_vertices, world_matrices
-
-F64 = npt.NDArray[np.float64]
-I64 = npt.NDArray[np.int64]
 
 _HULL_DIRECTIONS = 100
 

@@ -6,11 +6,9 @@ from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
-import numpy.typing as npt
 from scipy.spatial.transform import Rotation
 
-F64 = npt.NDArray[np.float64]
-I32 = npt.NDArray[np.int32]
+from ..core.arrays import F64, I32
 
 ChannelPath = Literal["translation", "rotation", "scale"]
 Interpolation = Literal["LINEAR", "STEP", "CUBICSPLINE"]

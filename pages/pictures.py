@@ -8,16 +8,13 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
-import numpy.typing as npt
 from PIL import Image
 
+from ..core.arrays import F64, U8
 from ..geometry.camera import Camera
 from ..geometry.camera import camera_of as camera_of_calibration
 from ..geometry.mesh import PosedMesh
 from ..render.renderer import RendererChoice, open_renderer
-
-U8 = npt.NDArray[np.uint8]
-F64 = npt.NDArray[np.float64]
 
 BACKGROUND = (246, 244, 240)
 CLAY = np.array([205.0, 200.0, 194.0])
@@ -47,7 +44,7 @@ def clay_colours(mesh: PosedMesh, camera: Camera) -> U8:
     return colours
 
 
-def heat_colours(values: npt.NDArray[np.float64], greatest: float) -> U8:
+def heat_colours(values: F64, greatest: float) -> U8:
     """(V, 3) uint8 for values (V,) from 0 (pale blue) over yellow to `greatest` and beyond (dark red)."""
     stops = np.array([0.0, 0.25, 0.5, 0.75, 1.0])
     ramp = np.array([[69, 117, 180], [171, 217, 233], [254, 224, 144], [244, 109, 67], [165, 0, 38]], np.float64)

@@ -9,12 +9,10 @@ from dataclasses import dataclass
 from html import escape
 
 import numpy as np
-import numpy.typing as npt
 
+from ..core.arrays import F64, I64, U8
 from ..geometry.mesh import PosedMesh
 
-U8 = npt.NDArray[np.uint8]
-F64 = npt.NDArray[np.float64]
 # A page with half a dozen meshes stays below some ten megabytes.
 MAX_FACES = 60_000
 
@@ -55,7 +53,7 @@ def viewer(models: Sequence[ViewerModel], legend: str) -> str:
     )
 
 
-def simplify(mesh: PosedMesh, colours: U8, most: int = MAX_FACES) -> tuple[F64, npt.NDArray[np.int64], U8]:
+def simplify(mesh: PosedMesh, colours: U8, most: int = MAX_FACES) -> tuple[F64, I64, U8]:
     """Vertices, faces and colours of a mesh of at most `most` faces: vertices of a grid's cell become one."""
     vertices, faces = mesh.vertices, mesh.faces.astype(np.int64)
     if len(faces) <= most:

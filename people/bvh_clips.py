@@ -5,16 +5,14 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
 
+from ..core.arrays import F64
 from ..core.errors import InputError
 from ..motion.bones import match_bones
 from ..motion.motion import FPS, Motion, read_motion_file
 from ..motion.retarget import Target, retarget
 from .body.body import Body, skeleton
 from .write import Clip
-
-F64 = npt.NDArray[np.float64]
 
 MAX_FILES = 200
 

@@ -3,11 +3,8 @@
 from __future__ import annotations
 
 import numpy as np
-import numpy.typing as npt
 
-F64 = npt.NDArray[np.float64]
-U32 = npt.NDArray[np.uint32]
-
+from ..core.arrays import F64, I64, U32
 
 _PRIMES = (0x9E3779B1, 0x85EBCA77, 0xC2B2AE3D)
 
@@ -54,7 +51,7 @@ def fractal_noise(points: F64, seed: int, octaves: int = 3) -> F64:
     return total / (2.0 - 2.0 * scale)
 
 
-def cell_noise(cells: npt.NDArray[np.int64], seed: int) -> F64:
+def cell_noise(cells: I64, seed: int) -> F64:
     """A value in [0, 1) for each whole-numbered cell (N, D)."""
     total = np.full(len(cells), _start(seed), np.uint32)
     for axis in range(cells.shape[1]):

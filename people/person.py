@@ -6,8 +6,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
 
+from ..core.arrays import F64, I32, I64, U8, Bools
 from .body.body import Body, make_body, skeleton
 from .body.hair import grow_hair, paint_hair
 from .body.regions import fields_of
@@ -19,10 +19,6 @@ from .clothes.stitching import stitch
 from .clothes.wardrobe import PersonPlan, Worn
 from .surface import Surface, merge
 from .texture import Chart, Texels, box_charts, cylinder, pack, paint, point_chart, rasterise, relaxed, uv_islands
-
-F64 = npt.NDArray[np.float64]
-I32 = npt.NDArray[np.int32]
-U8 = npt.NDArray[np.uint8]
 
 # How far inside a garment's edge skin is still kept, metres.
 _KEEP_M = 0.035
@@ -112,7 +108,7 @@ def _density(charts: list[Chart], uv: F64) -> float:
     return float(np.ptp(uv[chart.faces].reshape(-1, 2), axis=0).max()) / max(size, 1e-6)
 
 
-def hidden_vertices(body: Body, sewn: list[Sewn]) -> npt.NDArray[np.bool_]:
+def hidden_vertices(body: Body, sewn: list[Sewn]) -> Bools:
     """Which base mesh vertices (19158,) lie well below some garment."""
     weights = skeleton().weights.astype(np.float64)
     fields = fields_of(body.vertices, weights, body)
@@ -124,7 +120,7 @@ def hidden_vertices(body: Body, sewn: list[Sewn]) -> npt.NDArray[np.bool_]:
     return hidden
 
 
-def layout_charts(layout: F64, numbers: I32, seen: npt.NDArray[np.bool_], zoom: float) -> list[Chart]:
+def layout_charts(layout: F64, numbers: I32, seen: Bools, zoom: float) -> list[Chart]:
     """Charts of faces that came with plane coordinates (F, 3, 2), metres; zero-sized ones (rims) are left out."""
     span = np.ptp(layout, axis=1).max(axis=1)
     rows = np.flatnonzero(seen & (span > 0))
@@ -204,7 +200,7 @@ class _Painter:
     surface: Surface
     owner: I32
     charts: list[Chart]
-    first: npt.NDArray[np.int64]
+    first: I64
 
     def lining_colour(self, number: int) -> F64:
         """sRGB (3,) of the inside of part `number`: its own colour in the shade."""
@@ -251,7 +247,7 @@ class _Painter:
     def _cloth(
         self,
         texels: Texels,
-        rows: npt.NDArray[np.int64],
+        rows: I64,
         worn: Worn,
         item: Sewn,
         plane: F64,

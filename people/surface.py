@@ -8,9 +8,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy import sparse
 
-F64 = npt.NDArray[np.float64]
-I32 = npt.NDArray[np.int32]
-Bool = npt.NDArray[np.bool_]
+from ..core.arrays import F64, I32, I64, Bools
 
 
 @dataclass(frozen=True, eq=False)
@@ -29,7 +27,7 @@ class Surface:
     faces: I32
     weights: F64
     fields: dict[str, F64] = field(default_factory=dict)
-    lining: Bool = field(default_factory=lambda: np.zeros(0, bool))
+    lining: Bools = field(default_factory=lambda: np.zeros(0, bool))
 
     def __post_init__(self) -> None:
         if len(self.lining) != len(self.faces):
@@ -292,7 +290,7 @@ def close_solid(surface: Surface, *, thickness_m: float = 0.004, depth_m: float 
         weights += [surface.weights[loop], surface.weights[loop], surface.weights[loop].mean(axis=0, keepdims=True)]
         for name, values in surface.fields.items():
             fields[name] += [values[loop], values[loop], values[loop].mean(axis=0, keepdims=True)]
-        rings: list[npt.NDArray[np.int64]] = [
+        rings: list[I64] = [
             loop.astype(np.int64),
             total + np.arange(count),
             total + count + np.arange(count),

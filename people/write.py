@@ -12,11 +12,8 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
+from ..core.arrays import F32, F64, I32, U8
 from .surface import vertex_normals
-
-F64 = npt.NDArray[np.float64]
-I32 = npt.NDArray[np.int32]
-U8 = npt.NDArray[np.uint8]
 
 
 @dataclass(frozen=True, eq=False)
@@ -103,7 +100,7 @@ class _Buffer:
         return len(self.accessors) - 1
 
 
-def four_weights(weights: F64) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.float32]]:
+def four_weights(weights: F64) -> tuple[U8, F32]:
     """The four largest weights of each vertex: joints (V, 4) uint8 and weights (V, 4) float32, rows sum to 1."""
     joints = np.argsort(-weights, axis=1, kind="stable")[:, :4]
     values = np.take_along_axis(weights, joints, axis=1)
@@ -112,7 +109,7 @@ def four_weights(weights: F64) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.fl
     return joints.astype(np.uint8), values.astype(np.float32)
 
 
-def quaternions(rotations: F64) -> npt.NDArray[np.float32]:
+def quaternions(rotations: F64) -> F32:
     """Rotation matrices (N, 3, 3) to unit quaternions (N, 4) x, y, z, w, each nearest to the one before."""
     from scipy.spatial.transform import Rotation
 
@@ -218,7 +215,7 @@ def _animation(buffer: _Buffer, clip: Clip, root: F64) -> dict[str, object]:
     samplers: list[dict[str, object]] = []
     channels: list[dict[str, object]] = []
 
-    def add(node: int, path: str, values: npt.NDArray[np.float32], kind: str) -> None:
+    def add(node: int, path: str, values: F32, kind: str) -> None:
         samplers.append({"input": times, "output": buffer.accessor(values, kind), "interpolation": "LINEAR"})
         channels.append({"sampler": len(samplers) - 1, "target": {"node": node, "path": path}})
 

@@ -5,18 +5,15 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
+from ..core.arrays import F32, F64, I32, U8
 from ..geometry.camera import project
 from ..models.storage import LoadedRun
 from .localise.grid import LocalisedGrid
 from .localise.localise import localise
 from .surface.mesh import SurfaceMesh, extract_mesh, to_world
 from .surface.texture import TexturedMesh, bake_texture
-from .view_field import U8, ViewField, encode_view
-
-F64 = npt.NDArray[np.float64]
-I32 = npt.NDArray[np.int32]
+from .view_field import ViewField, encode_view
 
 
 @dataclass(frozen=True, eq=False)
@@ -100,7 +97,7 @@ def textured_mesh(view: ViewField, mesh: ReconstructedMesh, calibration: F64, si
         MpcError: the run has no texture network.
     """
 
-    def colours(points_world: F64) -> npt.NDArray[np.float32]:
+    def colours(points_world: F64) -> F32:
         return view.colours(project(points_world, calibration).astype(np.float32))
 
     return bake_texture(mesh.vertices, mesh.faces, size, colours)

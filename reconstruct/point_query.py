@@ -7,14 +7,13 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 import torch
 from torch import Tensor
 from torch.nn import functional
 
+from ..core.arrays import F32
 from ..models.features import PixelFeatures
 
-F32 = npt.NDArray[np.float32]
 Features = tuple[PixelFeatures, ...]
 Query = Callable[[Features, Tensor], Tensor]  # maps of B pictures and view-space points (B, N, 3) -> (B, N, …)
 

@@ -6,14 +6,13 @@ from collections.abc import Generator
 from typing import TYPE_CHECKING
 
 import numpy as np
-import numpy.typing as npt
 
+from ..core.arrays import I64
 from .localise.node_store import INSIDE, OUTSIDE
 
 if TYPE_CHECKING:
     from .localise.search import Search
 
-I64 = npt.NDArray[np.int64]
 
 # A coarser start grid has little inside its faces.
 LEAST_WITHOUT_FACES = 9

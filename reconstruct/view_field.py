@@ -8,11 +8,11 @@ from dataclasses import dataclass, replace
 from itertools import pairwise
 
 import numpy as np
-import numpy.typing as npt
 import psutil
 import torch
 from torch import Tensor
 
+from ..core.arrays import F32, I64, U8
 from ..core.errors import MpcError
 from ..models.features import PixelFeatures
 from ..models.images import normalise_images
@@ -20,10 +20,6 @@ from ..models.storage import LoadedRun
 from ..models.surface import SurfaceConfig
 from ..models.texture import TextureConfig
 from .point_query import Features, PointQuery, Speed
-
-F32 = npt.NDArray[np.float32]
-I64 = npt.NDArray[np.int64]
-U8 = npt.NDArray[np.uint8]
 
 _log = logging.getLogger(__name__)
 

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import numpy as np
-import numpy.typing as npt
 
+from ..core.arrays import F64
 from ..geometry.mesh import PosedMesh
 from ..geometry.rays import Hits, RayScene
 from ..geometry.surface import albedo_at
-
-F64 = npt.NDArray[np.float64]
 
 # A ray passes at most this many holes, then takes what it meets.
 MAX_HOLES = 16

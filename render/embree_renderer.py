@@ -8,13 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 from scipy.sparse import coo_matrix
 from scipy.sparse.csgraph import connected_components
 
+from ..core.arrays import F32, I32, I64, U8, Array, Bools
 from ..geometry.camera import Camera
 from ..geometry.mesh import PosedMesh
 from ..geometry.rays import Hits, RayScene, ray_scene
@@ -23,12 +23,6 @@ from .layers import RenderLayers, render_layers
 from .parts import split_parts
 from .screen import Screen, on_screen, touched_pixels
 from .textures import MipTexture, mip_level
-
-Bools = npt.NDArray[np.bool_]
-F32 = npt.NDArray[np.float32]
-I32 = npt.NDArray[np.int32]
-I64 = npt.NDArray[np.int64]
-U8 = npt.NDArray[np.uint8]
 
 # Where four samples lie in a pixel (row, column from its centre): the rotated grid that graphics cards use, turned over
 # since OpenGL counts rows from below (Direct3D 11 standard pattern, also Mesa's).
@@ -196,7 +190,7 @@ def _add_missed_vertices(edge: Bools, screen: Screen, top: int, left: int, depth
     edge.reshape(-1)[pixel[nearer]] = True
 
 
-def _steps(values: npt.NDArray[Any], corners: I32) -> tuple[npt.NDArray[Any], ...]:
+def _steps(values: Array, corners: I32) -> tuple[Array, ...]:
     """Values (V,) at the first of corners (3, N), and how much further those at the second and third are: (N,) each."""
     first = values.take(corners[0])
     return first, values.take(corners[1]) - first, values.take(corners[2]) - first

@@ -8,17 +8,13 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from ..core.arrays import F32, F64, U8, Bools
 from ..core.errors import SettingsError
 from ..geometry.camera import Camera, pixel_centres, project, view_to_pixels
 from ..geometry.mesh import PosedMesh
 from ..geometry.rays import Hits, ray_scene
 from ..geometry.surface import albedo_at, interpolate
 from .cutouts import first_visible
-
-F32 = npt.NDArray[np.float32]
-F64 = npt.NDArray[np.float64]
-U8 = npt.NDArray[np.uint8]
-Bools = npt.NDArray[np.bool_]
 
 LAYERS = ("mask", "albedo", "depth_front", "depth_back", "normal_front", "normal_back", "position")
 

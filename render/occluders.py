@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import numpy as np
-import numpy.typing as npt
 
+from ..core.arrays import I32
 from ..geometry.mesh import PosedMesh
 from ..geometry.surface import albedo_at
-
-I32 = npt.NDArray[np.int32]
 
 # Corners' middles and centre: where a face's alpha is looked up.
 _PROBES = np.array(

@@ -10,17 +10,14 @@ from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
+from ..core.arrays import F32, U8
 from ..core.errors import SettingsError
 from ..core.pictures import straight_alpha
 from ..geometry.camera import Camera, PerspectiveCamera
 from ..geometry.mesh import PosedMesh
 from .layers import RenderLayers, render_layers
 from .parts import MeshPart, split_parts
-
-F32 = npt.NDArray[np.float32]
-U8 = npt.NDArray[np.uint8]
 
 TRIANGLES = 4
 

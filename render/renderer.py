@@ -8,17 +8,12 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import Literal, Protocol
 
-import numpy as np
-import numpy.typing as npt
-
+from ..core.arrays import F32, U8
 from ..core.errors import SettingsError
 from ..geometry.camera import Camera
 from ..geometry.mesh import PosedMesh
 from .gl_probe import find_gl, software_driver
 from .layers import RenderLayers
-
-F32 = npt.NDArray[np.float32]
-U8 = npt.NDArray[np.uint8]
 
 logger = logging.getLogger(__name__)
 

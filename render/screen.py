@@ -5,13 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
+from ..core.arrays import F64, I32, Bools
 from ..geometry.camera import Camera, project, view_to_pixels
-
-Bools = npt.NDArray[np.bool_]
-F32 = npt.NDArray[np.float32]
-F64 = npt.NDArray[np.float64]
 
 # Edge of a tile, pixels.
 TILE = 8
@@ -37,9 +33,7 @@ def on_screen(vertices: F64, camera: Camera, height: int, width: int) -> Screen:
     return Screen(np.ascontiguousarray(columns), np.ascontiguousarray(rows), camera.depth_m(vertices))
 
 
-def touched_pixels(
-    screen: Screen, corners: npt.NDArray[np.int32], height: int, width: int
-) -> tuple[slice, slice, Bools]:
+def touched_pixels(screen: Screen, corners: I32, height: int, width: int) -> tuple[slice, slice, Bools]:
     """The pixels in tiles that the bounding box of some face reaches into.
 
     Args:
@@ -79,6 +73,6 @@ def touched_pixels(
     return rows, columns, pixels[rows, columns]
 
 
-def _tiles(pixels: F64, count: int) -> npt.NDArray[np.int32]:
+def _tiles(pixels: F64, count: int) -> I32:
     """(V,) which row (or column) of tiles a vertex is in, from 1; 0 before the picture, count + 1 behind it."""
     return np.clip((pixels + 0.5) * (1.0 / TILE) + 1.0, 0.0, count + 1.0).astype(np.int32)

@@ -5,12 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
+from ..core.arrays import F64, I64, Ints
 from ..geometry.mesh import PosedMesh
-
-F64 = npt.NDArray[np.float64]
-I64 = npt.NDArray[np.int64]
 
 # Coincident vertices share one normal when each lies within 45 degrees of the common one; a sharper edge stays sharp.
 SMOOTH_COSINE = float(np.cos(np.pi / 4))
@@ -79,7 +76,7 @@ def _untangled(normals: F64, place: I64, cross: F64) -> F64:
     return np.where(cancelled[:, None], aligned, normals)
 
 
-def _sum_by(index: npt.NDArray[np.integer], values: F64, count: int) -> F64:
+def _sum_by(index: Ints, values: F64, count: int) -> F64:
     if values.ndim == 1:
         return np.asarray(np.bincount(index, values, minlength=count), np.float64)
     return np.stack([np.bincount(index, values[:, axis], minlength=count) for axis in range(values.shape[1])], axis=1)

@@ -5,13 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
-import numpy.typing as npt
 from PIL import Image
 
-F32 = npt.NDArray[np.float32]
-I64 = npt.NDArray[np.int64]
-U8 = npt.NDArray[np.uint8]
-Floats = npt.NDArray[np.floating]
+from ..core.arrays import F32, I64, U8, Floats
 
 # Square pixels: smaller triangles on the screen count as seen from their edge.
 TINY_AREA = 1e-9

@@ -15,20 +15,14 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
+from ..core.arrays import F32, F64, I64, U64, Bools
 from ..geometry.mesh import PosedMesh
 from ..geometry.morton import spatial_order
 from ..geometry.rays import RayScene, ray_scene
 from .light.harmonics import COEFFICIENTS, LAMBERT, fibonacci_directions, sh_basis
 from .occluders import solid_faces
 from .shading_points import shading_points
-
-F32 = npt.NDArray[np.float32]
-F64 = npt.NDArray[np.float64]
-I64 = npt.NDArray[np.int64]
-U64 = npt.NDArray[np.uint64]
-Bools = npt.NDArray[np.bool_]
 
 # How far above the surface a ray starts, as a share of the bounding box's diagonal (0.1 mm for an adult): far above
 # float32's resolution there (1e-6 m), below the thinnest cloth.

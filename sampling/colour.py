@@ -5,13 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
+from ..core.arrays import F32, F64
 from ..geometry.mesh import MeshError, PosedMesh
 from ..geometry.surface import albedo_at, interpolate, sample_surface
-
-F32 = npt.NDArray[np.float32]
-F64 = npt.NDArray[np.float64]
 
 # A point whose constant transfer term is below this share of a free plane's gets next to no light from outside: it is
 # buried under other shells (the skin under a shirt), no picture ever shows it.

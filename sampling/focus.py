@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import numpy as np
-import numpy.typing as npt
 
+from ..core.arrays import F64
 from ..geometry.mesh import PosedMesh
 from ..geometry.rays import ray_scene
-
-F64 = npt.NDArray[np.float64]
 
 # A part this thick or thicker is not thin: a finger is 15 mm, a wrist 50 mm.
 THIN_BELOW_M = 0.04

@@ -12,18 +12,14 @@ winding numbers", SIGGRAPH 2013) exceeds one half. It is found in three steps:
 from __future__ import annotations
 
 import numpy as np
-import numpy.typing as npt
 
+from ..core.arrays import F32, F64, Bools, Floats
 from ..core.randomness import derive_rng
 from ..geometry.mesh import PosedMesh
 from .winding.boundary_term import boundary_term
 from .winding.boundary_tree import build_boundary_tree
 from .winding.crossings import count_crossings, index_crossings
 from .winding.orientation import orient
-
-F32 = npt.NDArray[np.float32]
-F64 = npt.NDArray[np.float64]
-Bools = npt.NDArray[np.bool_]
 
 # Errors allowed a run of boundary edges, in winding numbers: most points are settled by the first, rough one; those
 # whose summed bound leaves one half within reach are asked again with the next, at last with every edge by itself.
@@ -54,7 +50,7 @@ class InsideOracle:
         self._index = index_crossings(oriented.vertices[oriented.faces])
         self._tree = build_boundary_tree(oriented.vertices, edges, self._index.axis) if len(edges) else None
 
-    def winding(self, points: npt.NDArray[np.floating]) -> F64:
+    def winding(self, points: Floats) -> F64:
         """Winding numbers (N,) float64 at (N, 3) points, world metres.
 
         Whole numbers for a closed mesh. For an open one, always on the right side of one half, exact near it and
@@ -73,11 +69,11 @@ class InsideOracle:
                 break
         return winding
 
-    def inside(self, points: npt.NDArray[np.floating]) -> Bools:
+    def inside(self, points: Floats) -> Bools:
         """(N,) bool: in the union of the solid parts, at (N, 3) points, world metres."""
         return self.winding(points) > 0.5
 
-    def judge(self, points: npt.NDArray[np.floating]) -> tuple[Bools, F32 | None]:
+    def judge(self, points: Floats) -> tuple[Bools, F32 | None]:
         """`inside`, and how sure it is.
 
         Returns:
@@ -89,7 +85,7 @@ class InsideOracle:
         return winding > 0.5, sure
 
 
-def label_inside(mesh: PosedMesh, points: npt.NDArray[np.floating]) -> Bools:
+def label_inside(mesh: PosedMesh, points: Floats) -> Bools:
     """Whether each point lies in the union of the mesh's solid parts.
 
     Args:

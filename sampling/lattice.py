@@ -6,12 +6,9 @@ import math
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
+from ..core.arrays import F64, I16, Floats
 from ..core.errors import SettingsError
-
-F64 = npt.NDArray[np.float64]
-I16 = npt.NDArray[np.int16]
 
 LIMIT = 32767
 # float32 holds whole multiples of the step exactly up to this many of them.
@@ -33,7 +30,7 @@ class Lattice:
     origin_world: tuple[float, float, float]
     step_m: float
 
-    def round(self, points_world: npt.NDArray[np.floating]) -> I16:
+    def round(self, points_world: Floats) -> I16:
         """The nearest lattice points (N, 3) int16; beyond the lattice's end, its end."""
         whole = np.rint((np.asarray(points_world, np.float64) - self.origin_world) / self.step_m)
         return np.clip(whole, -LIMIT, LIMIT).astype(np.int16)

@@ -7,18 +7,13 @@ from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
-import numpy.typing as npt
 
+from ..core.arrays import F32, F64, I16, Bools
 from ..geometry.mesh import PosedMesh
 from ..geometry.surface import sample_surface
 from .focus import face_focus
 from .inside import InsideOracle, ambiguous_share
 from .lattice import Lattice, make_lattice
-
-F32 = npt.NDArray[np.float32]
-F64 = npt.NDArray[np.float64]
-I16 = npt.NDArray[np.int16]
-Bools = npt.NDArray[np.bool_]
 
 UNIFORM = "uniform"
 # Gaussian noise beyond this many sigmas of the view cubes is put on the lattice's border (about once in 1e9 points).

@@ -15,10 +15,10 @@ import torch
 from torch import Tensor
 from torch.utils.data import Dataset
 
+from ..core.arrays import F64, U8, Bools
 from ..core.randomness import derive_rng
 from ..geometry.camera import OrthographicCamera, pixel_centres
 
-F64 = npt.NDArray[np.float64]
 EXTENT_M = 2.4
 LIGHT_VIEW = np.array([0.4, -0.6, -0.7]) / np.linalg.norm([0.4, -0.6, -0.7])
 """Direction towards the light in view space: above, right, before the person."""
@@ -45,7 +45,7 @@ class Ellipsoids:
         local = points @ flat.T - np.einsum("eij,ej->ei", inverse, self.centres).reshape(-1)
         return np.asarray((local.reshape(len(points), -1, 3) ** 2).sum(axis=-1))
 
-    def inside(self, points: F64) -> npt.NDArray[np.bool_]:
+    def inside(self, points: F64) -> Bools:
         """(N, 3) -> (N,) bool."""
         return np.asarray(self.values(points).min(axis=1) < 1.0)
 
@@ -104,9 +104,7 @@ def ellipsoid_person(rng: np.random.Generator, *, spread: float = 1.0) -> Ellips
     return Ellipsoids(np.stack(centres) * scale, np.stack(axes) * scale, colours)
 
 
-def draw_ellipsoids(
-    person: Ellipsoids, camera: OrthographicCamera, size: int, *, oversample: int = 2
-) -> npt.NDArray[np.uint8]:
+def draw_ellipsoids(person: Ellipsoids, camera: OrthographicCamera, size: int, *, oversample: int = 2) -> U8:
     """The picture (size, size, 4) uint8 RGBA, straight alpha: nearest ellipsoid along each ray, Lambert shading."""
     matrix = camera.calibration
     axes = matrix[:3, :3] @ person.axes

@@ -6,9 +6,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-import numpy.typing as npt
-
+from ..core.arrays import U8
 from ..core.files import write_text
 from ..reconstruct.capture.panels import write_png
 
@@ -41,7 +39,7 @@ class RunLog:
                 if isinstance(value, (int, float)):
                     self._board.add_scalar(f"{stage}/{name}", value, step)
 
-    def picture(self, stage: str, step: int, pixels: npt.NDArray[np.uint8]) -> None:
+    def picture(self, stage: str, step: int, pixels: U8) -> None:
         """(H, W, 3) uint8 as <stage>/pictures/<step>.png, and for TensorBoard."""
         if not self.active:
             return

@@ -19,13 +19,11 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
+from ..core.arrays import F64, I64, Array
 from ..core.errors import SettingsError
 from ..core.randomness import derive_rng
 
-F64 = npt.NDArray[np.float64]
-I64 = npt.NDArray[np.int64]
 MODES = ("none", "item", "point", "both")
 
 
@@ -146,11 +144,11 @@ class MiningTable:
         worst: I64 = seen[np.argsort(self.scores[seen], kind="stable")[:count]]
         return worst
 
-    def state(self) -> dict[str, npt.NDArray[Any]]:
+    def state(self) -> dict[str, Array]:
         """What a checkpoint has to keep."""
         return {"scores": self.scores.copy(), "drawn": self.drawn.copy(), "measured": self.measured.copy()}
 
-    def restore(self, state: dict[str, npt.NDArray[Any]]) -> None:
+    def restore(self, state: dict[str, Array]) -> None:
         """The inverse of `state`; refuses another number of views."""
         if len(state["scores"]) != len(self.scores):
             raise SettingsError(

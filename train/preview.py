@@ -5,9 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
 import torch
 
+from ..core.arrays import U8
 from ..models.storage import LoadedRun
 from ..models.surface import SurfaceNetwork
 from ..models.texture import TextureNetwork
@@ -16,8 +16,6 @@ from ..reconstruct.localise.localise import localise
 from ..reconstruct.surface.direct import orthographic_rays, render_surface, to_rgba
 from ..reconstruct.view_field import encode_view
 from .data import Item
-
-U8 = npt.NDArray[np.uint8]
 
 SIDE = 160
 # Coarse on purpose: a picture at each validation should cost less than the validation.

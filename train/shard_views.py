@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import numpy as np
-import numpy.typing as npt
-
+from ..core.arrays import U8
 from ..datasets.loading.relight import RELIGHT_POINTS
 from ..datasets.loading.views import ViewDataset
 from ..datasets.shards.index import read_index
@@ -22,9 +20,9 @@ class CachedViews(ViewDataset):
     With the tiny preset the decoding of a stored 512x512 PNG costs as much as the network's step.
     """
 
-    _pictures: dict[int, npt.NDArray[np.uint8]] | None = None
+    _pictures: dict[int, U8] | None = None
 
-    def picture(self, view: int) -> npt.NDArray[np.uint8]:
+    def picture(self, view: int) -> U8:
         """(4, H, W) uint8 RGBA; see `ViewDataset.picture`."""
         if self._pictures is None:
             self._pictures = {}

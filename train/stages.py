@@ -6,11 +6,10 @@ from abc import ABC, abstractmethod
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 
+from ..core.arrays import U8
 from ..models.images import normalise_images
 from ..models.storage import save_network
 from ..models.surface import SurfaceConfig, SurfaceNetwork
@@ -61,7 +60,7 @@ class Task(ABC):
         """The metric on held-out views (V,)."""
 
     @abstractmethod
-    def picture(self, network: nn.Module, item: Item, device: torch.device) -> npt.NDArray[np.uint8]:
+    def picture(self, network: nn.Module, item: Item, device: torch.device) -> U8:
         """A held-out view as `network` rebuilds it, see `reconstruction_picture`."""
 
     @abstractmethod
@@ -109,7 +108,7 @@ class SurfaceTask(Task):
         most, batch = self.settings.validation_views, self.settings.batch
         return validate_surface(network, data, views=most, batch=batch, device=device)
 
-    def picture(self, network: nn.Module, item: Item, device: torch.device) -> npt.NDArray[np.uint8]:
+    def picture(self, network: nn.Module, item: Item, device: torch.device) -> U8:
         """See `Task`."""
         assert isinstance(network, SurfaceNetwork)
         return reconstruction_picture(network.eval(), None, item, device)
@@ -158,7 +157,7 @@ class TextureTask(Task):
         most, batch = self.settings.validation_views, self.settings.batch
         return validate_texture(network, self.surface, data, views=most, batch=batch, device=device)
 
-    def picture(self, network: nn.Module, item: Item, device: torch.device) -> npt.NDArray[np.uint8]:
+    def picture(self, network: nn.Module, item: Item, device: torch.device) -> U8:
         """See `Task`."""
         assert isinstance(network, TextureNetwork)
         return reconstruction_picture(self.surface, network.eval(), item, device)

@@ -5,17 +5,14 @@ from __future__ import annotations
 import io
 
 import numpy as np
-import numpy.typing as npt
 from PIL import Image
 
+from ...core.arrays import F64, U8
 from ...geometry.camera import OrthographicCamera
 from ...geometry.mesh import PosedMesh
 from ...geometry.rays import RayScene
 from ...geometry.surface import albedo_at
 from ...render.cutouts import first_visible
-
-U8 = npt.NDArray[np.uint8]
-F64 = npt.NDArray[np.float64]
 
 SIZE = 160
 YAWS_DEG = (0.0, 90.0)

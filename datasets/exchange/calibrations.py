@@ -10,11 +10,9 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
+from ...core.arrays import F64
 from ...core.errors import SettingsError
-
-F64 = npt.NDArray[np.float64]
 
 # PIFu's `ortho_ratio` at 512 pixels; with other sizes it keeps the view cube.
 ORTHO_RATIO, ORTHO_SIZE = 0.4, 512

@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 import numpy as np
-import numpy.typing as npt
 
+from ...core.arrays import F32, F64, U8
 from ...geometry.camera import view_to_pixels
 from ...geometry.mesh import PosedMesh
 from ...geometry.rays import ray_scene
 from ...render.light.shading import DISPLAY_GAMMA
 from ...sampling.colour import ColourSamples
-
-F32 = npt.NDArray[np.float32]
-F64 = npt.NDArray[np.float64]
 
 LIFT = 64.0
 # Albedo below and pictures above these display values say little about the light.
@@ -22,9 +19,7 @@ LEAST_POINTS = 100
 RIDGE = 1e-3
 
 
-def fit_light(
-    mesh: PosedMesh, points: ColourSamples, calibration: F64, picture: npt.NDArray[np.uint8]
-) -> tuple[F32, float]:
+def fit_light(mesh: PosedMesh, points: ColourSamples, calibration: F64, picture: U8) -> tuple[F32, float]:
     """Least squares of (picture / albedo)^2.2 = transfer . light over the points that the camera sees.
 
     Args:

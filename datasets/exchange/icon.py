@@ -9,9 +9,9 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
 from PIL import Image
 
+from ...core.arrays import F32, F64, U8
 from ...core.errors import InputError, SettingsError
 from ...core.files import write_bytes
 from ...formats.obj.write import write_obj
@@ -21,8 +21,6 @@ from ..renders.format import SceneRecord, read_scene_mesh
 from ..shards.pictures import read_png
 from .calibrations import from_eight_rows, take_apart, to_eight_rows
 from .scene import ForeignScene, ForeignView
-
-F64 = npt.NDArray[np.float64]
 
 # `dataset.scales` of ICON's configurations for scans in metres.
 SCALE = 100.0
@@ -127,7 +125,7 @@ def _yaw(rotation: F64) -> int:
     return round(yaw) % 360
 
 
-def _coded(normals: npt.NDArray[np.float32]) -> npt.NDArray[np.uint8]:
+def _coded(normals: F32) -> U8:
     """RGBA of view-space normals: (n + 1) / 2 of x right, y up, z towards the camera; transparent without a surface."""
     values = np.rint((normals * np.array([1.0, -1.0, -1.0], np.float32) * 0.5 + 0.5) * 255.0)
     solid = (normals != 0).any(axis=2, keepdims=True)

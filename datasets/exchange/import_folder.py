@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 from PIL import Image
 
+from ...core.arrays import U8
 from ...core.errors import InputError, MpcError, SettingsError
 from ...core.files import file_sha256, write_json
 from ...core.progress import NoProgress, Progress
@@ -29,8 +29,6 @@ from .fit_light import fit_light
 from .icon import find_icon_scenes, read_icon_views
 from .pifu import camera_light_to_world, find_pifu_scenes, read_pifu_views
 from .scene import ForeignScene, ForeignView
-
-F64 = npt.NDArray[np.float64]
 
 FIND: dict[Layout, Callable[[Path], list[ForeignScene]]] = {"pifu": find_pifu_scenes, "icon": find_icon_scenes}
 READ: dict[Layout, Callable[[ForeignScene], list[ForeignView]]] = {"pifu": read_pifu_views, "icon": read_icon_views}
@@ -167,7 +165,7 @@ def _import_scene(unit: _Unit, name: str, source: str) -> tuple[str, ...]:
     return tuple(notices)
 
 
-def _png(picture: npt.NDArray[np.uint8]) -> bytes:
+def _png(picture: U8) -> bytes:
     buffer = io.BytesIO()
     Image.fromarray(picture).save(buffer, "PNG", compress_level=4)
     return buffer.getvalue()

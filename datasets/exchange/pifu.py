@@ -11,9 +11,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 from PIL import Image
 
+from ...core.arrays import F64, U8, Array
 from ...core.errors import InputError
 from ...core.files import write_bytes
 from ...core.randomness import derive_rng
@@ -28,8 +28,6 @@ from ..shards.pictures import read_png
 from .calibrations import TO_GL, from_pifu, take_apart, to_pifu
 from .params import read_params, write_params
 from .scene import ForeignScene, ForeignView
-
-F64 = npt.NDArray[np.float64]
 
 CENTIMETRES = 100.0
 UV_SIZE = 256
@@ -136,11 +134,11 @@ def _moved(points: F64, matrix: F64) -> F64:
     return np.asarray(points @ matrix[:3, :3].T + matrix[:3, 3], np.float64)
 
 
-def _bytes_image(values: npt.NDArray[Any]) -> Image.Image:
+def _bytes_image(values: Array) -> Image.Image:
     return Image.fromarray(np.rint(np.clip(values, 0.0, 1.0) * 255.0).astype(np.uint8))
 
 
-def _open(path: Path, mode: str) -> npt.NDArray[np.uint8]:
+def _open(path: Path, mode: str) -> U8:
     try:
         with Image.open(path) as picture:
             return np.asarray(picture.convert(mode))

@@ -5,10 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
-import numpy.typing as npt
-
-F64 = npt.NDArray[np.float64]
+from ...core.arrays import F64, U8
 
 
 @dataclass(frozen=True)
@@ -42,5 +39,5 @@ class ForeignView:
     yaw_deg: float
     pitch_deg: float
     calibration: F64
-    picture: npt.NDArray[np.uint8]
+    picture: U8
     light: F64 | None

@@ -11,13 +11,11 @@ import math
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 import torch
 from torch import Tensor
 
+from ...core.arrays import F64
 from ...core.errors import SettingsError
-
-F64 = npt.NDArray[np.float64]
 
 LARGEST = {"flip": 1.0, "scale": 0.5, "shift": 0.5, "colour": 0.5, "blur": 8.0, "background": 1.0, "relight": 1.0}
 # Random backgrounds are this many random colours square, smoothly joined.

@@ -3,18 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
+from ...core.arrays import F32, I64, Array, Bools
 from ...core.errors import InputError, SettingsError
 from ...render.light.shading import display_irradiance
 from ..shards.format import ALBEDO_SCALE, CONFIDENCE_SCALE, NORMAL_SCALE, PointSetInfo
 from ..shards.reader import ShardReader
-
-Array = npt.NDArray[Any]
-F32 = npt.NDArray[np.float32]
 
 # PIFu's mixture (Saito et al., ICCV 2019, "Spatial Sampling"): 16 near points to 1 uniform.
 UNIFORM_SHARE = 1.0 / 17.0
@@ -111,7 +107,7 @@ def _draw_balanced(
     return {name: array[kept] for name, array in drawn.items()}
 
 
-def _half_of_each_side(inside: npt.NDArray[np.bool_], count: int, rng: np.random.Generator) -> npt.NDArray[np.int64]:
+def _half_of_each_side(inside: Bools, count: int, rng: np.random.Generator) -> I64:
     """(count,) int64 numbers, rising, of points of which half are inside, or as many as there are."""
     sides = [rng.permutation(np.flatnonzero(side)) for side in (inside, ~inside)]
     first = min(len(sides[0]), max(count // 2, count - len(sides[1])))
@@ -192,7 +188,7 @@ def positions(reader: ShardReader, scene: int, q: Array) -> F32:
     return np.asarray(q * np.float32(reader.tables["scenes/step_m"][scene]) + origin, np.float32)
 
 
-def in_cube(points: F32, calibration: Array) -> npt.NDArray[np.bool_]:
+def in_cube(points: F32, calibration: Array) -> Bools:
     """(N,) bool: which world points (N, 3) a calibration maps into [-1, 1]^3."""
     matrix = calibration.astype(np.float32)
     view = points @ matrix[:3, :3].T + matrix[:3, 3]

@@ -9,16 +9,14 @@ around, and the transfer is interpolated between.
 from __future__ import annotations
 
 import numpy as np
-import numpy.typing as npt
 import torch
 from torch import Tensor
 from torch.nn.functional import avg_pool2d, interpolate
 
+from ...core.arrays import F32
 from ...core.errors import SettingsError
 from ...render.light.lights import LightSet, builtin_lights, draw_light
 from ...render.light.shading import DISPLAY_GAMMA
-
-F32 = npt.NDArray[np.float32]
 
 # The grid's edge: cells of 2 cm at the default extent of 2.4 m, where 8,192 points give a few a cell.
 CELLS = 128

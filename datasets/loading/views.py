@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import torch
 
+from ...core.arrays import U8
 from ...core.errors import InputError, SettingsError
 from ...core.randomness import derive_rng
 from ...geometry.mesh import PosedMesh
@@ -154,7 +154,7 @@ class ViewDataset(torch.utils.data.Dataset[dict[str, torch.Tensor]]):
             **{name: torch.from_numpy(array) for name, array in (points | colours).items()},
         }
 
-    def picture(self, view: int) -> npt.NDArray[np.uint8]:
+    def picture(self, view: int) -> U8:
         """(4, H, W) uint8 RGBA of a view, straight alpha."""
         ref = self.views[view]
         reader = self._readers[ref.shard]

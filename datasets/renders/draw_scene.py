@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
+from ...core.arrays import F32, F64, U8
 from ...core.errors import SettingsError
 from ...core.randomness import derive_rng
 from ...geometry.camera import Camera, PerspectiveCamera, project
@@ -25,9 +25,6 @@ from ..subjects.scenes import LoadedScene, SceneSpec
 from .format import write_scene
 from .layer_files import encode_layers, encode_png8, layer_name
 from .settings import RenderSettings
-
-F32 = npt.NDArray[np.float32]
-
 
 # Halving long edges may make so many times more faces, or this many of a coarse mesh.
 MOST_GROWTH, LEAST_FACES = 2, 50_000
@@ -100,7 +97,7 @@ def draw_views(
         ThreadPoolExecutor(drawing.threads) as pool,
     ):
 
-        def draw(name: str) -> npt.NDArray[np.uint8]:
+        def draw(name: str) -> U8:
             lit = display_irradiance(prepared.transfer, prepared.lights[name].coefficients)
             return renderer.colour(prepared.cameras[name], lit)
 
@@ -141,9 +138,7 @@ def store_scene(
     return write_scene(out, description, prepared.mesh, prepared.transfer, pictures)
 
 
-def scene_centre(
-    mesh: PosedMesh, pelvis_world: npt.NDArray[np.float64] | None, centre: str = "pelvis"
-) -> tuple[float, float, float]:
+def scene_centre(mesh: PosedMesh, pelvis_world: F64 | None, centre: str = "pelvis") -> tuple[float, float, float]:
     """Centre of the view cube, metres, by the name RenderSettings.centre gives; y is at mid height.
 
     Args:
@@ -193,7 +188,7 @@ def place_cameras(
     )
 
 
-def _needed_extent(vertices: npt.NDArray[np.float64], camera: Camera, reach: float) -> float:
+def _needed_extent(vertices: F64, camera: Camera, reach: float) -> float:
     """Edge of the smallest cube (metres) within `reach` of which the vertices are seen, angle of view as it is."""
     if not isinstance(camera, PerspectiveCamera):
         return camera.extent_m * float(np.abs(project(vertices, camera.calibration)).max()) / reach
@@ -205,7 +200,7 @@ def _needed_extent(vertices: npt.NDArray[np.float64], camera: Camera, reach: flo
 
 
 def _encode_view(
-    prepared: PreparedScene, settings: RenderSettings, renderer: Renderer, name: str, picture: npt.NDArray[np.uint8]
+    prepared: PreparedScene, settings: RenderSettings, renderer: Renderer, name: str, picture: U8
 ) -> dict[str, bytes]:
     files = {name: encode_png8(picture)}
     if settings.layers:

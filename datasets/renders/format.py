@@ -21,8 +21,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
+from ...core.arrays import F32, F64
 from ...core.errors import InputError
 from ...core.files import replacing_folder, write_json
 from ...geometry.mesh import PosedMesh
@@ -30,9 +30,6 @@ from .mesh_file import read_mesh, write_mesh
 
 FORMAT = "mpc-renders"
 VERSION = 1
-
-F32 = npt.NDArray[np.float32]
-F64 = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True, eq=False)

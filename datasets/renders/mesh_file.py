@@ -10,13 +10,11 @@ from typing import Any
 
 import imageio.v3 as iio
 import numpy as np
-import numpy.typing as npt
 
+from ...core.arrays import F32
 from ...core.errors import InputError
 from ...core.files import file_sha256, write_bytes
 from ...geometry.mesh import Material, MeshError, PosedMesh
-
-F32 = npt.NDArray[np.float32]
 
 
 def write_mesh(path: Path, textures: Path, mesh: PosedMesh, transfer: F32) -> tuple[str, str]:

@@ -11,16 +11,15 @@ from typing import Any
 
 import h5py
 import numpy as np
-import numpy.typing as npt
 
 from ... import __version__
+from ...core.arrays import Array
 from ...core.errors import InputError
 from ...core.files import release, replacing, reserve, sync
 
 FORMAT = "mpc-shard"
 VERSION = 1
 
-Array = npt.NDArray[Any]
 Part = dict[str, Array]
 
 COMPRESSED_CHUNK_ROWS = 16384

@@ -5,12 +5,11 @@ from __future__ import annotations
 import io
 
 import numpy as np
-import numpy.typing as npt
 from PIL import Image
 
+from ...core.arrays import U8
 from ...formats.png_rows import pack_rows, unpack_rows
 
-U8 = npt.NDArray[np.uint8]
 Box = tuple[int, int, int, int]
 
 # zlib's level (benchmarks/loader.py prints sizes and times).

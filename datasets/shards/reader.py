@@ -8,16 +8,13 @@ import os
 import threading
 from collections import OrderedDict
 from pathlib import Path
-from typing import Any
 
 import h5py
 import numpy as np
-import numpy.typing as npt
 
+from ...core.arrays import Array
 from ...core.errors import InputError
 from .format import FORMAT, LAYOUT, LEVELS, VERSION, PointSetInfo, ShardHeader
-
-Array = npt.NDArray[Any]
 
 # Open shards a process: far below the usual limit of 1024 files, and a shard reopens in microseconds.
 MAX_OPEN = 128

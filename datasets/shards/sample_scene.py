@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
-import numpy.typing as npt
 
+from ...core.arrays import Array
 from ...core.errors import InputError
 from ...core.randomness import derive_rng
 from ...geometry.mesh import PosedMesh
@@ -17,8 +17,6 @@ from ...sampling.occupancy import OccupancySamples, PointSet, sample_occupancy
 from ..renders.format import SceneRecord, read_scene_mesh
 from .format import ALBEDO_SCALE, CONFIDENCE_SCALE, NORMAL_SCALE, Part, check_part
 from .pictures import crop_png
-
-Array = npt.NDArray[Any]
 
 
 @dataclass(frozen=True)

@@ -8,19 +8,16 @@ import zlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import h5py
 import numpy as np
-import numpy.typing as npt
 
+from ...core.arrays import Array
 from ...core.errors import InputError
 from ...core.files import file_sha256
 from .format import LAYOUT
 from .index import ShardEntry, ShardIndex, json_bytes, read_index, settings_content
 from .reader import read_header
-
-Array = npt.NDArray[Any]
 
 STRUCTURE = "(file structure)"
 READ_BYTES = 64 << 20

@@ -5,11 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
+from ...core.arrays import F64
 from ...geometry.mesh import PosedMesh
-
-F64 = npt.NDArray[np.float64]
 
 # Shares of the diagonal: how near the lowest point still touches the ground, how deep the top of the head reaches.
 GROUND_BAND, TOP_BAND = 0.02, 0.10

@@ -6,17 +6,15 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
-import numpy.typing as npt
 from scipy.cluster.vq import kmeans2
 
+from ...core.arrays import F64
 from ...core.errors import MpcError, SettingsError
 from ...core.randomness import derive_rng
 from ...motion.bones import BoneMap, MatchedBones
 from ...motion.skinning import world_matrices
 from ..rig_bones import rig_bones
 from .scenes import LoadedScene, LoadedSubject, SceneSpec, choose_frames, list_scenes, pose_scene
-
-F64 = npt.NDArray[np.float64]
 
 MAX_POSES = 5000  # that are clustered; more are thinned out evenly
 HEAD_DOWN = "the head is under the hips"

@@ -6,14 +6,12 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
+from ...core.arrays import F64
 from ...core.errors import SettingsError
 from ...geometry.mesh import PosedMesh
 from .body_shape import FACING_TOLERANCE_DEG, feet_facing, score_up, up_margin
 from .layouts.layout import Fit
-
-F64 = npt.NDArray[np.float64]
 
 UNITS_M = {"m": 1.0, "dm": 0.1, "cm": 0.01, "mm": 0.001, "in": 0.0254, "ft": 0.3048}
 AXES = {

@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
+from ...core.arrays import F64
 from ...core.errors import InputError, MpcError
 from ...core.randomness import derive_rng
 from ...formats.build_mesh import check_area
@@ -27,8 +27,6 @@ from .layouts.layout import Fit
 from .layouts.recognise import find_layout
 from .placement import LoadOptions, place_person
 from .sequences import list_takes, read_frame
-
-F64 = npt.NDArray[np.float64]
 
 SCAN = "scan"
 REST = "rest"

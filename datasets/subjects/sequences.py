@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
+from ...core.arrays import U8, Array
 from ...core.errors import InputError
 from ...formats.array_pickle import read_arrays
 from ...formats.build_mesh import GREY, ReadMesh, build_mesh
@@ -78,7 +78,7 @@ def _frame_files(folder: Path) -> tuple[Path, ...]:
     return tuple(sorted(path for path in folder.iterdir() if _FRAME.fullmatch(path.name)))
 
 
-def _table(path: Path, content: dict[str, object], name: str, width: int, dtype: np.dtype[Any]) -> npt.NDArray[Any]:
+def _table(path: Path, content: dict[str, object], name: str, width: int, dtype: np.dtype[Any]) -> Array:
     value = content.get(name)
     kinds = "iu" if dtype.kind == "i" else "fiu"
     if not isinstance(value, np.ndarray) or value.ndim != 2 or value.shape[1] != width or value.dtype.kind not in kinds:
@@ -86,8 +86,8 @@ def _table(path: Path, content: dict[str, object], name: str, width: int, dtype:
     return value.astype(dtype)
 
 
-def _picture(path: Path) -> npt.NDArray[np.uint8]:
-    value: npt.NDArray[np.uint8] = read_arrays(path)
+def _picture(path: Path) -> U8:
+    value: U8 = read_arrays(path)
     good = isinstance(value, np.ndarray) and value.ndim == 3 and value.shape[2] in (3, 4) and value.dtype == np.uint8
     if not good or 0 in value.shape:
         raise InputError(path, "is not a picture of 8 bit RGB")

@@ -5,9 +5,10 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
+from ...core.arrays import F64
 from ...core.errors import SettingsError
 from ...geometry.closest import ClosestSurface
-from ...geometry.device_mesh import F64, DeviceMesh
+from ...geometry.device_mesh import DeviceMesh
 
 ALIGNMENTS = ("none", "z", "icp", "icp-scale")
 _POINTS, _ROUNDS, _STILL = 2000, 100, 1e-6

@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 from skimage.metrics import structural_similarity
 
+from ...core.arrays import F64, Bools
 from ...core.randomness import derive_rng
 from ...geometry.camera import OrthographicCamera
 from ...geometry.closest import ClosestSurface
@@ -17,8 +18,6 @@ from ...render.renderer import RendererChoice, open_renderer
 from ..arrays import to_array
 from .normal_image import NORMAL_YAWS
 from .pair import MeshPair, MetricError, Score, mean_of_two, mean_score
-
-F64 = npt.NDArray[np.float64]
 
 VIEW_SIZE = 512
 # A picture without any error would have an infinite PSNR, which no mean survives.
@@ -80,7 +79,7 @@ def measure_view_psnr(pair: MeshPair) -> Score:
 def measure_view_ssim(pair: MeshPair) -> Score:
     """Symmetric, no unit: mean structural similarity of unlit pictures, about points where either mesh shows."""
 
-    def similarity(a: F64, b: F64, shown: npt.NDArray[np.bool_]) -> float:
+    def similarity(a: F64, b: F64, shown: Bools) -> float:
         rows, columns = np.flatnonzero(shown.any(axis=1)), np.flatnonzero(shown.any(axis=0))
         box = slice(rows[0], rows[-1] + 1), slice(columns[0], columns[-1] + 1)
         return picture_ssim(a[box], b[box])
@@ -146,12 +145,12 @@ def barycentric_of(
     return normalised
 
 
-def _of_pictures(pair: MeshPair, measure: Callable[[F64, F64, npt.NDArray[np.bool_]], float]) -> Score:
+def _of_pictures(pair: MeshPair, measure: Callable[[F64, F64, Bools], float]) -> Score:
     values = [measure(*views) for views in pair.once("pictures of colours", lambda: _pictures(pair))]
     return Score(float(np.mean(values)), 0.0)
 
 
-def _pictures(pair: MeshPair) -> list[tuple[F64, F64, npt.NDArray[np.bool_]]]:
+def _pictures(pair: MeshPair) -> list[tuple[F64, F64, Bools]]:
     predicted, true = _coloured(pair)
     low, high = true.bounds
     x, y, z = ((low + high) / 2).tolist()

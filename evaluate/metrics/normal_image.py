@@ -5,14 +5,13 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
+from ...core.arrays import F32
 from ...geometry.camera import OrthographicCamera
 from ...geometry.mesh import PosedMesh
 from ...render.layers import render_layers
 from ..arrays import to_array
 from .pair import MeshPair, Score
 from .recipes import CUBE_HEIGHT, true_height
-
-F32 = npt.NDArray[np.float32]
 
 NORMAL_YAWS = (0.0, 90.0, 180.0, 270.0)
 NORMAL_SIZE = 512

@@ -10,10 +10,11 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from ...core.arrays import F64, I32
 from ...core.errors import MpcError
 from ...core.randomness import derive_rng
 from ...geometry.closest import ClosestPoints, ClosestSurface
-from ...geometry.device_mesh import F64, I32, DeviceMesh, SurfaceError
+from ...geometry.device_mesh import DeviceMesh, SurfaceError
 from ...geometry.mesh import PosedMesh
 from ..arrays import to_array
 

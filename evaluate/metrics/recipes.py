@@ -7,19 +7,18 @@ from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
-import numpy.typing as npt
 import trimesh
 from scipy.spatial import cKDTree
 
+from ...core.arrays import F64, Ints
 from ...core.randomness import derive_rng
 from ...geometry.closest import ClosestSurface
-from ...geometry.device_mesh import F64, DeviceMesh
+from ...geometry.device_mesh import DeviceMesh
 from ...geometry.mesh import PosedMesh
 from .pair import MeshPair, MetricError, Score, mean_of_two, mean_score
 from .surface import harmonic_share
 
-Faces = npt.NDArray[np.integer]
-Surface = tuple[F64, Faces]
+Surface = tuple[F64, Ints]
 
 # Height of a body in ICON's and ECON's [-1, 1] cube: scans are scaled to 180 units, then by 1 / 0.4 / 256.
 CUBE_HEIGHT = 180.0 / 0.4 / 256.0
@@ -70,10 +69,10 @@ class Sides:
 
     surfaces: tuple[Surface, Surface]
     points: tuple[F64, F64]
-    faces: tuple[Faces, Faces]
+    faces: tuple[Ints, Ints]
     there: F64
     back: F64
-    nearest: tuple[Faces, Faces] | None = None
+    nearest: tuple[Ints, Ints] | None = None
 
 
 def take_sides(pair: MeshPair, recipe: Recipe) -> Sides:
@@ -143,7 +142,7 @@ def _take_sides(pair: MeshPair, recipe: Recipe) -> Sides:
         scale *= CUBE_HEIGHT / true_height(true[0])
     surfaces = ((predicted[0] * scale, predicted[1]), (true[0] * scale, true[1]))
     drawn = [_draw(pair, recipe, surface, name) for surface, name in zip(surfaces, ("predicted", "true"), strict=True)]
-    nearest: tuple[Faces, Faces] | None = None
+    nearest: tuple[Ints, Ints] | None = None
     if recipe.distance == "points":
         (there, first), (back, second) = (
             cKDTree(other[0]).query(own[0]) for own, other in ((drawn[0], drawn[1]), (drawn[1], drawn[0]))
@@ -170,7 +169,7 @@ def true_height(vertices: F64) -> float:
     return height
 
 
-def _draw(pair: MeshPair, recipe: Recipe, surface: Surface, name: str) -> tuple[F64, Faces]:
+def _draw(pair: MeshPair, recipe: Recipe, surface: Surface, name: str) -> tuple[F64, Ints]:
     rng = derive_rng(pair.seed, pair.key, recipe.name, name)
     if recipe.sampler == "area":
         return DeviceMesh(*surface, device=pair.device).draw(recipe.points, rng=rng)
@@ -185,14 +184,14 @@ def _icp(predicted: F64, true: F64) -> F64:
     return np.asarray(moved, np.float64)
 
 
-def _largest(vertices: F64, faces: Faces) -> Surface:
+def _largest(vertices: F64, faces: Ints) -> Surface:
     """The component (faces joined by edges) with the most vertices, as trimesh's split finds it."""
     adjacency = trimesh.Trimesh(vertices, faces, process=False).face_adjacency
     parts = trimesh.graph.connected_components(adjacency, nodes=np.arange(len(faces)), min_len=1)
     return vertices, faces[max(parts, key=lambda part: len(np.unique(faces[part])))]
 
 
-def _edges_of_small(vertices: F64, faces: Faces, least_area: float) -> Surface:
+def _edges_of_small(vertices: F64, faces: Ints, least_area: float) -> Surface:
     """Triangles below an area replaced by their edges, as triangles without area."""
     if not least_area:
         return vertices, faces

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from ...geometry.device_mesh import F64
+from ...core.arrays import F64
 from .pair import MeshPair, Score, mean_of_two, mean_score
 
 FSCORE_THRESHOLD_M = 0.01

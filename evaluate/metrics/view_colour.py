@@ -5,17 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 
 import numpy as np
-import numpy.typing as npt
 import torch
 
+from ...core.arrays import F64
 from ...geometry.closest import ClosestSurface
 from ...geometry.mesh import PosedMesh
 from ...pages import pictures as gallery
 from ...reconstruct.picture_to_mesh import ReconstructedMesh
 from .colour import barycentric_of
 from .pair import MeshPair
-
-F64 = npt.NDArray[np.float64]
 
 COLOUR_POINTS = 5000
 

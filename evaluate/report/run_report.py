@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from ... import __version__
+from ...core.arrays import F64
 from ...core.progress import NoProgress, Progress
 from ...datasets.loading.views import ViewDataset
 from ...datasets.shards.index import read_index
@@ -138,7 +138,7 @@ def _subtitle(evaluation: EvaluationResult) -> str:
     )
 
 
-def _rebuild(context: _Context, record: ViewScores) -> tuple[ReconstructedMesh, npt.NDArray[np.float64], int]:
+def _rebuild(context: _Context, record: ViewScores) -> tuple[ReconstructedMesh, F64, int]:
     index = context.by_key[record.key]
     item = context.dataset[index]
     calibration = item["calibration"].double().numpy()

@@ -15,14 +15,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
+from ...core.arrays import F64, I64
 from ...core.errors import InputError, MpcError
 from ...motion.skinning import Skeleton, compose, world_matrices
 from ..limits import MAX_FACES, MAX_VERTICES, file_size
-
-F64 = npt.NDArray[np.float64]
-I64 = npt.NDArray[np.int64]
 
 MAX_FBX_BYTES = 1 << 30
 MAX_NODES = 20_000

@@ -6,8 +6,8 @@ import mmap
 from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
 
+from ...core.arrays import F64, I64, U8
 from ...core.errors import InputError
 from ...geometry.mesh import Material
 from ...motion.skinning import Channel, ChannelPath, Clip, Skeleton
@@ -17,10 +17,6 @@ from ..images import read_texture
 from ..limits import TEXTURE_FOLDERS, resolve_inside
 from ..polygons import triangulate
 from .container import FbxClip, FbxFile, FbxMaterial, FbxMesh, open_fbx
-
-F64 = npt.NDArray[np.float64]
-I64 = npt.NDArray[np.int64]
-U8 = npt.NDArray[np.uint8]
 
 MAX_INFLUENCES = 16
 PICTURES = (".png", ".jpg", ".jpeg", ".tga", ".tif", ".tiff", ".bmp", ".webp")

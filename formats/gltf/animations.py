@@ -5,12 +5,9 @@ from __future__ import annotations
 from typing import Any, get_args
 
 import numpy as np
-import numpy.typing as npt
 
 from ...motion.skinning import Channel, ChannelPath, Clip, Interpolation
 from .container import GltfFile, Json
-
-F64 = npt.NDArray[np.float64]
 
 DEFAULT_STEP_S = 1.0 / 30.0
 STEP_RANGE_S = (1.0 / 125.0, 1.0 / 14.0)  # key spacings that are taken for a frame rate

@@ -12,15 +12,14 @@ from typing import Any
 from urllib.parse import unquote
 
 import numpy as np
-import numpy.typing as npt
 
+from ...core.arrays import F64, Array
 from ...core.errors import InputError
 from ..limits import file_size, read_bytes, resolve_inside
 
 MAX_JSON_BYTES = 256 << 20
 MAX_IMPLICIT_ELEMENTS = 1 << 22  # of an accessor that has no data of its own (all zeros by the specification)
 
-Array = npt.NDArray[Any]
 Json = dict[str, Any]
 
 _COMPONENT = {5120: "i1", 5121: "u1", 5122: "<i2", 5123: "<u2", 5125: "<u4", 5126: "<f4"}
@@ -77,7 +76,7 @@ class GltfFile:
             raise self.fail(f'"{name}" is {value!r}, expected a whole number')
         return value
 
-    def numbers(self, owner: Json, name: str, default: list[float]) -> npt.NDArray[np.float64]:
+    def numbers(self, owner: Json, name: str, default: list[float]) -> F64:
         """A property that is a list of numbers, as many as in `default`."""
         value = owner.get(name, default)
         good = isinstance(value, list) and len(value) == len(default)

@@ -6,14 +6,11 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 import numpy as np
-import numpy.typing as npt
 
+from ...core.arrays import F64, U8
 from ...geometry.mesh import Material
 from ..images import read_texture
 from .container import GltfFile, Json
-
-F64 = npt.NDArray[np.float64]
-U8 = npt.NDArray[np.uint8]
 
 
 @dataclass(frozen=True, eq=False)

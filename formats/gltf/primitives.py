@@ -5,17 +5,13 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
+from ...core.arrays import F64, I64, U8
 from ..build_mesh import MAX_COORDINATE
 from ..build_rig import Parts, Slots, share_weights
 from ..limits import MAX_VERTICES
 from .container import GltfFile, Json
 from .materials import MaterialReader, to_display
-
-F64 = npt.NDArray[np.float64]
-I64 = npt.NDArray[np.int64]
-U8 = npt.NDArray[np.uint8]
 
 MAX_INFLUENCE_SETS = 4  # sixteen joints a vertex
 

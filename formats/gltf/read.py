@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
 
+from ...core.arrays import I32
 from ...motion.skinning import Skeleton, world_matrices
 from ..build_rig import Parts, ReadPerson, Slots, assemble
 from .animations import read_clips
@@ -73,7 +73,7 @@ def read_skeleton(gltf: GltfFile) -> Skeleton:
     )
 
 
-def _parents_first(parents: npt.NDArray[np.int32]) -> list[int]:
+def _parents_first(parents: I32) -> list[int]:
     children: dict[int, list[int]] = {}
     for node, parent in enumerate(parents.tolist()):
         children.setdefault(parent, []).append(node)

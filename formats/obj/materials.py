@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import Literal
 
 import numpy as np
-import numpy.typing as npt
 from PIL import Image
 
+from ...core.arrays import U8
 from ...core.errors import InputError
 from ...geometry.mesh import Material
 from ..images import read_texture
@@ -101,7 +101,7 @@ def build_material(entry: MtlMaterial, root: Path, notices: list[str]) -> Materi
     if alpha == 0.0:
         notices.append(f'material "{entry.name}" is written as fully transparent; drawn opaque')
         alpha = 1.0
-    texture: npt.NDArray[np.uint8] | None = None
+    texture: U8 | None = None
     mode: Literal["opaque", "mask"] = "mask" if alpha < 0.5 else "opaque"
     if entry.texture is not None:
         path = resolve_inside(root, entry.texture, entry.library, f'the texture of material "{entry.name}"')
@@ -114,7 +114,7 @@ def build_material(entry: MtlMaterial, root: Path, notices: list[str]) -> Materi
     return Material(entry.name, texture, (red, green, blue, alpha), mode)
 
 
-def _with_cutout(texture: npt.NDArray[np.uint8] | None, cutout: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
+def _with_cutout(texture: U8 | None, cutout: U8) -> U8:
     alpha = cutout[..., 3] if (cutout[..., 3] < 255).any() else cutout[..., 0]
     if texture is None:
         texture = np.full((*alpha.shape, 4), 255, np.uint8)

@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
+from ...core.arrays import F64, I64, U8, Bools
 from ...core.errors import InputError
 from ...geometry.mesh import Material
 from ..build_mesh import GREY, ReadMesh, build_mesh
@@ -17,10 +18,6 @@ from ..images import read_texture
 from ..limits import read_bytes
 from ..polygons import triangulate
 from .materials import MtlMaterial, build_material, find_library, read_mtl, with_texture
-
-F64 = npt.NDArray[np.float64]
-I64 = npt.NDArray[np.int64]
-U8 = npt.NDArray[np.uint8]
 
 _SPACE, _NEWLINE, _SLASH = ord(" "), ord("\n"), ord("/")
 
@@ -34,7 +31,7 @@ class _Lines:
     starts: I64
     lengths: I64  # newline included
 
-    def select(self, mask: npt.NDArray[np.bool_], prefix: int) -> bytes:
+    def select(self, mask: Bools, prefix: int) -> bytes:
         """The chosen lines, their first `prefix` bytes blanked."""
         chosen = np.flatnonzero(mask)
         keep = np.repeat(mask, self.lengths)
@@ -124,7 +121,7 @@ def _split_lines(path: Path, content: bytes) -> _Lines:
     return _Lines(path, data, starts, ends + 1 - starts)
 
 
-def _vertices(lines: _Lines, is_v: npt.NDArray[np.bool_]) -> tuple[F64, U8 | None]:
+def _vertices(lines: _Lines, is_v: Bools) -> tuple[F64, U8 | None]:
     values, counts, offsets = _rows(lines, is_v, 3, "vertex")
     if not len(counts) or not (counts >= 6).all():
         return values, None
@@ -140,7 +137,7 @@ def _vertices(lines: _Lines, is_v: npt.NDArray[np.bool_]) -> tuple[F64, U8 | Non
     return values, rgba
 
 
-def _rows(lines: _Lines, mask: npt.NDArray[np.bool_], width: int, what: str) -> tuple[F64, I64, I64]:
+def _rows(lines: _Lines, mask: Bools, width: int, what: str) -> tuple[F64, I64, I64]:
     """(N, width) leading numbers of the chosen lines, numbers on each line, offset of each line's first."""
     if not mask.any():
         empty = np.zeros(0, np.int64)
@@ -159,9 +156,7 @@ def _rows(lines: _Lines, mask: npt.NDArray[np.bool_], width: int, what: str) -> 
     return flat[offsets[:, None] + np.arange(width)], counts, offsets
 
 
-def _faces(
-    lines: _Lines, is_f: npt.NDArray[np.bool_], is_v: npt.NDArray[np.bool_], is_vt: npt.NDArray[np.bool_]
-) -> tuple[I64, I64, I64, I64]:
+def _faces(lines: _Lines, is_f: Bools, is_v: Bools, is_vt: Bools) -> tuple[I64, I64, I64, I64]:
     """Vertex and texture index of each corner (zero-based; -1: none), corners of each face, line of each face."""
     line = np.flatnonzero(is_f)
     if not len(line):
@@ -196,7 +191,7 @@ def _faces(
     return corner, corner_uv, sizes, line
 
 
-def _from_one(index: I64, defined: npt.NDArray[np.bool_], owner_line: I64) -> I64:
+def _from_one(index: I64, defined: Bools, owner_line: I64) -> I64:
     """Zero-based; a negative index counts back from the rows defined above its line (-2 marks out of range)."""
     if (index >= 0).all():
         return index - 1

@@ -5,12 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
 from PIL import Image
 
+from ...core.arrays import F64
 from ...geometry.mesh import Material, PosedMesh
-
-F64 = npt.NDArray[np.float64]
 
 
 def write_obj(path: Path, mesh: PosedMesh, vertices: F64) -> None:

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
+from ...core.arrays import F64, I64, U8, Array, Bools
 from ...core.errors import InputError
 from ...geometry.mesh import Material
 from ..build_mesh import GREY, ReadMesh, build_mesh
@@ -15,10 +14,6 @@ from ..images import read_texture
 from ..limits import read_bytes, resolve_inside
 from ..polygons import triangulate
 from .tables import PlyTable, read_ascii, read_binary, read_header
-
-F64 = npt.NDArray[np.float64]
-I64 = npt.NDArray[np.int64]
-U8 = npt.NDArray[np.uint8]
 
 
 def read_ply(path: Path, root: Path | None = None) -> ReadMesh:
@@ -61,7 +56,7 @@ def read_ply(path: Path, root: Path | None = None) -> ReadMesh:
     return ReadMesh(mesh, notices=tuple(notices))
 
 
-def _corners(path: Path, face: PlyTable | None) -> tuple[I64, I64, npt.NDArray[np.bool_]]:
+def _corners(path: Path, face: PlyTable | None) -> tuple[I64, I64, Bools]:
     """Vertex of each corner, corners of each face, and which faces have at least three."""
     lists = {} if face is None else face.lists
     found = lists.get("vertex_indices") or lists.get("vertex_index")
@@ -74,7 +69,7 @@ def _corners(path: Path, face: PlyTable | None) -> tuple[I64, I64, npt.NDArray[n
     return _whole(path, flat[np.repeat(keep, sizes)]), sizes[keep], keep
 
 
-def _whole(path: Path, values: npt.NDArray[Any]) -> I64:
+def _whole(path: Path, values: Array) -> I64:
     """Indices as int64; ASCII tables and odd writers hold them as floats."""
     if values.dtype.kind == "f" and not ((np.abs(values) < 2**31) & (values == np.rint(values))).all():
         raise InputError(path, "faces hold indices that are not whole numbers")
@@ -87,7 +82,7 @@ def _texture_coordinates(
     face: PlyTable | None,
     faces: I64,
     cut: I64,
-    keep: npt.NDArray[np.bool_],
+    keep: Bools,
     sizes: I64,
 ) -> tuple[F64 | None, I64 | None]:
     if face is not None and "texcoord" in face.lists:
@@ -108,7 +103,7 @@ def _materials(
     textures: list[str],
     face: PlyTable | None,
     owner: I64,
-    keep: npt.NDArray[np.bool_],
+    keep: Bools,
     has_uv: bool,
 ) -> tuple[tuple[Material, ...], I64]:
     if not textures or not has_uv:

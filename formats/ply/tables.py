@@ -9,13 +9,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
+from ...core.arrays import F64, I64, U8, Array
 from ...core.errors import InputError
-
-F64 = npt.NDArray[np.float64]
-I64 = npt.NDArray[np.int64]
-U8 = npt.NDArray[np.uint8]
 
 MAX_HEADER_BYTES = 1 << 16
 MAX_LIST = 4096  # corners of one polygon
@@ -49,8 +45,8 @@ class PlyElement:
 class PlyTable:
     """An element's values: scalars by name, lists as flat values with sizes."""
 
-    scalars: dict[str, npt.NDArray[Any]]
-    lists: dict[str, tuple[npt.NDArray[Any], I64]]
+    scalars: dict[str, Array]
+    lists: dict[str, tuple[Array, I64]]
 
 
 def read_header(path: Path, content: bytes) -> tuple[str, list[PlyElement], list[str], int]:
@@ -172,8 +168,8 @@ def _ragged(path: Path, content: bytes, at: int, element: PlyElement, order: str
         if at > end:
             raise _too_short(path, element)
     data = np.frombuffer(content, np.uint8)
-    scalars: dict[str, npt.NDArray[Any]] = {}
-    lists: dict[str, tuple[npt.NDArray[Any], I64]] = {}
+    scalars: dict[str, Array] = {}
+    lists: dict[str, tuple[Array, I64]] = {}
     for item, kind, count_kind in kinds:
         size = np.array(sizes[item.name], np.int64)
         flat = _gather(data, np.array(offsets[item.name], np.int64), size, kind)
@@ -184,10 +180,10 @@ def _ragged(path: Path, content: bytes, at: int, element: PlyElement, order: str
     return PlyTable(scalars, lists), at
 
 
-def _gather(data: U8, offsets: I64, sizes: I64, kind: np.dtype[Any]) -> npt.NDArray[Any]:
+def _gather(data: U8, offsets: I64, sizes: I64, kind: np.dtype[Any]) -> Array:
     within = np.arange(int(sizes.sum())) - np.repeat(np.cumsum(sizes) - sizes, sizes)
     start = np.repeat(offsets, sizes) + within * kind.itemsize
-    flat: npt.NDArray[Any] = data[start[:, None] + np.arange(kind.itemsize)].reshape(-1).view(kind)
+    flat: Array = data[start[:, None] + np.arange(kind.itemsize)].reshape(-1).view(kind)
     return flat
 
 
@@ -252,8 +248,8 @@ def _same_lists(flat: F64, at: int, element: PlyElement, width: int, offsets: di
 
 
 def _ascii_table(flat: F64, element: PlyElement, offsets: dict[str, I64], sizes: dict[str, I64]) -> PlyTable:
-    scalars: dict[str, npt.NDArray[Any]] = {}
-    lists: dict[str, tuple[npt.NDArray[Any], I64]] = {}
+    scalars: dict[str, Array] = {}
+    lists: dict[str, tuple[Array, I64]] = {}
     for item in element.properties:
         size = sizes[item.name]
         if item.count_kind is None:

@@ -5,13 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import numpy as np
-import numpy.typing as npt
 
 from ..write import Clip
 from .body import Body
 from .posing import Arm, Leg, Pose, pose_rotations
-
-F64 = npt.NDArray[np.float64]
 
 
 def _wave(u: float, shift: float = 0.0) -> float:

@@ -17,12 +17,9 @@ from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
 
+from ...core.arrays import F32, F64, I32
 from ...core.errors import MpcError
-
-F64 = npt.NDArray[np.float64]
-I32 = npt.NDArray[np.int32]
 
 DECIMETRE = 0.1
 AGES = ("newborn", "baby", "child", "young", "old")
@@ -80,7 +77,7 @@ class Skeleton:
     parents: I32
     head_vertices: tuple[I32, ...]
     tail_vertices: tuple[I32, ...]
-    weights: npt.NDArray[np.float32]
+    weights: F32
 
 
 @dataclass(frozen=True, eq=False)
@@ -188,7 +185,7 @@ def _end_vertices(end: dict[str, object]) -> I32:
 
 
 @lru_cache(maxsize=512)
-def _target(relative: str) -> tuple[I32, npt.NDArray[np.float32]]:
+def _target(relative: str) -> tuple[I32, F32]:
     """Vertex numbers and offsets (metres) of a morph target; empty where MakeHuman has none."""
     path = data_folder() / "targets" / f"{relative}.target.gz"
     if not path.is_file():

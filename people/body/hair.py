@@ -5,16 +5,13 @@ from __future__ import annotations
 from functools import lru_cache
 
 import numpy as np
-import numpy.typing as npt
 
+from ...core.arrays import F64, I32
 from ..noise import fractal_noise, value_noise
 from ..surface import Surface, averaging, catmull_clark, clip, close_solid, merge, triangulate, vertex_normals
 from .body import Body, base_mesh, skeleton
 from .regions import fields_of
 from .skin import HEAD_FLOOR, hairline
-
-F64 = npt.NDArray[np.float64]
-I32 = npt.NDArray[np.int32]
 
 STYLES = ("bald", "buzz", "short", "swept", "curly", "afro", "bob", "long", "ponytail", "bun", "cap", "beanie")
 

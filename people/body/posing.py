@@ -11,11 +11,9 @@ import math
 from dataclasses import dataclass, field, replace
 
 import numpy as np
-import numpy.typing as npt
 
+from ...core.arrays import F64
 from .body import Body, skeleton
-
-F64 = npt.NDArray[np.float64]
 
 SPINE = ("spine05", "spine04", "spine03", "spine02", "spine01")
 NECK = ("neck01", "neck02", "neck03", "head")

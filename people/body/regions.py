@@ -6,13 +6,10 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 import numpy as np
-import numpy.typing as npt
 
+from ...core.arrays import F64, I32
 from ..surface import Surface, catmull_clark, triangulate
 from .body import Body, base_mesh, skeleton
-
-F64 = npt.NDArray[np.float64]
-I32 = npt.NDArray[np.int32]
 
 _ARM_BONES = ("upperarm", "lowerarm", "wrist", "metacarpal", "finger")
 

@@ -6,19 +6,15 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 import numpy as np
-import numpy.typing as npt
 from PIL import Image
 from scipy.spatial import cKDTree
 
+from ...core.arrays import F32, F64, I32, Bools
 from ..noise import fractal_noise, value_noise
 from ..surface import Surface, boundary_loops, triangulate
 from ..texture import Chart, box_charts, uv_islands
 from .body import Body, base_mesh, data_folder, skeleton
 from .regions import fields_of
-
-F64 = npt.NDArray[np.float64]
-I32 = npt.NDArray[np.int32]
-Bool = npt.NDArray[np.bool_]
 
 # Places on the base mesh's head, metres in its own coordinates (before any morph).
 EYE = np.array([0.0308, 0.7284, 0.1245])
@@ -89,7 +85,7 @@ def _layout() -> tuple[I32, I32, I32, F64]:
     return np.concatenate(faces), np.concatenate(corner), np.concatenate(kind), lid
 
 
-def visible_skin(body: Body, hidden: Bool) -> Skin:
+def visible_skin(body: Body, hidden: Bools) -> Skin:
     """Skin without the faces whose three vertices are all `hidden` (19158,), its openings closed below the clothes."""
     faces, corner, kind, lid = _layout()
     keep = ~hidden[faces].all(axis=1)
@@ -152,7 +148,7 @@ def skin_charts(skin: Skin, first_face: int) -> list[Chart]:
 
 
 @lru_cache(maxsize=8)
-def _mask(name: str) -> npt.NDArray[np.float32]:
+def _mask(name: str) -> F32:
     image = Image.open(data_folder() / "textures" / f"mpfb_{name}.jpg").convert("L")
     return np.asarray(image, np.float32) / 255.0
 

@@ -7,11 +7,11 @@ from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
 from scipy.sparse import coo_matrix
 from scipy.sparse.csgraph import connected_components
 from scipy.spatial import cKDTree
 
+from ...core.arrays import F64, Bools
 from ...core.randomness import derive_rng
 from ..body.body import Body, skeleton
 from ..body.regions import fields_of, landmarks
@@ -21,9 +21,6 @@ from .fabric import Fabric
 from .garments import Garment, Sewn
 from .mhclo import Asset, asset_weights, find_assets, fit_asset
 from .wardrobe import PersonPlan, Worn
-
-F64 = npt.NDArray[np.float64]
-Bool = npt.NDArray[np.bool_]
 
 
 @dataclass(frozen=True, eq=False)
@@ -38,7 +35,7 @@ class Dressed:
     worn: tuple[Worn, ...]
     sewn: tuple[Sewn, ...]
     hair: Sewn | None
-    deleted: Bool
+    deleted: Bools
 
 
 @lru_cache(maxsize=2)
@@ -158,7 +155,7 @@ def _as_sewn(surface: Surface, layout: F64, garment: Garment) -> Sewn:
     return Sewn(garment, surface, _covers_nothing, cKDTree(rim).query(surface.vertices)[0], layout)
 
 
-def shrunk_body(body: Body, deleted: Bool) -> Body:
+def shrunk_body(body: Body, deleted: Bools) -> Body:
     """The body drawn in where clothes hide it, so that skin does not show through; softly towards the edges."""
     from ..body.body import base_mesh
 

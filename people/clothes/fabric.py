@@ -5,11 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
+from ...core.arrays import F64
 from ..noise import cell_noise, fractal_noise, value_noise
 
-F64 = npt.NDArray[np.float64]
 Rgb = tuple[float, float, float]
 
 PATTERNS = ("plain", "heather", "stripes", "pinstripes", "checks", "gingham", "dots", "floral", "denim", "knit",

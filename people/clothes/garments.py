@@ -6,15 +6,14 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import numpy as np
-import numpy.typing as npt
 from scipy.spatial import cKDTree
 
+from ...core.arrays import F64
 from ..body.body import Body
 from ..body.regions import Landmarks, landmarks, region_surface
 from ..noise import fractal_noise, value_noise
 from ..surface import Surface, averaging, boundary_loops, clip, close_solid, thick_shell, vertex_normals
 
-F64 = npt.NDArray[np.float64]
 Levels = Callable[[F64, dict[str, F64]], list[F64]]
 
 

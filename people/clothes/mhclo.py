@@ -12,13 +12,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
 
+from ...core.arrays import F32, F64, I32
 from ...core.errors import InputError
 from ..body.body import DECIMETRE
-
-F64 = npt.NDArray[np.float64]
-I32 = npt.NDArray[np.int32]
 
 BASE_VERTICES = 19158
 MAX_BYTES = 64 * 1024 * 1024
@@ -260,7 +257,7 @@ def fit_asset(asset: Asset, base_vertices: F64) -> F64:
     return np.asarray(placed + asset.offsets * DECIMETRE * factor)
 
 
-def asset_weights(asset: Asset, base_weights: npt.NDArray[np.float32]) -> F64:
+def asset_weights(asset: Asset, base_weights: F32) -> F64:
     """Skin weights (V, B) inherited from the three base vertices; rows sum to 1."""
     shares = np.clip(asset.shares, 0.0, None)
     shares = shares / np.maximum(shares.sum(axis=1, keepdims=True), 1e-9)

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import numpy as np
-import numpy.typing as npt
 
+from ...core.arrays import F64, Bools
 from ..noise import cell_noise, value_noise
 from .wardrobe import Worn
-
-F64 = npt.NDArray[np.float64]
 
 
 def _line(distance: F64, width: float, texel_m: float) -> F64:
@@ -109,7 +107,7 @@ def _frame_line(x: F64, y: F64, half_width: float, half_height: float, width: fl
     return _line(distance, width, texel_m)
 
 
-def _print(colour: F64, worn: Worn, points: F64, front: npt.NDArray[np.bool_], texel_m: float, seed: int) -> F64:
+def _print(colour: F64, worn: Worn, points: F64, front: Bools, texel_m: float, seed: int) -> F64:
     x, y = points[:, 0], points[:, 1] - (np.max(points[:, 1]) - 0.21)
     choice = int(cell_noise(np.array([[seed, 3]]), 5)[0] * 5)
     ink, second = np.asarray(worn.fabric.second), np.asarray(worn.fabric.third)

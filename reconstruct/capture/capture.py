@@ -8,9 +8,7 @@ from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
 
-import numpy as np
-import numpy.typing as npt
-
+from ...core.arrays import U8
 from ...core.errors import MpcError
 from ...core.progress import NoProgress, Progress
 from ...formats.mesh_files import write_mesh
@@ -25,8 +23,6 @@ from .framing import MASK_LEVEL, cut
 from .panels import MeshSight, Sight, fitting_camera, input_panel, side_by_side, turned, write_png
 from .pictures import Source, frame_rate
 from .settings import CaptureSettings
-
-U8 = npt.NDArray[np.uint8]
 
 TURNTABLE_SECONDS = 3.0
 

@@ -11,13 +11,11 @@ from types import TracebackType
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 from PIL import Image
 
+from ...core.arrays import U8
 from ...core.files import write_bytes
 from .pictures import import_av
-
-U8 = npt.NDArray[np.uint8]
 
 
 def write_loop(path: Path, frames: Iterable[U8], frames_per_second: float) -> None:

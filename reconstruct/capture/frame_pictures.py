@@ -6,17 +6,13 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-import numpy as np
-import numpy.typing as npt
-
+from ...core.arrays import U8
 from ...core.errors import MpcError
 from ...core.progress import Progress
 from ...models.storage import LoadedRun
 from .framing import Framing, frame_person, keep_frame
 from .pictures import Source, read_frames, read_rgba
 from .settings import CaptureSettings
-
-U8 = npt.NDArray[np.uint8]
 
 # Of runs older than the record of it.
 UNTOLD_EXTENT_M = 2.4

@@ -9,14 +9,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 from PIL import Image
 
+from ...core.arrays import F64, U8
 from ...core.errors import MpcError, SettingsError
 from ...geometry.camera import OrthographicCamera, PerspectiveCamera
-
-F64 = npt.NDArray[np.float64]
-U8 = npt.NDArray[np.uint8]
 
 # Alpha from here on counts as the person.
 MASK_LEVEL = 128

@@ -8,8 +8,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
 
+from ...core.arrays import F64, U8
 from ...core.files import write_bytes
 from ...core.kernels import usable_threads
 from ...formats.mesh_files import png_bytes
@@ -21,9 +21,6 @@ from ..picture_to_mesh import ReconstructedMesh
 from ..surface.direct import orthographic_rays, render_surface, to_rgba
 from ..view_field import ViewField
 from .framing import MASK_LEVEL, Framing, cut
-
-F64 = npt.NDArray[np.float64]
-U8 = npt.NDArray[np.uint8]
 
 BACKGROUND = 246
 # Space around the person in pictures of it.

@@ -5,14 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
+from ...core.arrays import F32, Bools
 from ...core.errors import SettingsError
 from .lattice import Lattice
 from .localise import MAX_BATCH, Occupancy, as_values
-
-F32 = npt.NDArray[np.float32]
-Bools = npt.NDArray[np.bool_]
 
 
 @dataclass(frozen=True, eq=False)

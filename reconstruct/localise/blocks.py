@@ -8,12 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-F32 = npt.NDArray[np.float32]
-F64 = npt.NDArray[np.float64]
-I64 = npt.NDArray[np.int64]
-I32 = npt.NDArray[np.int32]
-U8 = npt.NDArray[np.uint8]
-Bools = npt.NDArray[np.bool_]
+from ...core.arrays import F32, I32, I64, U8, Bools
 
 # Cells a side of a block. Its nodes are one more, shared with the next block, so that a cell lies in one block whole.
 EDGE = 32

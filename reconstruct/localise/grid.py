@@ -6,15 +6,11 @@ from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
-import numpy.typing as npt
 
+from ...core.arrays import F32, F64, I64, U8, Bools
 from .blocks import SurfaceBlocks, fill_sides, gather_blocks
 from .march import Marcher
 
-F32 = npt.NDArray[np.float32]
-F64 = npt.NDArray[np.float64]
-I64 = npt.NDArray[np.int64]
-Bools = npt.NDArray[np.bool_]
 Box = tuple[tuple[int, int, int], tuple[int, int, int]]
 
 
@@ -80,7 +76,7 @@ class LocalisedGrid:
         values[unknown] = fill_sides(codes)[unknown]
         return values
 
-    def _scatter(self, box: Box | None) -> tuple[npt.NDArray[np.uint8], F32]:
+    def _scatter(self, box: Box | None) -> tuple[U8, F32]:
         (low, high) = box if box is not None else ((0, 0, 0), (self.resolution,) * 3)
         shape = (high[0] - low[0], high[1] - low[1], high[2] - low[2])
         r = self.resolution

@@ -14,16 +14,12 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
-import numpy.typing as npt
 
+from ...core.arrays import F32, F64, I64, Bools
 from .grid import LocalisedGrid
 from .lattice import Lattice
 from .silhouette import Silhouette
 
-F32 = npt.NDArray[np.float32]
-F64 = npt.NDArray[np.float64]
-I64 = npt.NDArray[np.int64]
-Bools = npt.NDArray[np.bool_]
 Ask = Callable[[Sequence[F32], Sequence[int]], list[F32]]
 
 # In doubt: nearer to the surface than this part of the room between the bounds. Greater asks more and errs less.

@@ -17,8 +17,8 @@ from itertools import pairwise
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
+from ...core.arrays import F32, I64, Bools
 from ...core.errors import MpcError, SettingsError
 from .grid import LocalisedGrid
 from .interpolate import interpolated_level
@@ -26,9 +26,6 @@ from .lattice import Lattice
 from .search import Search
 from .silhouette import Silhouette
 
-F32 = npt.NDArray[np.float32]
-I64 = npt.NDArray[np.int64]
-Bools = npt.NDArray[np.bool_]
 Occupancy = Callable[[F32], Any]  # (N, 3) float32 view space -> (N,), an array or a tensor
 BatchOccupancy = Callable[[F32, I64], Any]  # the same, and (N,) int64: which field each point is asked of
 

@@ -7,12 +7,10 @@ from functools import lru_cache
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
+from ...core.arrays import F64
 from ...core.kernels import launch, load_warp
 from .blocks import EDGE, SurfaceBlocks
-
-F64 = npt.NDArray[np.float64]
 
 _PER_THREAD = 1 << 13  # rays or positions a thread takes at a time
 

@@ -5,14 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 import numpy as np
-import numpy.typing as npt
 
+from ...core.arrays import F32, I32, I64, U8, Bools
 from .lattice import Lattice
-
-F32 = npt.NDArray[np.float32]
-I64 = npt.NDArray[np.int64]
-U8 = npt.NDArray[np.uint8]
-Bools = npt.NDArray[np.bool_]
 
 OUTSIDE, INSIDE = np.uint8(1), np.uint8(2)
 _CODE = np.uint8(3)
@@ -33,7 +28,7 @@ class NodeStore:
     """
 
     lattice: Lattice
-    table: npt.NDArray[np.int32] = field(init=False)
+    table: I32 = field(init=False)
     pool: U8 = field(init=False)
     _used: int = field(init=False, default=1)  # brick 0 of the pool stays empty
     _nodes: list[I64] = field(init=False, default_factory=list)

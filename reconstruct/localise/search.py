@@ -9,16 +9,13 @@ from collections.abc import Generator, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
-import numpy.typing as npt
 
+from ...core.arrays import F32, I64, Bools
 from ..start_grid import AROUND, ask_start_grid
 from .lattice import Lattice
 from .node_store import INSIDE, NodeStore
 from .silhouette import Silhouette
 
-F32 = npt.NDArray[np.float32]
-I64 = npt.NDArray[np.int64]
-Bools = npt.NDArray[np.bool_]
 Asking = Generator[I64, None, None]
 Finding = Generator[I64, None, I64]
 

@@ -5,14 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 import numpy as np
-import numpy.typing as npt
 
+from ...core.arrays import I64, Bools
 from ...core.errors import SettingsError
 from .lattice import Lattice
 from .node_store import NodeStore
-
-I64 = npt.NDArray[np.int64]
-Bools = npt.NDArray[np.bool_]
 
 # A mask's edge is uncertain by a pixel: only pixels farther from it count, on either side.
 MARGIN_PX = 1.0

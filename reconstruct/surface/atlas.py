@@ -10,16 +10,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
+from ...core.arrays import F64, I32, I64
 from ...core.errors import SettingsError
 from ...geometry.camera import pixel_centres
 from ...geometry.mesh import PosedMesh
 from ...geometry.rays import RayScene
-
-F64 = npt.NDArray[np.float64]
-I32 = npt.NDArray[np.int32]
-I64 = npt.NDArray[np.int64]
 
 # Texels around a chart that are filled from its edge, so that neither filters nor small mipmaps mix charts.
 PADDING = 3

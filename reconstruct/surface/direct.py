@@ -14,14 +14,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from ...core.arrays import F32, F64, U8, Bools
 from ...geometry.camera import is_orthographic, pixel_centres, unproject
 from ..localise.grid import LocalisedGrid
 from ..localise.localise import Occupancy, as_values
-
-F32 = npt.NDArray[np.float32]
-F64 = npt.NDArray[np.float64]
-U8 = npt.NDArray[np.uint8]
-Bools = npt.NDArray[np.bool_]
 
 # Halvings by interpolation alone: to a hundredth of a node spacing.
 FREE_REFINEMENTS = 6

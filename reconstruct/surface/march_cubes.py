@@ -5,14 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import torch
 
+from ...core.arrays import F64, I32
 from ...core.kernels import load_warp
 from ..localise.blocks import EDGE, SIDE, SurfaceBlocks
-
-F64 = npt.NDArray[np.float64]
-I32 = npt.NDArray[np.int32]
 
 
 def marching_cubes_of_warp() -> Any:

@@ -6,16 +6,13 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
+from ...core.arrays import F64, I32, I64
 from ...core.errors import MpcError
 from ...geometry.camera import unproject
 from ..localise.blocks import EDGE
 from ..localise.grid import LocalisedGrid
 from .march_cubes import march_blocks, marching_cubes_of_warp
-
-F64 = npt.NDArray[np.float64]
-I32 = npt.NDArray[np.int32]
 
 
 class NoSurfaceError(MpcError):
@@ -83,7 +80,7 @@ def _march_one_by_one(grid: LocalisedGrid) -> tuple[F64, I32]:
     return weld(np.concatenate(points), np.concatenate(triangles))
 
 
-def weld(vertices: F64, faces: npt.NDArray[np.int64]) -> tuple[F64, I32]:
+def weld(vertices: F64, faces: I64) -> tuple[F64, I32]:
     """Make one of the vertices that two blocks share: equal to the last bit, since both computed them from the same.
 
     Args:

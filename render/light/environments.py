@@ -5,14 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import numpy as np
-import numpy.typing as npt
 
+from ...core.arrays import F64
 from ...core.randomness import derive_rng
 from .harmonics import fibonacci_directions, sh_basis
 from .interiors import Panel, Room, SoftBox, Studio, colour_of_kelvin, room_radiance, studio_radiance
 from .sky import Daylight, daylight_radiance, sun_direction, sun_irradiance
 
-F64 = npt.NDArray[np.float64]
 RGB = tuple[float, float, float]
 
 # Directions of the projection: windows a few degrees wide still count within a few percent.

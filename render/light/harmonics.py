@@ -8,10 +8,8 @@ sphere; no Condon-Shortley sign, so that (1,-1), (1,0), (1,1) are y, z, x (Sloan
 from __future__ import annotations
 
 import numpy as np
-import numpy.typing as npt
 
-F64 = npt.NDArray[np.float64]
-Floats = npt.NDArray[np.floating]
+from ...core.arrays import F64, Floats
 
 COEFFICIENTS = 9
 

@@ -7,15 +7,12 @@ from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
 
+from ...core.arrays import F32, F64
 from ...core.errors import InputError
 from .environments import environments
 from .harmonics import LAMBERT, fibonacci_directions, sh_basis, sh_rotation, yaw_rotation
 from .panoramas import PANORAMA_SUFFIXES, project_panorama, read_panorama
-
-F32 = npt.NDArray[np.float32]
-F64 = npt.NDArray[np.float64]
 
 # Exposure, on a white sphere in the open, linear values: this percentile of its surface has just reached white in its
 # brightest channel, ...

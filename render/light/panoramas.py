@@ -8,14 +8,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
+from ...core.arrays import F32, F64, U8
 from ...core.errors import InputError
 from .harmonics import COEFFICIENTS, sh_basis
-
-F32 = npt.NDArray[np.float32]
-F64 = npt.NDArray[np.float64]
-U8 = npt.NDArray[np.uint8]
 
 PANORAMA_SUFFIXES = (".hdr", ".exr")
 # A 16k panorama; a header that claims more is refused before memory is asked for.

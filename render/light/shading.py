@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import numpy as np
-import numpy.typing as npt
 
-F32 = npt.NDArray[np.float32]
+from ...core.arrays import F32
 
 # Display value = linear value ** (1 / 2.2), a pure power. The sRGB curve has a linear foot and so no product rule;
 # with a power law texture x irradiance ** (1 / 2.2), in display values, is the product of the two in linear light.

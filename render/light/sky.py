@@ -5,9 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
-F64 = npt.NDArray[np.float64]
+from ...core.arrays import F64
 
 # CIE xyY to linear sRGB (IEC 61966-2-1).
 _XYZ_TO_RGB: F64 = np.array(

@@ -18,15 +18,13 @@ import logging
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
+from ...core.arrays import F64, I64
 from ...core.kernels import kernels_or_reason, load_warp, on_cpu
 from ...geometry.morton import BITS, morton_cells, morton_codes
 from .boundary_tree import BoundaryTree
 from .crossings import ray_direction
 from .winding import solid_angles
-
-F64 = npt.NDArray[np.float64]
 
 logger = logging.getLogger(__name__)
 
@@ -102,7 +100,7 @@ def boundary_term_numpy(tree: BoundaryTree, points: F64) -> F64:
     return total / (4.0 * np.pi)
 
 
-def _cells(points: F64) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64], F64, float]:
+def _cells(points: F64) -> tuple[I64, I64, F64, float]:
     """The points' order cell by cell, (C + 1,) where each cell begins in it, (C, 3) cells' middles, their edge."""
     codes, low, edge = morton_codes(points)
     order = np.argsort(codes, kind="stable").astype(np.int64)

@@ -14,11 +14,8 @@ from collections import defaultdict
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
-F64 = npt.NDArray[np.float64]
-I32 = npt.NDArray[np.int32]
-I64 = npt.NDArray[np.int64]
+from ...core.arrays import F64, I32, I64
 
 
 @dataclass(frozen=True, eq=False)

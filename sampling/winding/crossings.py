@@ -15,13 +15,9 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
+from ...core.arrays import F64, I32, I64
 from ...core.kernels import kernels_or_reason, load_warp, on_cpu
-
-F64 = npt.NDArray[np.float64]
-I32 = npt.NDArray[np.int32]
-I64 = npt.NDArray[np.int64]
 
 logger = logging.getLogger(__name__)
 

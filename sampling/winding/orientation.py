@@ -5,17 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
+from ...core.arrays import F64, I64, Bools
 from ...core.randomness import derive_rng
 from ...geometry.mesh import PosedMesh
 from ...geometry.rays import RayScene
-
-F64 = npt.NDArray[np.float64]
-I64 = npt.NDArray[np.int64]
-Bools = npt.NDArray[np.bool_]
 
 # Ray voting (after Takayama et al., "A simple method for correcting facet orientations in polygon meshes based on ray
 # casting", JCGT 2014): an open patch is turned only where its back sees clearly more of the outside than its front, so

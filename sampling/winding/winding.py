@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import numpy as np
-import numpy.typing as npt
 
-F64 = npt.NDArray[np.float64]
+from ...core.arrays import F64
 
 # Pairs (point, triangle) a step: bounds the temporaries to about 100 MiB.
 CHUNK_PAIRS = 1 << 20

@@ -7,8 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
-import numpy.typing as npt
+from ....core.arrays import F64
 
 Pattern = re.Pattern[str]
 
@@ -23,7 +22,7 @@ class Fit:
     """
 
     scale_m: float
-    facing: npt.NDArray[np.float64] | None = None
+    facing: F64 | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
