@@ -27,8 +27,8 @@ from fuzz_files import good_files
 
 from mpc.core.errors import MpcError
 from mpc.core.guard import Limits, Lost, run_guarded
-from mpc.datasets.subjects.find.find import find_subjects
-from mpc.datasets.subjects.find.scenes import list_scenes, load_subject, pose_scene
+from mpc.datasets.subjects.find import find_subjects
+from mpc.datasets.subjects.scenes import list_scenes, load_subject, pose_scene
 from mpc.formats.array_pickle import read_arrays
 from mpc.formats.bvh import read_bvh
 

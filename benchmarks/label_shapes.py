@@ -11,10 +11,10 @@ import numpy.typing as npt
 import trimesh
 from scipy.spatial.transform import Rotation
 
-from mpc.datasets.rig_bones import rig_bones
-from mpc.datasets.subjects.find.find import find_subjects
-from mpc.datasets.subjects.find.scenes import LoadedSubject, load_subject
+from mpc.datasets.subjects.find import find_subjects
+from mpc.datasets.subjects.scenes import LoadedSubject, load_subject
 from mpc.geometry.mesh import PosedMesh
+from mpc.motion.bones import rig_bones
 from mpc.motion.skinning import skin_vertices, world_matrices
 from mpc.sampling.winding.orientation import orient
 

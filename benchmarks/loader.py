@@ -32,9 +32,9 @@ from PIL import Image
 from scipy.spatial import cKDTree
 
 from mpc.datasets.loading.views import ViewDataset
-from mpc.datasets.renders.format.format import SceneRecord, read_renders, read_scene_mesh
-from mpc.datasets.shards.format.index import ShardEntry, read_index, write_index
-from mpc.datasets.shards.format.pictures import read_png, write_png
+from mpc.datasets.renders.format import SceneRecord, read_renders, read_scene_mesh
+from mpc.datasets.shards.index import ShardEntry, read_index, write_index
+from mpc.datasets.shards.pictures import read_png, write_png
 from mpc.geometry.mesh import PosedMesh
 
 POINTS = 5000

@@ -35,8 +35,8 @@ from monoport_scheme import monoport
 from pockets import Pocket, describe, label_pockets, write_table
 from scipy import ndimage
 
-from mpc.reconstruct.localise.localise.baselines import octree_grid
-from mpc.reconstruct.localise.localise.localise import localise
+from mpc.reconstruct.localise.baselines import octree_grid
+from mpc.reconstruct.localise.localise import localise
 
 HEAD = f"{'field':34} {'scheme':20} {'asked':>9} {'/floor26':>9} {'1/dense':>8} {'wrong':>7} {'pockets':>7} {'own s':>7} {'own MiB':>8} {'calls':>6}"  # noqa: E501
 

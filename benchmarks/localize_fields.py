@@ -9,12 +9,12 @@ from pathlib import Path
 
 import numpy as np
 
-from mpc.datasets.subjects.find.find import find_subjects
-from mpc.datasets.subjects.find.scenes import list_scenes, load_scene
+from mpc.datasets.subjects.find import find_subjects
+from mpc.datasets.subjects.scenes import list_scenes, load_scene
 from mpc.geometry.camera import OrthographicCamera, project, unproject
 from mpc.geometry.closest import ClosestSurface
 from mpc.geometry.mesh import PosedMesh
-from mpc.reconstruct.localise.localise.baselines import dense_grid
+from mpc.reconstruct.localise.baselines import dense_grid
 from mpc.sampling.inside import InsideOracle
 
 BAND = 4.0  # node spacings from the surface within which the distance is exact; beyond, the logistic has saturated
@@ -138,7 +138,7 @@ def logistic(distance: np.ndarray, width: float) -> np.ndarray:
 def network_fields(run: Path, shards: Path, count: int) -> Iterator[tuple[str, object, np.ndarray, float]]:
     """Name, occupancy, silhouette and edge of the cube in metres, of a network on views of the test split."""
     from mpc.datasets.loading.views import ViewDataset
-    from mpc.models.storage import load_run
+    from mpc.models.runs import load_run
     from mpc.reconstruct.view_field import encode_view
 
     loaded = load_run(run)

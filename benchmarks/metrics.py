@@ -27,11 +27,10 @@ import trimesh
 from scipy.spatial import cKDTree
 
 from mpc.core.kernels import load_warp
-from mpc.evaluate.chamfer import measure_chamfer
-from mpc.evaluate.metrics.registry.measure import measure_pair
-from mpc.evaluate.metrics.registry.pair import MeshPair
-from mpc.evaluate.metrics.registry.protocols import PROTOCOLS
-from mpc.evaluate.p2s import measure_p2s
+from mpc.evaluate.metrics.measure import measure_pair
+from mpc.evaluate.metrics.pair import MeshPair
+from mpc.evaluate.metrics.protocols import PROTOCOLS
+from mpc.evaluate.metrics.surface import measure_chamfer, measure_p2s
 from mpc.geometry.device_mesh import DeviceMesh
 
 

@@ -26,13 +26,13 @@ import numpy as np
 import torch
 
 from mpc.evaluate.run import evaluate
-from mpc.models.storage import load_run, read_tensors
-from mpc.train.data import Views
+from mpc.models.runs import load_run
+from mpc.models.storage import read_tensors
+from mpc.train.data import Views, open_views
 from mpc.train.ellipsoids import AnalyticPeople, analytic_people
 from mpc.train.presets import preset
 from mpc.train.run import train_views
 from mpc.train.settings import TrainSettings
-from mpc.train.shard_views import open_views
 from mpc.train.validate import validate_surface
 
 POINTS = 4096

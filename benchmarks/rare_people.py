@@ -14,9 +14,9 @@ import json
 from collections import Counter
 from pathlib import Path
 
-from mpc.datasets.renders.format.build import RenderSettings, render_models
-from mpc.datasets.shards.format.build import sample_renders
-from mpc.datasets.shards.format.plan import SampleSettings
+from mpc.datasets.renders.build import RenderSettings, render_models
+from mpc.datasets.shards.build import sample_renders
+from mpc.datasets.shards.plan import SampleSettings
 from mpc.people.make import make_people, scan_pose_name
 
 HARD_POSES = ("sitting", "lunge", "reaching up", "reaching forward")

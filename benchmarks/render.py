@@ -27,15 +27,16 @@ import psutil
 import trimesh
 from PIL import Image
 
-from mpc.datasets.renders.format.build import RenderSettings, render_models, threads_each
-from mpc.datasets.renders.format.draw_scene import Drawing, draw_views, prepare_scene, store_scene
-from mpc.datasets.subjects.find.find import find_subjects
-from mpc.datasets.subjects.find.scenes import list_scenes, load_subject, pose_scene
+from mpc.datasets.renders.build import RenderSettings, render_models, threads_each
+from mpc.datasets.renders.draw_scene import Drawing, draw_views, prepare_scene, store_scene
+from mpc.datasets.subjects.find import find_subjects
+from mpc.datasets.subjects.scenes import list_scenes, load_subject, pose_scene
 from mpc.geometry.camera import OrthographicCamera, orbit_cameras
+from mpc.geometry.directions import fibonacci_directions
 from mpc.geometry.mesh import Material, PosedMesh
 from mpc.geometry.rays import RayScene
 from mpc.render.gl_probe import find_gl
-from mpc.render.light.harmonics import fibonacci_directions, sh_basis
+from mpc.render.light.harmonics import sh_basis
 from mpc.render.light.lights import builtin_lights, rotate_light
 from mpc.render.light.shading import display_irradiance
 from mpc.render.renderer import choose_renderer, open_renderer

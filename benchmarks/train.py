@@ -34,11 +34,11 @@ from mpc.models.cost import count_cost
 from mpc.models.head import SkipHead
 from mpc.models.registry import default_encoder
 from mpc.models.surface import SurfaceConfig, SurfaceNetwork
+from mpc.train.data import open_views
 from mpc.train.log import read_lines
 from mpc.train.losses import occupancy_loss
 from mpc.train.presets import preset
 from mpc.train.run import train_views
-from mpc.train.shard_views import open_views
 
 # Dense bfloat16 tensor-core operations a second, from the makers' data sheets.
 PEAK_TFLOPS = {

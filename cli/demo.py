@@ -38,7 +38,7 @@ def demo(out: Path, scans: int, rigged: int, minutes: float, seed: int, jobs: in
     from ..evaluate.run import evaluate
     from ..evaluate.summary import format_table
     from ..people.make import make_people
-    from ..train.choose import choose_settings
+    from ..train.presets import choose_settings
     from ..train.run import train
     from .progress import TerminalProgress
 

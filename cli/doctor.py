@@ -2,13 +2,21 @@
 
 from __future__ import annotations
 
+import importlib.metadata
+import os
+import platform
+import shutil
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
 import click
+import numpy as np
 
 
 @click.command()
 def doctor() -> None:
     """Say what works on this machine, why not, and what to install. Exit status 3 when a needed part is missing."""
-    from .machine import examine_machine
 
     checks = examine_machine()
     width = max(len(check.name) for check in checks)
@@ -20,3 +28,136 @@ def doctor() -> None:
             click.echo(f"     {'':<{width}}  -> {check.advice}")
     if any(check.needed and not check.works for check in checks):
         raise click.exceptions.Exit(3)
+
+
+LIBRARIES = (
+    "numpy", "torch", "trimesh", "embreex", "pyrender", "PyOpenGL", "h5py", "imageio", "joblib", "click",
+    "warp-lang", "scikit-image", "scipy", "safetensors", "anny", "ufbx",
+)  # fmt: skip
+
+
+OPTIONAL = ("anny", "ufbx")  # of the extras
+
+
+@dataclass(frozen=True)
+class Check:
+    """One finding.
+
+    Attributes:
+        name: what was tried.
+        works: whether it does.
+        needed: whether mpc cannot do its main job without it.
+        detail: what was found, or why it does not work.
+        advice: what to install or set; empty where nothing is to be done.
+    """
+
+    name: str
+    works: bool
+    needed: bool
+    detail: str
+    advice: str = ""
+
+
+def examine_machine() -> list[Check]:
+    """Try every part mpc leans on (a few seconds; an OpenGL context is made in a child process)."""
+    return [
+        _check_system(),
+        *_try("embree", True, _try_embree, "pip install embreex"),
+        *_try("opengl", False, _try_opengl, "apt-get install libegl1 libgl1 (without, Embree draws the same pictures)"),
+        *_try("cuda", False, _try_cuda, "a CUDA build of torch and an NVIDIA driver (without, the CPU is used)"),
+        *_try("warp", True, _try_warp, "pip install warp-lang"),
+        *_try("hdf5", True, _try_hdf5, "pip install h5py"),
+        *_try("free people", False, _try_people, "pip install 'mpc[people]'"),
+        _check_versions(),
+    ]
+
+
+def _try(name: str, needed: bool, attempt: Callable[[], str], advice: str) -> list[Check]:
+    try:
+        return [Check(name, True, needed, attempt())]
+    except Exception as error:  # whatever a library throws here is the finding
+        return [Check(name, False, needed, f"{type(error).__name__}: {error}".splitlines()[0], advice)]
+
+
+def _check_system() -> Check:
+    import psutil
+
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    memory = psutil.virtual_memory()
+    disk = shutil.disk_usage(Path.cwd())
+    return Check(
+        "machine",
+        True,
+        True,
+        f"{platform.system()} {platform.machine()}, Python {platform.python_version()}, {cores} cores, "
+        f"{memory.available / 2**30:.1f} of {memory.total / 2**30:.1f} GiB memory free, "
+        f"{disk.free / 2**30:.0f} GiB disk free",
+    )
+
+
+def _check_versions() -> Check:
+    found, missing = [], []
+    for library in LIBRARIES:
+        try:
+            found.append(f"{library} {importlib.metadata.version(library)}")
+        except importlib.metadata.PackageNotFoundError:
+            missing.append(library)
+    needed = [library for library in missing if library not in OPTIONAL]
+    return Check("versions", not needed, True, ", ".join(found), f"pip install {' '.join(missing)}" if missing else "")
+
+
+def _try_embree() -> str:
+    from ..geometry.mesh import PosedMesh
+    from ..geometry.rays import RayScene
+
+    triangle = PosedMesh(np.array([[0.0, 0, 0], [1, 0, 0], [0, 1, 0]]), np.array([[0, 1, 2]], np.int32))
+    hit = RayScene(triangle).occluded(np.array([[0.2, 0.2, 1.0]]), np.array([[0.0, 0.0, -1.0]]))
+    if not hit[0]:
+        raise RuntimeError("a ray through a triangle was not stopped")
+    return "rays are traced"
+
+
+def _try_opengl() -> str:
+    from ..render.gl_probe import find_gl
+
+    support = find_gl()
+    if not support.platform:
+        raise RuntimeError(support.reason)
+    return support.reason
+
+
+def _try_cuda() -> str:
+    import torch
+
+    if not torch.cuda.is_available():
+        raise RuntimeError(f"torch {torch.__version__} sees no CUDA device")
+    names = [torch.cuda.get_device_name(index) for index in range(torch.cuda.device_count())]
+    return f"{', '.join(names)} (CUDA {torch.version.cuda})"
+
+
+def _try_warp() -> str:
+    from ..geometry.closest import closest_points
+
+    vertices = np.array([[0.0, 0, 0], [1, 0, 0], [0, 1, 0]])
+    closest = closest_points(vertices, np.array([[0, 1, 2]], np.int32), np.array([[0.25, 0.25, 2.0]]))
+    if abs(float(closest.distances[0]) - 2.0) > 1e-5:
+        raise RuntimeError(f"distance to a triangle came out as {closest.distances[0]}, expected 2")
+    return "closest points are found"
+
+
+def _try_hdf5() -> str:
+    import h5py
+
+    with h5py.File("mpc-doctor", "w", driver="core", backing_store=False) as file:
+        file["x"] = np.arange(10)
+        if int(file["x"][3]) != 3:
+            raise RuntimeError("a value written does not come back")
+    return f"HDF5 {h5py.version.hdf5_version}"
+
+
+def _try_people() -> str:
+    import importlib.util
+
+    if importlib.util.find_spec("anny") is None:
+        raise RuntimeError("anny is not installed")
+    return f"anny {importlib.metadata.version('anny')}"

@@ -60,7 +60,7 @@ def reconstruct(
     `live` extra). One picture does not tell size: --height is assumed, and said.
     """
     from ..core.devices import choose_device
-    from ..models.storage import load_run
+    from ..models.runs import load_run
     from ..reconstruct.capture.capture import capture
     from ..reconstruct.capture.pictures import find_sources
     from ..reconstruct.capture.settings import CaptureSettings

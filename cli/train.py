@@ -36,8 +36,8 @@ def train(
 
     Ctrl-C saves; --resume goes on. Every setting: docs/training.md.
     """
-    from ..models.storage import find_run
-    from ..train.choose import choose_settings
+    from ..models.runs import find_run
+    from ..train.presets import choose_settings
     from ..train.run import train as train_networks
     from .progress import TerminalProgress
 

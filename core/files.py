@@ -18,6 +18,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from .errors import InputError
+
 FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 KEEP_SIZE = 1  # FALLOC_FL_KEEP_SIZE of linux/falloc.h: blocks are set aside, the file's length stays
 
@@ -135,3 +137,13 @@ def named(path: Path) -> Iterator[None]:
         if error.errno is not None and (place is None or any(p.startswith(f".{path.name}.") for p in place.parts)):
             raise OSError(error.errno, error.strerror or os.strerror(error.errno), str(path)) from error
         raise
+
+
+def read_json(path: Path) -> Any:
+    """Read JSON; a missing or broken file is an `InputError`."""
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise InputError(path, "no such file") from None
+    except (OSError, ValueError) as error:
+        raise InputError(path, f"not readable as JSON ({error})") from error

@@ -12,7 +12,7 @@ import numpy.typing as npt
 from ..core.arrays import F32, F64, I64, Bools
 from ..datasets.loading.views import ViewDataset
 from ..geometry.camera import project
-from .iou import measure_iou
+from .metrics.volume import measure_iou
 
 # About 7.5 cm in the default cube: fine enough for legs, coarse enough that a few views fill it.
 CELLS = 32

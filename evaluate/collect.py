@@ -9,12 +9,11 @@ from typing import Any, TypeVar
 import torch
 
 from ..core.devices import choose_device
-from ..core.files import write_json
+from ..core.files import read_json, write_json
 from ..core.progress import Progress
 from ..core.units import run_units, worker_count
-from ..models.storage import read_json
-from .chamfer import measure_chamfer
 from .metrics.pair import MeshPair
+from .metrics.surface import measure_chamfer
 from .records import RECORDS, ViewScores, append_record, read_records, rewrite_records
 
 Unit = TypeVar("Unit")

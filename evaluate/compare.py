@@ -14,15 +14,14 @@ import numpy as np
 from .. import __version__
 from ..core.arrays import F64
 from ..core.errors import InputError, SettingsError
-from ..core.files import write_json
+from ..core.files import read_json, write_json
 from ..core.randomness import derive_rng
-from ..models.storage import read_json
+from ..pages.charts import strips
 from ..pages.page import section, write_page
 from .metrics.protocols import find_protocol
 from .metrics.registry import Metric
 from .records import from_json
 from .summary import short
-from .svg_spread import strips
 
 RESAMPLES = 10_000
 

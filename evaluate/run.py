@@ -17,23 +17,24 @@ import torch
 
 from .. import __version__
 from ..core.errors import SettingsError
+from ..core.files import read_json
 from ..core.progress import NoProgress, Progress
 from ..datasets.loading.views import ViewDataset, ViewRef
 from ..datasets.shards.index import read_index
 from ..geometry.camera import project
 from ..geometry.device_mesh import SurfaceError
-from ..models.storage import LoadedRun, find_run, load_run, read_json
+from ..models.runs import LoadedRun, find_run, load_run
 from ..reconstruct.localise.localise import FieldError, as_values
 from ..reconstruct.picture_to_mesh import reconstruct_field
 from ..reconstruct.surface.mesh import NoSurfaceError
 from ..reconstruct.view_field import encode_view
 from .baseline import MeanOccupancy, load_baseline, save_baseline, train_baseline
 from .collect import begin_records, collect, find_devices, measured_before
-from .iou import measure_iou
 from .metrics.measure import measure_pair
 from .metrics.pair import DEFAULT_POINTS, MeshPair, MetricError
 from .metrics.protocols import find_protocol
 from .metrics.view_colour import COLOUR_POINTS, asks_for_colour, share_true_colours
+from .metrics.volume import measure_iou
 from .records import ViewScores
 from .settings import FORMAT, VERSION, EvaluationSettings
 from .summary import EvaluationResult, write_result

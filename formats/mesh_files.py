@@ -14,8 +14,7 @@ from PIL import Image
 from ..core.arrays import F64, I32, U8, Array
 from ..core.errors import SettingsError
 from ..core.files import write_bytes
-from ..geometry.mesh import PosedMesh
-from ..reconstruct.surface.texture import TexturedMesh
+from ..geometry.mesh import PosedMesh, TexturedMesh
 
 FORMATS = ("glb", "ply", "obj")
 _FLOAT, _UNSIGNED_INT, _UNSIGNED_SHORT = 5126, 5125, 5123

@@ -6,7 +6,6 @@ import errno
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -25,39 +24,6 @@ FORMAT = "mpc-network"
 VERSION = 1
 # More than a tensor's name, type and place take in the file's header.
 HEADER_BYTES = 512
-
-
-@dataclass(frozen=True)
-class LoadedRun:
-    """A trained pair, ready to be asked.
-
-    Attributes:
-        surface: in evaluation mode, on `device`.
-        texture: the same, or None when the run has not reached it.
-        settings: resolved training settings (`run.json`), nested tables.
-        folder: where it came from.
-        device: where the networks are.
-        extent_m: edge of the training pictures' cube, metres; None: the run does not say.
-        fov_deg: angle of view of the training cameras; 0: orthographic.
-    """
-
-    surface: SurfaceNetwork
-    texture: TextureNetwork | None
-    settings: dict[str, Any]
-    folder: Path
-    device: torch.device
-    extent_m: float | None = None
-    fov_deg: float = 0.0
-
-
-def read_json(path: Path) -> Any:
-    """Read JSON; a missing or broken file is an `InputError`."""
-    try:
-        return json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise InputError(path, "no such file") from None
-    except (OSError, ValueError) as error:
-        raise InputError(path, f"not readable as JSON ({error})") from error
 
 
 def write_tensors(path: Path, tensors: Mapping[str, Tensor], header: Mapping[str, Any]) -> None:
@@ -144,51 +110,3 @@ def load_network(
     except RuntimeError as error:
         raise InputError(path, f"weights do not fit the configuration in the same file: {error}") from error
     return network.to(device).eval().requires_grad_(False), header
-
-
-def find_run(folder: Path) -> Path:
-    """`folder` itself when it is a run, else the newest run inside it.
-
-    Raises:
-        InputError: there is none.
-    """
-    if (folder / "run.json").is_file():
-        return folder
-    runs = sorted(
-        folder.glob("*/run.json"), key=lambda path: (str(read_json(path).get("created", "")), path.parent.name)
-    )
-    if not runs:
-        raise InputError(folder, "holds no run (no run.json); train one with `mpc train`")
-    return runs[-1].parent
-
-
-def load_run(run: Path, device: torch.device | str = "cpu", *, which: str = "best") -> LoadedRun:
-    """The networks of a run folder (or of the newest run in a folder of runs).
-
-    Args:
-        run: holds run.json, surface/{best,last}.safetensors and, once trained, texture/.
-        device: where to put the networks.
-        which: "best" (falls back to last) or "last".
-
-    Raises:
-        InputError: nothing was trained yet, or a file is damaged.
-    """
-    folder = find_run(run)
-    record = read_json(folder / "run.json")
-
-    def pick(stage: str) -> Path | None:
-        names = ("best", "last") if which == "best" else ("last",)
-        return next((p for n in names if (p := folder / stage / f"{n}.safetensors").is_file()), None)
-
-    surface_path, texture_path = pick("surface"), pick("texture")
-    if surface_path is None:
-        raise InputError(folder, "holds no trained surface network yet")
-    surface = load_network(surface_path, device)[0]
-    texture = None if texture_path is None else load_network(texture_path, device)[0]
-    assert isinstance(surface, SurfaceNetwork)
-    assert texture is None or isinstance(texture, TextureNetwork)
-    cube = record.get("data", {})
-    return LoadedRun(
-        surface, texture, record.get("settings", {}), folder, torch.device(device), cube.get("extent_m"),
-        cube.get("fov_deg", 0.0),
-    )  # fmt: skip

@@ -7,12 +7,12 @@ stands for the side. Names are compared without name space, rig prefix, case and
 from __future__ import annotations
 
 import re
-import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
-from ..core.errors import InputError
+import numpy as np
+
+from .skinning import Rig
 
 SIDES = ("left", "right")
 LIMBS = ("clavicle", "upperarm", "lowerarm", "hand", "thigh", "shin", "foot", "toe")
@@ -136,35 +136,6 @@ def _match(table: str, bones: BoneMap, numbers: Mapping[str, int]) -> MatchedBon
     return MatchedBones(table, roles, chains)
 
 
-def read_bone_maps(path: Path) -> dict[str, BoneMap]:
-    """The user's maps: a table a family of rigs, `role = "bone"` or, for "spine" and "neck", a list bottom up.
-
-    Raises:
-        InputError: not TOML, an unknown role, or a value that is no name; the reason says which.
-    """
-    try:
-        with path.open("rb") as stream:
-            document = tomllib.load(stream)
-    except (OSError, tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise InputError(path, f"cannot be read as TOML ({error})") from error
-    if not document:
-        raise InputError(path, 'holds no map; write a table such as [my_rig] with lines such as hips = "Pelvis"')
-    maps: dict[str, BoneMap] = {}
-    for table, bones in document.items():
-        if not isinstance(bones, dict):
-            raise InputError(path, f"{table!r} stands outside a table; begin with a line such as [my_rig]")
-        entries: dict[str, tuple[str, ...]] = {}
-        for role, value in bones.items():
-            if role not in all_roles():
-                raise InputError(path, f"[{table}] {role!r} is no role; the roles are {', '.join(all_roles())}")
-            names = value if isinstance(value, list) else [value]
-            if not names or not all(isinstance(name, str) and name for name in names):
-                raise InputError(path, f"[{table}] {role}: expected a bone's name or a list of names")
-            entries[role] = tuple(names)
-        maps[table] = entries
-    return maps
-
-
 def _expand(table: Mapping[str, str]) -> BoneMap:
     bones: dict[str, tuple[str, ...]] = {}
     for role, text in table.items():
@@ -187,3 +158,14 @@ def _expand(table: Mapping[str, str]) -> BoneMap:
 
 
 _BUILT_IN: dict[str, BoneMap] = {name: _expand(table) for name, table in _TABLES.items()}
+
+
+def rig_bones(rig: Rig, maps: Mapping[str, BoneMap] | None = None) -> MatchedBones:
+    """Match names among bones alone: meshes and lamps may be named like one."""
+    bones: set[int] = set()
+    for node in np.unique(rig.slot_node).tolist():
+        while node >= 0 and node not in bones:
+            bones.add(node)
+            node = int(rig.skeleton.parents[node])
+    names = [name if number in bones else "" for number, name in enumerate(rig.skeleton.names)]
+    return match_bones(names, maps)

@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
-from pathlib import Path
+from dataclasses import dataclass
 
 import numpy as np
 
 from ..core.arrays import F64, I64
-from ..core.errors import InputError, MpcError
-from ..datasets.rig_bones import rig_bones
-from ..datasets.subjects.scenes import LoadedSubject, name_clips
-from ..render.light.harmonics import fibonacci_directions
-from .bones import MatchedBones, read_bone_maps
-from .motion import Motion, pure_rotations, some, usable_motions
+from ..core.errors import MpcError
+from ..geometry.directions import fibonacci_directions
+from .bones import MatchedBones
+from .motion import Motion, pure_rotations, some
 from .retarget import Retargeted, Target, retarget
 from .skinning import Channel, Clip, Rig, Skeleton, matrix_quaternions, skin_vertices, world_matrices
 
@@ -56,28 +53,6 @@ def bring_clips(rig: Rig, to_world: F64, matched: MatchedBones, motions: Iterabl
     if still and clips:
         notices.append(f"bones of the rig without a known role, moved by name or by the bone above: {some(still)}")
     return Brought(tuple(clips), tuple(notices))
-
-
-def with_animations(loaded: LoadedSubject, source: Path, bone_map: Path | None = None) -> LoadedSubject:
-    """A rigged subject with the motions of a folder (or file) as further clips; a scan stays as it is.
-
-    Raises:
-        InputError: a motion or the bone map cannot be read, or the rig has no bones known by any map.
-    """
-    rig = loaded.rig
-    if rig is None:
-        return loaded
-    maps = None if bone_map is None else read_bone_maps(bone_map)
-    matched = rig_bones(rig, maps)
-    if matched.missing:
-        raise InputError(
-            loaded.subject.path,
-            f"no animation can be brought: the rig has no bone known as {some(matched.missing)} "
-            f"(its bones: {some(rig.skeleton.names)}); give a bone map",
-        )
-    brought = bring_clips(rig, loaded.to_world, matched, usable_motions(source, bone_map))
-    notes = {**loaded.notes, "notices": [*loaded.notes["notices"], *brought.notices], "bones": matched.map_name}
-    return replace(loaded, clips=name_clips((*loaded.clips.values(), *brought.clips)), notes=notes)
 
 
 def rig_target(rig: Rig, to_world: F64, matched: MatchedBones) -> Target:

@@ -8,8 +8,9 @@ import numpy as np
 
 from ..core.arrays import F64
 from ..core.errors import InputError
+from ..formats.motions import read_motion_file
 from ..motion.bones import match_bones
-from ..motion.motion import FPS, Motion, read_motion_file
+from ..motion.motion import FPS, Motion
 from ..motion.retarget import Target, retarget
 from .body.body import Body, skeleton
 from .write import Clip

@@ -8,11 +8,12 @@ import numpy as np
 
 from ..core.arrays import F32, F64, I32, U8
 from ..geometry.camera import project
-from ..models.storage import LoadedRun
+from ..geometry.mesh import TexturedMesh
+from ..models.runs import LoadedRun
 from .localise.grid import LocalisedGrid
 from .localise.localise import localise
 from .surface.mesh import SurfaceMesh, extract_mesh, to_world
-from .surface.texture import TexturedMesh, bake_texture
+from .surface.texture import bake_texture
 from .view_field import ViewField, encode_view
 
 

@@ -14,9 +14,8 @@ from torch import Tensor
 
 from ..core.arrays import F32, I64, U8
 from ..core.errors import MpcError
-from ..models.features import PixelFeatures
-from ..models.images import normalise_images
-from ..models.storage import LoadedRun
+from ..models.features import PixelFeatures, normalise_images
+from ..models.runs import LoadedRun
 from ..models.surface import SurfaceConfig
 from ..models.texture import TextureConfig
 from .point_query import Features, PointQuery, Speed

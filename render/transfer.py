@@ -16,12 +16,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ..core.arrays import F32, F64, I64, U64, Bools
+from ..core.arrays import F32, F64, I32, I64, U64, Bools
+from ..geometry.directions import fibonacci_directions
 from ..geometry.mesh import PosedMesh
 from ..geometry.morton import spatial_order
 from ..geometry.rays import RayScene, ray_scene
-from .light.harmonics import COEFFICIENTS, LAMBERT, fibonacci_directions, sh_basis
-from .occluders import solid_faces
+from ..geometry.surface import albedo_at
+from .light.harmonics import COEFFICIENTS, LAMBERT, sh_basis
 from .shading_points import shading_points
 
 # How far above the surface a ray starts, as a share of the bounding box's diagonal (0.1 mm for an adult): far above
@@ -182,3 +183,25 @@ def _bits(flags: Bools) -> U64:
     padded[:, : flags.shape[1]] = flags
     words: U64 = np.packbits(padded, axis=1, bitorder="little").view("<u8")[:, 0]
     return words
+
+
+# Corners' middles and centre: where a face's alpha is looked up.
+_PROBES = np.array(
+    [[1, 1, 1], [4, 1, 1], [1, 4, 1], [1, 1, 4], [3, 3, 1], [1, 3, 3], [3, 1, 3]], np.float64
+)  # fmt: skip
+
+
+def solid_faces(mesh: PosedMesh) -> I32 | None:
+    """(K,) int32 faces that block light, or None for all of them (no cut-out material)."""
+    cut_out = np.array([material.alpha_mode == "mask" for material in mesh.materials])
+    candidates = np.flatnonzero(cut_out[mesh.face_material]).astype(np.int32)
+    if not len(candidates):
+        return None
+    cutoff = np.array([material.alpha_cutoff for material in mesh.materials])[mesh.face_material[candidates]]
+    covered = np.zeros(len(candidates))
+    for probe in _PROBES / _PROBES.sum(axis=1, keepdims=True):
+        alpha = albedo_at(mesh, candidates, np.broadcast_to(probe, (len(candidates), 3)))[:, 3]
+        covered += alpha >= cutoff
+    solid = np.ones(len(mesh.faces), bool)
+    solid[candidates[covered < len(_PROBES) / 2]] = False
+    return np.flatnonzero(solid).astype(np.int32)

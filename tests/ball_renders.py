@@ -8,7 +8,7 @@ import trimesh
 from PIL import Image
 
 from mpc.core.files import write_json
-from mpc.datasets.renders.format.format import FORMAT, VERSION, write_scene
+from mpc.datasets.renders.format import FORMAT, VERSION, write_scene
 from mpc.geometry.camera import orbit_cameras
 from mpc.geometry.mesh import Material, PosedMesh
 

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 from scipy.ndimage import binary_dilation, map_coordinates
 
-from mpc.datasets.renders.format.build import RenderSettings, scene_centre
-from mpc.datasets.subjects.find.find import find_subjects
-from mpc.datasets.subjects.find.scenes import list_scenes, load_subject, pose_scene
+from mpc.datasets.renders.build import RenderSettings, scene_centre
+from mpc.datasets.subjects.find import find_subjects
+from mpc.datasets.subjects.scenes import list_scenes, load_subject, pose_scene
 from mpc.geometry.camera import project, view_to_pixels
 from mpc.geometry.rays import RayScene
 from mpc.geometry.surface import albedo_at, sample_surface

@@ -5,9 +5,9 @@ import pytest
 import trimesh
 
 from mpc.core.errors import SettingsError
-from mpc.evaluate.metrics.registry.align import align
-from mpc.evaluate.metrics.registry.measure import measure_pair
-from mpc.evaluate.metrics.registry.pair import MeshPair
+from mpc.evaluate.metrics.align import align
+from mpc.evaluate.metrics.measure import measure_pair
+from mpc.evaluate.metrics.pair import MeshPair
 
 
 @pytest.fixture(scope="module")

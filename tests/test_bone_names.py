@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from mpc.core.errors import InputError
-from mpc.motion.bones import NEEDED, all_roles, match_bones, plain, read_bone_maps
+from mpc.formats.bone_maps import read_bone_maps
+from mpc.motion.bones import NEEDED, all_roles, match_bones, plain
 
 MIXAMO = [
     "mixamorig:" + name

@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 
 from mpc.core.errors import SettingsError
-from mpc.datasets.renders.format.build import RenderSettings, check_fit, render_models
-from mpc.datasets.renders.format.dry_run import plan_renders
-from mpc.datasets.renders.format.format import read_renders, read_scene_mesh
-from mpc.datasets.renders.format.layer_files import read_layer
+from mpc.datasets.renders.build import RenderSettings, check_fit, render_models
+from mpc.datasets.renders.dry_run import plan_renders
+from mpc.datasets.renders.format import read_renders, read_scene_mesh
+from mpc.datasets.renders.layer_files import read_layer
 from mpc.geometry.camera import PerspectiveCamera, camera_of, pixel_centres, project
 from mpc.geometry.mesh import PosedMesh
 
@@ -181,7 +181,7 @@ def test_centres_of_the_view_cube_against_closed_forms():
     """A tall box about the origin with a flat one stretched out in front: only the pelvis is told, not found."""
     from trimesh.creation import box
 
-    from mpc.datasets.renders.format.draw_scene import scene_centre
+    from mpc.datasets.renders.draw_scene import scene_centre
 
     body = box(extents=(0.4, 1.6, 0.2))
     arm = box(extents=(0.1, 0.1, 0.8)).apply_translation((0.1, 0.3, 0.5))

@@ -17,13 +17,14 @@ from mpc.core.files import write_json
 from mpc.geometry.camera import OrthographicCamera, project, view_to_pixels
 from mpc.models.head import HeadConfig
 from mpc.models.residual import ResidualConfig
-from mpc.models.storage import load_run, save_network
+from mpc.models.runs import load_run
+from mpc.models.storage import save_network
 from mpc.models.surface import SurfaceConfig, SurfaceNetwork
 from mpc.models.texture import TextureConfig, TextureNetwork
-from mpc.reconstruct.capture.capture.framing import FramingError, cut, frame_person, keep_frame
-from mpc.reconstruct.capture.capture.panels import MeshSight, Sight, turned
-from mpc.reconstruct.capture.capture.pictures import Source, find_sources, read_frames, read_rgba
-from mpc.reconstruct.localise.localise.localise import localise
+from mpc.reconstruct.capture.framing import FramingError, cut, frame_person, keep_frame
+from mpc.reconstruct.capture.panels import MeshSight, Sight, turned
+from mpc.reconstruct.capture.pictures import Source, find_sources, read_frames, read_rgba
+from mpc.reconstruct.localise.localise import localise
 from mpc.reconstruct.picture_to_mesh import mesh_of_grid
 from mpc.reconstruct.view_field import CPU_BATCH, ViewEncoder, batch_occupancy, batch_points
 
@@ -183,7 +184,7 @@ def test_the_command_on_pictures_masks_and_folders(run_folder, tmp_path):
 
 def test_the_command_on_films(run_folder, tmp_path):
     pytest.importorskip("av", reason="films need PyAV (the live extra)")
-    from mpc.reconstruct.capture.capture.films import FilmWriter
+    from mpc.reconstruct.capture.films import FilmWriter
 
     boxes = [(20, 180, 60, 100), (20, 180, 64, 104), (0, 0, 0, 0)]
     with FilmWriter(tmp_path / "walk.mp4", 10) as film, FilmWriter(tmp_path / "mask.mp4", 10) as mask:
@@ -231,8 +232,8 @@ def test_a_mesh_is_drawn_as_its_field_is(run_folder):
 
 
 def test_the_cube_is_the_runs_unless_told(run_folder, tmp_path):
-    from mpc.reconstruct.capture.capture.capture import capture
-    from mpc.reconstruct.capture.capture.settings import CaptureSettings
+    from mpc.reconstruct.capture.capture import capture
+    from mpc.reconstruct.capture.settings import CaptureSettings
 
     record = {"created": "2026", "settings": {"image_size": 32}, "data": {"extent_m": 3.1, "fov_deg": 40.0}}
     run = tmp_path / "run"

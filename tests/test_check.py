@@ -18,9 +18,9 @@ import mpc
 from mpc.cli.main import main
 from mpc.core.errors import InputError
 from mpc.core.guard import Limits
-from mpc.datasets.check.models.models import check_models, row, table
-from mpc.datasets.check.models.page import check_page
-from mpc.datasets.check.models.thumbnail import BACKGROUND, thumbnail
+from mpc.datasets.check.models import check_models, row, table
+from mpc.datasets.check.page import check_page
+from mpc.datasets.check.thumbnail import BACKGROUND, thumbnail
 from mpc.geometry.mesh import Material, PosedMesh
 
 SHARED = Path(mpc.__file__).resolve().parent.parent / "shared" / "data" / "models"

@@ -13,13 +13,13 @@ import torch
 from mpc.core.errors import InputError, SettingsError
 from mpc.core.files import write_json
 from mpc.datasets.loading.views import ViewDataset
-from mpc.datasets.renders.format.build import RenderSettings, render_models
-from mpc.datasets.shards.format.build import SampleSettings, sample_renders
+from mpc.datasets.renders.build import RenderSettings, render_models
+from mpc.datasets.shards.build import SampleSettings, sample_renders
 from mpc.evaluate import run as run_module
 from mpc.evaluate.baseline import mean_occupancy, train_baseline
-from mpc.evaluate.iou import measure_iou
+from mpc.evaluate.metrics.volume import measure_iou
 from mpc.evaluate.records import read_records
-from mpc.evaluate.report.run_report.run_report import write_report
+from mpc.evaluate.report.run_report import write_report
 from mpc.evaluate.run import choose_views, evaluate
 from mpc.evaluate.summary import format_table
 from mpc.models.features import PixelFeatures

@@ -5,9 +5,8 @@ import pytest
 import torch
 import trimesh
 
-from mpc.evaluate.chamfer import measure_chamfer
-from mpc.evaluate.metrics.registry import colour, normal_image
-from mpc.evaluate.metrics.registry.colour import (
+from mpc.evaluate.metrics import colour, normal_image
+from mpc.evaluate.metrics.colour import (
     barycentric_of,
     measure_colour_l1,
     measure_colour_psnr,
@@ -18,11 +17,12 @@ from mpc.evaluate.metrics.registry.colour import (
     picture_psnr,
     picture_ssim,
 )
-from mpc.evaluate.metrics.registry.normal_image import measure_normal_image, normal_image_error
-from mpc.evaluate.metrics.registry.pair import MeshPair, MetricError
-from mpc.evaluate.metrics.registry.point_sets import measure_point_chamfer
-from mpc.evaluate.metrics.registry.registry import find_metric
-from mpc.evaluate.metrics.registry.volume import measure_volume_iou
+from mpc.evaluate.metrics.normal_image import measure_normal_image, normal_image_error
+from mpc.evaluate.metrics.pair import MeshPair, MetricError
+from mpc.evaluate.metrics.point_sets import measure_point_chamfer
+from mpc.evaluate.metrics.registry import find_metric
+from mpc.evaluate.metrics.surface import measure_chamfer
+from mpc.evaluate.metrics.volume import measure_volume_iou
 from mpc.geometry.device_mesh import SurfaceError
 from mpc.geometry.mesh import PosedMesh
 

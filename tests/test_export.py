@@ -30,8 +30,8 @@ def test_exported_meshes_are_read_back_by_trimesh(tmp_path, suffix):
 
 
 def test_glb_is_read_back_with_its_colours(tmp_path):
-    from mpc.datasets.subjects.find.find import find_subjects
-    from mpc.datasets.subjects.find.scenes import list_scenes, load_scene
+    from mpc.datasets.subjects.find import find_subjects
+    from mpc.datasets.subjects.scenes import list_scenes, load_scene
 
     (tmp_path / "models").mkdir()
     path = tmp_path / "models" / "person.glb"

@@ -10,10 +10,10 @@ import trimesh
 from scipy.spatial.transform import Rotation
 
 from mpc.core.errors import MpcError, SettingsError
-from mpc.datasets.renders.format.build import RenderSettings
-from mpc.datasets.subjects.find.find import Subject
-from mpc.datasets.subjects.find.frames import FrameChoice, plan_scenes, pose_features
-from mpc.datasets.subjects.find.scenes import LoadedScene, LoadedSubject, SceneSpec, choose_frames
+from mpc.datasets.renders.build import RenderSettings
+from mpc.datasets.subjects.find import Subject
+from mpc.datasets.subjects.frames import FrameChoice, plan_scenes, pose_features
+from mpc.datasets.subjects.scenes import LoadedScene, LoadedSubject, SceneSpec, choose_frames
 from mpc.geometry.mesh import PosedMesh
 from mpc.motion.bones import match_bones
 from mpc.motion.skinning import Channel, Clip, Rig, Skeleton

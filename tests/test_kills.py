@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 
 import mpc
-from mpc.datasets.renders.format.build import RenderSettings, render_models
+from mpc.datasets.renders.build import RenderSettings, render_models
 
 SETTINGS = RenderSettings(views=2, step_deg=180, size=32, rays=16)
 

@@ -7,8 +7,8 @@ import pytest
 from PIL import Image
 
 from mpc.core.errors import InputError
-from mpc.datasets.renders.format.format import SceneRecord, ViewRecord
-from mpc.datasets.renders.format.layer_files import encode_layers, layer_name, read_layer
+from mpc.datasets.renders.format import SceneRecord, ViewRecord
+from mpc.datasets.renders.layer_files import encode_layers, layer_name, read_layer
 from mpc.formats.png import decode_png16, encode_png16
 from mpc.render.layers import LAYERS, RenderLayers
 

@@ -8,13 +8,13 @@ import numpy as np
 import pytest
 
 from mpc.core.errors import InputError
-from mpc.datasets.subjects.find.find import find_subjects
-from mpc.datasets.subjects.find.frames import FrameChoice, plan_scenes
-from mpc.datasets.subjects.find.layouts.layout import claim
-from mpc.datasets.subjects.find.layouts.recognise import recognise
-from mpc.datasets.subjects.find.layouts.renderpeople import RIGGED
-from mpc.datasets.subjects.find.placement import LoadOptions
-from mpc.datasets.subjects.find.scenes import list_scenes, load_scene, load_subject
+from mpc.datasets.subjects.find import find_subjects
+from mpc.datasets.subjects.frames import FrameChoice, plan_scenes
+from mpc.datasets.subjects.layouts.layout import claim
+from mpc.datasets.subjects.layouts.recognise import recognise
+from mpc.datasets.subjects.layouts.renderpeople import RIGGED
+from mpc.datasets.subjects.placement import LoadOptions
+from mpc.datasets.subjects.scenes import list_scenes, load_scene, load_subject
 from mpc.geometry.surface import albedo_at
 
 shapes = runpy.run_path(str(Path(__file__).with_name("layout_folders.py")))

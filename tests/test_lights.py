@@ -9,8 +9,9 @@ import pytest
 
 from mpc.core.errors import InputError
 from mpc.core.randomness import derive_rng
+from mpc.geometry.directions import fibonacci_directions
 from mpc.render.light.environments import environments
-from mpc.render.light.harmonics import fibonacci_directions, sh_basis, yaw_rotation
+from mpc.render.light.harmonics import sh_basis, yaw_rotation
 from mpc.render.light.interiors import Panel, Room, colour_of_kelvin, room_radiance
 from mpc.render.light.lights import (
     DARK_LUMINANCE,

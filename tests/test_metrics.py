@@ -5,21 +5,21 @@ import pytest
 import trimesh
 
 from mpc.core.errors import SettingsError
-from mpc.evaluate.chamfer import measure_chamfer
-from mpc.evaluate.iou import measure_iou
-from mpc.evaluate.metrics.registry.measure import measure_pair
-from mpc.evaluate.metrics.registry.normal_image import measure_normal_image
-from mpc.evaluate.metrics.registry.pair import MeshPair, MetricError
-from mpc.evaluate.metrics.registry.protocols import PROTOCOLS
-from mpc.evaluate.metrics.registry.registry import METRICS, choose_metrics
-from mpc.evaluate.metrics.registry.surface import (
+from mpc.evaluate.metrics.measure import measure_pair
+from mpc.evaluate.metrics.normal_image import measure_normal_image
+from mpc.evaluate.metrics.pair import MeshPair, MetricError
+from mpc.evaluate.metrics.protocols import PROTOCOLS
+from mpc.evaluate.metrics.registry import METRICS, choose_metrics
+from mpc.evaluate.metrics.surface import (
+    measure_chamfer,
     measure_fscore,
     measure_hausdorff,
     measure_normal_consistency,
+    measure_p2s,
     measure_p95,
+    measure_s2p,
 )
-from mpc.evaluate.metrics.registry.volume import measure_volume_iou
-from mpc.evaluate.p2s import measure_p2s, measure_s2p
+from mpc.evaluate.metrics.volume import measure_iou, measure_volume_iou
 from mpc.geometry.device_mesh import DeviceMesh, SurfaceError
 
 

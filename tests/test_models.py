@@ -12,10 +12,10 @@ from torch import nn
 
 from mpc.core.errors import SettingsError
 from mpc.models.depth import DepthConfig, encode_depth, soft_z
+from mpc.models.features import normalise_images
 from mpc.models.head import HeadConfig, SkipHead, build_head
 from mpc.models.hourglass import HourglassConfig
 from mpc.models.hrnet import HRNetBody, HRNetConfig
-from mpc.models.images import normalise_images
 from mpc.models.registry import ENCODERS, build_encoder, default_encoder
 from mpc.models.residual import ResidualConfig
 from mpc.models.surface import SurfaceConfig, SurfaceNetwork

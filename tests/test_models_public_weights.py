@@ -20,7 +20,7 @@ from mpc.models.public_weights import (
     texture_from_pifu,
     texture_key,
 )
-from mpc.models.storage import load_run
+from mpc.models.runs import load_run
 from mpc.models.surface import SurfaceNetwork
 
 Shapes = Iterator[tuple[str, tuple[int, ...]]]

@@ -17,7 +17,8 @@ from mpc.models.hourglass import HourglassConfig
 from mpc.models.hrnet import HRNetConfig
 from mpc.models.registry import default_encoder
 from mpc.models.residual import ResidualConfig
-from mpc.models.storage import find_run, load_network, load_run, read_tensors, save_network
+from mpc.models.runs import find_run, load_run
+from mpc.models.storage import load_network, read_tensors, save_network
 from mpc.models.surface import SurfaceConfig, SurfaceNetwork
 from mpc.models.texture import TextureConfig, TextureNetwork
 

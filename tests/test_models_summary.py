@@ -11,9 +11,9 @@ import torch
 
 from mpc.core.errors import InputError, SettingsError
 from mpc.datasets.loading.views import ViewDataset
-from mpc.datasets.renders.format.format import read_renders
-from mpc.datasets.shards.format.build import sample_renders
-from mpc.datasets.shards.format.plan import SampleSettings
+from mpc.datasets.renders.format import read_renders
+from mpc.datasets.shards.build import sample_renders
+from mpc.datasets.shards.plan import SampleSettings
 from mpc.geometry.camera import OrthographicCamera, PerspectiveCamera
 from mpc.models.features import PixelFeatures
 from mpc.models.head import HeadConfig

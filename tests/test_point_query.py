@@ -13,7 +13,7 @@ from mpc.models.features import PixelFeatures, sample_map
 from mpc.models.head import HeadConfig
 from mpc.models.residual import ResidualConfig
 from mpc.models.surface import SurfaceConfig, SurfaceNetwork
-from mpc.reconstruct.capture.capture.settings import CaptureSettings
+from mpc.reconstruct.capture.settings import CaptureSettings
 from mpc.reconstruct.point_query import LEAST_CHUNK, PointQuery, Speed, _Replayed, chunk_sizes
 
 CPU = torch.device("cpu")

@@ -8,10 +8,10 @@ import trimesh
 from scipy.spatial import cKDTree
 
 from mpc.core.errors import SettingsError
-from mpc.evaluate.metrics.registry.measure import measure_pair
-from mpc.evaluate.metrics.registry.pair import MeshPair
-from mpc.evaluate.metrics.registry.protocols import PROTOCOLS, find_protocol
-from mpc.evaluate.metrics.registry.recipes import take_sides
+from mpc.evaluate.metrics.measure import measure_pair
+from mpc.evaluate.metrics.pair import MeshPair
+from mpc.evaluate.metrics.protocols import PROTOCOLS, find_protocol
+from mpc.evaluate.metrics.recipes import take_sides
 
 
 @pytest.fixture(scope="module")

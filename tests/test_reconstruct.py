@@ -7,7 +7,7 @@ from scipy.ndimage import maximum_filter, minimum_filter
 from mpc.core.errors import SettingsError
 from mpc.core.kernels import load_warp
 from mpc.geometry.camera import OrthographicCamera
-from mpc.reconstruct.localise.localise.localise import FieldError, check_levels, default_levels, localise
+from mpc.reconstruct.localise.localise import FieldError, check_levels, default_levels, localise
 from mpc.reconstruct.surface.march_cubes import march_blocks, marching_cubes_of_warp
 from mpc.reconstruct.surface.mesh import (
     NoSurfaceError,

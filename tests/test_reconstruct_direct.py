@@ -11,8 +11,8 @@ from mpc.core.kernels import load_warp
 from mpc.geometry.camera import OrthographicCamera, PerspectiveCamera, project, unproject
 from mpc.geometry.mesh import PosedMesh
 from mpc.geometry.rays import RayScene
-from mpc.reconstruct.localise.localise import march_kernels
-from mpc.reconstruct.localise.localise.localise import localise
+from mpc.reconstruct.localise import march_kernels
+from mpc.reconstruct.localise.localise import localise
 from mpc.reconstruct.surface import direct
 from mpc.reconstruct.surface.direct import orthographic_rays, perspective_rays, render_surface, to_rgba
 from mpc.reconstruct.surface.mesh import extract_mesh, to_world

@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 
 from mpc.core.errors import SettingsError
-from mpc.reconstruct.localise.localise.baselines import dense_grid, octree_grid
-from mpc.reconstruct.localise.localise.lattice import Lattice
-from mpc.reconstruct.localise.localise.localise import localise, localise_many
-from mpc.reconstruct.localise.localise.node_store import NodeStore
+from mpc.reconstruct.localise.baselines import dense_grid, octree_grid
+from mpc.reconstruct.localise.lattice import Lattice
+from mpc.reconstruct.localise.localise import localise, localise_many
+from mpc.reconstruct.localise.node_store import NodeStore
 from mpc.reconstruct.surface.mesh import extract_mesh, signed_volume
 
 

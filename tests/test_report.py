@@ -9,16 +9,16 @@ from html.parser import HTMLParser
 import numpy as np
 import pytest
 
-from mpc.evaluate.metrics.registry.pair import Score
+from mpc.core.pictures import BACKGROUND, contact_sheet, on_background, resize, used_box
+from mpc.evaluate.metrics.pair import Score
 from mpc.evaluate.records import ViewScores
-from mpc.evaluate.report.run_report.sections import pick_examples, spread_charts, table, tiles
-from mpc.evaluate.report.run_report.training_log import mining_charts, read_log, training_charts
+from mpc.evaluate.report.sections import pick_examples, spread_charts, table, tiles
+from mpc.evaluate.report.training_log import mining_charts, read_log, training_charts
 from mpc.evaluate.summary import EvaluationResult, format_table
-from mpc.evaluate.svg_spread import histogram, strips
 from mpc.geometry.camera import OrthographicCamera
 from mpc.geometry.mesh import PosedMesh
 from mpc.pages import pictures as gallery
-from mpc.pages.charts import Series, bar_chart, line_chart, ticks
+from mpc.pages.charts import Series, bar_chart, histogram, line_chart, strips, ticks
 from mpc.pages.page import page, section
 from mpc.pages.viewer import ViewerModel, simplify, viewer
 
@@ -214,18 +214,18 @@ def test_a_coloured_triangle_is_drawn_where_it_stands():
     picture = gallery.draw_coloured(mesh, camera, np.full((3, 3), [200, 50, 20], np.uint8), 64)
     assert picture[40, 32].tolist() == [200, 50, 20, 255]
     assert picture[4, 32, 3] == 0
-    box = gallery.used_box([picture], margin=0.0)
+    box = used_box([picture], margin=0.0)
     assert 14 <= box[0] <= 17
     assert 47 <= box[2] <= 49
-    assert gallery.on_background(picture)[0, 0].tolist() == list(gallery.BACKGROUND)
-    sheet = gallery.contact_sheet([picture] * 3, 2, gap=4)
+    assert on_background(picture)[0, 0].tolist() == list(BACKGROUND)
+    sheet = contact_sheet([picture] * 3, 2, gap=4)
     assert sheet.shape == (132, 132, 3)
 
 
 def test_resizing_keeps_colours_clean_at_the_rim():
     picture = np.zeros((64, 64, 4), np.uint8)
     picture[:, :31] = [250, 10, 10, 255]
-    small = gallery.resize(picture, 32)
+    small = resize(picture, 32)
     rim = small[small[..., 3] > 0]
     assert (np.abs(rim[:, :3].astype(int) - [250, 10, 10]) <= 2).all()
 

@@ -12,13 +12,14 @@ from scipy.spatial.transform import Rotation
 
 import mpc
 from mpc.core.errors import InputError, MpcError
-from mpc.datasets.rig_bones import rig_bones
-from mpc.datasets.subjects.find.find import Subject
-from mpc.datasets.subjects.find.scenes import LoadedSubject, load_subject
-from mpc.motion.bones import match_bones
-from mpc.motion.motion import Motion, doubt_motions, find_motion_files, read_motion_file, usable_motions
+from mpc.datasets.subjects.animations import doubt_motions, find_motion_files, usable_motions, with_animations
+from mpc.datasets.subjects.find import Subject
+from mpc.datasets.subjects.scenes import LoadedSubject, load_subject
+from mpc.formats.motions import read_motion_file
+from mpc.motion.bones import match_bones, rig_bones
+from mpc.motion.motion import Motion
 from mpc.motion.retarget import Target, between, retarget
-from mpc.motion.rig_clips import bring_clips, with_animations
+from mpc.motion.rig_clips import bring_clips
 from mpc.motion.skinning import pose_rig, world_matrices
 
 F64 = npt.NDArray[np.float64]

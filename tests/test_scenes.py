@@ -14,10 +14,10 @@ import pytest
 
 import mpc
 from mpc.core.errors import InputError, SettingsError
-from mpc.datasets.subjects.find.body_shape import feet_facing, score_up, up_margin
-from mpc.datasets.subjects.find.find import Subject, find_subjects
-from mpc.datasets.subjects.find.placement import LoadOptions, place_person
-from mpc.datasets.subjects.find.scenes import (
+from mpc.datasets.subjects.body_shape import feet_facing, score_up, up_margin
+from mpc.datasets.subjects.find import Subject, find_subjects
+from mpc.datasets.subjects.placement import LoadOptions, place_person
+from mpc.datasets.subjects.scenes import (
     SceneSpec,
     choose_frames,
     list_scenes,

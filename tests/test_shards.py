@@ -17,12 +17,12 @@ import pytest
 
 import mpc
 from mpc.core.errors import InputError, SettingsError
-from mpc.datasets.renders.format.format import read_scene, read_scene_mesh
-from mpc.datasets.shards.format.build import SampleSettings, sample_renders
-from mpc.datasets.shards.format.format import LAYOUT
-from mpc.datasets.shards.format.index import read_index
-from mpc.datasets.shards.format.split import choose_split, read_split, split_subjects
-from mpc.datasets.shards.format.verify import verify_shards
+from mpc.datasets.renders.format import read_scene, read_scene_mesh
+from mpc.datasets.shards.build import SampleSettings, sample_renders
+from mpc.datasets.shards.format import LAYOUT
+from mpc.datasets.shards.index import read_index
+from mpc.datasets.shards.split import choose_split, read_split, split_subjects
+from mpc.datasets.shards.verify import verify_shards
 from mpc.sampling.inside import label_inside
 from mpc.sampling.lattice import Lattice, make_lattice
 

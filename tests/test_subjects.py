@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 import mpc
 from mpc.core.errors import InputError
-from mpc.datasets.subjects.find.find import find_subjects, safe_name
+from mpc.datasets.subjects.find import find_subjects, safe_name
 
 SHARED = Path(mpc.__file__).resolve().parent.parent / "shared" / "data" / "models"
 

@@ -7,7 +7,7 @@ from scipy.ndimage import map_coordinates
 
 from mpc.core.errors import SettingsError
 from mpc.formats.mesh_files import write_mesh
-from mpc.reconstruct.localise.localise.localise import localise
+from mpc.reconstruct.localise.localise import localise
 from mpc.reconstruct.surface.atlas import make_atlas
 from mpc.reconstruct.surface.mesh import extract_mesh
 from mpc.reconstruct.surface.texture import bake_texture

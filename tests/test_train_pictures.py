@@ -12,9 +12,9 @@ from PIL import Image
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from mpc.core.errors import SettingsError
+from mpc.core.files import read_json
 from mpc.models.features import PixelFeatures
-from mpc.models.storage import read_json
-from mpc.reconstruct.capture.capture.panels import BACKGROUND
+from mpc.reconstruct.capture.panels import BACKGROUND
 from mpc.train.ellipsoids import AnalyticPeople, analytic_people
 from mpc.train.presets import preset
 from mpc.train.preview import SIDE, reconstruction_picture

@@ -11,15 +11,14 @@ import torch
 from mpc.core.errors import SettingsError
 from mpc.core.progress import NoProgress
 from mpc.core.settings import override
-from mpc.datasets.shards.format.build import SampleSettings, sample_renders
-from mpc.train.data import collate
+from mpc.datasets.shards.build import SampleSettings, sample_renders
+from mpc.train.data import collate, open_views
 from mpc.train.distributed import Group
 from mpc.train.ellipsoids import AnalyticPeople, analytic_people
 from mpc.train.log import read_lines
 from mpc.train.presets import preset
 from mpc.train.run import train, train_views
 from mpc.train.settings import TrainSettings
-from mpc.train.shard_views import open_views
 from mpc.train.stages import SurfaceTask
 from mpc.train.step import augment_batch
 

@@ -17,10 +17,11 @@ import torch
 from safetensors.torch import load_file
 
 from mpc.core.errors import InputError, SettingsError
+from mpc.core.files import read_json
 from mpc.core.progress import NoProgress
 from mpc.geometry.camera import camera_of
-from mpc.models.images import normalise_images
-from mpc.models.storage import load_run, read_json
+from mpc.models.features import normalise_images
+from mpc.models.runs import load_run
 from mpc.train.data import collate
 from mpc.train.ellipsoids import AnalyticPeople, analytic_people
 from mpc.train.log import read_lines

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from mpc.core.errors import SettingsError
-from mpc.models.storage import read_json
+from mpc.core.files import read_json
 from mpc.train.ellipsoids import AnalyticPeople, analytic_people
 from mpc.train.presets import preset
 from mpc.train.run import read_settings, train_views

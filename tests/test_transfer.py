@@ -6,9 +6,10 @@ import numpy as np
 import pytest
 import trimesh
 
+from mpc.geometry.directions import fibonacci_directions
 from mpc.geometry.mesh import Material, PosedMesh
 from mpc.geometry.rays import RayScene
-from mpc.render.light.harmonics import LAMBERT, fibonacci_directions, sh_basis, sh_rotation, yaw_rotation
+from mpc.render.light.harmonics import LAMBERT, sh_basis, sh_rotation, yaw_rotation
 from mpc.render.light.shading import display_irradiance, linear_irradiance
 from mpc.render.transfer import open_transfer, radiance_transfer
 

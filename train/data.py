@@ -5,15 +5,20 @@ from __future__ import annotations
 import hashlib
 import statistics
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any, Protocol, cast
 
 import torch
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
+from ..datasets.loading.relight import RELIGHT_POINTS
+from ..datasets.loading.views import CACHE_BYTES, CachedViews, ViewDataset
+from ..datasets.shards.index import read_index
 from ..geometry.camera import PerspectiveCamera, camera_of
 from .distributed import Group
 from .mining import MinedBatches
+from .settings import TrainSettings
 
 Item = dict[str, Tensor]
 
@@ -80,3 +85,28 @@ def spread(count: int, most: int) -> list[int]:
     """At most `most` of `count` indices, evenly spaced, the first included."""
     take = min(count, most)
     return [index * count // take for index in range(take)]
+
+
+def open_views(
+    shards: Path, split: str, settings: TrainSettings, points: int, colour_points: int, *, train: bool = False
+) -> ViewDataset:
+    """The views of a split with the settings' picture size and seed, cached where that is small.
+
+    With `train` the points are mixed as the settings say; otherwise as PIFu does, so that scores of all runs compare.
+    """
+    share, power = (settings.uniform_share, settings.sigma_power) if train else (1 / 17, 0.0)
+    stored = read_index(shards).settings
+    sigmas = stored["sigmas_m"]
+    relight_points = min(RELIGHT_POINTS, stored["colour_points"]) if train and settings.augment.relight else 0
+    total = sum(sigma**power for sigma in sigmas)
+    mixture = {f"near_{sigma * 1000:g}mm": (1.0 - share) * sigma**power / total for sigma in sigmas}
+    mixture["uniform"] = share if sigmas else 1.0
+    for kind in (CachedViews, ViewDataset):
+        views: ViewDataset = kind(
+            shards, split, points=points, colour_points=colour_points, image_size=settings.image_size,
+            seed=settings.seed, mixture=mixture, relight_points=relight_points,
+            balanced=train and settings.balanced,
+        )  # fmt: skip
+        if len(views) * views.image_size**2 * 4 <= CACHE_BYTES:
+            break
+    return views

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import dataclasses
 import difflib
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from pathlib import Path
 from typing import Any
 
 from ..core.errors import SettingsError
@@ -18,7 +19,7 @@ from ..models.residual import ResidualConfig
 from ..models.summary import SummaryConfig
 from ..models.surface import SurfaceConfig
 from ..models.texture import TextureConfig
-from .settings import StageSettings, TrainSettings
+from .settings import StageSettings, TrainSettings, read_config, resolve_settings
 
 # The reference code mirrors, scales by 0.9 to 1.1 and jitters colours; shifts are PIFu's.
 AUGMENT = AugmentSettings(flip=0.5, scale=0.1, shift=0.05, colour=0.2)
@@ -115,3 +116,41 @@ def auto_preset() -> tuple[str, str]:
         "tiny",
         "preset tiny: no GPU here, so small networks and 64x64 pictures; --preset paper takes days on a CPU",
     )
+
+
+def choose_settings(
+    name: str,
+    *,
+    config: Path | None = None,
+    assignments: Iterable[str] = (),
+    mining: str | None = None,
+    stage: str | None = None,
+    max_minutes: float | None = None,
+    device: str | None = None,
+    seed: int | None = None,
+) -> tuple[TrainSettings, str]:
+    """The settings of a run and one line for the user about a choice made for him ("" where he chose himself).
+
+    Args:
+        name: a preset, or "auto" for what suits this machine.
+        config: TOML file of settings.
+        assignments: texts such as "surface.steps=500".
+        mining, stage, max_minutes, device, seed: None leaves what the above give.
+
+    Raises:
+        SettingsError: an unknown preset or key, or a wrong value.
+        InputError: the file does not read.
+    """
+    remark = ""
+    if name == "auto":
+        name, remark = auto_preset()
+    flags: dict[str, Any] = {
+        "stages": stage,
+        "max_minutes": max_minutes,
+        "device": device,
+        "seed": seed,
+        "mining": None if mining is None else {"mode": mining},
+    }
+    given = {key: value for key, value in flags.items() if value is not None}
+    settings = resolve_settings(preset(name), config=read_config(config) if config else None, assignments=assignments)
+    return resolve_settings(settings, config=given), remark

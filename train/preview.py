@@ -8,10 +8,11 @@ import numpy as np
 import torch
 
 from ..core.arrays import U8
-from ..models.storage import LoadedRun
+from ..core.pictures import side_by_side
+from ..models.runs import LoadedRun
 from ..models.surface import SurfaceNetwork
 from ..models.texture import TextureNetwork
-from ..reconstruct.capture.panels import over_background, side_by_side
+from ..reconstruct.capture.panels import over_background
 from ..reconstruct.localise.localise import localise
 from ..reconstruct.surface.direct import orthographic_rays, render_surface, to_rgba
 from ..reconstruct.view_field import encode_view

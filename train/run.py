@@ -16,12 +16,12 @@ import torch.distributed
 
 from .. import __version__
 from ..core.errors import InputError, SettingsError
-from ..core.files import write_json
+from ..core.files import read_json, write_json
 from ..core.progress import NoProgress, Progress
 from ..core.randomness import stable_hash
 from ..core.settings import override, to_table
 from ..models.cost import NetworkCost, count_cost
-from ..models.storage import load_network, read_json
+from ..models.storage import load_network
 from ..models.surface import SurfaceNetwork
 from .data import Views, fingerprint, view_cube
 from .distributed import Group, open_group
@@ -60,7 +60,7 @@ def train(
         The run's folder.
     """
     from ..datasets.shards.index import read_index
-    from .shard_views import open_views
+    from .data import open_views
 
     if resume is not None:
         settings = _settings_to_resume(resume, settings)

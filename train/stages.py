@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from ..core.arrays import U8
-from ..models.images import normalise_images
+from ..models.features import normalise_images
 from ..models.storage import save_network
 from ..models.surface import SurfaceConfig, SurfaceNetwork
 from ..models.texture import TextureConfig, TextureNetwork

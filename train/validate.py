@@ -8,8 +8,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from ..models.features import project_points
-from ..models.images import normalise_images
+from ..models.features import normalise_images, project_points
 from ..models.surface import SurfaceNetwork
 from ..models.texture import TextureNetwork
 from .data import Item, Views, collate, spread, to_device

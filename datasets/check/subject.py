@@ -16,8 +16,8 @@ from ...core.guard import OUT_OF_MEMORY
 from ...geometry.mesh import PosedMesh
 from ...sampling.inside import InsideOracle, ambiguous_share
 from ..subjects.find import Subject
+from ..subjects.load import LoadedSubject, load_subject
 from ..subjects.placement import LoadOptions
-from ..subjects.scenes import LoadedSubject, load_subject
 from .thumbnail import encode_jpeg, thumbnail
 
 AMBIGUOUS_MOST = 0.05

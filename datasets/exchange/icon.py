@@ -15,10 +15,10 @@ from ...core.arrays import F32, F64, U8
 from ...core.errors import InputError, SettingsError
 from ...core.files import write_bytes
 from ...formats.obj.write import write_obj
+from ...formats.png import read_png
 from ...geometry.camera import OrthographicCamera
 from ...render.layers import render_layers
 from ..renders.format import SceneRecord, read_scene_mesh
-from ..shards.pictures import read_png
 from .calibrations import from_eight_rows, take_apart, to_eight_rows
 from .scene import ForeignScene, ForeignView
 

@@ -19,12 +19,12 @@ from ...core.files import write_bytes
 from ...core.randomness import derive_rng
 from ...formats.exr import exr_bytes
 from ...formats.obj.write import write_obj
+from ...formats.png import read_png
 from ...geometry.morton import spatial_order
 from ...render.light.harmonics import sh_rotation
 from ...render.light.shading import display_irradiance
 from ...sampling.colour import sample_colour
 from ..renders.format import SceneRecord, read_scene_mesh
-from ..shards.pictures import read_png
 from .calibrations import TO_GL, from_pifu, take_apart, to_pifu
 from .params import read_params, write_params
 from .scene import ForeignScene, ForeignView

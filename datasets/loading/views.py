@@ -199,3 +199,25 @@ class ViewDataset(torch.utils.data.Dataset[dict[str, torch.Tensor]]):
                 for view in range(rows.start, rows.stop)
             )
         return views
+
+
+CACHE_BYTES = 1 << 30
+"""Pictures of a split are kept when all together need no more than this (16,000 of 128x128)."""
+
+
+class CachedViews(ViewDataset):
+    """A `ViewDataset` that decodes and shrinks each picture once a process.
+
+    With the tiny preset the decoding of a stored 512x512 PNG costs as much as the network's step.
+    """
+
+    _pictures: dict[int, U8] | None = None
+
+    def picture(self, view: int) -> U8:
+        """(4, H, W) uint8 RGBA; see `ViewDataset.picture`."""
+        if self._pictures is None:
+            self._pictures = {}
+        found = self._pictures.get(view)
+        if found is None:
+            found = self._pictures[view] = super().picture(view)
+        return found.copy()

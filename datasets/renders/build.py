@@ -15,15 +15,15 @@ from ...core.files import file_sha256
 from ...core.guard import OUT_OF_MEMORY, Limits, Lost, run_guarded, tell_alive
 from ...core.progress import NoProgress, Progress
 from ...core.units import worker_count
+from ...formats.bone_maps import read_bone_maps
 from ...formats.limits import note_files
-from ...motion.bones import read_bone_maps
-from ...motion.motion import doubt_motions, motions_digest, usable_motions
-from ...motion.rig_clips import with_animations
 from ...render.light.lights import LightSet, builtin_lights, load_lights
 from ...render.renderer import choose_renderer
+from ..subjects.animations import doubt_motions, motions_digest, usable_motions, with_animations
 from ..subjects.find import Subject, find_subjects
 from ..subjects.frames import plan_scenes
-from ..subjects.scenes import LoadedSubject, SceneSpec, list_scenes, load_subject, pose_scene
+from ..subjects.load import LoadedSubject, load_subject
+from ..subjects.scenes import SceneSpec, list_scenes, pose_scene
 from ..subjects.source_files import SourceFiles
 from .draw_scene import Drawing, draw_views, misfit, prepare_scene, store_scene
 from .draw_scene import check_fit as check_fit

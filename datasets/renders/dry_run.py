@@ -13,7 +13,8 @@ from ...core.units import worker_count
 from ...render.light.lights import LightSet
 from ...render.renderer import choose_renderer
 from ..subjects.find import Subject
-from ..subjects.scenes import list_scenes, load_subject, pose_scene
+from ..subjects.load import load_subject
+from ..subjects.scenes import list_scenes, pose_scene
 from .build import count_scenes, describe_failure, find_people, open_lights
 from .draw_scene import Drawing, draw_views, prepare_scene, store_scene
 from .folder import check_folder

@@ -2,38 +2,14 @@
 
 from __future__ import annotations
 
-import io
-
 import numpy as np
 from PIL import Image
 
 from ...core.arrays import U8
-from ...formats.png_rows import pack_rows, unpack_rows
+from ...core.pictures import average_areas
+from ...formats.png import read_png, write_png
 
 Box = tuple[int, int, int, int]
-
-# zlib's level (benchmarks/loader.py prints sizes and times).
-PNG_LEVEL = 6
-RGBA = 6  # the specification's colour type
-
-
-def write_png(pixels: U8) -> bytes:
-    """PNG bytes of (H, W, 4) uint8 RGBA, made to be read fast."""
-    height, width = pixels.shape[:2]
-    flat = np.ascontiguousarray(pixels).reshape(height, width * 4)
-    return pack_rows(flat, width, depth=8, colour=RGBA, level=PNG_LEVEL)
-
-
-def read_png(data: bytes) -> U8:
-    """(H, W, 4) uint8 RGBA of a PNG's bytes: those of `write_png` in half the time."""
-    try:
-        flat, width, depth, colour = unpack_rows(data)
-        if (depth, colour) == (8, RGBA):
-            return flat.reshape(len(flat), width, 4)
-    except ValueError:
-        pass  # written by another program, or damaged: Pillow tells
-    with Image.open(io.BytesIO(data)) as picture:
-        return np.asarray(picture if picture.mode == "RGBA" else picture.convert("RGBA"))
 
 
 def crop_png(data: bytes) -> tuple[bytes, Box, tuple[int, int]]:
@@ -71,7 +47,7 @@ def load_picture(data: bytes, box: Box, stored_size: int, size: int) -> U8:
         whole[:, row : row + height, column : column + width] = read_png(data).transpose(2, 0, 1)
         return whole
     if stored_size % size:
-        return _average_areas(load_picture(data, box, stored_size, stored_size), size)
+        return average_areas(load_picture(data, box, stored_size, stored_size), size)
     factor = stored_size // size
     top, left = row // factor, column // factor
     bottom, right = -(-(row + height) // factor), -(-(column + width) // factor)
@@ -80,16 +56,3 @@ def load_picture(data: bytes, box: Box, stored_size: int, size: int) -> U8:
     whole = np.zeros((4, size, size), np.uint8)
     whole[:, top:bottom, left:right] = np.asarray(around.reduce(factor)).transpose(2, 0, 1)  # premultiplies by itself
     return whole
-
-
-def _average_areas(picture: U8, size: int) -> U8:
-    """As Image.reduce for sizes that do not divide: pixels on a border count by the share that lies within."""
-    stored = picture.shape[1]
-    low, step = np.arange(size)[:, None] * (stored / size), stored / size
-    pixel = np.arange(stored)[None]
-    weights = (np.clip(np.minimum(pixel + 1, low + step) - np.maximum(pixel, low), 0, None) / step).astype(np.float32)
-    alpha = picture[3:].astype(np.float32)
-    premultiplied = np.concatenate([picture[:3] * alpha, alpha])
-    mean = weights @ premultiplied @ weights.T
-    colour = np.divide(mean[:3], mean[3:], out=np.zeros_like(mean[:3]), where=mean[3:] > 0)
-    return np.asarray(np.clip(np.rint(np.concatenate([colour, mean[3:]])), 0, 255), np.uint8)

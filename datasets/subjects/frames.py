@@ -11,10 +11,10 @@ from scipy.cluster.vq import kmeans2
 from ...core.arrays import F64
 from ...core.errors import MpcError, SettingsError
 from ...core.randomness import derive_rng
-from ...motion.bones import BoneMap, MatchedBones
+from ...motion.bones import BoneMap, MatchedBones, rig_bones
 from ...motion.skinning import world_matrices
-from ..rig_bones import rig_bones
-from .scenes import LoadedScene, LoadedSubject, SceneSpec, choose_frames, list_scenes, pose_scene
+from .load import LoadedSubject
+from .scenes import LoadedScene, SceneSpec, choose_frames, list_scenes, pose_scene
 
 MAX_POSES = 5000  # that are clustered; more are thinned out evenly
 HEAD_DOWN = "the head is under the hips"

@@ -15,9 +15,8 @@ from ...geometry.closest import ClosestSurface
 from ...geometry.mesh import PosedMesh
 from ...geometry.surface import albedo_at, sample_surface
 from ...render.renderer import RendererChoice, open_renderer
-from ..arrays import to_array
 from .normal_image import NORMAL_YAWS
-from .pair import MeshPair, MetricError, Score, mean_of_two, mean_score
+from .pair import MeshPair, MetricError, Score, mean_of_two, mean_score, to_array
 
 VIEW_SIZE = 512
 # A picture without any error would have an infinite PSNR, which no mean survives.

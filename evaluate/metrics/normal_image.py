@@ -9,8 +9,7 @@ from ...core.arrays import F32
 from ...geometry.camera import OrthographicCamera
 from ...geometry.mesh import PosedMesh
 from ...render.layers import render_layers
-from ..arrays import to_array
-from .pair import MeshPair, Score
+from .pair import MeshPair, Score, to_array
 from .recipes import CUBE_HEIGHT, true_height
 
 NORMAL_YAWS = (0.0, 90.0, 180.0, 270.0)

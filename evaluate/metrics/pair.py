@@ -16,7 +16,6 @@ from ...core.randomness import derive_rng
 from ...geometry.closest import ClosestPoints, ClosestSurface
 from ...geometry.device_mesh import DeviceMesh, SurfaceError
 from ...geometry.mesh import PosedMesh
-from ..arrays import to_array
 
 DEFAULT_POINTS = 100_000
 
@@ -130,3 +129,10 @@ def mean_score(values: npt.ArrayLike, scale: float = 1.0) -> Score:
     numbers = np.asarray(values, np.float64)
     spread = float(numbers.std(ddof=1)) if len(numbers) > 1 else 0.0
     return Score(float(numbers.mean()) * scale, spread / float(np.sqrt(len(numbers))) * scale)
+
+
+def to_array(values: Any) -> npt.NDArray[Any]:
+    """A NumPy array; tensors are detached and brought to the CPU."""
+    if hasattr(values, "detach"):
+        values = values.detach().cpu().numpy()
+    return np.asarray(values)

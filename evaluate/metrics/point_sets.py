@@ -6,8 +6,7 @@ import numpy.typing as npt
 from scipy.spatial import cKDTree
 
 from ...geometry.device_mesh import checked_points
-from ..arrays import to_array
-from .pair import Score, mean_of_two, mean_score
+from .pair import Score, mean_of_two, mean_score, to_array
 
 
 def measure_point_chamfer(

@@ -8,8 +8,6 @@ from dataclasses import dataclass, replace
 from functools import partial
 
 from ...core.errors import SettingsError
-from ..chamfer import measure_chamfer
-from ..p2s import measure_p2s, measure_s2p
 from .colour import (
     measure_colour_l1,
     measure_colour_psnr,
@@ -19,7 +17,15 @@ from .colour import (
 )
 from .normal_image import measure_normal_image
 from .pair import MeshPair, Score
-from .surface import measure_fscore, measure_hausdorff, measure_normal_consistency, measure_p95
+from .surface import (
+    measure_chamfer,
+    measure_fscore,
+    measure_hausdorff,
+    measure_normal_consistency,
+    measure_p2s,
+    measure_p95,
+    measure_s2p,
+)
 from .volume import measure_volume_iou
 
 

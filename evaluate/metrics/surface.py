@@ -65,3 +65,28 @@ def _quantile(distances: F64, share: float) -> Score:
 def _angles(a: F64, b: F64) -> F64:
     angles: F64 = np.degrees(np.arccos(np.clip(np.einsum("ij,ij->i", a, b), -1.0, 1.0)))
     return angles
+
+
+def measure_chamfer(pair: MeshPair) -> Score:
+    """Half of (predicted points to true surface + true points to predicted surface), centimetres, not squared.
+
+    The mean of both directional means, as in PIFuHD's evaluator. PyTorch3D's default is the sum of squared distances
+    between points, which is another quantity.
+    """
+    return mean_of_two((measure_p2s(pair), measure_s2p(pair)))
+
+
+def measure_p2s(pair: MeshPair) -> Score:
+    """Predicted points to true surface, centimetres, not squared; the mean over points even by area.
+
+    The direction of PIFu's and PIFuHD's "P2S". ICON, ECON and MonoPort's code measure the other way; see `measure_s2p`.
+    """
+    return mean_score(pair.predicted_to_true.distances, 100.0)
+
+
+def measure_s2p(pair: MeshPair) -> Score:
+    """True points to predicted surface, centimetres, not squared; the mean over points even by area.
+
+    Sees what the prediction lacks (a missing arm), to which `measure_p2s` is blind.
+    """
+    return mean_score(pair.true_to_predicted.distances, 100.0)

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import numpy as np
+import numpy.typing as npt
 
 from ...core.randomness import derive_rng
 from ...sampling.inside import label_inside
-from .pair import MeshPair, MetricError, Score
+from .pair import MeshPair, MetricError, Score, to_array
 
 
 def measure_volume_iou(pair: MeshPair) -> Score:
@@ -29,3 +30,18 @@ def measure_volume_iou(pair: MeshPair) -> Score:
     either = int((predicted | true).sum())
     share = int((predicted & true).sum()) / either
     return Score(100.0 * share, 100.0 * float(np.sqrt(share * (1.0 - share) / either)))
+
+
+def measure_iou(predicted: npt.ArrayLike, true: npt.ArrayLike) -> float:
+    """Symmetric, no unit, in [0, 1]: points inside both over points inside either, for bool arrays (N,).
+
+    1 where nothing is inside either.
+
+    Raises:
+        MetricError: different lengths, or no points.
+    """
+    a, b = np.asarray(to_array(predicted), np.bool_).ravel(), np.asarray(to_array(true), np.bool_).ravel()
+    if len(a) != len(b) or not len(a):
+        raise MetricError(f"IoU needs as many predicted as true labels, got {len(a)} and {len(b)}")
+    union = int((a | b).sum())
+    return int((a & b).sum()) / union if union else 1.0

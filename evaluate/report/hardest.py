@@ -9,6 +9,8 @@ from typing import Any
 
 import numpy as np
 
+from ...core.arrays import U8
+from ...core.pictures import crop, resize, used_box
 from ...datasets.loading.views import ViewDataset
 from ...datasets.shards.index import read_index
 from ...pages import pictures as gallery
@@ -40,12 +42,12 @@ def hardest_views(shards: Path, training: Mapping[str, Any]) -> str:
     return "".join(parts)
 
 
-def _picture(dataset: ViewDataset, index: int) -> gallery.U8:
-    return gallery.resize(np.ascontiguousarray(dataset.picture(index).transpose(1, 2, 0)), THUMBNAIL)
+def _picture(dataset: ViewDataset, index: int) -> U8:
+    return resize(np.ascontiguousarray(dataset.picture(index).transpose(1, 2, 0)), THUMBNAIL)
 
 
-def _thumbnails(pictures: Sequence[gallery.U8], entries: Sequence[Mapping[str, Any]], text: str) -> str:
-    box = gallery.used_box(pictures)
+def _thumbnails(pictures: Sequence[U8], entries: Sequence[Mapping[str, Any]], text: str) -> str:
+    box = used_box(pictures)
     figures = []
     for picture, entry in zip(pictures, entries, strict=True):
         key = escape(f"{entry['scene']}/{entry['view']}")
@@ -53,7 +55,7 @@ def _thumbnails(pictures: Sequence[gallery.U8], entries: Sequence[Mapping[str, A
         # The table keeps scores so that higher is easier: of colours it is minus the error.
         score = text.format(abs(float(entry["score"])))
         figures.append(
-            f'<figure><img alt="{key}" src="{gallery.data_uri(gallery.crop(picture, box))}">'
+            f'<figure><img alt="{key}" src="{gallery.data_uri(crop(picture, box))}">'
             f"<figcaption><b>{key}</b><br>{score}{drawn}</figcaption></figure>"
         )
     return f'<div class="thumbs">{"".join(figures)}</div>'

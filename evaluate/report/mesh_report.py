@@ -6,6 +6,7 @@ from html import escape
 from pathlib import Path
 
 from ... import __version__
+from ...core.pictures import contact_sheet, crop, used_box
 from ...core.progress import NoProgress, Progress
 from ...geometry.camera import OrthographicCamera
 from ...geometry.mesh import PosedMesh
@@ -119,7 +120,7 @@ def _example(word: str, record: ViewScores, pair: MeshPair, evaluation: Evaluati
         ],
         "error": [gallery.draw_coloured(predicted, c, common.shaded(heat, predicted, c), PICTURE) for c in cameras],
     }
-    box = gallery.used_box([picture for pictures in rows.values() for picture in pictures])
+    box = used_box([picture for pictures in rows.values() for picture in pictures])
     return (
         f'<article class="example"><h3>{word}: {escape(record.key)} '
         f"<small>{common.score_text(evaluation, record)}</small></h3>"
@@ -136,8 +137,8 @@ def _card(record: ViewScores, pair: MeshPair, evaluation: EvaluationResult) -> s
         gallery.draw_coloured(predicted, front, gallery.clay_colours(predicted, front), PICTURE),
         *(gallery.draw_coloured(predicted, c, common.shaded(heat, predicted, c), PICTURE) for c in (front, side)),
     ]
-    box = gallery.used_box(pictures)
-    sheet = gallery.contact_sheet([gallery.crop(picture, box) for picture in pictures], 4)
+    box = used_box(pictures)
+    sheet = contact_sheet([crop(picture, box) for picture in pictures], 4)
     return (
         f'<figure class="card"><img alt="truth, prediction, error from two sides" src="{gallery.data_uri(sheet)}">'
         f"<figcaption><b>{escape(record.key)}</b> {common.score_text(evaluation, record)}</figcaption></figure>"

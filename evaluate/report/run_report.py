@@ -12,13 +12,15 @@ from typing import Any
 import numpy as np
 
 from ... import __version__
-from ...core.arrays import F64
+from ...core.arrays import F64, U8
+from ...core.files import read_json
+from ...core.pictures import contact_sheet, crop, resize, used_box
 from ...core.progress import NoProgress, Progress
 from ...datasets.loading.views import ViewDataset
 from ...datasets.shards.index import read_index
 from ...geometry.device_mesh import DeviceMesh
 from ...geometry.mesh import PosedMesh
-from ...models.storage import LoadedRun, find_run, load_run, read_json
+from ...models.runs import LoadedRun, find_run, load_run
 from ...pages import pictures as gallery
 from ...pages.page import section, write_page
 from ...pages.viewer import ViewerModel
@@ -163,7 +165,7 @@ def _example(context: _Context, word: str, record: ViewScores) -> str:
     pair = MeshPair(mesh.vertices, mesh.faces, truth.vertices, truth.faces, key=record.key)
     context.models.append(common.error_model(f"{word}: {record.key}", pair))
     cameras = [gallery.camera_of(calibration, turn) for turn in (0.0, 90.0, 180.0)]
-    rows: dict[str, list[gallery.U8]] = {"truth": [_nearest_picture(context.stored, index, c.yaw_deg) for c in cameras]}
+    rows: dict[str, list[U8]] = {"truth": [_nearest_picture(context.stored, index, c.yaw_deg) for c in cameras]}
     if mesh.vertex_colours is not None:
         colours = mesh.vertex_colours
         rows["rebuilt"] = [gallery.draw_coloured(rebuilt, camera, colours, PICTURE) for camera in cameras]
@@ -171,8 +173,8 @@ def _example(context: _Context, word: str, record: ViewScores) -> str:
         rows[name] = [
             gallery.draw_coloured(surface, camera, gallery.clay_colours(surface, camera), PICTURE) for camera in cameras
         ]
-    box = gallery.used_box([picture for pictures in rows.values() for picture in pictures])
-    given = gallery.data_uri(gallery.crop(rows["truth"][0], box))
+    box = used_box([picture for pictures in rows.values() for picture in pictures])
+    given = gallery.data_uri(crop(rows["truth"][0], box))
     strips = common.three_sides(rows, box, "front, side, back of the view")
     return (
         f'<article class="example"><h3>{word}: {escape(record.key)} '
@@ -195,8 +197,8 @@ def _worst(context: _Context, records: Sequence[ViewScores], told: Progress) -> 
             gallery.draw_coloured(truth, camera, gallery.clay_colours(truth, camera), PICTURE),
             *(gallery.draw_coloured(rebuilt, c, common.shaded(heat, rebuilt, c), PICTURE) for c in (camera, side)),
         ]
-        box = gallery.used_box(pictures)
-        sheet = gallery.contact_sheet([gallery.crop(picture, box) for picture in pictures], 4)
+        box = used_box(pictures)
+        sheet = contact_sheet([crop(picture, box) for picture in pictures], 4)
         cards.append(
             f'<figure class="card"><img alt="input, truth, error from front and side" src="{gallery.data_uri(sheet)}">'
             f"<figcaption><b>{escape(record.key)}</b> {common.score_text(context.evaluation, record)}<br>input, truth, "
@@ -206,11 +208,11 @@ def _worst(context: _Context, records: Sequence[ViewScores], told: Progress) -> 
     return f'{common.failures(context.evaluation)}<div class="cards">{"".join(cards)}</div>'
 
 
-def _nearest_picture(dataset: ViewDataset, index: int, yaw_deg: float) -> gallery.U8:
+def _nearest_picture(dataset: ViewDataset, index: int, yaw_deg: float) -> U8:
     scene = dataset.views[index].scene
     same = [number for number, view in enumerate(dataset.views) if view.scene == scene]
     nearest = min(same, key=lambda number: abs((dataset.views[number].yaw_deg - yaw_deg + 180.0) % 360.0 - 180.0))
-    return gallery.resize(np.ascontiguousarray(dataset.picture(nearest).transpose(1, 2, 0)), PICTURE)
+    return resize(np.ascontiguousarray(dataset.picture(nearest).transpose(1, 2, 0)), PICTURE)
 
 
 def _inputs(shards: Path) -> str:
@@ -223,11 +225,11 @@ def _inputs(shards: Path) -> str:
         for scene in scenes:
             views = [number for number, view in enumerate(dataset.views) if view.scene == scene]
             pictures += [
-                gallery.resize(np.ascontiguousarray(dataset.picture(views[i]).transpose(1, 2, 0)), THUMBNAIL)
+                resize(np.ascontiguousarray(dataset.picture(views[i]).transpose(1, 2, 0)), THUMBNAIL)
                 for i in (0, len(views) // 3, 2 * len(views) // 3)
             ]
-        box = gallery.used_box(pictures)
-        sheet = gallery.contact_sheet([gallery.crop(picture, box) for picture in pictures], min(18, len(pictures)))
+        box = used_box(pictures)
+        sheet = contact_sheet([crop(picture, box) for picture in pictures], min(18, len(pictures)))
         people = len({view.subject for view in dataset.views})
         parts.append(
             f'<figure><img alt="pictures of the split {split}" src="{gallery.data_uri(sheet)}"><figcaption>{split}: '

@@ -9,17 +9,18 @@ from typing import Any
 
 import numpy as np
 
+from ...core.arrays import U8
+from ...core.pictures import contact_sheet, crop
 from ...geometry.camera import Camera
 from ...geometry.closest import ClosestSurface
 from ...geometry.device_mesh import DeviceMesh
 from ...geometry.mesh import PosedMesh
 from ...pages import pictures as gallery
-from ...pages.charts import Series, line_chart
+from ...pages.charts import Series, histogram, line_chart, strips
 from ...pages.viewer import ViewerModel, viewer
 from ..metrics.pair import MeshPair
 from ..records import ViewScores
 from ..summary import EvaluationResult, Summary, short
-from ..svg_spread import histogram, strips
 
 HEAT_CM = 5.0
 SPREAD_NOTE = "Dots are views, a box holds their middle half, the line is the median. Failed views are in none."
@@ -147,16 +148,16 @@ def error_model(name: str, pair: MeshPair) -> ViewerModel:
     )
 
 
-def heat(mesh: PosedMesh, other: DeviceMesh) -> gallery.U8:
+def heat(mesh: PosedMesh, other: DeviceMesh) -> U8:
     """(V, 3) uint8 colours of a mesh's vertices (metres) by their distance to another, up to HEAT_CM."""
     return gallery.heat_colours(100 * ClosestSurface.of(other).query(mesh.vertices).distances, HEAT_CM)
 
 
-def three_sides(rows: Mapping[str, Sequence[gallery.U8]], box: tuple[int, int, int, int], sides: str) -> str:
+def three_sides(rows: Mapping[str, Sequence[U8]], box: tuple[int, int, int, int], sides: str) -> str:
     """A figure for each name: its three pictures side by side, cropped alike; `sides` says which they are."""
     return "".join(
         f'<figure><img alt="{name} from three sides" src="'
-        f'{gallery.data_uri(gallery.contact_sheet([gallery.crop(picture, box) for picture in pictures], 3))}">'
+        f'{gallery.data_uri(contact_sheet([crop(picture, box) for picture in pictures], 3))}">'
         f"<figcaption>{name}: {sides}</figcaption></figure>"
         for name, pictures in rows.items()
     )
@@ -178,10 +179,10 @@ def error_viewer(models: Sequence[ViewerModel]) -> str:
     return viewer(models, ramp) or '<p class="note">No view could be measured.</p>'
 
 
-def shaded(colours: gallery.U8, mesh: PosedMesh, camera: Camera) -> gallery.U8:
+def shaded(colours: U8, mesh: PosedMesh, camera: Camera) -> U8:
     """(V, 3) uint8: colours at the vertices as the lamp of the plaster pictures lights them."""
     shade = gallery.clay_colours(mesh, camera) / gallery.CLAY
-    lit: gallery.U8 = np.rint(colours * (0.35 + 0.65 * np.clip(shade, 0.0, 1.0))).astype(np.uint8)
+    lit: U8 = np.rint(colours * (0.35 + 0.65 * np.clip(shade, 0.0, 1.0))).astype(np.uint8)
     return lit
 
 

@@ -10,17 +10,18 @@ from pathlib import Path
 
 from ...core.arrays import U8
 from ...core.errors import MpcError
+from ...core.pictures import side_by_side
 from ...core.progress import NoProgress, Progress
 from ...formats.mesh_files import write_mesh
 from ...geometry.camera import OrthographicCamera
-from ...models.storage import LoadedRun
+from ...models.runs import LoadedRun
 from ..localise.localise import localise_many
 from ..picture_to_mesh import ReconstructedMesh, mesh_of_grid, textured_mesh
 from ..view_field import ViewEncoder, batch_occupancy, batch_points, memory_bound
 from .films import FilmWriter, write_loop
 from .frame_pictures import Job, film_jobs, picture_jobs, unique_names
 from .framing import MASK_LEVEL, cut
-from .panels import MeshSight, Sight, fitting_camera, input_panel, side_by_side, turned, write_png
+from .panels import MeshSight, Sight, fitting_camera, input_panel, turned, write_png
 from .pictures import Source, frame_rate
 from .settings import CaptureSettings
 

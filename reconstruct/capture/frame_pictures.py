@@ -9,7 +9,7 @@ from pathlib import Path
 from ...core.arrays import U8
 from ...core.errors import MpcError
 from ...core.progress import Progress
-from ...models.storage import LoadedRun
+from ...models.runs import LoadedRun
 from .framing import Framing, frame_person, keep_frame
 from .pictures import Source, read_frames, read_rgba
 from .settings import CaptureSettings

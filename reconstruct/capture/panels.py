@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -119,11 +119,6 @@ def over_background(rgba: U8) -> U8:
     alpha = rgba[..., 3:].astype(np.float32) / 255.0
     mixed: U8 = np.rint(rgba[..., :3] * alpha + BACKGROUND * (1 - alpha)).astype(np.uint8)
     return mixed
-
-
-def side_by_side(panels: Sequence[U8]) -> U8:
-    """Equally large panels in a row."""
-    return np.concatenate(panels, axis=1)
 
 
 def write_png(path: Path, picture: U8) -> None:

@@ -3,31 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 
 import numpy as np
 
-from ...core.arrays import F32, F64, I32, U8
+from ...core.arrays import F32, F64, I32
+from ...geometry.mesh import TexturedMesh
 from .atlas import make_atlas
-
-
-@dataclass(frozen=True, eq=False)
-class TexturedMesh:
-    """A mesh with a texture.
-
-    Attributes:
-        vertices: (A, 3); vertices on seams are there repeatedly.
-        faces: (F, 3) int32, outward.
-        uv: (A, 2) float64 in [0, 1], (0, 0) at the upper left corner of the picture.
-        texture: (N, N, 3) uint8, display values.
-        charts: how many.
-    """
-
-    vertices: F64
-    faces: I32
-    uv: F64
-    texture: U8
-    charts: int
 
 
 def bake_texture(vertices: F64, faces: I32, size: int, colours: Callable[[F64], F32]) -> TexturedMesh:

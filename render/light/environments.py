@@ -8,7 +8,8 @@ import numpy as np
 
 from ...core.arrays import F64
 from ...core.randomness import derive_rng
-from .harmonics import fibonacci_directions, sh_basis
+from ...geometry.directions import fibonacci_directions
+from .harmonics import sh_basis
 from .interiors import Panel, Room, SoftBox, Studio, colour_of_kelvin, room_radiance, studio_radiance
 from .sky import Daylight, daylight_radiance, sun_direction, sun_irradiance
 

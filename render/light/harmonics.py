@@ -10,6 +10,7 @@ from __future__ import annotations
 import numpy as np
 
 from ...core.arrays import F64, Floats
+from ...geometry.directions import fibonacci_directions
 
 COEFFICIENTS = 9
 
@@ -38,15 +39,6 @@ def sh_basis(directions: Floats) -> F64:
         ],
         axis=1,
     )
-
-
-def fibonacci_directions(count: int) -> F64:
-    """(count, 3) float64 unit directions, even over the sphere (Gonzalez, "Measurement of Areas on a Sphere", 2010)."""
-    index = np.arange(count) + 0.5
-    height = 1.0 - 2.0 * index / count
-    turn = np.pi * (1.0 + np.sqrt(5.0)) * index
-    radius = np.sqrt(1.0 - height * height)
-    return np.stack([radius * np.cos(turn), height, radius * np.sin(turn)], axis=1)
 
 
 def sh_rotation(rotation: Floats) -> F64:

@@ -10,8 +10,9 @@ import numpy as np
 
 from ...core.arrays import F32, F64
 from ...core.errors import InputError
+from ...geometry.directions import fibonacci_directions
 from .environments import environments
-from .harmonics import LAMBERT, fibonacci_directions, sh_basis, sh_rotation, yaw_rotation
+from .harmonics import LAMBERT, sh_basis, sh_rotation, yaw_rotation
 from .panoramas import PANORAMA_SUFFIXES, project_panorama, read_panorama
 
 # Exposure, on a white sphere in the open, linear values: this percentile of its surface has just reached white in its

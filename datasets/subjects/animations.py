@@ -1,0 +1,118 @@
+"""The user's motions: which files of a folder can be used, and rigs that get them as clips."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+from collections.abc import Iterator
+from dataclasses import replace
+from functools import lru_cache
+from pathlib import Path
+
+from ...core.errors import InputError
+from ...formats.bone_maps import read_bone_maps
+from ...formats.motions import SUFFIXES, read_motion_file
+from ...motion.bones import rig_bones
+from ...motion.motion import Motion, some
+from ...motion.rig_clips import bring_clips
+from .load import LoadedSubject, name_clips
+
+Stamp = tuple[tuple[int, int], ...]
+
+
+MAX_FILES = 2000
+
+
+def find_motion_files(source: Path) -> list[Path]:
+    """The motion files of a folder, searched recursively, in order; or the one file.
+
+    Raises:
+        InputError: none, or too many.
+    """
+    if source.is_file():
+        return [source]
+    files = sorted(
+        path
+        for path in source.rglob("*")
+        if path.suffix.lower() in SUFFIXES and path.is_file() and not path.name.startswith(".")
+    )
+    if not files:
+        raise InputError(source, f"holds no motion ({', '.join(SUFFIXES)})")
+    if len(files) > MAX_FILES:
+        raise InputError(source, f"holds {len(files)} motions, more than {MAX_FILES}")
+    return files
+
+
+def usable_motions(source: Path, bone_map: Path | None = None) -> Iterator[Motion]:
+    """All motions below a folder, file by file; files that cannot be used are passed over (see `doubt_motions`)."""
+    for path in find_motion_files(source):
+        with contextlib.suppress(InputError):
+            yield from _recent_motions(path, bone_map, _stamp(path, bone_map))
+
+
+def doubt_motions(source: Path, bone_map: Path | None = None) -> list[str]:
+    """Why files below a folder cannot be used.
+
+    Raises:
+        InputError: the bone map is wrong, or no file can be used.
+    """
+    if bone_map is not None:
+        read_bone_maps(bone_map)
+    files = find_motion_files(source)
+    doubts = []
+    for path in files:
+        try:
+            _recent_motions(path, bone_map, _stamp(path, bone_map))
+        except InputError as error:
+            doubts.append(str(error))
+    if len(doubts) == len(files):
+        raise InputError(source, f"holds no motion that can be used: {doubts[0]}")
+    return doubts
+
+
+@lru_cache(maxsize=32)  # a process brings the same files to one rig after another; hundreds would fill the memory
+def _recent_motions(path: Path, bone_map: Path | None, stamp: Stamp) -> tuple[Motion, ...]:
+    return tuple(read_motion_file(path, None if bone_map is None else read_bone_maps(bone_map)))
+
+
+def motions_digest(source: Path, bone_map: Path | None) -> str:
+    """SHA-256 of what the motions are read from: a scene made of others is made again."""
+    files = tuple(find_motion_files(source))
+    return _digest((*files, *(() if bone_map is None else (bone_map,))), _stamp(*files, bone_map))
+
+
+@lru_cache(maxsize=4)
+def _digest(paths: tuple[Path, ...], stamp: Stamp) -> str:
+    digest = hashlib.sha256()
+    for path in paths:
+        digest.update(path.name.encode("utf-8", "surrogateescape"))
+        digest.update(hashlib.sha256(path.read_bytes()).digest())
+    return digest.hexdigest()
+
+
+def _stamp(*paths: Path | None) -> Stamp:
+    """Times and sizes of files: what is remembered of them holds as long as these."""
+    states = [path.stat() for path in paths if path is not None]
+    return tuple((state.st_mtime_ns, state.st_size) for state in states)
+
+
+def with_animations(loaded: LoadedSubject, source: Path, bone_map: Path | None = None) -> LoadedSubject:
+    """A rigged subject with the motions of a folder (or file) as further clips; a scan stays as it is.
+
+    Raises:
+        InputError: a motion or the bone map cannot be read, or the rig has no bones known by any map.
+    """
+    rig = loaded.rig
+    if rig is None:
+        return loaded
+    maps = None if bone_map is None else read_bone_maps(bone_map)
+    matched = rig_bones(rig, maps)
+    if matched.missing:
+        raise InputError(
+            loaded.subject.path,
+            f"no animation can be brought: the rig has no bone known as {some(matched.missing)} "
+            f"(its bones: {some(rig.skeleton.names)}); give a bone map",
+        )
+    brought = bring_clips(rig, loaded.to_world, matched, usable_motions(source, bone_map))
+    notes = {**loaded.notes, "notices": [*loaded.notes["notices"], *brought.notices], "bones": matched.map_name}
+    return replace(loaded, clips=name_clips((*loaded.clips.values(), *brought.clips)), notes=notes)

@@ -1,0 +1,78 @@
+"""Motions of BVH, FBX and glTF files."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+
+from ..core.errors import InputError
+from ..motion.bones import BoneMap, match_bones
+from ..motion.motion import FPS, Motion, motion_from_clip, pick_frames, some
+from .bvh import BvhMotion, read_bvh
+from .fbx.read import read_fbx_motion
+from .gltf.animations import read_clips
+from .gltf.container import open_gltf
+from .gltf.read import read_skeleton
+
+SUFFIXES = (".bvh", ".fbx", ".glb", ".gltf")
+
+
+def motion_from_bvh(motion: BvhMotion, name: str, maps: Mapping[str, BoneMap] | None = None) -> Motion:
+    """A BVH file's motion, at most 30 frames a second and MAX_FRAMES long; rest is all rotations at zero."""
+    pick = pick_frames(len(motion.values), 1.0 / motion.frame_time_s)
+    short = BvhMotion(motion.joints, motion.frame_time_s, motion.values[pick])
+    rotations, places = short.rotations(), short.positions()
+    for j, joint in enumerate(motion.joints):
+        if joint.parent >= 0:
+            places[:, j] = places[:, joint.parent] + np.einsum(
+                "fij,fj->fi", rotations[:, joint.parent], np.broadcast_to(np.asarray(joint.offset), places[:, j].shape)
+            )
+            rotations[:, j] = rotations[:, joint.parent] @ rotations[:, j]
+    bones = tuple(joint.name for joint in motion.joints)
+    return Motion(
+        name=name,
+        fps=min(FPS, 1.0 / motion.frame_time_s),
+        bones=bones,
+        parents=np.array([joint.parent for joint in motion.joints], np.int32),
+        matched=match_bones(bones, maps),
+        rest_rotations=np.tile(np.eye(3), (len(bones), 1, 1)),
+        rest_places=motion.rest_positions(),
+        rotations=rotations,
+        places=places,
+    )
+
+
+def read_motion_file(path: Path, maps: Mapping[str, BoneMap] | None = None) -> list[Motion]:
+    """All motions of a file that hold the bones needed.
+
+    Raises:
+        InputError: the file cannot be read, moves nothing, or has no bones that are known; it says which.
+    """
+    suffix = path.suffix.lower()
+    if suffix == ".bvh":
+        motions = [motion_from_bvh(read_bvh(path), path.stem, maps)]
+    elif suffix in SUFFIXES:
+        if suffix == ".fbx":
+            skeleton, clips = read_fbx_motion(path)
+        else:
+            gltf = open_gltf(path)
+            skeleton = read_skeleton(gltf)
+            clips = read_clips(gltf, len(skeleton.names))
+        motions = [
+            motion_from_clip(skeleton, clip, path.stem if len(clips) == 1 else f"{path.stem}_{clip.name}", maps)
+            for clip in clips
+        ]
+    else:
+        raise InputError(path, f"motions of type {suffix or 'unknown'} are not read")
+    if not motions:
+        raise InputError(path, "has no animation")
+    for motion in motions:
+        if motion.matched.missing:
+            raise InputError(
+                path,
+                f"has no bone known as {', '.join(motion.matched.missing)} (its bones: {some(motion.bones)}); "
+                "give a bone map",
+            )
+    return motions
