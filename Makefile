@@ -22,7 +22,7 @@ typecheck: $(VENV)/.test-ready
 unit: $(VENV)/.test-ready
 	$(BIN)/pytest -q
 
-# Benchmarks must run, if only on toy sizes; their full figures are in docs/. (loader.py, localize.py: tests/test_cli.py)
+# Benchmarks must run, if only on toy sizes; their full figures are in docs/. (loader.py, localise.py: tests/cli/test_main.py)
 bench-tiny: $(VENV)/.test-ready
 	$(BIN)/python benchmarks/render.py --tiny > /dev/null
 	$(BIN)/python benchmarks/metrics.py --tiny > /dev/null

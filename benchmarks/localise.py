@@ -1,8 +1,8 @@
 """Surface localisation: evaluations, wrong grid points, own time and memory; beside the floor, MonoPort and the octree.
 
-    python benchmarks/localize.py MODELS --resolution 257 --scenes 20
-    python benchmarks/localize.py MODELS --resolution 1025 --scenes 3 --softness hard     # ours alone, no dense answer
-    python benchmarks/localize.py --run RUN --shards SHARDS --resolution 257              # a trained network's fields
+    python benchmarks/localise.py MODELS --resolution 257 --scenes 20
+    python benchmarks/localise.py MODELS --resolution 1025 --scenes 3 --softness hard     # ours alone, no dense answer
+    python benchmarks/localise.py --run RUN --shards SHARDS --resolution 257              # a trained network's fields
 
 Fields are tables of the dense answer, so the seconds (of this process, load aside) are each scheme's own. "hard" is the
 0/1 label of a posed person, "1" and "4" are logistic in the signed distance with a width of 1 and 4 node spacings. The
@@ -22,7 +22,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
-from localize_fields import (
+from localise_fields import (
     Table,
     dense_answer,
     dense_sides,

@@ -1,4 +1,4 @@
-"""Fields for benchmarks/localize.py: posed people and trained networks as tables of the dense answer."""
+"""Fields for benchmarks/localise.py: posed people and trained networks as tables of the dense answer."""
 
 from __future__ import annotations
 

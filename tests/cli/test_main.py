@@ -52,7 +52,7 @@ def test_the_four_lines(figures, tmp_path, monkeypatch):
     folder = Path(mpc.__file__).resolve().parent / "benchmarks"
     for words in (
         ["loader.py", "shards", "renders", "--items", "2"],
-        ["localize.py", "models", "--resolution", "65", "--scenes", "1", "--softness", "hard"],
+        ["localise.py", "models", "--resolution", "65", "--scenes", "1", "--softness", "hard"],
     ):
         command = [sys.executable, str(folder / words[0]), *words[1:]]
         assert subprocess.run(command, capture_output=True, check=True, text=True).stdout

@@ -13,7 +13,7 @@ import torch
 
 from mpc.core.files import named, release, replacing, replacing_folder, reserve, write_bytes
 from mpc.models.storage import read_tensors, write_tensors
-from mpc.tests.ball_renders import make_renders
+from support.balls import make_renders
 
 SAMPLE = ("--near", "40000", "--uniform", "8000", "--colours", "8000", "--jobs", "1", "--shard-size", "1")
 

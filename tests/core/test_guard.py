@@ -2,10 +2,8 @@
 
 import os
 import pickle
-import runpy
 import tempfile
 import time
-from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
@@ -13,9 +11,8 @@ from click.testing import CliRunner
 from mpc.cli.main import main
 from mpc.core.errors import InputError, SettingsError
 from mpc.core.guard import Limits, Lost, run_guarded
+from support.guard_units import behave
 
-# Test modules have no name in another process; what run_path gives travels by value.
-behave = runpy.run_path(str(Path(__file__).with_name("guard_units.py")))["behave"]
 SMALL = Limits(timeout_s=30, memory_bytes=1 << 29)
 
 

@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 from scipy.spatial.transform import Rotation
 
-import mpc
 from mpc.core.errors import InputError
 from mpc.formats.bvh import read_bvh
+from support.shared import MODELS
 
 HIERARCHY = """HIERARCHY
 ROOT Hips
@@ -96,7 +96,7 @@ def test_refuses_a_missing_file_and_endless_nesting(tmp_path: Path) -> None:
 
 
 def test_reads_the_sample_files() -> None:
-    folder = Path(mpc.__file__).resolve().parent.parent / "shared" / "data" / "models" / "bvh"
+    folder = MODELS / "bvh"
     if not folder.is_dir():
         pytest.skip("no sample BVH files here")
     for path in sorted(folder.glob("*.bvh")):

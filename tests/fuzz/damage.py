@@ -6,7 +6,8 @@ import json
 from typing import Any
 
 import numpy as np
-from fuzz_files import (
+
+from fuzz.files import (
     body,
     good_bvh,
     good_gltf,

@@ -1,4 +1,4 @@
-"""Small good files of every format that readers know, for benchmarks/fuzz_readers.py to damage."""
+"""Small good files of every format that readers know, for fuzz/readers.py to damage."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 """Damaged files against every reader: how many were read, refused with a reason, crashed, hung; time and memory.
 
-    python benchmarks/fuzz_readers.py [--inputs N] [--seed S] [--jobs J] [--formats obj ply ...] [--keep FOLDER]
+    cd tests && python -m fuzz.readers [--inputs N] [--seed S] [--jobs J] [--formats obj ply ...] [--keep FOLDER]
 
 Small good files of each format are made here and damaged: bytes and blocks changed, cut, doubled and swapped, numbers
 replaced by awkward ones, and in glTF values of the JSON with the container put together again. Each goes the whole
@@ -22,9 +22,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
-from fuzz_damage import make_input
-from fuzz_files import good_files
 
+from fuzz.damage import make_input
+from fuzz.files import good_files
 from mpc.core.errors import MpcError
 from mpc.core.guard import Limits, Lost, run_guarded
 from mpc.datasets.subjects.find import find_subjects

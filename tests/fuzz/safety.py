@@ -1,6 +1,6 @@
 """Safety: kills at random moments of `mpc render` and `mpc sample`, and single flipped bits.
 
-    python benchmarks/safety.py MODELS [--kills N] [--flips N] [--views N] [--size N]
+    python tests/fuzz/safety.py MODELS [--kills N] [--flips N] [--views N] [--size N]
 
 Each kill is a SIGKILL to a fresh process at a random moment of its work; what it left is gone on with by the next, and
 whenever a run ends its folder must equal that of an undisturbed run, byte for byte. Each flip is one bit anywhere in

@@ -1,8 +1,6 @@
 """The picture's summary: where it goes, what it is trained towards, and who knows which way people face."""
 
 import json
-import runpy
-from pathlib import Path
 
 import h5py
 import numpy as np
@@ -23,8 +21,7 @@ from mpc.models.surface import SurfaceConfig, SurfaceNetwork
 from mpc.motion.landmarks import hips_facing
 from mpc.train.losses import facing_loss
 from mpc.train.presets import preset
-
-BALLS = runpy.run_path(str(Path(__file__).with_name("ball_renders.py")))
+from support import balls
 
 
 def config(numbers):
@@ -96,7 +93,7 @@ def test_hips_face_square_to_the_line_between_them():
 
 
 def test_renders_and_shards_say_which_way_people_face(tmp_path):
-    folder = BALLS["make_renders"](tmp_path / "renders", balls=2)
+    folder = balls.make_renders(tmp_path / "renders", balls=2)
     scene = read_renders(folder).scenes[0]
     assert scene.facing_world is None
     path = scene.folder / "scene.json"

@@ -10,7 +10,6 @@ import numpy.typing as npt
 import pytest
 from scipy.spatial.transform import Rotation
 
-import mpc
 from mpc.core.errors import InputError, MpcError
 from mpc.datasets.subjects.animations import doubt_motions, find_motion_files, usable_motions, with_animations
 from mpc.datasets.subjects.find import Subject
@@ -21,10 +20,11 @@ from mpc.motion.motion import Motion
 from mpc.motion.retarget import Target, between, retarget
 from mpc.motion.rig_clips import bring_clips
 from mpc.motion.skinning import pose_rig, world_matrices
+from support.cesium_bones import CESIUM
+from support.shared import MODELS
 
 F64 = npt.NDArray[np.float64]
-SHARED = Path(mpc.__file__).resolve().parent.parent / "shared" / "data" / "models"
-BVH = SHARED / "bvh"
+BVH = MODELS / "bvh"
 needs_shared = pytest.mark.skipif(not BVH.is_dir(), reason="the shared models are not here")
 
 PARENTS = (-1, 0, 1, 2, 3, 2, 5, 6, 2, 8, 9, 0, 11, 12, 0, 14, 15)
@@ -177,28 +177,9 @@ def test_a_missing_bone_is_named_on_either_side() -> None:
 
 # --- the shared rigs and clips ---
 
-CESIUM = """[cesium]
-hips = "Skeleton_torso_joint_1"
-spine = ["Skeleton_torso_joint_2", "torso_joint_3"]
-neck = "Skeleton_neck_joint_1"
-head = "Skeleton_neck_joint_2"
-left_upperarm = "Skeleton_arm_joint_L__4_"
-left_lowerarm = "Skeleton_arm_joint_L__3_"
-left_hand = "Skeleton_arm_joint_L__2_"
-right_upperarm = "Skeleton_arm_joint_R"
-right_lowerarm = "Skeleton_arm_joint_R__2_"
-right_hand = "Skeleton_arm_joint_R__3_"
-left_thigh = "leg_joint_L_1"
-left_shin = "leg_joint_L_2"
-left_foot = "leg_joint_L_3"
-right_thigh = "leg_joint_R_1"
-right_shin = "leg_joint_R_2"
-right_foot = "leg_joint_R_3"
-"""
-
 
 def shared_rig(name: str) -> LoadedSubject:
-    path = SHARED / "rigged" / name
+    path = MODELS / "rigged" / name
     return load_subject(Subject(path.stem, path, "rigged", path.parent))
 
 
@@ -268,7 +249,7 @@ def test_a_rigs_own_clip_comes_back_through_another_reader() -> None:
     """A clip of one rig brought to the same rig is the clip."""
     loaded = shared_rig("rig_03.glb")
     assert loaded.rig is not None
-    motions = read_motion_file(SHARED / "rigged" / "rig_03.glb")
+    motions = read_motion_file(MODELS / "rigged" / "rig_03.glb")
     squat = next(motion for motion in motions if motion.name.endswith("squat"))
     (clip,) = bring_clips(loaded.rig, loaded.to_world, rig_bones(loaded.rig), [squat]).clips
     own = loaded.clips["squat"]

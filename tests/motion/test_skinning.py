@@ -15,7 +15,6 @@ from scipy.interpolate import CubicHermiteSpline
 from scipy.spatial import cKDTree
 from scipy.spatial.transform import Rotation, Slerp
 
-import mpc
 from mpc.formats.gltf.read import read_gltf
 from mpc.motion.skinning import (
     Channel,
@@ -30,8 +29,8 @@ from mpc.motion.skinning import (
     slerp,
     world_matrices,
 )
+from support.shared import MODELS, needs_models
 
-SHARED = Path(mpc.__file__).resolve().parent.parent / "shared" / "data" / "models"
 F64 = npt.NDArray[np.float64]
 
 
@@ -228,10 +227,10 @@ class Plain:
         return np.array(points)
 
 
-@pytest.mark.skipif(not SHARED.is_dir(), reason="the shared models are not here")
+@needs_models
 @pytest.mark.parametrize("name", ["CesiumMan.gltf", "rig_03.glb", "rig_04.glb"])
 def test_shared_rigs_match_the_plain_evaluation(name: str) -> None:
-    path = SHARED / "rigged" / name
+    path = MODELS / "rigged" / name
     plain, read = Plain(path), read_gltf(path)
     assert read.rig is not None
     clip = read.rig.clips[0]

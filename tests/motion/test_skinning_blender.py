@@ -12,11 +12,11 @@ import numpy as np
 import pytest
 from scipy.spatial import cKDTree
 
-import mpc
 from mpc.formats.gltf.read import read_gltf
 from mpc.motion.skinning import pose_rig
+from support.shared import MODELS
 
-RIGGED = Path(mpc.__file__).resolve().parent.parent / "shared" / "data" / "models" / "rigged"
+RIGGED = MODELS / "rigged"
 HERE = sys.executable if importlib.util.find_spec("bpy") else ""
 BLENDER = os.environ.get("MPC_BPY_PYTHON", HERE)
 

@@ -13,8 +13,6 @@ import pytest
 import trimesh
 from scipy.spatial.transform import Rotation
 
-import mpc
-
 pytest.importorskip("anny")
 
 from mpc.core.errors import InputError, SettingsError
@@ -25,6 +23,7 @@ from mpc.people.bvh_clips import bvh_clips
 from mpc.people.clothes.wardrobe import plan_person
 from mpc.people.make import make_people
 from mpc.people.person import build_person
+from support.shared import DATA
 
 SEED, SIZE, FRAMES = 5, 128, 4
 
@@ -253,7 +252,7 @@ def test_bvh_without_known_names_is_refused(tmp_path: Path) -> None:
 
 def test_makehuman_assets_dress_a_solid_person(tmp_path: Path) -> None:
     igl = pytest.importorskip("igl")
-    folder = Path(mpc.__file__).resolve().parent.parent / "shared" / "data" / "makehuman-assets"
+    folder = DATA / "makehuman-assets"
     if not folder.is_dir():
         pytest.skip("no MakeHuman assets here")
     person = build_person(plan_person(SEED, "scan_000"), texture_size=64, assets=folder, seed=SEED, name="scan_000")

@@ -1,4 +1,4 @@
-"""A renders folder of balls, whose inside, colours and pictures are known in closed form (loaded with runpy)."""
+"""A renders folder of balls, whose inside, colours and pictures are known in closed form."""
 
 import io
 from pathlib import Path

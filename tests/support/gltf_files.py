@@ -1,4 +1,4 @@
-"""glTF files for tests, built piece by piece (loaded with runpy)."""
+"""glTF files for tests, built piece by piece."""
 
 from __future__ import annotations
 

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import pickle
-import runpy
 from pathlib import Path
 
 import imageio.v3 as iio
 import numpy as np
 
-figure = runpy.run_path(str(Path(__file__).with_name("conftest.py")))["figure"]
+from support.figures import figure
 
 
 def parts_of(seed: int):

@@ -1,7 +1,6 @@
 """Relighting, blur and backgrounds as `mpc train` uses them: from shards, resumed, and split over processes."""
 
 import os
-import runpy
 import signal
 from pathlib import Path
 
@@ -21,8 +20,8 @@ from mpc.train.run import train, train_views
 from mpc.train.settings import TrainSettings
 from mpc.train.stages import SurfaceTask
 from mpc.train.step import augment_batch
+from support import balls
 
-balls = runpy.run_path(str(Path(__file__).with_name("ball_renders.py")))
 NETWORK = {"encoder": {"stacks": 1, "depth": 1, "channels": 8, "features": 8, "stem": 4}, "head": {"channels": [8]}}
 STAGE = {"batch": 4, "points": 64, "validation_views": 1}
 
@@ -38,7 +37,7 @@ def settings(**changes: float) -> TrainSettings:
 def shards(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("relit")
     sampling = SampleSettings(near_points=4000, uniform_points=6000, colour_points=400)
-    sample_renders(balls["make_renders"](folder / "renders"), folder / "shards", sampling, jobs=1)
+    sample_renders(balls.make_renders(folder / "renders"), folder / "shards", sampling, jobs=1)
     return folder / "shards"
 
 

@@ -4,9 +4,7 @@ import base64
 import io
 import json
 import re
-import runpy
 import shutil
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -14,7 +12,6 @@ import trimesh
 from click.testing import CliRunner
 from PIL import Image
 
-import mpc
 from mpc.cli.main import main
 from mpc.core.errors import InputError
 from mpc.core.guard import Limits
@@ -22,13 +19,12 @@ from mpc.datasets.check.models import check_models, row, table
 from mpc.datasets.check.page import check_page
 from mpc.datasets.check.thumbnail import BACKGROUND, thumbnail
 from mpc.geometry.mesh import Material, PosedMesh
-
-SHARED = Path(mpc.__file__).resolve().parent.parent / "shared" / "data" / "models"
-shapes = runpy.run_path(str(Path(__file__).with_name("layout_folders.py")))
+from support import layout_folders
+from support.shared import MODELS, needs_models
 
 
 def write_mesh(path, mesh):
-    shapes["write_obj"](path, mesh.vertices, mesh.faces, np.zeros((len(mesh.vertices), 2)))
+    layout_folders.write_obj(path, mesh.vertices, mesh.faces, np.zeros((len(mesh.vertices), 2)))
 
 
 def sphere(radius=0.9, open_above=None):
@@ -169,9 +165,9 @@ def test_thumbnail_sees_front_and_side():
     assert (picture[:, :64] != BACKGROUND).any(axis=2).mean() == pytest.approx(share, rel=0.08)
 
 
-@pytest.mark.skipif(not SHARED.is_dir(), reason="the shared models are not here")
+@needs_models
 def test_shared_models():
-    found = by_name(check_models(SHARED / "scans", jobs=1))
+    found = by_name(check_models(MODELS / "scans", jobs=1))
     closed = {name: report.open_edges == 0 for name, report in found.items()}
     assert closed == {f"scan_0{i}": i in (1, 5) for i in range(1, 7)}
     assert {name: report.components for name, report in found.items()} == {

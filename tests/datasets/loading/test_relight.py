@@ -1,8 +1,5 @@
 """Relit, blurred and back-grounded training pictures: against the renderer, and against what they must keep."""
 
-import runpy
-from pathlib import Path
-
 import numpy as np
 import pytest
 import torch
@@ -18,6 +15,7 @@ from mpc.render.light.shading import display_irradiance
 from mpc.render.renderer import choose_renderer, open_renderer
 from mpc.render.transfer import radiance_transfer
 from mpc.sampling.colour import sample_colour
+from support.figures import figure
 
 SIZE = 256
 CAMERAS = [OrthographicCamera((0.0, 0.85, 0.0), 2.4, yaw) for yaw in (0.0, 130.0)]
@@ -26,9 +24,9 @@ CAMERAS = [OrthographicCamera((0.0, 0.85, 0.0), 2.4, yaw) for yaw in (0.0, 130.0
 @pytest.fixture(scope="module")
 def drawn():
     """A batch of two views of a figure, the same views under two other lights, and those lights."""
-    figure = runpy.run_path(str(Path(__file__).with_name("conftest.py")))["figure"](3)
+    scan = figure(3)
     clay = Material(colour=(0.7, 0.5, 0.4, 1.0))
-    mesh = PosedMesh(np.asarray(figure.vertices, np.float64), figure.faces.astype(np.int32), (clay,))
+    mesh = PosedMesh(np.asarray(scan.vertices, np.float64), scan.faces.astype(np.int32), (clay,))
     transfer = radiance_transfer(mesh, rays=64)
     lights = builtin_lights().coefficients[[3, 20, 41, 60]]
     with open_renderer(choose_renderer("embree"), mesh, SIZE) as renderer:

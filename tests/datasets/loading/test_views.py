@@ -1,7 +1,6 @@
 """The torch dataset: right points, right colours, the same in any process."""
 
 import pickle
-import runpy
 import shutil
 from pathlib import Path
 
@@ -22,14 +21,14 @@ from mpc.datasets.shards.pictures import crop_png, load_picture, read_png, write
 from mpc.datasets.shards.verify import check_shard, verify_shards
 from mpc.geometry.camera import project
 from mpc.sampling.winding.winding import winding_number
+from support import balls
 
-balls = runpy.run_path(str(Path(__file__).with_name("ball_renders.py")))
 SETTINGS = SampleSettings(near_points=4000, uniform_points=2000, colour_points=800, shard_bytes=150_000)
 
 
 @pytest.fixture(scope="module")
 def renders(tmp_path_factory) -> Path:
-    return balls["make_renders"](tmp_path_factory.mktemp("a") / "renders")
+    return balls.make_renders(tmp_path_factory.mktemp("a") / "renders")
 
 
 @pytest.fixture(scope="module")
@@ -75,13 +74,13 @@ def test_labels_agree_with_the_sphere_and_the_true_surface(shards):
         for view in range(0, len(dataset), 3):
             item = dataset[(view, 7)]
             number = int(dataset.views[view].subject.split("_")[1])
-            distance = np.linalg.norm(item["points"].double().numpy() - balls["centre"](number), axis=1)
+            distance = np.linalg.norm(item["points"].double().numpy() - balls.centre(number), axis=1)
             labels = item["labels"].numpy() > 0.5
             # The polyhedron lies between two spheres.
             assert labels[distance < 0.494].all()
             assert not labels[distance > 0.5001].any()
             assert 0.2 < labels.mean() < 0.7
-            on = np.linalg.norm(item["colour_points"].double().numpy() - balls["centre"](number), axis=1)
+            on = np.linalg.norm(item["colour_points"].double().numpy() - balls.centre(number), axis=1)
             assert np.abs(on - 0.5).max() < 0.006
             if split != "train":
                 corners = dataset.scene_mesh(int(item["scene"])).corners
@@ -89,7 +88,7 @@ def test_labels_agree_with_the_sphere_and_the_true_surface(shards):
 
 
 def test_confidence_of_open_scenes_is_kept_and_that_of_closed_ones_is_one(tmp_path):
-    balls["make_renders"](tmp_path / "renders", balls=4, cut=(0, 1, 2))
+    balls.make_renders(tmp_path / "renders", balls=4, cut=(0, 1, 2))
     (tmp_path / "split.json").write_text('{"train": ["ball_0", "ball_1", "ball_3"], "val": ["ball_2"]}')
     settings = SampleSettings(
         near_points=2000, uniform_points=1000, colour_points=500, split_file=tmp_path / "split.json"
@@ -156,7 +155,7 @@ def test_balanced_draws_hold_as_many_inside_as_outside(shards):
         assert (item["points"] == balanced[(view, 0)]["points"]).all()
         # Inside points come from both kinds: half the radius is five sigmas of the near ones.
         number = int(balanced.views[view].subject.split("_")[1])
-        radius = np.linalg.norm(item["points"].double().numpy() - balls["centre"](number), axis=1)
+        radius = np.linalg.norm(item["points"].double().numpy() - balls.centre(number), axis=1)
         inside = item["labels"].numpy() > 0.5
         assert (inside == (radius < 0.5)).mean() > 0.97  # the ball is a polyhedron
         assert (radius[inside] < 0.25).any()
@@ -178,11 +177,11 @@ def test_colours_are_those_of_each_views_own_light(shards):
     dataset = train(shards)
     for view in range(4):
         share = (view + 1) / 4  # of white light
-        wanted = np.array(balls["COLOUR"]) / 255 * share ** (1 / 2.2)
+        wanted = np.array(balls.COLOUR) / 255 * share ** (1 / 2.2)
         np.testing.assert_allclose(dataset[view]["colours"].numpy(), np.tile(wanted, (300, 1)), atol=6e-4)
     normals = dataset[0]["colour_normals"].numpy()
     number = int(dataset.views[0].subject.split("_")[1])
-    outward = (dataset[0]["colour_points"].double().numpy() - balls["centre"](number)) / 0.5
+    outward = (dataset[0]["colour_points"].double().numpy() - balls.centre(number)) / 0.5
     assert (normals * outward).sum(axis=1).min() > 0.99
 
 
@@ -193,7 +192,7 @@ def test_calibration_image_and_points_agree(shards):
         item = dataset[view]
         number = int(dataset.views[view].subject.split("_")[1])
         inside = item["points"][item["labels"] > 0.5].double().numpy()
-        inside = inside[np.linalg.norm(inside - balls["centre"](number), axis=1) < 0.47]  # a pixel within the rim
+        inside = inside[np.linalg.norm(inside - balls.centre(number), axis=1) < 0.47]  # a pixel within the rim
         pixel = (project(inside, item["calibration"].double().numpy()) + 1) * 32 - 0.5
         row, column = np.rint(pixel[:, 1]).astype(int), np.rint(pixel[:, 0]).astype(int)
         alpha = item["image"][3].numpy()

@@ -2,7 +2,6 @@
 
 import json
 import re
-import runpy
 import shutil
 import signal
 import subprocess
@@ -25,8 +24,8 @@ from mpc.datasets.shards.split import choose_split, read_split, split_subjects
 from mpc.datasets.shards.verify import verify_shards
 from mpc.sampling.inside import label_inside
 from mpc.sampling.lattice import Lattice, make_lattice
+from support.balls import make_renders
 
-make_renders = runpy.run_path(str(Path(__file__).with_name("ball_renders.py")))["make_renders"]
 SMALL = SampleSettings(near_points=2000, uniform_points=1000, colour_points=500, shard_bytes=100_000)
 
 

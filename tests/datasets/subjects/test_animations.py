@@ -3,20 +3,17 @@
 from __future__ import annotations
 
 import json
-import runpy
 import shutil
 from pathlib import Path
 
 import pytest
 from click.testing import CliRunner, Result
 
-import mpc
 from mpc.cli.main import main
+from support.cesium_bones import CESIUM
+from support.shared import MODELS, needs_models
 
-SHARED = Path(mpc.__file__).resolve().parent.parent / "shared" / "data" / "models"
-CESIUM: str = runpy.run_path(str(Path(__file__).with_name("test_retarget.py")))["CESIUM"]
-
-pytestmark = pytest.mark.skipif(not SHARED.is_dir(), reason="the shared models are not here")
+pytestmark = needs_models
 
 
 def render(folder: Path, out: str, *more: str) -> Result:
@@ -27,9 +24,9 @@ def render(folder: Path, out: str, *more: str) -> Result:
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
     (tmp_path / "models").mkdir()
-    shutil.copy(SHARED / "rigged" / "CesiumMan.gltf", tmp_path / "models")
+    shutil.copy(MODELS / "rigged" / "CesiumMan.gltf", tmp_path / "models")
     (tmp_path / "clips").mkdir()
-    shutil.copy(SHARED / "bvh" / "made_walk.bvh", tmp_path / "clips" / "stroll.bvh")
+    shutil.copy(MODELS / "bvh" / "made_walk.bvh", tmp_path / "clips" / "stroll.bvh")
     (tmp_path / "map.toml").write_text(CESIUM)
     return tmp_path
 
@@ -53,7 +50,7 @@ def test_clips_are_brought_and_told(folder: Path) -> None:
     again = render(folder, "out", *clips, "--bone-map", str(folder / "map.toml"))
     assert "0 scenes rendered, 4 kept" in again.output
     # The clip changes: its scenes are made again.
-    shutil.copy(SHARED / "bvh" / "made_squat.bvh", folder / "clips" / "stroll.bvh")
+    shutil.copy(MODELS / "bvh" / "made_squat.bvh", folder / "clips" / "stroll.bvh")
     changed = render(folder, "out", *clips, "--bone-map", str(folder / "map.toml"))
     assert " 0 kept" in changed.output
 

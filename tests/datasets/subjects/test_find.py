@@ -12,11 +12,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-import mpc
 from mpc.core.errors import InputError
 from mpc.datasets.subjects.find import find_subjects, safe_name
-
-SHARED = Path(mpc.__file__).resolve().parent.parent / "shared" / "data" / "models"
+from support.shared import MODELS, needs_models
 
 
 def touch(root: Path, *names: str) -> None:
@@ -131,9 +129,9 @@ def test_long_names_are_cut_and_stay_unique(tmp_path: Path) -> None:
     assert max(len(name.encode()) for name in found) <= 100
 
 
-@pytest.mark.skipif(not SHARED.is_dir(), reason="the shared models are not here")
+@needs_models
 def test_shared_models() -> None:
-    found = {subject.id: subject.kind for subject in find_subjects(SHARED)}
+    found = {subject.id: subject.kind for subject in find_subjects(MODELS)}
     assert {f"scan_0{i}" for i in range(1, 7)} | {f"rig_0{i}" for i in range(1, 5)} | {"CesiumMan"} <= set(found)
     assert found["CesiumMan"] == found["rig_01"] == "rigged"
     assert found["scan_01"] == found["empty_file"] == "scan"

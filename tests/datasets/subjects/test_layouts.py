@@ -1,7 +1,6 @@
 """Data sets recognised by their folders: who is a person, who is not, how tall, which picture."""
 
 import pickle
-import runpy
 from pathlib import Path
 
 import numpy as np
@@ -16,8 +15,7 @@ from mpc.datasets.subjects.layouts.renderpeople import RIGGED
 from mpc.datasets.subjects.placement import LoadOptions
 from mpc.datasets.subjects.scenes import list_scenes, load_scene, load_subject
 from mpc.geometry.surface import albedo_at
-
-shapes = runpy.run_path(str(Path(__file__).with_name("layout_folders.py")))
+from support import layout_folders
 
 
 def only(root):
@@ -26,7 +24,7 @@ def only(root):
 
 
 def height_of(seed):
-    return float(np.ptp(shapes["parts_of"](seed)[0][:, 1]))
+    return float(np.ptp(layout_folders.parts_of(seed)[0][:, 1]))
 
 
 def assert_textured(mesh, seed):
@@ -43,7 +41,7 @@ def assert_textured(mesh, seed):
 
 @pytest.mark.parametrize(("library", "z_up"), [(True, False), (False, True)])
 def test_renderpeople_posed(tmp_path, library, z_up):
-    shapes["renderpeople"](tmp_path, 1, "adam", library=library, z_up=z_up)
+    layout_folders.renderpeople(tmp_path, 1, "adam", library=library, z_up=z_up)
     subject = only(tmp_path)
     assert (subject.id, subject.layout) == ("rp_adam_posed_001", "RenderPeople posed")
     assert subject.path.name == "rp_adam_posed_001_100k.obj"
@@ -73,7 +71,7 @@ def test_renderpeople_rigged_takes_one_of_the_exports(tmp_path):
 def test_thuman_is_metric_by_its_fit(tmp_path, fits):
     scales = {3: 0.5785, 4: 0.9997}
     for seed, scale in scales.items():
-        shapes["thuman"](tmp_path, seed, scale, fits=fits)
+        layout_folders.thuman(tmp_path, seed, scale, fits=fits)
     found = find_subjects(tmp_path)
     assert [subject.id for subject in found] == ["0003", "0004"]  # mesh_smplx.obj of the fits is nobody
     for subject in found:
@@ -86,12 +84,12 @@ def test_thuman_is_metric_by_its_fit(tmp_path, fits):
 
 @pytest.mark.parametrize(("turn", "facing"), [(0, "+z"), (90, "+x"), (180, "-z"), (250, "-x"), (20, "+z")])
 def test_thuman_faces_where_its_fit_does(tmp_path, turn, facing):
-    shapes["thuman"](tmp_path, 3, 0.6, turn_deg=turn)
+    layout_folders.thuman(tmp_path, 3, 0.6, turn_deg=turn)
     loaded = load_subject(only(tmp_path))
     assert loaded.notes["facing"] == facing
     assert loaded.notes["reasons"]["facing"] == "the body fit"
     left = np.radians(turn - {"+z": 0, "+x": 90, "-z": 180, "-x": 270}[facing])  # less than half a right angle
-    vertices, faces, _ = shapes["parts_of"](3)
+    vertices, faces, _ = layout_folders.parts_of(3)
     spin = np.array([[np.cos(left), 0, np.sin(left)], [0, 1, 0], [-np.sin(left), 0, np.cos(left)]])
     expected = (vertices @ spin.T)[faces]
     found = loaded.mesh.corners
@@ -100,7 +98,7 @@ def test_thuman_faces_where_its_fit_does(tmp_path, turn, facing):
 
 
 def test_thuman_without_a_fit_says_so_and_takes_a_height(tmp_path):
-    shapes["thuman"](tmp_path, 5, None)
+    layout_folders.thuman(tmp_path, 5, None)
     subject = only(tmp_path)
     assert any("smplx_param.pkl is not there" in notice for notice in load_subject(subject).notes["notices"])
     loaded = load_subject(subject, LoadOptions(height_m=1.7))
@@ -110,7 +108,7 @@ def test_thuman_without_a_fit_says_so_and_takes_a_height(tmp_path):
 
 @pytest.mark.parametrize("scale", [np.zeros(1), np.array([np.nan]), np.ones(3), "large", None])
 def test_thuman_refuses_a_fit_without_a_scale(tmp_path, scale):
-    shapes["thuman"](tmp_path, 3, 0.6)
+    layout_folders.thuman(tmp_path, 3, 0.6)
     fit = tmp_path / "THuman2.0_smplx" / "0003" / "smplx_param.pkl"
     fit.write_bytes(pickle.dumps({"scale": scale} if scale is not None else [1]))
     with pytest.raises(InputError, match=r"smplx_param\.pkl.*scale"):
@@ -118,7 +116,7 @@ def test_thuman_refuses_a_fit_without_a_scale(tmp_path, scale):
 
 
 def test_a_fit_with_an_absurd_scale_is_told_and_not_used(tmp_path):
-    shapes["thuman"](tmp_path, 4, 0.9)
+    layout_folders.thuman(tmp_path, 4, 0.9)
     (tmp_path / "THuman2.0_smplx" / "0004" / "smplx_param.pkl").write_bytes(pickle.dumps({"scale": np.array([90.0])}))
     notes = load_subject(only(tmp_path)).notes
     assert notes["unit"] == "m"
@@ -126,7 +124,7 @@ def test_a_fit_with_an_absurd_scale_is_told_and_not_used(tmp_path):
 
 
 def test_customhumans(tmp_path):
-    shapes["customhumans"](tmp_path, 1)
+    layout_folders.customhumans(tmp_path, 1)
     subject = only(tmp_path)
     assert (subject.id, subject.layout) == ("0001_ab12_mesh-f00101", "CustomHumans")
     loaded = load_subject(subject)
@@ -135,7 +133,7 @@ def test_customhumans(tmp_path):
 
 
 def test_2k2k(tmp_path):
-    shapes["two_k2k"](tmp_path, 6)
+    layout_folders.two_k2k(tmp_path, 6)
     subject = only(tmp_path)
     assert (subject.id, subject.layout) == ("00006", "2K2K")
     mesh = load_subject(subject).mesh
@@ -144,7 +142,7 @@ def test_2k2k(tmp_path):
 
 @pytest.mark.parametrize("protocol", [2, 4, 5])
 def test_xhumans_is_one_person_with_takes(tmp_path, protocol):
-    shapes["xhumans"](tmp_path, 6, {"train/Take1": 5, "train/Take9": 2, "test/Take2": 4}, protocol=protocol)
+    layout_folders.xhumans(tmp_path, 6, {"train/Take1": 5, "train/Take9": 2, "test/Take2": 4}, protocol=protocol)
     subject = only(tmp_path)
     assert (subject.id, subject.kind, subject.layout) == ("00006", "scans", "X-Humans")
     specs = list_scenes(subject, seed=0)
@@ -157,23 +155,25 @@ def test_xhumans_is_one_person_with_takes(tmp_path, protocol):
     assert len(plan_scenes(loaded, choice, seed=0, misfit=lambda scene: None).specs) == 6
     for frame in (0, 4):
         scene = load_scene(subject, type(specs[0])("00006", "train_Take1", frame))
-        assert scene.mesh.bounds[0, 2] - shapes["parts_of"](6)[0][:, 2].min() == pytest.approx(0.1 * frame, abs=1e-5)
+        assert scene.mesh.bounds[0, 2] - layout_folders.parts_of(6)[0][:, 2].min() == pytest.approx(
+            0.1 * frame, abs=1e-5
+        )
         assert_textured(scene.mesh, 6)
     with pytest.raises(InputError, match="no frame 5"):
         load_scene(subject, type(specs[0])("00006", "train_Take1", 5))
 
 
 def test_xhumans_pointed_at_from_every_level(tmp_path):
-    folder = shapes["xhumans"](tmp_path / "X_Humans", 6, {"train/Take1": 1, "test/Take2": 1})
+    folder = layout_folders.xhumans(tmp_path / "X_Humans", 6, {"train/Take1": 1, "test/Take2": 1})
     assert only(tmp_path).id == "00006"
     assert only(folder).id == "00006"
     assert list({spec.animation for spec in list_scenes(only(folder / "train"), seed=0)}) == ["Take1"]
 
 
 def test_other_folders_are_left_alone(tmp_path):
-    parts = shapes["parts_of"](1)
+    parts = layout_folders.parts_of(1)
     for name in ("0001/0001.obj", "0002/mesh.obj", "00003/00003.ply", "anna/rp_hat.obj"):
-        shapes["write_obj"](tmp_path / name, *parts)
+        layout_folders.write_obj(tmp_path / name, *parts)
     found = find_subjects(tmp_path)
     assert [subject.layout for subject in found] == [None] * 4
     assert [subject.id for subject in found] == ["00003", "0001", "0002", "rp_hat"]
@@ -181,7 +181,7 @@ def test_other_folders_are_left_alone(tmp_path):
 
 def test_equal_ids_of_two_sets_stay_apart(tmp_path):
     for release in ("a", "b"):
-        shapes["thuman"](tmp_path / release, 3, 0.6)
+        layout_folders.thuman(tmp_path / release, 3, 0.6)
     names = [subject.id for subject in find_subjects(tmp_path)]
     assert len(set(names)) == 2
     assert all(load_subject(subject).notes["unit"] == "fit" for subject in find_subjects(tmp_path))

@@ -12,7 +12,6 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-import mpc
 from mpc.core.errors import InputError, SettingsError
 from mpc.datasets.subjects.body_shape import feet_facing, score_up, up_margin
 from mpc.datasets.subjects.find import Subject, find_subjects
@@ -28,8 +27,8 @@ from mpc.datasets.subjects.scenes import (
 )
 from mpc.geometry.mesh import PosedMesh
 from mpc.motion.skinning import Clip
+from support.shared import MODELS, needs_models
 
-SHARED = Path(mpc.__file__).resolve().parent.parent / "shared" / "data" / "models"
 F64 = npt.NDArray[np.float64]
 
 HEAD, TORSO = ((-0.08, 1.5, -0.1), (0.08, 1.72, 0.1)), ((-0.2, 0.85, -0.12), (0.2, 1.45, 0.12))
@@ -338,10 +337,10 @@ def test_clip_names_are_safe_and_unique() -> None:
 # --- the shared people ---
 
 
-@pytest.mark.skipif(not SHARED.is_dir(), reason="the shared models are not here")
+@needs_models
 def test_shared_people_come_out_as_their_manifest_says() -> None:
-    manifest = json.loads((SHARED / "manifest.json").read_text())
-    for subject in find_subjects(SHARED / "scans"):
+    manifest = json.loads((MODELS / "manifest.json").read_text())
+    for subject in find_subjects(MODELS / "scans"):
         facts = manifest["scans"][subject.id]
         loaded = load_subject(subject)
         assert (loaded.notes["unit"], loaded.notes["up"], loaded.notes["facing"]) == (
@@ -352,7 +351,7 @@ def test_shared_people_come_out_as_their_manifest_says() -> None:
         assert len(loaded.mesh.vertices) == facts["vertices"]
     heights = {"CesiumMan": 1.507, "rig_01": 1.740, "rig_02": 1.742, "rig_03": 1.479, "rig_04": 1.866}
     frames = {"CesiumMan": [46], "rig_01": [41, 60, 80, 48], "rig_04": [37, 44, 75, 48]}
-    for subject in find_subjects(SHARED / "rigged"):
+    for subject in find_subjects(MODELS / "rigged"):
         loaded = load_subject(subject)
         assert loaded.notes["height_m"] == pytest.approx(heights[subject.id], abs=2e-3)
         assert loaded.notes["facing"] == "+z"
@@ -364,10 +363,10 @@ def test_shared_people_come_out_as_their_manifest_says() -> None:
         assert 0.4 < scene.pelvis_world[1] < 1.1
 
 
-@pytest.mark.skipif(not SHARED.is_dir(), reason="the shared models are not here")
+@needs_models
 def test_every_shared_broken_subject_is_an_error_or_sound() -> None:
     outcome = {}
-    for subject in find_subjects(SHARED / "broken"):
+    for subject in find_subjects(MODELS / "broken"):
         try:
             for spec in list_scenes(subject, seed=0):
                 load_scene(subject, spec)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import runpy
 import sys
 from pathlib import Path
 
@@ -16,10 +15,9 @@ from mpc.datasets.subjects.scenes import SceneSpec, list_scenes, load_subject, p
 from mpc.formats.fbx.container import FbxUnavailable
 from mpc.formats.fbx.read import peek_fbx, read_fbx, read_fbx_motion
 from mpc.motion.skinning import pose_rig, world_matrices
+from support.fbx_file import write_post
 
 pytest.importorskip("ufbx", reason="the extra fbx is not installed")
-
-write_post = runpy.run_path(str(Path(__file__).with_name("fbx_file.py")))["write_post"]
 
 
 @pytest.mark.parametrize(("unit_cm", "z_up"), [(1.0, False), (100.0, False), (2.54, True), (1.0, True)])

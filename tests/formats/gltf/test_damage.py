@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import copy
 import json
-import runpy
 import struct
 from pathlib import Path
 from typing import Any
@@ -14,18 +13,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-import mpc
 from mpc.core.errors import InputError, MpcError
 from mpc.formats.gltf.read import read_gltf
 from mpc.motion.skinning import pose_rig
-
-SHARED = Path(mpc.__file__).resolve().parent.parent / "shared" / "data" / "models"
-GLTF = runpy.run_path(str(Path(__file__).with_name("gltf_files.py")))
-CORNERS = GLTF["CORNERS"]
-png = GLTF["png"]
-Builder = GLTF["Builder"]
-static = GLTF["static"]
-rigged = GLTF["rigged"]
+from support.gltf_files import CORNERS, Builder, png, rigged, static
+from support.shared import MODELS, needs_models
 
 
 def refuse(path: Path, reason: str) -> None:
@@ -196,19 +188,19 @@ def survive(path: Path) -> None:
         assert str(path.parent) in str(error)  # noqa: PT017 - both outcomes are allowed, each with its own promise
 
 
-@pytest.mark.skipif(not SHARED.is_dir(), reason="the shared models are not here")
+@needs_models
 @pytest.mark.parametrize(
     ("name", "reason"),
     [("lying_chunk_length", "2147483632"), ("joint_index_out_of_range", "joint 201 of 2")],
 )
 def test_shared_broken_files(name: str, reason: str) -> None:
-    refuse(SHARED / "broken" / name / "model.glb", reason)
+    refuse(MODELS / "broken" / name / "model.glb", reason)
 
 
-@pytest.mark.skipif(not SHARED.is_dir(), reason="the shared models are not here")
+@needs_models
 def test_shared_repairable_file_equals_the_sound_one() -> None:
-    sound = read_gltf(SHARED / "broken" / "valid_tiny" / "model.glb")
-    repaired = read_gltf(SHARED / "broken" / "weights_not_normalised" / "model.glb")
+    sound = read_gltf(MODELS / "broken" / "valid_tiny" / "model.glb")
+    repaired = read_gltf(MODELS / "broken" / "weights_not_normalised" / "model.glb")
     assert any("normalised" in notice for notice in repaired.notices)
     assert sound.rig is not None
     assert repaired.rig is not None

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import runpy
 from pathlib import Path
 
 import numpy as np
@@ -12,19 +11,7 @@ import pytest
 from mpc.formats.gltf.materials import texture_transform, to_display
 from mpc.formats.gltf.read import read_gltf
 from mpc.motion.skinning import pose_rig
-
-GLTF = runpy.run_path(str(Path(__file__).with_name("gltf_files.py")))
-Json = GLTF["Json"]
-CORNERS = GLTF["CORNERS"]
-INDICES = GLTF["INDICES"]
-png = GLTF["png"]
-Builder = GLTF["Builder"]
-static = GLTF["static"]
-textured = GLTF["textured"]
-rigged = GLTF["rigged"]
-material_of = GLTF["material_of"]
-uv_of = GLTF["uv_of"]
-
+from support.gltf_files import CORNERS, INDICES, Builder, Json, material_of, png, rigged, static, textured, uv_of
 
 # --- geometry ---
 

@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import runpy
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
 
 from mpc.formats.gltf.read import read_gltf
 from mpc.motion.skinning import pose_rig
-
-rigged: Any = runpy.run_path(str(Path(__file__).with_name("test_readers_gltf.py")))["rigged"]
+from support.gltf_files import rigged
 
 
 def test_two_skins_share_bones_with_bind_matrices_of_their_own(tmp_path: Path) -> None:

@@ -11,14 +11,12 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-import mpc
 from mpc.core.errors import InputError, MpcError
 from mpc.formats import polygons
 from mpc.formats.images import read_texture
 from mpc.formats.limits import resolve_inside
 from mpc.formats.obj.read import read_obj
-
-SHARED = Path(mpc.__file__).resolve().parent.parent / "shared" / "data" / "models"
+from support.shared import MODELS, needs_models
 
 TETRAHEDRON = """v 0 0 0
 v 1 0 0
@@ -363,9 +361,9 @@ BROKEN = {
 }
 
 
-@pytest.mark.skipif(not SHARED.is_dir(), reason="the shared models are not here")
+@needs_models
 @pytest.mark.parametrize("name", BROKEN)
 def test_shared_broken_files(name: str) -> None:
     with pytest.raises(InputError, match=BROKEN[name]) as caught:
-        read_obj(SHARED / "broken" / name / "mesh.obj")
+        read_obj(MODELS / "broken" / name / "mesh.obj")
     assert name in str(caught.value.path)

@@ -11,13 +11,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-import mpc
 from mpc.core.errors import InputError, MpcError
 from mpc.formats.build_mesh import ReadMesh
 from mpc.formats.ply.read import read_ply
 from mpc.formats.stl import read_stl
-
-SHARED = Path(mpc.__file__).resolve().parent.parent / "shared" / "data" / "models"
+from support.shared import MODELS, needs_models
 
 POINTS = [[0, 0, 0], [1, 0, 0], [1, 2, 0], [0, 2, 0], [0.5, 1, 1]]
 COLOURS = [[255, 0, 0], [0, 255, 0], [0, 0, 255], [9, 8, 7], [1, 2, 3]]
@@ -226,7 +224,7 @@ def test_mutated_stl_never_crashes(
         assert str(path) in str(error)  # noqa: PT017
 
 
-@pytest.mark.skipif(not SHARED.is_dir(), reason="the shared models are not here")
+@needs_models
 def test_shared_huge_header() -> None:
     with pytest.raises(InputError, match="4000000000"):
-        read_ply(SHARED / "broken" / "huge_ply_header" / "mesh.ply")
+        read_ply(MODELS / "broken" / "huge_ply_header" / "mesh.ply")

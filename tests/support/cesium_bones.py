@@ -1,0 +1,20 @@
+"""The bone map of the shared CesiumMan rig, whose names no table knows."""
+
+CESIUM = """[cesium]
+hips = "Skeleton_torso_joint_1"
+spine = ["Skeleton_torso_joint_2", "torso_joint_3"]
+neck = "Skeleton_neck_joint_1"
+head = "Skeleton_neck_joint_2"
+left_upperarm = "Skeleton_arm_joint_L__4_"
+left_lowerarm = "Skeleton_arm_joint_L__3_"
+left_hand = "Skeleton_arm_joint_L__2_"
+right_upperarm = "Skeleton_arm_joint_R"
+right_lowerarm = "Skeleton_arm_joint_R__2_"
+right_hand = "Skeleton_arm_joint_R__3_"
+left_thigh = "leg_joint_L_1"
+left_shin = "leg_joint_L_2"
+left_foot = "leg_joint_L_3"
+right_thigh = "leg_joint_R_1"
+right_shin = "leg_joint_R_2"
+right_foot = "leg_joint_R_3"
+"""
