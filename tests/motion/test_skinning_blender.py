@@ -32,7 +32,7 @@ def test_ten_frames_lie_where_blender_puts_them(tmp_path: Path, name: str, anima
     assert read.rig is not None
     (clip,) = (clip for clip in read.rig.clips if clip.name == animation)
     times = [clip.time_of(int(frame)) for frame in np.linspace(0, clip.frames - 1, 10)]
-    script, out = Path(__file__).with_name("blender_pose.py"), tmp_path / "places.npz"
+    script, out = Path(__file__).parents[1] / "support" / "blender_pose.py", tmp_path / "places.npz"
     arguments = [str(script), str(RIGGED / name), animation, str(out), *map(repr, times)]
     subprocess.run([BLENDER, *arguments], check=True, capture_output=True, timeout=300)
     for time, expected in zip(times, np.load(out)["places"], strict=True):
