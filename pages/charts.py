@@ -253,9 +253,9 @@ def strips(title: str, groups: Mapping[str, Sequence[float]], *, y_label: str, x
             f'fill="{COLOURS[0]}" fill-opacity="0.22"/><line x1="{x - wide / 2:.1f}" x2="{x + wide / 2:.1f}" '
             f'y1="{line:.1f}" y2="{line:.1f}" stroke="{COLOURS[0]}" stroke-width="2"/>'
         )
-        for number, value in enumerate(values):
+        for index, value in enumerate(values):
             # Neighbouring dots step aside, the same way in every page.
-            aside = (((number * 7) % 11) / 10 - 0.5) * wide * 0.7
+            aside = (((index * 7) % 11) / 10 - 0.5) * wide * 0.7
             y = plot.place(0.0, value)[1]
             parts.append(
                 f'<circle cx="{x + aside:.1f}" cy="{y:.1f}" r="2.2" fill="{COLOURS[1]}" fill-opacity="0.75">'
