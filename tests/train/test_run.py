@@ -250,7 +250,7 @@ def test_two_processes_equal_one(tmp_path: Path) -> None:
         import sys, torch
         from pathlib import Path
         from mpc.train.ellipsoids import AnalyticPeople, analytic_people
-        from mpc.train import stage, run
+        from mpc.train import loop, run
         from mpc.core.settings import override
         from mpc.train.settings import TrainSettings
         import json, os
@@ -261,13 +261,13 @@ def test_two_processes_equal_one(tmp_path: Path) -> None:
         def watch(table, *a, **k):
             tables.append(table)
             return real(table, *a, **k)
-        stage.MinedBatches = watch
+        loop.MinedBatches = watch
         nets = []
         real_average = stage.MovingAverage
         def watch_average(network, decay):
             nets.append(network)
             return real_average(network, decay)
-        stage.MovingAverage = watch_average
+        loop.MovingAverage = watch_average
         data = AnalyticPeople(analytic_people(3, seed=0), size=32, points=128, colour_points=32)
         run.train_views(data, None, out, settings, name="world" + os.environ.get("WORLD_SIZE", "1"))
         rank = os.environ.get("RANK", "0")
