@@ -257,13 +257,13 @@ def test_two_processes_equal_one(tmp_path: Path) -> None:
         out = Path(sys.argv[1])
         settings = override(TrainSettings(), json.loads((out / "settings.json").read_text()))
         tables = []
-        real = stage.MinedBatches
+        real = loop.MinedBatches
         def watch(table, *a, **k):
             tables.append(table)
             return real(table, *a, **k)
         loop.MinedBatches = watch
         nets = []
-        real_average = stage.MovingAverage
+        real_average = loop.MovingAverage
         def watch_average(network, decay):
             nets.append(network)
             return real_average(network, decay)
