@@ -1,9 +1,10 @@
-"""One stage, step by step: draw, compute, update weights and mining table, log, validate, save."""
+"""The training loop of one stage: draw views, compute, update weights and mining table, log, validate, save."""
 
 from __future__ import annotations
 
 import math
 import time
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -26,6 +27,8 @@ from .step import augment_batch, optimise, share_figures, wrap_network
 from .stop import StopFlag
 
 STATE = "state.safetensors"
+# After so many steps the user is shown how long the rest will take.
+STEPS_TIMED = 10
 
 
 @dataclass(frozen=True)
@@ -35,10 +38,10 @@ class StageResult:
     Attributes:
         steps: steps done.
         seconds: training time over all sessions, validation included.
-        metric: the last validation metric (mean), None without a validation split.
-        best: the best one.
-        drawn: how often each view was drawn, (V,) counts.
-        hardest: up to 20 views, worst first, with their score.
+        metric: mean of the last validation metric; None without held-out views.
+        best: the best validation metric so far; None without held-out views.
+        drawn: (V,) how often each view was drawn.
+        hardest: up to 20 views with their scores, worst first.
     """
 
     steps: int
@@ -49,182 +52,188 @@ class StageResult:
     hardest: list[dict[str, Any]]
 
 
-def run_stage(
-    task: Task,
-    train_set: Views,
-    held_out: Views | None,
-    folder: Path,
-    settings: TrainSettings,
-    *,
-    group: Group,
-    log: RunLog,
-    progress: Progress,
-    stop: StopFlag,
-    budget_s: float = 0.0,
-) -> StageResult:
-    """Train one network; continues from folder/<stage>/state.safetensors where that exists.
+@dataclass(frozen=True, eq=False)
+class StageContext:
+    """Everything that the stages of a run have in common; made once, by `train_views`.
+
+    Attributes:
+        train_set: the views to train on.
+        held_out: the views to validate on; None: there is no validation, and the last weights count as the best.
+        folder: the folder of the run.
+        settings: the settings of the run.
+        group: the processes that train together; every one of them runs every stage.
+        log: receives one line for each step, and pictures.
+        progress: receives the progress and messages for the user.
+        stop: set when the user asks to stop. The stage then saves its state and raises KeyboardInterrupt.
+    """
+
+    train_set: Views
+    held_out: Views | None
+    folder: Path
+    settings: TrainSettings
+    group: Group
+    log: RunLog
+    progress: Progress
+    stop: StopFlag
+
+
+def run_stage(task: Task, context: StageContext, *, budget_s: float = 0.0) -> StageResult:
+    """Train one network. Continues from folder/<stage>/state.safetensors where that file exists.
 
     Args:
         task: what to train.
-        train_set, held_out: views; without held-out ones the last weights count as the best.
-        folder: of the run.
-        settings: of the run.
-        group: the processes that train together; every one calls this.
-        log, progress: where to tell.
-        stop: asked to stop, the stage saves its state and raises KeyboardInterrupt.
-        budget_s: end within so many seconds; 0 is no limit.
+        context: the run that the stage belongs to.
+        budget_s: time limit, seconds; 0 is no limit.
 
     Raises:
-        SettingsError: a batch that the processes cannot share, or a loss that grew beyond all numbers.
+        SettingsError: the batch cannot be split over the processes, or the loss became infinite or NaN.
         InputError: a damaged checkpoint.
-        KeyboardInterrupt: asked to stop, after saving.
+        KeyboardInterrupt: the user asked to stop; the state has been saved.
     """
-    stage = _Stage(task, train_set, held_out, folder, settings, group, log)
-    stage.train(progress, stop, budget_s)
+    stage = _Stage(task, context)
+    stage.train(budget_s)
     return stage.result()
 
 
 class _Stage:
-    """A stage in progress: the network, and all that decides how it goes on."""
+    """A stage in progress: the network, and everything that decides how training continues."""
 
-    def __init__(
-        self,
-        task: Task,
-        train_set: Views,
-        held_out: Views | None,
-        folder: Path,
-        settings: TrainSettings,
-        group: Group,
-        log: RunLog,
-    ) -> None:
-        options = task.settings
+    def __init__(self, task: Task, context: StageContext) -> None:
+        options, group, settings = task.settings, context.group, context.settings
         if options.batch % (group.world * options.accumulate):
             raise SettingsError(
                 f"{task.name}.batch {options.batch} cannot be split over {group.world} processes x "
                 f"{options.accumulate} parts"
             )
-        self.task, self.train_set, self.held_out = task, train_set, held_out
-        self.settings, self.group, self.log = settings, group, log
-        self.place = folder / task.name
-        self.steps = options.total_steps(len(train_set))
+        self.task, self.context = task, context
+        self.place = context.folder / task.name
+        self.steps = options.total_steps(len(context.train_set))
         self.network = task.network.to(group.device)
         if group.device.type == "cuda":
-            # Tensor cores want it; on CPUs it was slower (1.2 s against 0.95 s for the tiny surface step).
+            # Tensor cores need this layout; on CPUs it was slower (1.2 s against 0.95 s for the tiny surface step).
             self.network = self.network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.optimiser = build_optimiser(self.network, options)
         self.average = MovingAverage(self.network, options.ema)
-        self.table = task.table(len(train_set), settings.seed)
+        self.table = task.table(len(context.train_set), settings.seed)
         self.position = Position()
         if (self.place / STATE).is_file():
             self.position = load_state(
                 self.place / STATE, self.network, self.average, self.optimiser, self.table
             )  # fmt: skip
-        log.rewind(task.name, self.position.step)
+        context.log.rewind(task.name, self.position.step)
         self.model = wrap_network(self.network, settings, group)
         self.batches = MinedBatches(
             self.table, options.batch, first=self.position.step, last=self.steps, rank=group.rank, world=group.world,
             pending=self.position.pending,
         )  # fmt: skip
         self.origin = {
-            "data_sha256": fingerprint(train_set),
+            "data_sha256": fingerprint(context.train_set),
             "versions": {"mpc": __version__, "torch": torch.__version__},
         }
         self.metric: float | None = None
 
-    def train(self, progress: Progress, stop: StopFlag, budget_s: float) -> None:
-        """Step by step to the end, the time limit, or until asked to stop (KeyboardInterrupt)."""
-        task, position, steps = self.task, self.position, self.steps
+    def train(self, budget_s: float) -> None:
+        """Train to the last step or the time limit, or until the user asks to stop (KeyboardInterrupt)."""
+        task, position, steps, context = self.task, self.position, self.steps, self.context
         validate_every = task.settings.validate_every or max(1, steps // 10)
-        began = time.monotonic() - position.seconds
-        session, first_step, waited, shown = time.monotonic(), position.step, 0.0, 0
-
-        def share(step: int, seconds: float) -> float:
-            return max(step / steps, seconds / budget_s if budget_s > 0 else 0.0)
-
-        progress.start(f"train {task.name}", steps)
-        done = share(position.step, position.seconds)
-        loader = iter(open_loader(self.train_set, self.batches, workers=self.settings.workers, group=self.group))
+        clock, shown = _Clock(position, steps, budget_s), 0
+        context.progress.start(f"train {task.name}", steps)
+        done = clock.share_done(position.step, position.seconds)
+        workers = context.settings.workers
+        loader = iter(open_loader(context.train_set, self.batches, workers=workers, group=context.group))
         while not position.finished and position.step < steps:
-            asked = time.monotonic()
-            batch = next(loader)
-            waited += time.monotonic() - asked
+            batch = clock.wait_for(loader)
             loss, scores, figures = self._step(batch, done)
-            clock = share(position.step + 1, time.monotonic() - began)
-            figures["loss"], scores, stopping, done = share_figures(self.group, loss, scores, stop.asked, clock)
-            if not math.isfinite(figures["loss"]):
-                raise SettingsError(
-                    f"{task.name}: the loss is not finite at step {position.step + 1}; lower {task.name}.learning_rate "
-                    f"({task.settings.learning_rate:g}) or set {task.name}.clip, then start again"
-                )
-            self.table.update(figures.pop("views"), task.mining_score(scores).double().numpy(), position.step)
-            position.step += 1
-            position.seconds = time.monotonic() - began
-            position.pending = self.batches.pending()
-            position.finished = position.step >= steps or done >= 1.0
+            reached = clock.share_done(position.step + 1, clock.seconds())
+            figures["loss"], scores, stopping, done = share_figures(
+                context.group, loss, scores, context.stop.requested, reached
+            )
+            self._count_step(figures, scores, done, clock)
             validating = position.finished or position.step % validate_every == 0
             found, better = self._validate() if validating else ({}, False)
-            if self._due(self.settings.picture_every, validating):
-                self._draw()
-            if validating or position.step % self.settings.log_every == 0:
-                waiting = round(waited / max(time.monotonic() - session, 1e-9), 4)
-                self.log.write(task.name, position.step, {
+            if self._due(context.settings.picture_every, validating):
+                self._write_preview()
+            if validating or position.step % context.settings.log_every == 0:
+                context.log.write(task.name, position.step, {
                     "seconds": round(position.seconds, 3), task.metric: float(scores.mean()), **figures,
-                    "waiting_share": waiting, **self.table.summary(), **found,
+                    "waiting_share": clock.waiting_share(), **self.table.summary(), **found,
                 })  # fmt: skip
-            if stopping or validating or self._due(self.settings.checkpoint_every or -1, validating):
+            if stopping or validating or self._due(context.settings.checkpoint_every or -1, validating):
                 self._save(best=better)
             now = steps if position.finished else round(min(1.0, done) * steps)
-            progress.advance(now - shown, f"{task.metric} {float(scores.mean()):.3f}")
+            context.progress.advance(now - shown, f"{task.metric} {float(scores.mean()):.3f}")
             shown = now
-            if position.step - first_step == 10 and not position.finished:
-                each = (time.monotonic() - session) / 10
-                left = (steps - position.step) * each
-                left = min(left, budget_s - position.seconds) if budget_s else left
-                progress.message(
-                    f"{task.name}: {each:.2f} s a step on {self.group.device}, about {left / 60:.1f} minutes to go"
-                )
+            if clock.steps_here(position) == STEPS_TIMED and not position.finished:
+                context.progress.message(f"{task.name}: {clock.estimate(position, context.group.device)}")
             if stopping and not position.finished:
-                progress.finish()
+                context.progress.finish()
                 raise KeyboardInterrupt
-        progress.finish()
+        context.progress.finish()
         if position.step < steps:
-            progress.message(f"{task.name}: {position.step} of {steps} steps fitted the time allowed")
+            context.progress.message(f"{task.name}: {position.step} of {steps} steps fitted the time allowed")
 
     def _step(self, batch: Item, done: float) -> tuple[Tensor, Tensor, dict[str, Any]]:
-        """One update; loss () and metric (B,) of this process, and what the log says of the step."""
-        task, position = self.task, self.position
-        batch = augment_batch(to_device(batch, self.group.device), task, self.settings, position.step, self.group)
+        """Update the weights once.
+
+        Args:
+            batch: the views of this process.
+            done: share of the stage that is over, which sets the learning rate.
+
+        Returns:
+            Loss () and metric (B,) of this process, and what the log reports of the step.
+        """
+        task, position, context = self.task, self.position, self.context
+        batch = to_device(batch, context.group.device)
+        batch = augment_batch(batch, task, context.settings, position.step, context.group)
         views, stale = self.batches.take()
         rate = task.settings.learning_rate * rate_factor(done, task.settings)
         for entry in self.optimiser.param_groups:
             entry["lr"] = rate
         self.network.train()
-        loss, scores, norm = optimise(task, self.model, self.optimiser, batch, self.settings, self.group)
+        loss, scores, norm = optimise(task, self.model, self.optimiser, batch, context.settings, context.group)
         self.average.update(position.step)
         return loss, scores, {"views": views, "rate": rate, "gradient_norm": norm, "stale_steps": stale}
 
+    def _count_step(self, figures: dict[str, Any], scores: Tensor, done: float, clock: _Clock) -> None:
+        """Record a finished step in the mining table and in the position; refuse a loss that is not finite."""
+        task, position = self.task, self.position
+        if not math.isfinite(figures["loss"]):
+            raise SettingsError(
+                f"{task.name}: the loss is not finite at step {position.step + 1}; lower {task.name}.learning_rate "
+                f"({task.settings.learning_rate:g}) or set {task.name}.clip, then start again"
+            )
+        self.table.update(figures.pop("views"), task.mining_score(scores).double().numpy(), position.step)
+        position.step += 1
+        position.seconds = clock.seconds()
+        position.pending = self.batches.pending()
+        position.finished = position.step >= self.steps or done >= 1.0
+
     def _validate(self) -> tuple[dict[str, float], bool]:
-        """What the log says of the held-out views, and whether these weights are the best so far."""
-        if self.held_out is None:
+        """The log's entry about the held-out views, and whether these weights are the best so far."""
+        held_out = self.context.held_out
+        if held_out is None:
             return {}, True
         task, position = self.task, self.position
-        self.metric = float(task.validate(self.average.network, self.held_out, self.group.device).mean())
+        self.metric = float(task.validate(self.average.network, held_out, self.context.group.device).mean())
         goodness = task.goodness(self.metric)
         better = position.best is None or goodness > position.best
         position.best = goodness if better else position.best
         return {f"val_{task.metric}": self.metric}, better
 
     def _due(self, every: int, validating: bool) -> bool:
-        """Whether something is due after this step: each `every` steps, at validations (0), or never (-1)."""
+        """Whether something is due after this step: every `every` steps, at validations (0), or never (-1)."""
         return validating if every == 0 else every > 0 and self.position.step % every == 0
 
-    def _draw(self) -> None:
-        if self.held_out is not None and self.group.leads:
-            picture = self.task.picture(self.average.network, self.held_out[0], self.group.device)
-            self.log.picture(self.task.name, self.position.step, picture)
+    def _write_preview(self) -> None:
+        """Write the reconstruction of the first held-out view to the log."""
+        held_out, group = self.context.held_out, self.context.group
+        if held_out is not None and group.leads:
+            picture = self.task.picture(self.average.network, held_out[0], group.device)
+            self.context.log.picture(self.task.name, self.position.step, picture)
 
     def _save(self, *, best: bool) -> None:
-        if self.group.leads:
+        """Write the weights (as the best ones, too, where they are) and the state to resume from."""
+        if self.context.group.leads:
             notes = {"step": self.position.step, self.task.metric: self.metric, **self.origin}
             self.task.save(self.place / "last.safetensors", self.average.network, **notes)
             if best:
@@ -232,20 +241,66 @@ class _Stage:
             save_state(
                 self.place / STATE, self.position, self.network, self.average, self.optimiser, self.table
             )  # fmt: skip
-        self.group.wait()
+        self.context.group.wait()
 
     def result(self) -> StageResult:
-        """How it ended."""
-        table, position = self.table, self.position
+        """How the stage ended."""
+        table, position, views = self.table, self.position, self.context.train_set.views
         hardest = [
             {
-                "scene": self.train_set.views[i].scene_key,
-                "view": self.train_set.views[i].view_name,
-                "score": float(table.scores[i]),
-                "drawn": int(table.drawn[i]),
+                "scene": views[index].scene_key,
+                "view": views[index].view_name,
+                "score": float(table.scores[index]),
+                "drawn": int(table.drawn[index]),
             }
-            for i in table.hardest()
+            for index in table.hardest()
         ]
-        # Both metrics are 0 or more; goodness is an error's negative.
+        # Both metrics are 0 or more; the goodness of an error is its negative.
         best = None if position.best is None else abs(position.best)
         return StageResult(position.step, position.seconds, self.metric, best, table.drawn.tolist(), hardest)
+
+
+class _Clock:
+    """The time a stage takes: over all its sessions, and in this one (since it was started or resumed).
+
+    Args:
+        position: where the stage stands at the start of this session.
+        steps: steps of the whole stage.
+        budget_s: time limit of the stage, seconds; 0 is no limit.
+    """
+
+    def __init__(self, position: Position, steps: int, budget_s: float) -> None:
+        self.steps, self.budget_s, self.first_step = steps, budget_s, position.step
+        self.session = time.monotonic()
+        self.began = self.session - position.seconds
+        self.waited = 0.0
+
+    def seconds(self) -> float:
+        """Training time over all sessions, seconds."""
+        return time.monotonic() - self.began
+
+    def share_done(self, step: int, seconds: float) -> float:
+        """Share of the stage that is over: by steps, or by the time limit where that is ahead."""
+        return max(step / self.steps, seconds / self.budget_s if self.budget_s > 0 else 0.0)
+
+    def wait_for(self, loader: Iterator[Item]) -> Item:
+        """The next batch; the time until the loader has it ready counts as waiting."""
+        before = time.monotonic()
+        batch = next(loader)
+        self.waited += time.monotonic() - before
+        return batch
+
+    def waiting_share(self) -> float:
+        """Share of this session that was spent waiting for data."""
+        return round(self.waited / max(time.monotonic() - self.session, 1e-9), 4)
+
+    def steps_here(self, position: Position) -> int:
+        """Steps done in this session."""
+        return position.step - self.first_step
+
+    def estimate(self, position: Position, device: torch.device) -> str:
+        """One line for the user: the time of a step, and the time to go."""
+        each = (time.monotonic() - self.session) / self.steps_here(position)
+        left = (self.steps - position.step) * each
+        left = min(left, self.budget_s - position.seconds) if self.budget_s else left
+        return f"{each:.2f} s a step on {device}, about {left / 60:.1f} minutes to go"

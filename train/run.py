@@ -1,4 +1,4 @@
-"""A training run: data, surface stage, texture stage, and the folder that holds the result."""
+"""A training run: open the data, train the surface stage and the texture stage, keep the result in a folder."""
 
 from __future__ import annotations
 
@@ -26,10 +26,10 @@ from ..models.surface import SurfaceNetwork
 from .data import Views, fingerprint, view_cube
 from .distributed import Group, open_group
 from .log import RunLog
-from .loop import StageResult, run_stage
+from .loop import StageContext, StageResult, run_stage
 from .settings import TrainSettings
 from .stages import SurfaceTask, Task, TextureTask
-from .stop import StopFlag, stop_between_steps
+from .stop import stop_between_steps
 from .validate import mean_occupancy_baseline
 
 logger = logging.getLogger(__name__)
@@ -49,12 +49,14 @@ def train(
     """Train on shards; see `train_views`.
 
     Args:
-        shards: folder written by `mpc sample`; its "train" split is trained on, its "val" split validates.
-        runs: a folder for the run is made inside.
-        settings: of the run; with `resume` those of that run count instead, but for `stages` and a `device` asked for.
-        progress: told about stages and steps.
-        name: of the run's folder; the time and the preset by default.
-        resume: a run to go on with: an interrupted one, or with `settings.stages` "texture" one that has its surface.
+        shards: folder written by `mpc sample`. The "train" split is used for training, the "val" split for validation.
+        runs: folder in which the run's own folder is made.
+        settings: settings of the run. With `resume` the stored settings of that run are used instead, apart from
+            `stages` and from a `device` other than "auto".
+        progress: receives stages, steps and messages.
+        name: name of the run's folder; by default the time and the preset.
+        resume: folder of a run to continue: an interrupted one, or, with `settings.stages` "texture", one whose
+            surface network is trained.
 
     Returns:
         The run's folder.
@@ -84,13 +86,26 @@ def train_views(
     name: str | None = None,
     resume: Path | None = None,
 ) -> Path:
-    """Train on any data sets with the interface of `data.Views`; arguments as for `train`.
+    """Train on any data sets with the interface of `data.Views`.
 
-    Interrupted by Ctrl-C or SIGTERM, the state is saved after the running step and KeyboardInterrupt raised; the same
-    call with `resume` then goes on, on a CPU bit for bit as if it had not stopped (without `max_minutes`).
+    On Ctrl-C or SIGTERM the state is saved after the current step and KeyboardInterrupt is raised. The same call with
+    `resume` then continues; on a CPU, and without `max_minutes`, the result is bit for bit that of a run which was
+    not interrupted.
+
+    Args:
+        train_set: the views to train on.
+        held_out: the views to validate on; None trains without validation.
+        runs: as for `train`, like the arguments that follow.
+        settings: see `train`.
+        progress: see `train`.
+        name: see `train`.
+        resume: see `train`.
+
+    Returns:
+        The run's folder.
 
     Raises:
-        SettingsError: settings that contradict each other, or other data than the run to resume.
+        SettingsError: settings that contradict each other, or other data than those of the run to resume.
         InputError: a damaged checkpoint.
     """
     progress = progress or NoProgress()
@@ -100,14 +115,15 @@ def train_views(
         torch.set_num_threads(settings.threads)
     with open_group(settings.device) as group, stop_between_steps() as stop:
         folder = resume or _new_folder(runs, name, settings.preset, group)
-        record = _open_record(folder, settings, train_set, held_out, group, resume=resume is not None)
+        log = RunLog(folder, active=group.leads, tensorboard=settings.tensorboard)
+        context = StageContext(train_set, held_out, folder, settings, group, log, progress, stop)
+        record = _open_record(context, resume=resume is not None)
         if group.leads:
             for stage, network in record["networks"].items():
                 progress.message(f"{stage}: {NetworkCost(**network)}")
         logger.info("training on %s (%s), %d views, run %s", group.device, group.reason, len(train_set), folder)
-        log = RunLog(folder, active=group.leads, tensorboard=settings.tensorboard)
         try:
-            _run_stages(folder, record, train_set, held_out, settings, group, log, progress, stop)
+            _run_stages(context, record)
             record["status"] = "finished"
         except KeyboardInterrupt:
             record["status"] = "interrupted"
@@ -117,74 +133,66 @@ def train_views(
             raise
         finally:
             log.close()
-            if group.leads:
-                write_json(folder / "run.json", record, sort_keys=False)
+            _write_record(context, record)
     return folder
 
 
 def read_settings(run: Path) -> TrainSettings:
-    """The resolved settings of a run."""
+    """The resolved settings of a run, from its run.json."""
     return override(TrainSettings(), read_json(run / "run.json")["settings"])
 
 
-def _settings_to_resume(run: Path, asked: TrainSettings) -> TrainSettings:
-    """The run's settings; which stages, and on which device if not "auto", is asked anew."""
-    settings = dataclasses.replace(read_settings(run), stages=asked.stages)
-    return settings if asked.device == "auto" else dataclasses.replace(settings, device=asked.device)
+def _settings_to_resume(run: Path, requested: TrainSettings) -> TrainSettings:
+    """The run's stored settings with the requested stages, and the requested device unless that is "auto"."""
+    settings = dataclasses.replace(read_settings(run), stages=requested.stages)
+    return settings if requested.device == "auto" else dataclasses.replace(settings, device=requested.device)
 
 
-def _run_stages(
-    folder: Path,
-    record: dict[str, Any],
-    train_set: Views,
-    held_out: Views | None,
-    settings: TrainSettings,
-    group: Group,
-    log: RunLog,
-    progress: Progress,
-    stop: StopFlag,
-) -> None:
-    """Surface, then texture, as `settings.stages` says."""
-    budget = settings.max_minutes * 60.0
+def _run_stages(context: StageContext, record: dict[str, Any]) -> None:
+    """Train the surface, then the texture, as `settings.stages` says; stages that are finished are skipped."""
+    settings, group = context.settings, context.group
+    budget_s = settings.max_minutes * 60.0
     shares = {"both": (settings.surface_share, 1 - settings.surface_share)}.get(settings.stages, (1.0, 1.0))
-
-    def note(task: Task, result: StageResult) -> None:
-        record["stages"][task.name] = {
-            "steps": result.steps, "seconds": round(result.seconds, 3), f"val_{task.metric}": result.metric,
-            f"best_val_{task.metric}": result.best, "views_drawn": sum(1 for n in result.drawn if n),
-            "most_drawn": max(result.drawn), "hardest": result.hardest,
-            "parameters": sum(p.numel() for p in task.network.parameters()),
-        }  # fmt: skip
-        if group.leads:
-            write_json(folder / "run.json", record, sort_keys=False)
-
-    if settings.stages in ("both", "surface") and not _finished(record, "surface"):
-        if held_out is not None and "baseline" not in record:
-            most = settings.surface.validation_views
-            record["baseline"] = dataclasses.asdict(mean_occupancy_baseline(train_set, held_out, views=most))
+    if settings.stages in ("both", "surface") and "surface" not in record["stages"]:
+        if context.held_out is not None and "baseline" not in record:
+            record["baseline"] = dataclasses.asdict(
+                mean_occupancy_baseline(context.train_set, context.held_out, views=settings.surface.validation_views)
+            )
         with _seeded(settings.seed, "surface"):
             surface_task = SurfaceTask(settings.surface_network, settings.surface, settings.mining)
-        note(surface_task, run_stage(
-            surface_task, train_set, held_out, folder, settings,
-            group=group, log=log, progress=progress, stop=stop, budget_s=budget * shares[0],
-        ))  # fmt: skip
-    if settings.stages in ("both", "texture") and not _finished(record, "texture"):
+        result = run_stage(surface_task, context, budget_s=budget_s * shares[0])
+        _record_stage(context, record, surface_task, result)
+    if settings.stages in ("both", "texture") and "texture" not in record["stages"]:
         group.wait()
-        surface, _ = load_network(best_or_last(folder, "surface"), group.device)
+        surface, _ = load_network(best_or_last(context.folder, "surface"), group.device)
         assert isinstance(surface, SurfaceNetwork)
         with _seeded(settings.seed, "texture"):
             texture_task = TextureTask(settings.texture_network, surface, settings.texture, settings.mining)
-        note(texture_task, run_stage(
-            texture_task, train_set, held_out, folder, settings,
-            group=group, log=log, progress=progress, stop=stop, budget_s=budget * shares[1],
-        ))  # fmt: skip
+        result = run_stage(texture_task, context, budget_s=budget_s * shares[1])
+        _record_stage(context, record, texture_task, result)
+
+
+def _record_stage(context: StageContext, record: dict[str, Any], task: Task, result: StageResult) -> None:
+    """Add a finished stage to run.json."""
+    record["stages"][task.name] = {
+        "steps": result.steps, "seconds": round(result.seconds, 3), f"val_{task.metric}": result.metric,
+        f"best_val_{task.metric}": result.best, "views_drawn": sum(1 for n in result.drawn if n),
+        "most_drawn": max(result.drawn), "hardest": result.hardest,
+        "parameters": sum(p.numel() for p in task.network.parameters()),
+    }  # fmt: skip
+    _write_record(context, record)
+
+
+def _write_record(context: StageContext, record: dict[str, Any]) -> None:
+    if context.group.leads:
+        write_json(context.folder / "run.json", record, sort_keys=False)
 
 
 def best_or_last(folder: Path, stage: str) -> Path:
-    """The weights file of a stage.
+    """The file with a stage's best weights, or its last ones where there is no best file.
 
     Raises:
-        InputError: the stage has none yet.
+        InputError: the stage has no weights yet.
     """
     for name in ("best", "last"):
         if (path := folder / stage / f"{name}.safetensors").is_file():
@@ -192,20 +200,16 @@ def best_or_last(folder: Path, stage: str) -> Path:
     raise InputError(folder, f"holds no {stage} network; train it first (--stage {stage})")
 
 
-def _finished(record: dict[str, Any], stage: str) -> bool:
-    return stage in record["stages"]
-
-
 @contextmanager
 def _seeded(seed: int, stage: str) -> Iterator[None]:
-    """Fresh weights from the seed and the stage alone; the caller's random state stays as it is."""
+    """Draw fresh weights from the seed and the stage alone; torch's random state is restored afterwards."""
     with torch.random.fork_rng():
         torch.manual_seed(stable_hash(seed, stage, "weights") % 2**63)
         yield
 
 
 def _new_folder(runs: Path, name: str | None, preset: str, group: Group) -> Path:
-    """A fresh folder for the run, the same on all processes."""
+    """Make a new folder for the run; all processes get the same one."""
     stem = name or f"{datetime.datetime.now():%Y%m%d-%H%M%S}-{preset}"
     names = [stem]
     if group.leads:
@@ -221,12 +225,11 @@ def _new_folder(runs: Path, name: str | None, preset: str, group: Group) -> Path
     return runs / names[0]
 
 
-def _open_record(
-    folder: Path, settings: TrainSettings, train_set: Views, held_out: Views | None, group: Group, *, resume: bool
-) -> dict[str, Any]:
-    """The content of run.json: new, or that of the run to resume after checking that the data is the same."""
+def _open_record(context: StageContext, *, resume: bool) -> dict[str, Any]:
+    """The content of run.json: a new one, or that of the run to resume, checked against the data."""
+    folder, settings, train_set = context.folder, context.settings, context.train_set
     data = {
-        "train_views": len(train_set), "val_views": 0 if held_out is None else len(held_out),
+        "train_views": len(train_set), "val_views": 0 if context.held_out is None else len(context.held_out),
         "train_sha256": fingerprint(train_set), **view_cube(train_set),
     }  # fmt: skip
     size = int(train_set[0]["image"].shape[-1])
@@ -249,9 +252,8 @@ def _open_record(
             "format": FORMAT, "version": VERSION, "status": "running",
             "created": datetime.datetime.now(datetime.UTC).isoformat(timespec="microseconds"),
             "settings": to_table(settings), "data": data, "networks": networks, "stages": {},
-            "device": f"{group.device} ({group.reason})", "processes": group.world,
+            "device": f"{context.group.device} ({context.group.reason})", "processes": context.group.world,
             "versions": {"mpc": __version__, "torch": torch.__version__, "python": platform.python_version()},
         }  # fmt: skip
-    if group.leads:
-        write_json(folder / "run.json", record, sort_keys=False)
+    _write_record(context, record)
     return record

@@ -1,4 +1,7 @@
-"""Ctrl-C and SIGTERM between steps: the state is saved first."""
+"""Requests to stop (Ctrl-C, SIGTERM), which training obeys between two steps, after saving its state.
+
+In a file of its own because signal handlers belong to the process and not to the loop that reads the flag.
+"""
 
 from __future__ import annotations
 
@@ -10,17 +13,21 @@ from types import FrameType
 
 
 class StopFlag:
-    """Set when somebody asked to stop."""
+    """Whether the user has asked the run to stop.
+
+    Attributes:
+        requested: set by a signal; the loop reads it after every step.
+    """
 
     def __init__(self) -> None:
-        self.asked = False
+        self.requested = False
 
 
 @contextmanager
 def stop_between_steps() -> Iterator[StopFlag]:
-    """While open, the first SIGINT or SIGTERM sets the flag; a second SIGINT interrupts at once.
+    """While the context is open, the first SIGINT or SIGTERM sets the flag; a second SIGINT interrupts at once.
 
-    Outside the main thread, where Python allows no handlers, the flag is never set.
+    Python allows signal handlers in the main thread alone; in any other thread the flag is never set.
     """
     flag = StopFlag()
     if threading.current_thread() is not threading.main_thread():
@@ -28,9 +35,9 @@ def stop_between_steps() -> Iterator[StopFlag]:
         return
 
     def handle(number: int, frame: FrameType | None) -> None:
-        if flag.asked and number == signal.SIGINT:
+        if flag.requested and number == signal.SIGINT:
             raise KeyboardInterrupt
-        flag.asked = True
+        flag.requested = True
 
     before = {number: signal.signal(number, handle) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
