@@ -1,4 +1,4 @@
-"""Pictures for the report: meshes drawn from the sides, strips, contact sheets, data URIs."""
+"""Pictures for a report: meshes drawn from a camera, colours that show distances, and JPEGs inside the page."""
 
 from __future__ import annotations
 
@@ -11,24 +11,38 @@ from PIL import Image
 
 from ..core.arrays import F64, U8
 from ..core.pictures import on_background
-from ..geometry.camera import Camera
-from ..geometry.camera import camera_of as camera_of_calibration
+from ..geometry.camera import Camera, camera_of
 from ..geometry.mesh import PosedMesh
 from ..render.renderer import RendererChoice, open_renderer
 
 CLAY = np.array([205.0, 200.0, 194.0])
-# Embree draws the same on every machine, and a report needs few pictures.
+# Embree draws the same picture on every machine, and a report needs few pictures.
 _RENDERER = RendererChoice("embree", "pictures of a report")
 
 
-def camera_of(calibration: F64, turn_deg: float = 0.0) -> Camera:
-    """The camera of a calibration (4, 4), turned `turn_deg` further about the vertical through the middle."""
-    camera = camera_of_calibration(calibration)
+def turned_camera(calibration: F64, turn_deg: float = 0.0) -> Camera:
+    """Return the camera of a calibration, turned about the vertical axis through the middle of its cube.
+
+    Args:
+        calibration: (4, 4) world metres to view space.
+        turn_deg: degrees added to the camera's yaw.
+    """
+    camera = camera_of(calibration)
     return replace(camera, yaw_deg=(camera.yaw_deg + turn_deg) % 360.0)
 
 
 def draw_coloured(mesh: PosedMesh, camera: Camera, colours: U8, size: int) -> U8:
-    """(size, size, 4) uint8: a mesh with display colours (V, 3) uint8 at its vertices, unlit."""
+    """Draw a mesh with the given colours, without light.
+
+    Args:
+        mesh: world metres.
+        camera: where it is seen from.
+        colours: (V, 3) uint8 display values at the vertices.
+        size: edge of the picture in pixels.
+
+    Returns:
+        (size, size, 4) uint8 RGBA.
+    """
     opaque = np.concatenate([colours, np.full((len(colours), 1), 255, np.uint8)], axis=1)
     painted = PosedMesh(mesh.vertices, mesh.faces, vertex_colours=opaque)
     with open_renderer(_RENDERER, painted, size) as renderer:
@@ -36,7 +50,7 @@ def draw_coloured(mesh: PosedMesh, camera: Camera, colours: U8, size: int) -> U8
 
 
 def clay_colours(mesh: PosedMesh, camera: Camera) -> U8:
-    """(V, 3) uint8: plaster under a lamp at the camera's upper left."""
+    """Return colours of plaster lit by a lamp above and to the left of the camera, (V, 3) uint8 at the vertices."""
     lamp = camera.rotation.T @ np.array([-0.45, -0.55, -0.70])
     shade = 0.28 + 0.72 * np.clip(mesh.vertex_normals @ (lamp / np.linalg.norm(lamp)), 0.0, 1.0)
     colours: U8 = np.rint(shade[:, None] * CLAY).astype(np.uint8)
@@ -44,7 +58,15 @@ def clay_colours(mesh: PosedMesh, camera: Camera) -> U8:
 
 
 def heat_colours(values: F64, greatest: float) -> U8:
-    """(V, 3) uint8 for values (V,) from 0 (pale blue) over yellow to `greatest` and beyond (dark red)."""
+    """Return a colour for each value: blue at 0, over yellow, to dark red at `greatest` and beyond.
+
+    Args:
+        values: (V,) at least 0.
+        greatest: the value that gets the last colour.
+
+    Returns:
+        (V, 3) uint8 display values.
+    """
     stops = np.array([0.0, 0.25, 0.5, 0.75, 1.0])
     ramp = np.array([[69, 117, 180], [171, 217, 233], [254, 224, 144], [244, 109, 67], [165, 0, 38]], np.float64)
     share = np.clip(values / greatest, 0.0, 1.0)
@@ -52,7 +74,12 @@ def heat_colours(values: F64, greatest: float) -> U8:
 
 
 def data_uri(picture: U8, quality: int = 88) -> str:
-    """A JPEG of (H, W, 3) uint8, or of RGBA over the page's colour, as a data URI."""
+    """Encode a picture as a JPEG inside a data URI.
+
+    Args:
+        picture: (H, W, 3) uint8, or (H, W, 4) uint8 with straight alpha, which is laid over the page's colour.
+        quality: of the JPEG, 1 to 95.
+    """
     pixels = on_background(picture) if picture.shape[2] == 4 else picture
     buffer = io.BytesIO()
     Image.fromarray(np.ascontiguousarray(pixels)).save(buffer, "JPEG", quality=quality, subsampling=0)

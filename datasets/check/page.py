@@ -7,34 +7,9 @@ from html import escape
 from pathlib import Path
 
 from ...core.files import write_text
+from ...pages.page import read_asset
 from .models import COLUMNS, CheckSummary, row
 from .subject import SubjectReport
-
-_STYLE = """
-body { font: 14px/1.45 system-ui, sans-serif; margin: 0; background: #f6f6f4; color: #1e2226; }
-header, main { max-width: 1500px; margin: 0 auto; padding: 14px 22px; }
-h1 { font-size: 21px; margin: 8px 0 2px; }
-.counts b { margin-right: 16px; }
-.tools { margin: 10px 0; }
-input { font: inherit; padding: 4px 8px; }
-table { border-collapse: collapse; width: 100%; background: #fff; font-variant-numeric: tabular-nums; }
-th, td { padding: 6px 9px; border-bottom: 1px solid #e3e4e2; text-align: left; vertical-align: top; }
-th { position: sticky; top: 0; background: #fff; }
-td img { display: block; border-radius: 4px; }
-td.name { min-width: 150px; overflow-wrap: anywhere; }
-td.state { min-width: 250px; overflow-wrap: anywhere; }
-td.clips { min-width: 110px; overflow-wrap: anywhere; }
-small { color: #666d73; display: block; }
-ul { margin: 4px 0 0; padding-left: 16px; }
-b.ok { color: #2c7a4b; } b.warning { color: #94660a; } b.failed { color: #a3302a; }
-tr.failed td { background: #fdf3f2; }
-"""
-
-_SCRIPT = """
-const box = document.querySelector('input'), rows = [...document.querySelectorAll('tbody tr')];
-box.oninput = () => { const text = box.value.toLowerCase();
-  for (const row of rows) row.hidden = !row.textContent.toLowerCase().includes(text); };
-"""
 
 
 def write_check_page(path: Path, summary: CheckSummary) -> None:
@@ -53,11 +28,11 @@ def check_page(summary: CheckSummary) -> str:
     body = "".join(_row(report, f"{summary.models}/") for report in summary.reports)
     return (
         '<!doctype html><html lang="en"><head><meta charset="utf-8">'
-        f"<title>mpc check {escape(str(summary.models))}</title><style>{_STYLE}</style></head><body>"
+        f"<title>mpc check {escape(str(summary.models))}</title><style>\n{read_asset('check.css')}</style></head><body>"
         f'<header><h1>{escape(str(summary.models))}</h1><div class="counts">{counts}</div>'
         '<div class="tools"><input type="search" placeholder="show rows with ..." aria-label="filter"></div></header>'
         f"<main><table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></main>"
-        f"<script>{_SCRIPT}</script></body></html>\n"
+        f"<script>\n{read_asset('check.js')}</script></body></html>\n"
     )
 
 

@@ -10,7 +10,7 @@ import torch
 from ...core.arrays import F64
 from ...geometry.closest import ClosestSurface
 from ...geometry.mesh import PosedMesh
-from ...pages import pictures as gallery
+from ...pages.pictures import draw_coloured, turned_camera
 from ...reconstruct.picture_to_mesh import ReconstructedMesh
 from .colour import barycentric_of
 from .pair import MeshPair
@@ -47,7 +47,7 @@ def share_true_colours(
     pair.shared["colours at points"] = (gaps[::2], gaps[1::2])  # one half as if the other way: their mean is the same
     given = item["image"].permute(1, 2, 0).numpy()
     surface = PosedMesh(mesh.vertices, mesh.faces)
-    drawn = gallery.draw_coloured(surface, gallery.camera_of(calibration), mesh.vertex_colours, given.shape[0])
+    drawn = draw_coloured(surface, turned_camera(calibration), mesh.vertex_colours, given.shape[0])
     rebuilt, true = (picture.astype(np.float64) / 255.0 for picture in (drawn, given))
     shown = (rebuilt[..., 3] > 0) | (true[..., 3] > 0)
     pictures = (rebuilt[..., :3] * rebuilt[..., 3:], true[..., :3] * true[..., 3:], shown)

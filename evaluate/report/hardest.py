@@ -13,7 +13,7 @@ from ...core.arrays import U8
 from ...core.pictures import crop, resize, used_box
 from ...datasets.loading.views import ViewDataset
 from ...datasets.shards.index import read_index
-from ...pages import pictures as gallery
+from ...pages.pictures import data_uri
 
 THUMBNAIL = 112
 # Key of `run.json`, title, what the score is and how it reads.
@@ -55,7 +55,7 @@ def _thumbnails(pictures: Sequence[U8], entries: Sequence[Mapping[str, Any]], te
         # The table keeps scores so that higher is easier: of colours it is minus the error.
         score = text.format(abs(float(entry["score"])))
         figures.append(
-            f'<figure><img alt="{key}" src="{gallery.data_uri(crop(picture, box))}">'
+            f'<figure><img alt="{key}" src="{data_uri(crop(picture, box))}">'
             f"<figcaption><b>{key}</b><br>{score}{drawn}</figcaption></figure>"
         )
     return f'<div class="thumbs">{"".join(figures)}</div>'

@@ -10,8 +10,8 @@ from ...core.pictures import contact_sheet, crop, used_box
 from ...core.progress import NoProgress, Progress
 from ...geometry.camera import OrthographicCamera
 from ...geometry.mesh import PosedMesh
-from ...pages import pictures as gallery
 from ...pages.page import section, write_page
+from ...pages.pictures import clay_colours, data_uri, draw_coloured
 from ..folders import find_meshes, match_files, open_pair
 from ..metrics.measure import align_pair
 from ..metrics.pair import MeshPair
@@ -114,11 +114,9 @@ def _example(word: str, record: ViewScores, pair: MeshPair, evaluation: Evaluati
     cameras = _cameras(true, (0.0, 90.0, 180.0))
     heat = common.heat(predicted, pair.true_surface)
     rows = {
-        "truth": [gallery.draw_coloured(true, c, gallery.clay_colours(true, c), PICTURE) for c in cameras],
-        "prediction": [
-            gallery.draw_coloured(predicted, c, gallery.clay_colours(predicted, c), PICTURE) for c in cameras
-        ],
-        "error": [gallery.draw_coloured(predicted, c, common.shaded(heat, predicted, c), PICTURE) for c in cameras],
+        "truth": [draw_coloured(true, c, clay_colours(true, c), PICTURE) for c in cameras],
+        "prediction": [draw_coloured(predicted, c, clay_colours(predicted, c), PICTURE) for c in cameras],
+        "error": [draw_coloured(predicted, c, common.shaded(heat, predicted, c), PICTURE) for c in cameras],
     }
     box = used_box([picture for pictures in rows.values() for picture in pictures])
     return (
@@ -133,13 +131,13 @@ def _card(record: ViewScores, pair: MeshPair, evaluation: EvaluationResult) -> s
     front, side = _cameras(true, (0.0, 90.0))
     heat = common.heat(predicted, pair.true_surface)
     pictures = [
-        gallery.draw_coloured(true, front, gallery.clay_colours(true, front), PICTURE),
-        gallery.draw_coloured(predicted, front, gallery.clay_colours(predicted, front), PICTURE),
-        *(gallery.draw_coloured(predicted, c, common.shaded(heat, predicted, c), PICTURE) for c in (front, side)),
+        draw_coloured(true, front, clay_colours(true, front), PICTURE),
+        draw_coloured(predicted, front, clay_colours(predicted, front), PICTURE),
+        *(draw_coloured(predicted, c, common.shaded(heat, predicted, c), PICTURE) for c in (front, side)),
     ]
     box = used_box(pictures)
     sheet = contact_sheet([crop(picture, box) for picture in pictures], 4)
     return (
-        f'<figure class="card"><img alt="truth, prediction, error from two sides" src="{gallery.data_uri(sheet)}">'
+        f'<figure class="card"><img alt="truth, prediction, error from two sides" src="{data_uri(sheet)}">'
         f"<figcaption><b>{escape(record.key)}</b> {common.score_text(evaluation, record)}</figcaption></figure>"
     )

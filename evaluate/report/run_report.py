@@ -21,8 +21,8 @@ from ...datasets.shards.index import read_index
 from ...geometry.device_mesh import DeviceMesh
 from ...geometry.mesh import PosedMesh
 from ...models.runs import LoadedRun, find_run, load_run
-from ...pages import pictures as gallery
 from ...pages.page import section, write_page
+from ...pages.pictures import clay_colours, data_uri, draw_coloured, turned_camera
 from ...pages.viewer import ViewerModel
 from ...reconstruct.picture_to_mesh import ReconstructedMesh, reconstruct_view
 from ..metrics.pair import MeshPair
@@ -164,17 +164,15 @@ def _example(context: _Context, word: str, record: ViewScores) -> str:
     truth = context.dataset.scene_mesh(context.dataset.views[index].scene)
     pair = MeshPair(mesh.vertices, mesh.faces, truth.vertices, truth.faces, key=record.key)
     context.models.append(common.error_model(f"{word}: {record.key}", pair))
-    cameras = [gallery.camera_of(calibration, turn) for turn in (0.0, 90.0, 180.0)]
+    cameras = [turned_camera(calibration, turn) for turn in (0.0, 90.0, 180.0)]
     rows: dict[str, list[U8]] = {"truth": [_nearest_picture(context.stored, index, c.yaw_deg) for c in cameras]}
     if mesh.vertex_colours is not None:
         colours = mesh.vertex_colours
-        rows["rebuilt"] = [gallery.draw_coloured(rebuilt, camera, colours, PICTURE) for camera in cameras]
+        rows["rebuilt"] = [draw_coloured(rebuilt, camera, colours, PICTURE) for camera in cameras]
     for name, surface in (("true surface", truth), ("rebuilt surface", rebuilt)):
-        rows[name] = [
-            gallery.draw_coloured(surface, camera, gallery.clay_colours(surface, camera), PICTURE) for camera in cameras
-        ]
+        rows[name] = [draw_coloured(surface, camera, clay_colours(surface, camera), PICTURE) for camera in cameras]
     box = used_box([picture for pictures in rows.values() for picture in pictures])
-    given = gallery.data_uri(crop(rows["truth"][0], box))
+    given = data_uri(crop(rows["truth"][0], box))
     strips = common.three_sides(rows, box, "front, side, back of the view")
     return (
         f'<article class="example"><h3>{word}: {escape(record.key)} '
@@ -191,16 +189,16 @@ def _worst(context: _Context, records: Sequence[ViewScores], told: Progress) -> 
         rebuilt = PosedMesh(mesh.vertices, mesh.faces)
         truth = context.dataset.scene_mesh(context.dataset.views[index].scene)
         heat = common.heat(rebuilt, DeviceMesh(truth.vertices, truth.faces))
-        camera, side = gallery.camera_of(calibration), gallery.camera_of(calibration, 90.0)
+        camera, side = turned_camera(calibration), turned_camera(calibration, 90.0)
         pictures = [
             _nearest_picture(context.stored, index, camera.yaw_deg),
-            gallery.draw_coloured(truth, camera, gallery.clay_colours(truth, camera), PICTURE),
-            *(gallery.draw_coloured(rebuilt, c, common.shaded(heat, rebuilt, c), PICTURE) for c in (camera, side)),
+            draw_coloured(truth, camera, clay_colours(truth, camera), PICTURE),
+            *(draw_coloured(rebuilt, c, common.shaded(heat, rebuilt, c), PICTURE) for c in (camera, side)),
         ]
         box = used_box(pictures)
         sheet = contact_sheet([crop(picture, box) for picture in pictures], 4)
         cards.append(
-            f'<figure class="card"><img alt="input, truth, error from front and side" src="{gallery.data_uri(sheet)}">'
+            f'<figure class="card"><img alt="input, truth, error from front and side" src="{data_uri(sheet)}">'
             f"<figcaption><b>{escape(record.key)}</b> {common.score_text(context.evaluation, record)}<br>input, truth, "
             "error seen from the view and from its side</figcaption></figure>"
         )
@@ -232,7 +230,7 @@ def _inputs(shards: Path) -> str:
         sheet = contact_sheet([crop(picture, box) for picture in pictures], min(18, len(pictures)))
         people = len({view.subject for view in dataset.views})
         parts.append(
-            f'<figure><img alt="pictures of the split {split}" src="{gallery.data_uri(sheet)}"><figcaption>{split}: '
+            f'<figure><img alt="pictures of the split {split}" src="{data_uri(sheet)}"><figcaption>{split}: '
             f"{common.count_text(people, 'person', 'people')}, {common.count_text(len(dataset.scene_keys), 'scene')}, "
             f"{len(dataset)} views; three views each of {common.count_text(len(scenes), 'scene')}</figcaption></figure>"
         )

@@ -15,8 +15,8 @@ from ...geometry.camera import Camera
 from ...geometry.closest import ClosestSurface
 from ...geometry.device_mesh import DeviceMesh
 from ...geometry.mesh import PosedMesh
-from ...pages import pictures as gallery
 from ...pages.charts import Series, histogram, line_chart, strips
+from ...pages.pictures import CLAY, clay_colours, data_uri, heat_colours
 from ...pages.viewer import ViewerModel, viewer
 from ..metrics.pair import MeshPair
 from ..records import ViewScores
@@ -150,14 +150,14 @@ def error_model(name: str, pair: MeshPair) -> ViewerModel:
 
 def heat(mesh: PosedMesh, other: DeviceMesh) -> U8:
     """(V, 3) uint8 colours of a mesh's vertices (metres) by their distance to another, up to HEAT_CM."""
-    return gallery.heat_colours(100 * ClosestSurface.of(other).query(mesh.vertices).distances, HEAT_CM)
+    return heat_colours(100 * ClosestSurface.of(other).query(mesh.vertices).distances, HEAT_CM)
 
 
 def three_sides(rows: Mapping[str, Sequence[U8]], box: tuple[int, int, int, int], sides: str) -> str:
     """A figure for each name: its three pictures side by side, cropped alike; `sides` says which they are."""
     return "".join(
         f'<figure><img alt="{name} from three sides" src="'
-        f'{gallery.data_uri(contact_sheet([crop(picture, box) for picture in pictures], 3))}">'
+        f'{data_uri(contact_sheet([crop(picture, box) for picture in pictures], 3))}">'
         f"<figcaption>{name}: {sides}</figcaption></figure>"
         for name, pictures in rows.items()
     )
@@ -172,7 +172,7 @@ def failures(evaluation: EvaluationResult) -> str:
 
 def error_viewer(models: Sequence[ViewerModel]) -> str:
     """The models in three dimensions, with the colours' legend."""
-    stops = ", ".join("rgb({}, {}, {})".format(*colour) for colour in gallery.heat_colours(np.linspace(0, 1, 9), 1.0))
+    stops = ", ".join("rgb({}, {}, {})".format(*colour) for colour in heat_colours(np.linspace(0, 1, 9), 1.0))
     ramp = (
         f'<div class="ramp">0 <i style="background:linear-gradient(90deg, {stops})"></i> {HEAT_CM:g} cm and more</div>'
     )
@@ -181,7 +181,7 @@ def error_viewer(models: Sequence[ViewerModel]) -> str:
 
 def shaded(colours: U8, mesh: PosedMesh, camera: Camera) -> U8:
     """(V, 3) uint8: colours at the vertices as the lamp of the plaster pictures lights them."""
-    shade = gallery.clay_colours(mesh, camera) / gallery.CLAY
+    shade = clay_colours(mesh, camera) / CLAY
     lit: U8 = np.rint(colours * (0.35 + 0.65 * np.clip(shade, 0.0, 1.0))).astype(np.uint8)
     return lit
 
