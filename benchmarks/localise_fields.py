@@ -147,7 +147,8 @@ def network_fields(run: Path, shards: Path, count: int) -> Iterator[tuple[str, o
         picture = dataset.picture(int(index)).transpose(1, 2, 0)
         view = dataset.views[int(index)]
         name = f"network {view.scene_key}/{view.view_name}"
-        yield name, encode_view(loaded, picture).occupancy, picture[..., 3] > 127, loaded.extent_m or 2.4
+        field = encode_view(loaded.surface, loaded.texture, picture)
+        yield name, field.occupancy, picture[..., 3] > 127, loaded.extent_m or 2.4
 
 
 def network_table(occupancy: object, resolution: int) -> np.ndarray:

@@ -73,9 +73,9 @@ def main() -> None:
     options = parser.parse_args()
     run = load_run(options.run, torch.device(options.device))
     dataset = ViewDataset(options.shards, "test", points=0, colour_points=0, image_size=run.settings.get("image_size"))
-    batch = batch_points(run, memory_bound(run.device))
+    batch = batch_points(run.surface, run.texture, memory_bound(run.device))
     settings = CaptureSettings(precision=options.precision, compiled=options.compile)
-    encoder = ViewEncoder(run, batch=batch, speed=settings.speed(run.device))
+    encoder = ViewEncoder(run.surface, run.texture, batch=batch, speed=settings.speed(run.device))
     clock = time.process_time if options.clock == "processor" else time.perf_counter
     upright = np.diag([1.0, -1.0, -1.0, 1.0])  # a world that is view space with y up
     print(

@@ -182,7 +182,7 @@ def measure_view(source: _Source, run: LoadedRun, dataset: ViewDataset, index: i
     coloured = asks_for_colour(settings.metrics)
     begin = time.perf_counter()
     try:
-        view = encode_view(run, item["image"].permute(1, 2, 0).numpy())
+        view = encode_view(run.surface, run.texture, item["image"].permute(1, 2, 0).numpy())
         occupied = as_values(view.occupancy(points.astype(np.float32)), len(points)) > 0.5
         outcome["iou"] = measure_iou(occupied, labels)
         encoded = time.perf_counter()

@@ -8,24 +8,24 @@ import numpy as np
 
 from ..core.arrays import F32, F64, I32, U8
 from ..geometry.camera import project
-from ..geometry.mesh import TexturedMesh
+from ..geometry.mesh import PosedMesh, TexturedMesh
 from ..models.runs import LoadedRun
 from .localise.grid import LocalisedGrid
 from .localise.localise import localise
-from .surface.mesh import SurfaceMesh, extract_mesh, to_world
+from .surface.mesh import extract_mesh, to_world
 from .surface.texture import bake_texture
 from .view_field import ViewField, encode_view
 
 
 @dataclass(frozen=True, eq=False)
 class ReconstructedMesh:
-    """A person rebuilt from one picture.
+    """A person reconstructed from one picture.
 
     Attributes:
         vertices: (V, 3) float64, world metres.
         faces: (F, 3) int32, outward.
         vertex_colours: (V, 3) uint8, display values under the picture's light; None without a texture network.
-        evaluations: points the surface network was asked about.
+        evaluations: number of points at which the surface network was evaluated.
     """
 
     vertices: F64
@@ -43,22 +43,21 @@ def reconstruct_view(
     largest_component: bool = False,
     colour: bool = True,
 ) -> ReconstructedMesh:
-    """Rebuild the person in a picture.
+    """Reconstruct the person in a picture.
 
     Args:
         run: from `load_run`.
         image: (H, W, 4) uint8 RGBA, straight alpha, of the size the run was trained on.
         calibration: (4, 4) world metres to view space.
-        resolution: nodes a side of the view cube; minus one, 16 times a power of two (129, 257, 513).
-        largest_component: drop all but the greatest part.
-        colour: ask the texture network, where there is one, for every vertex.
+        resolution: nodes along each side of the view cube; minus one, it is 16 times a power of two (129, 257, 513).
+        largest_component: keep only the connected part with the greatest area.
+        colour: evaluate the texture network, where there is one, at every vertex.
 
     Raises:
-        NoSurfaceError: the network sees nobody, or fills the whole cube.
+        NoSurfaceError: the network predicts that nothing is inside, or everything.
     """
-    return reconstruct_field(
-        encode_view(run, image), calibration, resolution, largest_component=largest_component, colour=colour
-    )
+    view = encode_view(run.surface, run.texture, image)
+    return reconstruct_field(view, calibration, resolution, largest_component=largest_component, colour=colour)
 
 
 def reconstruct_field(
@@ -69,32 +68,39 @@ def reconstruct_field(
     largest_component: bool = False,
     colour: bool = True,
 ) -> ReconstructedMesh:
-    """`reconstruct_view` for a picture already encoded."""
-    grid = localise(view.occupancy, resolution)  # meshes made on a CPU, so that what is measured on them agrees
+    """`reconstruct_view` for a picture that is already encoded."""
+    # The mesh is made on the CPU on every machine, so that measurements of it agree.
+    grid = localise(view.occupancy, resolution)
     return mesh_of_grid(grid, view, calibration, largest_component=largest_component, colour=colour)
 
 
 def mesh_of_grid(
     grid: LocalisedGrid, view: ViewField, calibration: F64, *, largest_component: bool = False, colour: bool = True
 ) -> ReconstructedMesh:
-    """The last step of `reconstruct_view`: from a localised picture to world metres."""
+    """The last step of `reconstruct_view`: from a localised grid to a coloured mesh in world metres."""
     mesh = to_world(extract_mesh(grid, largest_component=largest_component), calibration)
     colours = vertex_colours(view, mesh, calibration) if colour and view.texture_features is not None else None
     return ReconstructedMesh(mesh.vertices, mesh.faces, colours, grid.total_evaluations)
 
 
-def vertex_colours(view: ViewField, mesh: SurfaceMesh, calibration: F64) -> U8:
-    """(V, 3) uint8: the texture network's colour at every vertex of a world-space mesh."""
+def vertex_colours(view: ViewField, mesh: PosedMesh, calibration: F64) -> U8:
+    """The texture network's colour at every vertex of a world-space mesh, (V, 3) uint8."""
     values = view.colours(project(mesh.vertices, calibration).astype(np.float32))
     colours: U8 = np.rint(np.clip(values, 0.0, 1.0) * 255.0).astype(np.uint8)
     return colours
 
 
 def textured_mesh(view: ViewField, mesh: ReconstructedMesh, calibration: F64, size: int) -> TexturedMesh:
-    """The mesh with a texture of `size` texels a side: the texture network's colour at the point of each.
+    """Give a mesh a texture: the texture network's colour at the surface point of each texel.
+
+    Args:
+        view: the encoded picture.
+        mesh: its reconstruction.
+        calibration: (4, 4) world metres to view space.
+        size: texels along each side of the texture.
 
     Raises:
-        SettingsError: too small a texture.
+        SettingsError: the texture is too small for the charts of the mesh.
         MpcError: the run has no texture network.
     """
 

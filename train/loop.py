@@ -228,7 +228,7 @@ class _Stage:
         """Write the reconstruction of the first held-out view to the log."""
         held_out, group = self.context.held_out, self.context.group
         if held_out is not None and group.leads:
-            picture = self.task.picture(self.average.network, held_out[0], group.device)
+            picture = self.task.picture(self.average.network, held_out[0])
             self.context.log.picture(self.task.name, self.position.step, picture)
 
     def _save(self, *, best: bool) -> None:

@@ -1,15 +1,11 @@
-"""What the networks of this moment make of a held-out picture: input, front, side and back, next to each other."""
+"""A preview for the log: a held-out picture, and its current reconstruction from the front, the side and the back."""
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import numpy as np
-import torch
 
 from ..core.arrays import U8
 from ..core.pictures import side_by_side
-from ..models.runs import LoadedRun
 from ..models.surface import SurfaceNetwork
 from ..models.texture import TextureNetwork
 from ..reconstruct.capture.panels import over_background
@@ -19,33 +15,31 @@ from ..reconstruct.view_field import encode_view
 from .data import Item
 
 SIDE = 160
-# Coarse on purpose: a picture at each validation should cost less than the validation.
+# Coarse, so that a preview takes less time than the validation that it accompanies.
 RESOLUTION = 65
 YAWS_DEG = (0.0, 90.0, 180.0)
 
 
-def reconstruction_picture(
-    surface: SurfaceNetwork, texture: TextureNetwork | None, item: Item, device: torch.device
-) -> U8:
-    """Rebuild one view without a mesh and look at it.
+def reconstruction_picture(surface: SurfaceNetwork, texture: TextureNetwork | None, item: Item) -> U8:
+    """Draw what the networks reconstruct from one view, without making a mesh.
 
     Args:
-        surface, texture: in evaluation mode; without the texture network normals are shown as colours.
-        item: of a data set (see `data.Views`).
-        device: where the networks are.
+        surface: in evaluation mode.
+        texture: in evaluation mode; None: the normals are shown as colours.
+        item: one view of a data set (see `data.Views`).
 
     Returns:
         (SIDE, 4 * SIDE, 3) uint8: the input, then the body from the picture's camera, from the picture's right, and
-        from behind; empty panels where the network sees nobody.
+        from behind. A panel stays empty where the network predicts nobody.
     """
     image = np.ascontiguousarray(item["image"].permute(1, 2, 0).numpy())
-    view = encode_view(LoadedRun(surface, texture, {}, Path(), device), image)
+    view = encode_view(surface, texture, image)
     grid = localise(view.occupancy, RESOLUTION)
     colour = None if texture is None else view.colours
-    given = np.linspace(0, len(image) - 1, SIDE).round().astype(int)
-    panels = [over_background(image[given][:, given])]
+    pixels = np.linspace(0, len(image) - 1, SIDE).round().astype(int)
+    panels = [over_background(image[pixels][:, pixels])]
     for yaw in np.deg2rad(YAWS_DEG):
-        # The view space of the picture, turned about the vertical axis through the cube's middle.
+        # Turn view space about the vertical axis through the middle of the cube.
         turn = np.eye(4)
         turn[[0, 0, 2, 2], [0, 2, 0, 2]] = np.cos(yaw), np.sin(yaw), -np.sin(yaw), np.cos(yaw)
         rays = orthographic_rays(np.eye(4), turn, SIDE, SIDE)

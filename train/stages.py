@@ -60,8 +60,8 @@ class Task(ABC):
         """The metric on held-out views (V,)."""
 
     @abstractmethod
-    def picture(self, network: nn.Module, item: Item, device: torch.device) -> U8:
-        """A held-out view as `network` rebuilds it, see `reconstruction_picture`."""
+    def picture(self, network: nn.Module, item: Item) -> U8:
+        """Draw the reconstruction of a held-out view, see `reconstruction_picture`."""
 
     @abstractmethod
     def save(self, path: Path, network: nn.Module, **notes: Any) -> None:
@@ -108,10 +108,10 @@ class SurfaceTask(Task):
         most, batch = self.settings.validation_views, self.settings.batch
         return validate_surface(network, data, views=most, batch=batch, device=device)
 
-    def picture(self, network: nn.Module, item: Item, device: torch.device) -> U8:
+    def picture(self, network: nn.Module, item: Item) -> U8:
         """See `Task`."""
         assert isinstance(network, SurfaceNetwork)
-        return reconstruction_picture(network.eval(), None, item, device)
+        return reconstruction_picture(network.eval(), None, item)
 
     def save(self, path: Path, network: nn.Module, **notes: Any) -> None:
         """See `Task`."""
@@ -157,10 +157,10 @@ class TextureTask(Task):
         most, batch = self.settings.validation_views, self.settings.batch
         return validate_texture(network, self.surface, data, views=most, batch=batch, device=device)
 
-    def picture(self, network: nn.Module, item: Item, device: torch.device) -> U8:
+    def picture(self, network: nn.Module, item: Item) -> U8:
         """See `Task`."""
         assert isinstance(network, TextureNetwork)
-        return reconstruction_picture(self.surface, network.eval(), item, device)
+        return reconstruction_picture(self.surface, network.eval(), item)
 
     def save(self, path: Path, network: nn.Module, **notes: Any) -> None:
         """See `Task`."""

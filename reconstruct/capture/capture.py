@@ -1,11 +1,10 @@
-"""`mpc reconstruct`: from people's pictures and films to meshes, turntables and pictures beside the input."""
+"""`mpc reconstruct`: pictures and films of people to meshes, turntables and pictures of the input beside the result."""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from itertools import islice
 from pathlib import Path
 
 from ...core.arrays import U8
@@ -19,22 +18,26 @@ from ..localise.localise import localise_many
 from ..picture_to_mesh import ReconstructedMesh, mesh_of_grid, textured_mesh
 from ..view_field import ViewEncoder, batch_occupancy, batch_points, memory_bound
 from .films import FilmWriter, write_loop
-from .frame_pictures import Job, film_jobs, picture_jobs, unique_names
+from .frame_pictures import Failure, FramedPicture, frame_film, frame_stills, unique_names
 from .framing import MASK_LEVEL, cut
-from .panels import MeshSight, Sight, fitting_camera, input_panel, turned, write_png
+from .panels import FieldRenderer, MeshRenderer, fitting_camera, input_panel, turned, write_png
 from .pictures import Source, frame_rate
 from .settings import CaptureSettings
 
 TURNTABLE_SECONDS = 3.0
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Captured:
     """One reconstructed picture or frame.
 
     Attributes:
-        name: of its files. assumption: about size, in words.
-        vertices, faces, evaluations: numbers. seconds: for encoding, localising, meshing and drawing.
+        name: name of its files.
+        assumption: what was assumed about size, in words.
+        vertices: number of vertices of the mesh.
+        faces: number of faces of the mesh.
+        evaluations: number of points at which the surface network was evaluated.
+        seconds: time for encoding, localising, meshing and drawing.
     """
 
     name: str
@@ -47,10 +50,15 @@ class Captured:
 
 @dataclass(frozen=True)
 class CaptureSummary:
-    """What came of it: `done` in order, and (name, reason) of each picture or frame that failed."""
+    """The outcome of `capture`.
+
+    Attributes:
+        done: reconstructed pictures and frames, in order.
+        failures: pictures, frames and films that failed, in order.
+    """
 
     done: tuple[Captured, ...]
-    failures: tuple[tuple[str, str], ...]
+    failures: tuple[Failure, ...]
 
 
 def capture(
@@ -61,130 +69,186 @@ def capture(
     *,
     progress: Progress | None = None,
 ) -> CaptureSummary:
-    """Reconstruct every picture and every frame; one that fails does not end the others.
+    """Reconstruct every picture and every frame. A failure does not keep the others from being reconstructed.
 
     Writes NAME.glb (and other formats), NAME.png (the input beside the result) and NAME.gif (a turntable) for
-    a picture; for a film the folder NAME with a mesh a frame, and NAME.mp4, the input beside the result.
+    a picture; for a film the folder NAME with one mesh for each frame, and NAME.mp4, the input beside the result.
+
+    Args:
+        run: from `load_run`.
+        sources: pictures and films, from `find_sources`.
+        out: folder to write to.
+        settings: None: the defaults.
+        progress: receives pictures, frames and remarks for the user.
     """
     settings, progress = settings or CaptureSettings(), progress or NoProgress()
     out.mkdir(parents=True, exist_ok=True)
     names = unique_names(sources)
-    pictures = [(s, n) for s, n in zip(sources, names, strict=True) if not s.is_film]
-    films = [(s, n) for s, n in zip(sources, names, strict=True) if s.is_film]
-    done: list[Captured] = []
-    failures: list[tuple[str, str]] = []
+    pictures = [(source, name) for source, name in zip(sources, names, strict=True) if not source.is_film]
+    films = [(source, name) for source, name in zip(sources, names, strict=True) if source.is_film]
+    outcomes: list[Captured | Failure] = []
     if pictures:
         progress.start("pictures", len(pictures))
-        jobs = picture_jobs(run, pictures, out, settings, failures, progress)
-        for captured, _ in _reconstruct(run, jobs, settings, failures, progress, stills=True):
-            done.append(captured)
+        framed = _show_remarks(frame_stills(run, pictures, out, settings), progress)
+        for outcome in _reconstruct(run, framed, settings, stills=True):
+            outcomes.append(_report(outcome, progress))
         progress.finish()
     for source, name in films:
         try:
-            done += _film(run, source, name, out, settings, failures, progress)
+            for one in _film(run, source, name, out, settings, progress):
+                outcomes.append(one)
         except MpcError as error:
-            failures.append((source.path.name, str(error)))
-    return CaptureSummary(tuple(done), tuple(failures))
+            outcomes.append(Failure(source.path.name, str(error)))
+    return CaptureSummary(
+        tuple(one for one in outcomes if isinstance(one, Captured)),
+        tuple(one for one in outcomes if isinstance(one, Failure)),
+    )
 
 
 def _film(
-    run: LoadedRun,
-    source: Source,
-    name: str,
-    out: Path,
-    settings: CaptureSettings,
-    failures: list[tuple[str, str]],
-    progress: Progress,
-) -> list[Captured]:
+    run: LoadedRun, source: Source, name: str, out: Path, settings: CaptureSettings, progress: Progress
+) -> Iterator[Captured | Failure]:
+    """Reconstruct a film: the meshes of its frames, and the film of the input beside the result."""
     rate, frames = frame_rate(source.path)
     progress.start(source.path.name, -(-frames // settings.every))
     (out / name).mkdir(exist_ok=True)
-    done = []
     try:
         with FilmWriter(out / f"{name}.mp4", rate / settings.every) as film:
-            jobs = film_jobs(run, source, name, out / name, settings, failures, progress)
-            for captured, panels in _reconstruct(run, jobs, settings, failures, progress, stills=False):
-                film.add(side_by_side(panels))
-                done.append(captured)
+            framed = _show_remarks(frame_film(run, source, name, out / name, settings), progress)
+            for outcome in _reconstruct(run, framed, settings, stills=False):
+                if isinstance(outcome, _Drawn):
+                    film.add(side_by_side(outcome.panels))
+                yield _report(outcome, progress)
     finally:
         progress.finish()
-    return done
+
+
+def _show_remarks(framed: Iterator[FramedPicture | Failure], progress: Progress) -> Iterator[FramedPicture | Failure]:
+    """Pass pictures on; show the user what is assumed about each before its reconstruction begins."""
+    for one in framed:
+        if isinstance(one, FramedPicture) and one.remark:
+            progress.message(one.remark)
+        yield one
+
+
+def _report(outcome: _Drawn | Failure, progress: Progress) -> Captured | Failure:
+    """Count one outcome in the progress, and strip the panels."""
+    if isinstance(outcome, Failure):
+        progress.advance(note=f"{outcome.name} failed")
+        return outcome
+    progress.advance(note=outcome.captured.name)
+    return outcome.captured
+
+
+@dataclass(frozen=True, eq=False)
+class _Drawn:
+    """A reconstruction with its pictures.
+
+    Attributes:
+        captured: what is reported of it.
+        panels: the input and the result from several sides, each (size, size, 3) uint8.
+    """
+
+    captured: Captured
+    panels: list[U8]
 
 
 def _reconstruct(
-    run: LoadedRun,
-    jobs: Iterator[Job],
-    settings: CaptureSettings,
-    failures: list[tuple[str, str]],
-    progress: Progress,
-    *,
-    stills: bool,
-) -> Iterator[tuple[Captured, list[U8]]]:
-    """Batch by batch: encode together, localise in step; then mesh and pictures of each. Yields its panels, too."""
-    size = int(run.settings.get("image_size", 512))
+    run: LoadedRun, framed: Iterator[FramedPicture | Failure], settings: CaptureSettings, *, stills: bool
+) -> Iterator[_Drawn | Failure]:
+    """Reconstruct framed pictures in batches. Failures among them are passed on."""
     together = settings.batch or (4 if run.device.type == "cuda" else 1)
-    points = batch_points(run, memory_bound(run.device, settings.memory_gib))
-    encoder = ViewEncoder(run, batch=points, speed=settings.speed(run.device))
-    for batch in _batches(jobs, together):
-        began = time.perf_counter()
-        inputs = [cut(job.picture, job.framing, size) for job in batch]
-        views = encoder.encode(inputs)
-        masks = [picture[..., 3] >= MASK_LEVEL for picture in inputs] if settings.use_mask else None
-        try:
-            grids = localise_many(
-                batch_occupancy(views), len(batch), settings.resolution, mode=settings.mode, masks=masks,
-                max_batch=max(points // len(batch), 1024),
-            )  # fmt: skip
-        except MpcError as error:  # a network that answers NaN spoils the whole batch
-            failures += [(job.name, str(error)) for job in batch]
-            progress.advance(len(batch))
+    points = batch_points(run.surface, run.texture, memory_bound(run.device, settings.memory_gib))
+    encoder = ViewEncoder(run.surface, run.texture, batch=points, speed=settings.speed(run.device))
+    batch: list[FramedPicture] = []
+    for one in framed:
+        if isinstance(one, Failure):
+            yield one
             continue
-        shared = (time.perf_counter() - began) / len(batch)
-        for job, view, grid in zip(batch, views, grids, strict=True):
-            began = time.perf_counter()
-            try:
-                grid = replace(grid, device=str(run.device))
-                mesh, panels = _write(job, Sight(grid, view, job.framing.calibration), settings, stills=stills)
-            except MpcError as error:
-                failures.append((job.name, str(error)))
-                progress.advance(note=f"{job.name} failed")
-                continue
-            seconds = shared + time.perf_counter() - began
-            progress.advance(note=job.name)
-            numbers = len(mesh.vertices), len(mesh.faces), mesh.evaluations
-            yield Captured(job.name, job.framing.assumption, *numbers, seconds), panels
+        batch.append(one)
+        if len(batch) == together:
+            yield from _reconstruct_batch(run, encoder, batch, settings, points=points, stills=stills)
+            batch = []
+    if batch:
+        yield from _reconstruct_batch(run, encoder, batch, settings, points=points, stills=stills)
 
 
-def _write(job: Job, sight: Sight, settings: CaptureSettings, *, stills: bool) -> tuple[ReconstructedMesh, list[U8]]:
-    """The files of one picture; a film's frame has its mesh alone, and its panels for the film."""
-    mesh = mesh_of_grid(sight.grid, sight.view, sight.calibration, largest_component=settings.largest_component)
+def _reconstruct_batch(
+    run: LoadedRun,
+    encoder: ViewEncoder,
+    batch: Sequence[FramedPicture],
+    settings: CaptureSettings,
+    *,
+    points: int,
+    stills: bool,
+) -> Iterator[_Drawn | Failure]:
+    """Encode pictures together and localise them in step; then write the files of each.
+
+    Args:
+        run: the networks.
+        encoder: of these networks.
+        batch: the pictures.
+        settings: how to reconstruct.
+        points: greatest number of points in one call of the network.
+        stills: whether these are pictures, which get files of their own, or frames of a film.
+    """
+    began = time.perf_counter()
+    inputs = [cut(one.picture, one.framing, int(run.settings.get("image_size", 512))) for one in batch]
+    views = encoder.encode(inputs)
+    masks = [picture[..., 3] >= MASK_LEVEL for picture in inputs] if settings.use_mask else None
+    try:
+        grids = localise_many(
+            batch_occupancy(views), len(batch), settings.resolution, mode=settings.mode, masks=masks,
+            max_batch=max(points // len(batch), 1024),
+        )  # fmt: skip
+    except MpcError as error:  # a network that returns NaN for one picture spoils the whole batch
+        yield from (Failure(one.name, str(error)) for one in batch)
+        return
+    shared = (time.perf_counter() - began) / len(batch)
+    for one, view, grid in zip(batch, views, grids, strict=True):
+        began = time.perf_counter()
+        renderer = FieldRenderer(replace(grid, device=str(run.device)), view, one.framing.calibration)
+        try:
+            mesh, panels = _write(one, renderer, settings, stills=stills)
+        except MpcError as error:
+            yield Failure(one.name, str(error))
+            continue
+        captured = Captured(
+            name=one.name, assumption=one.framing.assumption, vertices=len(mesh.vertices), faces=len(mesh.faces),
+            evaluations=mesh.evaluations, seconds=shared + time.perf_counter() - began,
+        )  # fmt: skip
+        yield _Drawn(captured, panels)
+
+
+def _write(
+    framed: FramedPicture, field: FieldRenderer, settings: CaptureSettings, *, stills: bool
+) -> tuple[ReconstructedMesh, list[U8]]:
+    """Write the files of one picture, or the mesh of one frame. Returns the mesh and the panels."""
+    mesh = mesh_of_grid(field.grid, field.view, field.calibration, largest_component=settings.largest_component)
     textured = None
     if settings.texture_size and set(settings.formats) - {"ply"}:
-        textured = textured_mesh(sight.view, mesh, sight.calibration, settings.texture_size)
+        textured = textured_mesh(field.view, mesh, field.calibration, settings.texture_size)
+    path, size = framed.folder / framed.name, settings.size
     for suffix in settings.formats:
-        write_mesh(job.folder / f"{job.name}.{suffix}", mesh.vertices, mesh.faces, mesh.vertex_colours, textured)
-    size, path = settings.size, job.folder / job.name
-    if not stills:  # one zoom for all frames
-        front = OrthographicCamera(job.framing.centre_world, job.framing.extent_m)
+        target = path.with_name(f"{framed.name}.{suffix}")
+        write_mesh(target, mesh.vertices, mesh.faces, mesh.vertex_colours, textured)
+    if not stills:  # all frames of a film are drawn at the same scale
+        front = OrthographicCamera(framed.framing.centre_world, framed.framing.extent_m)
         return mesh, [
-            input_panel(job.picture, job.framing, front, size),
-            *(sight.draw(turned(front, t), size) for t in (0, 60)),
+            input_panel(framed.picture, framed.framing, front, size),
+            *(field.draw(turned(front, yaw), size) for yaw in (0, 60)),
         ]
-    front = fitting_camera(mesh.vertices, job.framing, job.picture)
-    panels = [input_panel(job.picture, job.framing, front, size)]
-    drawn = MeshSight(mesh, sight.calibration)
-    shown = drawn if settings.largest_component else sight  # the field holds the other parts still
-    panels += [shown.draw(turned(front, turn), size, samples=2) for turn in (0, 60, 180)]
-    if sight.view.texture_features is not None:  # without, the panels show normals already
+    front = fitting_camera(mesh.vertices, framed.framing, framed.picture)
+    panels = [input_panel(framed.picture, framed.framing, front, size)]
+    surface = MeshRenderer(mesh, field.calibration)
+    # With `largest_component` the field still holds the parts that were dropped from the mesh.
+    shown = surface if settings.largest_component else field
+    panels += [shown.draw(turned(front, yaw), size, samples=2) for yaw in (0, 60, 180)]
+    if field.view.texture_features is not None:  # without a texture network the other panels show normals already
         panels.append(shown.draw(front, size, samples=2, normals=True))
-    write_png(path.with_name(job.name + ".png"), side_by_side(panels))
+    write_png(path.with_name(framed.name + ".png"), side_by_side(panels))
     if settings.turntable != "none":
         count = settings.turntable_frames
-        frames = drawn.turntable(front, size, count)
-        write_loop(path.with_name(f"{job.name}.{settings.turntable}"), frames, count / TURNTABLE_SECONDS)
+        frames = surface.turntable(front, size, count)
+        write_loop(path.with_name(f"{framed.name}.{settings.turntable}"), frames, count / TURNTABLE_SECONDS)
     return mesh, panels
-
-
-def _batches(jobs: Iterator[Job], count: int) -> Iterator[list[Job]]:
-    while batch := list(islice(jobs, count)):
-        yield batch

@@ -1,4 +1,4 @@
-"""What a reconstruction looks like: the input beside the result, and the views of a turntable."""
+"""Pictures of a reconstruction: the input beside the result, and the views of a turntable."""
 
 from __future__ import annotations
 
@@ -23,12 +23,18 @@ from ..view_field import ViewField
 from .framing import MASK_LEVEL, Framing, cut
 
 BACKGROUND = 246
-# Space around the person in pictures of it.
+# Height of a picture relative to that of the person in it.
 MARGIN = 1.1
 
 
 def fitting_camera(vertices: F64, framing: Framing, picture: U8) -> OrthographicCamera:
-    """A camera of yaw 0 whose square holds a world-space mesh from every yaw, and the height of the picture's mask."""
+    """A camera of yaw 0 whose square holds a mesh from every yaw, and the whole height of the picture's mask.
+
+    Args:
+        vertices: (V, 3) of the mesh, world metres.
+        framing: of the picture.
+        picture: (H, W, 4) uint8; alpha is the mask.
+    """
     rows = np.flatnonzero((picture[..., 3] >= MASK_LEVEL).any(axis=1))
     if not len(rows):
         rows = np.array([framing.row])
@@ -42,16 +48,18 @@ def fitting_camera(vertices: F64, framing: Framing, picture: U8) -> Orthographic
 
 
 def turned(camera: OrthographicCamera, yaw_deg: float) -> OrthographicCamera:
-    """The camera, moved about the vertical axis."""
+    """The camera moved by `yaw_deg` about the vertical axis."""
     return replace(camera, yaw_deg=(camera.yaw_deg + yaw_deg) % 360.0)
 
 
 @dataclass(frozen=True, eq=False)
-class Sight:
-    """A reconstructed picture, ready to be looked at from anywhere: nothing is encoded or localised again.
+class FieldRenderer:
+    """Draws a reconstructed picture from any camera, straight from the field: nothing is encoded or localised again.
 
     Attributes:
-        grid, view, calibration: of the picture.
+        grid: the localised occupancy.
+        view: the encoded picture.
+        calibration: (4, 4) world metres to the picture's view space.
     """
 
     grid: LocalisedGrid
@@ -59,13 +67,13 @@ class Sight:
     calibration: F64
 
     def draw(self, camera: OrthographicCamera, size: int, *, normals: bool = False, samples: int = 1) -> U8:
-        """(size, size, 3) uint8: coloured by the texture network where there is one, else by normals.
+        """A picture (size, size, 3) uint8 in the texture network's colours, or of the normals where there is none.
 
         Args:
             camera: where to look from.
-            size: pixels a side.
-            normals: show normals in any case.
-            samples: rays a pixel and axis, whose mean is shown.
+            size: pixels along each side.
+            normals: show the normals even where there are colours.
+            samples: the mean of samples x samples rays is shown in each pixel.
         """
         colour = None if normals or self.view.texture_features is None else self.view.colours
         rays = orthographic_rays(self.calibration, camera.calibration, size * samples, size * samples)
@@ -76,22 +84,22 @@ class Sight:
         return pixels
 
 
-class MeshSight:
-    """A mesh, ready to be looked at from anywhere: dozens of pictures of it cost less than asking the field for each.
+class MeshRenderer:
+    """Draws a mesh from any camera; for dozens of pictures this costs less than evaluating the field for each.
 
     Args:
         mesh: world metres.
-        calibration: of the picture it was made from.
+        calibration: (4, 4) world metres to view space of the picture that the mesh was made from.
     """
 
     def __init__(self, mesh: ReconstructedMesh, calibration: F64) -> None:
         posed = PosedMesh(mesh.vertices, mesh.faces)
         self._faces, self._scene, self._colours = posed.faces, RayScene(posed), mesh.vertex_colours
-        # As direct rendering shows them: in the axes of the picture.
+        # Normals are shown in the axes of the picture, as direct rendering shows them.
         self._normals = posed.vertex_normals @ camera_of(calibration).rotation.T * 127.5 + 127.5
 
     def draw(self, camera: OrthographicCamera, size: int, *, normals: bool = False, samples: int = 1) -> U8:
-        """(size, size, 3) uint8; arguments as for `Sight.draw`."""
+        """A picture (size, size, 3) uint8; arguments as for `FieldRenderer.draw`."""
         values = self._normals if normals or self._colours is None else self._colours
         hits = self._scene.first_hit(*camera.rays(pixel_centres(size * samples, size * samples).reshape(-1, 2)))
         shown = np.full((len(hits.face), 3), float(BACKGROUND))
@@ -102,25 +110,25 @@ class MeshSight:
         return pixels
 
     def turntable(self, camera: OrthographicCamera, size: int, count: int) -> Iterator[U8]:
-        """`count` pictures around the vertical axis, drawn by as many threads as this process may use."""
+        """Draw `count` pictures around the vertical axis, with as many threads as this process may use."""
         with ThreadPoolExecutor(usable_threads()) as workers:
             yield from workers.map(lambda step: self.draw(turned(camera, 360 * step / count), size), range(count))
 
 
 def input_panel(picture: U8, framing: Framing, camera: OrthographicCamera, size: int) -> U8:
-    """(size, size, 3) uint8: the part of the input that a camera of yaw 0 shows."""
+    """The part of the input that a camera of yaw 0 shows, (size, size, 3) uint8."""
     shift = np.subtract(camera.centre_world, framing.centre_world) * framing.pixels_per_metre
     moved = replace(framing, column=framing.column + shift[0], row=framing.row - shift[1], extent_m=camera.extent_m)
     return over_background(cut(picture, moved, size))
 
 
 def over_background(rgba: U8) -> U8:
-    """(H, W, 3) uint8: straight alpha over a light grey."""
+    """Put a picture with straight alpha on a light grey background: (H, W, 4) to (H, W, 3) uint8."""
     alpha = rgba[..., 3:].astype(np.float32) / 255.0
     mixed: U8 = np.rint(rgba[..., :3] * alpha + BACKGROUND * (1 - alpha)).astype(np.uint8)
     return mixed
 
 
 def write_png(path: Path, picture: U8) -> None:
-    """(H, W, 3) uint8, whole or not at all."""
+    """Write (H, W, 3) uint8 as PNG; the file appears whole or not at all."""
     write_bytes(path, png_bytes(picture))

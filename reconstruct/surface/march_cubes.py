@@ -1,4 +1,4 @@
-"""Marching cubes of a whole localised grid in one call of warp: for a GPU, where block by block would cost waits."""
+"""Marching cubes of a whole localised grid in one call of warp, for GPUs, where one call per block would be slow."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from ..localise.blocks import EDGE, SIDE, SurfaceBlocks
 
 
 def marching_cubes_of_warp() -> Any:
-    """Warp's marching cubes, or None where warp is older than 1.18."""
+    """Warp's marching cubes class, or None where warp is older than 1.18."""
     load_warp()
     try:
         from warp.geometry import IsoSurfaceMarchingCubes
@@ -23,17 +23,17 @@ def marching_cubes_of_warp() -> Any:
 
 
 def march_blocks(blocks: SurfaceBlocks, threshold: float, device: str) -> tuple[F64, I32]:
-    """Triangles of all blocks (Lorensen and Cline 1987), those of the dense grid.
+    """Triangles of all blocks (Lorensen and Cline, 1987); they equal those of the dense grid.
 
-    The blocks are put into the box around them on the device, 4 bytes a node.
+    The blocks are copied into one dense box around them on the device, which takes 4 bytes for each node.
 
     Args:
-        blocks: of a grid; one at least holds both sides.
-        threshold: of the surface.
-        device: "cuda:0", …; "cpu" gives the same.
+        blocks: the values around the surface; at least one block holds both sides.
+        threshold: value of the surface.
+        device: "cuda:0", …; "cpu" gives the same result.
 
     Returns:
-        Vertices (V, 3) in nodes of the grid, and faces (F, 3), outward where values are greater inside.
+        Vertices (V, 3) in nodes of the grid, and faces (F, 3), which look outward where values are greater inside.
     """
     wp = load_warp()
     mixed = np.argwhere(blocks.table >= 0)
@@ -48,5 +48,5 @@ def march_blocks(blocks: SurfaceBlocks, threshold: float, device: str) -> tuple[
         field[i : i + SIDE, j : j + SIDE, k : k + SIDE] = pool[blocks.table[tuple(place)]]
     i, j, k = (int(end) for end in blocks.resolution - low * EDGE)
     vertices, corners = marching_cubes_of_warp().extract(wp.from_torch(field[:i, :j, :k].contiguous()), threshold)
-    faces: I32 = corners.numpy().reshape(-1, 3)[:, ::-1].astype(np.int32)  # warp's look to greater values
+    faces: I32 = corners.numpy().reshape(-1, 3)[:, ::-1].astype(np.int32)  # warp's faces look towards greater values
     return vertices.numpy().astype(np.float64) + low * EDGE, faces

@@ -1,8 +1,7 @@
-"""From a localised occupancy to triangles: marching cubes in view space, then world space."""
+"""From a localised occupancy to triangles: marching cubes in view space, and the way to world space."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -10,43 +9,33 @@ import numpy as np
 from ...core.arrays import F64, I32, I64
 from ...core.errors import MpcError
 from ...geometry.camera import unproject
+from ...geometry.mesh import PosedMesh
 from ..localise.blocks import EDGE
 from ..localise.grid import LocalisedGrid
 from .march_cubes import march_blocks, marching_cubes_of_warp
 
 
 class NoSurfaceError(MpcError):
-    """A field without a surface: inside everywhere or nowhere."""
+    """A field without a surface: every node is inside, or none is."""
 
 
-@dataclass(frozen=True, eq=False)
-class SurfaceMesh:
-    """Triangles in view space or world space, as the function that made them says.
+def extract_mesh(grid: LocalisedGrid, *, largest_component: bool = False) -> PosedMesh:
+    """Run marching cubes on a localised grid.
 
-    Attributes:
-        vertices: (V, 3) float64.
-        faces: (F, 3) int32, counter-clockwise seen from outside.
-    """
-
-    vertices: F64
-    faces: I32
-
-
-def extract_mesh(grid: LocalisedGrid, *, largest_component: bool = False) -> SurfaceMesh:
-    """Marching cubes on a localised grid; vertices in view space.
-
-    On a CPU that of Lewiner et al. (2003, scikit-image), block by block; on another device of the grid warp's.
-
-    All corners of every cell that the surface passes were asked, so the mesh is that of the dense grid: the same faces,
-    in another order, on vertices that differ by the rounding of float32.
-    Where the body leaves the cube the mesh is open.
+    On a CPU, the algorithm of Lewiner et al. (2003, scikit-image) runs block by block; on another device, warp's runs
+    on all blocks at once. The occupancy is known at all corners of every cell that the surface passes, so the mesh is
+    that of the dense grid: the same faces in another order, on vertices that differ by the rounding of float32. The
+    mesh is open where the body leaves the cube.
 
     Args:
         grid: from `localise`.
-        largest_component: keep only the connected part of greatest area.
+        largest_component: keep only the connected part with the greatest area.
+
+    Returns:
+        The mesh in view space, faces outward.
 
     Raises:
-        NoSurfaceError: the field is inside everywhere or nowhere.
+        NoSurfaceError: every node is inside, or none is.
     """
     if grid.surface_box is None:
         inside = bool(grid.values[0] > grid.threshold)
@@ -59,15 +48,17 @@ def extract_mesh(grid: LocalisedGrid, *, largest_component: bool = False) -> Sur
         vertices, faces = march_blocks(grid.blocks, grid.threshold, grid.device)
     else:
         vertices, faces = _march_one_by_one(grid)
-    mesh = SurfaceMesh(vertices * (2.0 / (grid.resolution - 1)) - 1.0, faces)
+    if not len(faces):
+        raise NoSurfaceError(f"the surface has no area at {grid.resolution} nodes a side")
+    mesh = PosedMesh(vertices * (2.0 / (grid.resolution - 1)) - 1.0, faces)
     return keep_largest_component(mesh) if largest_component else mesh
 
 
 def _march_one_by_one(grid: LocalisedGrid) -> tuple[F64, I32]:
-    """Vertices (V, 3) in nodes and faces (F, 3), with memory for a block at a time."""
+    """Vertices (V, 3) in nodes and faces (F, 3), computed block by block, so that memory holds one block at a time."""
     from skimage import measure  # slow to import
 
-    # "ascent" turns the faces outward, seen in right-handed view space, for fields that are greater inside.
+    # "ascent" makes the faces look outward in right-handed view space, for fields that are greater inside.
     marching_cubes: Any = measure.marching_cubes
     points, triangles, count = [], [], 0
     for low, values in grid.blocks.each():
@@ -81,11 +72,14 @@ def _march_one_by_one(grid: LocalisedGrid) -> tuple[F64, I32]:
 
 
 def weld(vertices: F64, faces: I64) -> tuple[F64, I32]:
-    """Make one of the vertices that two blocks share: equal to the last bit, since both computed them from the same.
+    """Merge the vertices that two blocks share; both compute them from the same values, so they are equal bit by bit.
 
     Args:
         vertices: (V, 3) in nodes.
         faces: (F, 3).
+
+    Returns:
+        The merged vertices and the faces, without those that have lost their area.
     """
     shared = np.flatnonzero((vertices % EDGE == 0).any(axis=1))
     _, first, inverse = np.unique(vertices[shared], axis=0, return_index=True, return_inverse=True)
@@ -97,15 +91,20 @@ def weld(vertices: F64, faces: I64) -> tuple[F64, I32]:
     return vertices[used], corners[whole].astype(np.int32)
 
 
-def to_world(mesh: SurfaceMesh, calibration: F64) -> SurfaceMesh:
-    """A view-space mesh in world metres; faces stay outward even where the calibration mirrors."""
-    mirrored = np.linalg.det(calibration) < 0  # the sign of the map's determinant, perspective ones included
+def to_world(mesh: PosedMesh, calibration: F64) -> PosedMesh:
+    """Take a view-space mesh to world metres; faces stay outward even where the calibration mirrors.
+
+    Args:
+        mesh: vertices in view space.
+        calibration: (4, 4) world metres to view space, orthographic or perspective.
+    """
+    mirrored = np.linalg.det(calibration) < 0  # holds for perspective maps as well
     faces = np.ascontiguousarray(mesh.faces[:, ::-1]) if mirrored else mesh.faces
-    return SurfaceMesh(unproject(mesh.vertices, np.asarray(calibration, np.float64)), faces)
+    return PosedMesh(unproject(mesh.vertices, np.asarray(calibration, np.float64)), faces)
 
 
-def keep_largest_component(mesh: SurfaceMesh) -> SurfaceMesh:
-    """The connected part of greatest area, with its vertices alone."""
+def keep_largest_component(mesh: PosedMesh) -> PosedMesh:
+    """The connected part with the greatest area, without the vertices of the other parts."""
     from scipy.sparse import coo_matrix
     from scipy.sparse.csgraph import connected_components
 
@@ -118,10 +117,10 @@ def keep_largest_component(mesh: SurfaceMesh) -> SurfaceMesh:
     areas = np.linalg.norm(np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0]), axis=1)
     kept = labels[faces[:, 0]] == np.argmax(np.bincount(labels[faces[:, 0]], areas))
     used, renamed = np.unique(faces[kept], return_inverse=True)
-    return SurfaceMesh(mesh.vertices[used], renamed.reshape(-1, 3).astype(np.int32))
+    return PosedMesh(mesh.vertices[used], renamed.reshape(-1, 3).astype(np.int32))
 
 
-def signed_volume(mesh: SurfaceMesh) -> float:
-    """Enclosed volume, positive for faces that look outward; in the cube of the vertices' unit."""
+def signed_volume(mesh: PosedMesh) -> float:
+    """Volume that the mesh encloses, in the cubed unit of the vertices; positive where faces look outward."""
     a, b, c = (mesh.vertices[mesh.faces[:, corner]] for corner in range(3))
     return float(np.einsum("ij,ij->", a, np.cross(b, c)) / 6.0)

@@ -23,11 +23,12 @@ from mpc.train.run import train_views
 CENTRE, RADII = torch.tensor([0.3, -0.2, 0.4]), torch.tensor([0.2, 0.5, 0.1])
 
 
-class Ellipsoid:
+class Ellipsoid(torch.nn.Module):
     """Answers like a surface network that knows the body."""
 
     def __init__(self, radii: torch.Tensor) -> None:
-        self.radii = radii
+        super().__init__()
+        self.radii = torch.nn.Parameter(radii)
 
     def encode(self, images: torch.Tensor) -> PixelFeatures:
         return PixelFeatures((images,))
@@ -39,7 +40,7 @@ class Ellipsoid:
 def panels(radii: torch.Tensor) -> list[np.ndarray]:
     item = {"image": torch.full((4, 16, 16), 255, dtype=torch.uint8)}
     network: Any = Ellipsoid(radii)
-    picture = reconstruction_picture(network, None, item, torch.device("cpu"))
+    picture = reconstruction_picture(network, None, item)
     assert picture.shape == (SIDE, 4 * SIDE, 3)
     return np.split(picture, 4, axis=1)
 

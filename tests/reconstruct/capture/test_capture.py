@@ -22,7 +22,7 @@ from mpc.models.storage import save_network
 from mpc.models.surface import SurfaceConfig, SurfaceNetwork
 from mpc.models.texture import TextureConfig, TextureNetwork
 from mpc.reconstruct.capture.framing import FramingError, cut, frame_person, keep_frame
-from mpc.reconstruct.capture.panels import MeshSight, Sight, turned
+from mpc.reconstruct.capture.panels import FieldRenderer, MeshRenderer, turned
 from mpc.reconstruct.capture.pictures import Source, find_sources, read_frames, read_rgba
 from mpc.reconstruct.localise.localise import localise
 from mpc.reconstruct.picture_to_mesh import mesh_of_grid
@@ -139,14 +139,14 @@ def test_pictures_encoded_together_answer_as_alone(run_folder):
     pictures = [
         cut(person(box=box), frame_person(person(box=box)), 32) for box in ((20, 180, 60, 100), (50, 90, 0, 50))
     ]
-    views = ViewEncoder(run, batch=64).encode(pictures)
+    views = ViewEncoder(run.surface, run.texture, batch=64).encode(pictures)
     points = np.random.default_rng(0).uniform(-1, 1, (300, 3)).astype(np.float32)
     owner = np.repeat([0, 1], [100, 200])
     together = batch_occupancy(views)(points, owner)
     alone = np.concatenate([views[0].occupancy(points[:100]), views[1].occupancy(points[100:])])
     assert np.abs(together - alone).max() < 1e-5
     assert np.abs(views[0].occupancy(points[100:]) - alone[100:]).max() > 1e-3
-    sizes = [batch_points(run, memory) for memory in (1, 5e6, 8e6, 1e12)]
+    sizes = [batch_points(run.surface, run.texture, memory) for memory in (1, 5e6, 8e6, 1e12)]
     assert sizes == sorted(set(sizes))
     assert (sizes[0], sizes[-1]) == (1024, CPU_BATCH)
 
@@ -219,8 +219,8 @@ def test_a_mesh_is_drawn_as_its_field_is(run_folder):
             return points * 0.5 + 0.5
 
     calibration = OrthographicCamera((0.2, 0.9, -0.1), 2.0, 30.0).calibration
-    sight = Sight(localise(Ball().occupancy, 129), Ball(), calibration)
-    drawn = MeshSight(mesh_of_grid(sight.grid, sight.view, calibration), calibration)
+    sight = FieldRenderer(localise(Ball().occupancy, 129), Ball(), calibration)
+    drawn = MeshRenderer(mesh_of_grid(sight.grid, sight.view, calibration), calibration)
     camera = OrthographicCamera((0.2, 0.9, -0.1), 2.2, 75.0, 10.0)
     for normals in (False, True):
         pictures = [of.draw(camera, 120, normals=normals, samples=2).astype(int) for of in (sight, drawn)]

@@ -7,11 +7,11 @@ from scipy.ndimage import maximum_filter, minimum_filter
 from mpc.core.errors import SettingsError
 from mpc.core.kernels import load_warp
 from mpc.geometry.camera import OrthographicCamera
+from mpc.geometry.mesh import PosedMesh
 from mpc.reconstruct.localise.localise import FieldError, check_levels, default_levels, localise
 from mpc.reconstruct.surface.march_cubes import march_blocks, marching_cubes_of_warp
 from mpc.reconstruct.surface.mesh import (
     NoSurfaceError,
-    SurfaceMesh,
     extract_mesh,
     keep_largest_component,
     signed_volume,
@@ -141,7 +141,7 @@ def test_the_mesh_of_a_gpu_is_that_of_the_dense_grid(name, resolution):
     order, expected_order = (np.lexsort(v.round(3).T) for v in (vertices, expected.numpy().astype(float)))
     assert np.abs(vertices[order] - expected.numpy()[expected_order]).max() < 1e-4
     blockwise = extract_mesh(grid)
-    volumes = [signed_volume(mesh) for mesh in (SurfaceMesh(vertices * 2 / (resolution - 1) - 1, faces), blockwise)]
+    volumes = [signed_volume(mesh) for mesh in (PosedMesh(vertices * 2 / (resolution - 1) - 1, faces), blockwise)]
     assert volumes[0] == pytest.approx(volumes[1], rel=1e-3)
 
 
