@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib.metadata
-import os
 import platform
 import shutil
 from collections.abc import Callable
@@ -82,14 +81,15 @@ def _try(name: str, needed: bool, attempt: Callable[[], str], advice: str) -> li
 def _check_system() -> Check:
     import psutil
 
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    from ..core.units import usable_cores
+
     memory = psutil.virtual_memory()
     disk = shutil.disk_usage(Path.cwd())
     return Check(
         "machine",
         True,
         True,
-        f"{platform.system()} {platform.machine()}, Python {platform.python_version()}, {cores} cores, "
+        f"{platform.system()} {platform.machine()}, Python {platform.python_version()}, {usable_cores()} cores, "
         f"{memory.available / 2**30:.1f} of {memory.total / 2**30:.1f} GiB memory free, "
         f"{disk.free / 2**30:.0f} GiB disk free",
     )

@@ -140,10 +140,22 @@ def named(path: Path) -> Iterator[None]:
 
 
 def read_json(path: Path) -> Any:
-    """Read JSON; a missing or broken file is an `InputError`."""
+    """Read JSON.
+
+    Raises:
+        InputError: the file is missing or does not read as JSON.
+    """
     try:
         return json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise InputError(path, "no such file") from None
-    except (OSError, ValueError) as error:
-        raise InputError(path, f"not readable as JSON ({error})") from error
+    except (OSError, ValueError, RecursionError) as error:
+        raise InputError(path, f"does not read as JSON ({error})") from error
+
+
+def read_json_object(path: Path) -> dict[str, Any]:
+    """Read JSON whose top level is an object; raises as `read_json` does, and for any other top level."""
+    content = read_json(path)
+    if not isinstance(content, dict):
+        raise InputError(path, "holds no JSON object")
+    return content

@@ -23,6 +23,7 @@ from joblib.externals.loky import TimeoutError as LateError
 from joblib.externals.loky.process_executor import BrokenProcessPool, ProcessPoolExecutor
 
 from .errors import SettingsError
+from .messages import OUT_OF_MEMORY
 from .units import run_units
 
 Unit = TypeVar("Unit")
@@ -108,9 +109,6 @@ class _Guarded(Generic[Unit, Record]):
             return Lost(unit, OUT_OF_MEMORY)
         finally:
             _give_back(pool, self.limits, whole)
-
-
-OUT_OF_MEMORY = "needs more memory than it may take (--subject-memory)"
 
 
 def tell_alive() -> None:

@@ -12,6 +12,7 @@ from functools import lru_cache
 from typing import Any
 
 from .arrays import Array
+from .units import usable_cores
 
 log = logging.getLogger(__name__)
 
@@ -51,10 +52,10 @@ def find_device(name: str) -> str:
 
 
 def usable_threads() -> int:
-    """Cores this process may use; worker processes are told by OMP_NUM_THREADS to use one."""
-    told = os.environ.get("OMP_NUM_THREADS", "")
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else (os.cpu_count() or 1)
-    return min(int(told), cores) if told.isdigit() and int(told) else cores
+    """Threads a kernel may use: the cores of this process, bounded by OMP_NUM_THREADS, which worker processes get."""
+    bound = os.environ.get("OMP_NUM_THREADS", "")
+    cores = usable_cores()
+    return min(int(bound), cores) if bound.isdigit() and int(bound) else cores
 
 
 def launch(

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import dataclasses
-import difflib
 import math
 import types
 import typing
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any, TypeVar, Union
 
 from .errors import SettingsError
+from .messages import unknown_name
 
 Config = TypeVar("Config")
 
@@ -20,12 +21,14 @@ that holds one of several dataclasses, told apart by their `kind`, starts from t
 
 
 def to_table(config: Any) -> dict[str, Any]:
-    """A settings dataclass as nested dictionaries that JSON and TOML can hold (tuples become lists)."""
+    """A dataclass as nested dictionaries that JSON and TOML can hold: tuples become lists, paths become texts."""
 
     def plain(value: Any) -> Any:
         if isinstance(value, dict):
             return {key: plain(item) for key, item in value.items()}
-        return [plain(item) for item in value] if isinstance(value, (tuple, list)) else value
+        if isinstance(value, (tuple, list)):
+            return [plain(item) for item in value]
+        return str(value) if isinstance(value, Path) else value
 
     table = plain(dataclasses.asdict(config))
     assert isinstance(table, dict)
@@ -52,9 +55,7 @@ def override(config: Config, table: Mapping[str, Any], where: str = "") -> Confi
     for key, value in table.items():
         name = f"{where}.{key}" if where else key
         if key not in names:
-            near = difflib.get_close_matches(key, names, n=1)
-            hint = f" (did you mean {where + '.' if where else ''}{near[0]}?)" if near else ""
-            raise SettingsError(f"unknown setting {name!r}{hint}; there are {', '.join(names)}")
+            raise SettingsError(unknown_name("setting", key, names, prefix=f"{where}." if where else ""))
         current = getattr(config, key)
         if dataclasses.is_dataclass(current) and not isinstance(current, type):
             if not isinstance(value, Mapping):

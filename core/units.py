@@ -13,9 +13,14 @@ Unit = TypeVar("Unit")
 Record = TypeVar("Record")
 
 
+def usable_cores() -> int:
+    """Cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else (os.cpu_count() or 1)
+
+
 def worker_count(jobs: int) -> int:
     """Processes for `jobs` (0: one a core this process may use, -n: all but n-1)."""
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else (os.cpu_count() or 1)
+    cores = usable_cores()
     return cores if jobs == 0 else max(1, cores + 1 + jobs) if jobs < 0 else jobs
 
 

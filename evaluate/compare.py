@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from html import escape
 from pathlib import Path
 from typing import Any
@@ -16,6 +15,7 @@ from ..core.arrays import F64
 from ..core.errors import InputError, SettingsError
 from ..core.files import read_json, write_json
 from ..core.randomness import derive_rng
+from ..core.settings import to_table
 from ..pages.charts import strips
 from ..pages.page import section, write_page
 from .metrics.protocols import find_protocol
@@ -155,7 +155,7 @@ def format_comparison(comparison: Comparison) -> str:
 def write_comparison(comparison: Comparison, out: Path) -> None:
     """Write compare.json and compare.html into a folder."""
     out.mkdir(parents=True, exist_ok=True)
-    write_json(out / "compare.json", json.loads(json.dumps(asdict(comparison))), sort_keys=False)
+    write_json(out / "compare.json", to_table(comparison), sort_keys=False)
     sections = []
     for metric in comparison.metrics:
         means = dict(zip(comparison.runs, comparison.by_subject[metric.name], strict=True))

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import json
 import re
 import time
 import unicodedata
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -18,6 +17,7 @@ from .. import __version__
 from ..core.errors import InputError, MpcError, SettingsError
 from ..core.files import file_sha256
 from ..core.progress import NoProgress, Progress
+from ..core.settings import to_table
 from ..formats.build_mesh import ReadMesh
 from ..formats.build_rig import ReadPerson
 from ..formats.gltf.read import read_gltf
@@ -102,7 +102,7 @@ def evaluate_folders(
     fingerprint = {
         "format": FORMAT, "version": VERSION, "mpc": __version__,
         "run": _plain(predicted.resolve().name), "truth": _plain(true.resolve().name),
-        "files": files, "settings": json.loads(json.dumps(asdict(settings))),
+        "files": files, "settings": to_table(settings),
         "metrics": {metric.name: metric.summary for metric in chosen},
     }  # fmt: skip
     done = {} if fresh else measured_before(out, fingerprint)

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import json
 import logging
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -19,6 +18,7 @@ from .. import __version__
 from ..core.errors import SettingsError
 from ..core.files import read_json
 from ..core.progress import NoProgress, Progress
+from ..core.settings import to_table
 from ..datasets.loading.views import ViewDataset, ViewRef
 from ..datasets.shards.index import read_index
 from ..geometry.camera import project
@@ -144,7 +144,7 @@ def describe(source: _Source) -> dict[str, Any]:
                 networks[stage] = {"weights": name, "step": header.get("step"), "sha256": header.get("sha256")}
                 break
     digests = [entry.sha256 for entry in read_index(source.shards).shards if entry.split == source.settings.split]
-    settings = json.loads(json.dumps(asdict(source.settings)))
+    settings = to_table(source.settings)
     chosen = find_protocol(source.settings.protocol).choose(source.settings.metrics)
     units = {metric.name: metric.summary for metric in chosen}
     return {

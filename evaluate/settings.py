@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from ..core.checks import check_ranges
 from ..core.errors import SettingsError
+from ..core.messages import unknown_name
 from .metrics.align import ALIGNMENTS
 from .metrics.pair import DEFAULT_POINTS
 from .metrics.protocols import find_protocol
@@ -35,14 +37,8 @@ class MeasureSettings:
     def __post_init__(self) -> None:
         find_protocol(self.protocol).choose(self.metrics)
         if self.align not in ALIGNMENTS:
-            raise SettingsError(f"unknown alignment {self.align!r}; there are {', '.join(ALIGNMENTS)}")
-        self.check_least(points=2)
-
-    def check_least(self, **least: int) -> None:
-        """Raise SettingsError, by name, for a number below its least."""
-        for name, bound in least.items():
-            if getattr(self, name) < bound:
-                raise SettingsError(f"{name} is {getattr(self, name)}, expected at least {bound}")
+            raise SettingsError(unknown_name("alignment", self.align, ALIGNMENTS))
+        check_ranges(self, points=(2, None))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -65,7 +61,7 @@ class EvaluationSettings(MeasureSettings):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        self.check_least(views_per_scene=0, iou_points=1, resolution=17)
+        check_ranges(self, views_per_scene=(0, None), iou_points=(1, None), resolution=(17, None))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -81,4 +77,4 @@ class FolderSettings(MeasureSettings):
     def __post_init__(self) -> None:
         super().__post_init__()
         if self.unit not in ("auto", *UNITS_M):
-            raise SettingsError(f"unknown unit {self.unit!r}; there are auto, {', '.join(UNITS_M)}")
+            raise SettingsError(unknown_name("unit", self.unit, ["auto", *UNITS_M]))

@@ -8,8 +8,9 @@ from pathlib import Path
 import numpy as np
 
 from ..core.errors import InputError
+from ..core.messages import first_few
 from ..motion.bones import BoneMap, match_bones
-from ..motion.motion import FPS, Motion, motion_from_clip, pick_frames, some
+from ..motion.motion import FPS, Motion, motion_from_clip, pick_frames
 from .bvh import BvhMotion, read_bvh
 from .fbx.read import read_fbx_motion
 from .gltf.animations import read_clips
@@ -72,7 +73,7 @@ def read_motion_file(path: Path, maps: Mapping[str, BoneMap] | None = None) -> l
         if motion.matched.missing:
             raise InputError(
                 path,
-                f"has no bone known as {', '.join(motion.matched.missing)} (its bones: {some(motion.bones)}); "
+                f"has no bone known as {', '.join(motion.matched.missing)} (its bones: {first_few(motion.bones)}); "
                 "give a bone map",
             )
     return motions

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Callable
 from dataclasses import dataclass
 
 from torch import nn
 
 from ..core.errors import SettingsError
+from ..core.messages import unknown_name
 from .hourglass import HourglassConfig, HourglassEncoder
 from .hrnet import HRNetConfig, HRNetEncoder
 from .residual import ResidualConfig, ResidualEncoder
@@ -53,9 +53,7 @@ ENCODERS: dict[str, EncoderEntry] = {
 def find_encoder(kind: str) -> EncoderEntry:
     """The entry of that name; an unknown name is an error that lists the valid ones."""
     if kind not in ENCODERS:
-        near = difflib.get_close_matches(kind, ENCODERS, n=1)
-        hint = f" (did you mean {near[0]}?)" if near else ""
-        raise SettingsError(f"no encoder is called {kind!r}{hint}; there are {', '.join(ENCODERS)}")
+        raise SettingsError(unknown_name("encoder", kind, ENCODERS))
     return ENCODERS[kind]
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -75,9 +75,3 @@ def pure_rotations(matrices: F64) -> F64:
     sign[..., 2] = np.linalg.det(left @ right)
     result: F64 = (left * sign[..., None, :]) @ right
     return result
-
-
-def some(names: Sequence[str], most: int = 8) -> str:
-    """The first names of a list, for a message."""
-    more = f" and {len(names) - most} more" if len(names) > most else ""
-    return ", ".join(names[:most]) + more

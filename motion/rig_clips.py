@@ -9,9 +9,10 @@ import numpy as np
 
 from ..core.arrays import F64, I64
 from ..core.errors import MpcError
+from ..core.messages import first_few
 from ..geometry.directions import fibonacci_directions
 from .bones import MatchedBones
-from .motion import Motion, pure_rotations, some
+from .motion import Motion, pure_rotations
 from .retarget import Retargeted, Target, retarget
 from .skinning import Channel, Clip, Rig, Skeleton, matrix_quaternions, skin_vertices, world_matrices
 
@@ -46,12 +47,12 @@ def bring_clips(rig: Rig, to_world: F64, matched: MatchedBones, motions: Iterabl
             continue
         clips.append(_as_clip(rig.skeleton, to_world, matched, motion, result))
         unmatched.update(dict.fromkeys(result.unmatched))
-    notices = [f"{some(names, 3)} not brought: {reason}" for reason, names in refused.items()]
+    notices = [f"{first_few(names, 3)} not brought: {reason}" for reason, names in refused.items()]
     if unmatched:
-        notices.append(f"bones of the animations that have no counterpart: {some(list(unmatched))}")
+        notices.append(f"bones of the animations that have no counterpart: {first_few(list(unmatched))}")
     still = _unmoved(rig, matched)
     if still and clips:
-        notices.append(f"bones of the rig without a known role, moved by name or by the bone above: {some(still)}")
+        notices.append(f"bones of the rig without a known role, moved by name or by the bone above: {first_few(still)}")
     return Brought(tuple(clips), tuple(notices))
 
 

@@ -13,7 +13,10 @@ from typing import Any
 
 import numpy as np
 
+from ..core.checks import check_range
 from ..core.errors import InputError, MpcError, SettingsError
+from ..core.files import read_json_object, write_text
+from ..core.folders import refuse_changes
 from ..core.progress import NoProgress, Progress
 from ..core.randomness import derive_rng
 from ..core.units import run_units
@@ -116,7 +119,7 @@ def make_people(
         read_motions(bvh)
     out.mkdir(parents=True, exist_ok=True)
     _check_folder(out, settings)
-    _write_whole(out / "LICENSE.txt", _license(assets, bvh))
+    write_text(out / "LICENSE.txt", _license(assets, bvh))
     names = [f"scan_{i:03d}" for i in range(scans)] + [f"rig_{i:03d}" for i in range(rigged)]
     units = [
         _Unit(
@@ -151,14 +154,10 @@ def make_people(
 
 
 def _check(scans: int, rigged: int, texture_size: int, frames: int) -> None:
-    for label, value, low, high in (
-        ("scans", scans, 0, 100_000),
-        ("rigged", rigged, 0, 100_000),
-        ("texture_size", texture_size, 64, 8192),
-        ("frames", frames, 2, 10_000),
-    ):
-        if not low <= value <= high:
-            raise SettingsError(f"{label} is {value}, expected {low} to {high}")
+    check_range("scans", scans, 0, 100_000)
+    check_range("rigged", rigged, 0, 100_000)
+    check_range("texture_size", texture_size, 64, 8192)
+    check_range("frames", frames, 2, 10_000)
     if scans + rigged == 0:
         raise SettingsError("nothing to make: scans and rigged are both 0")
 
@@ -188,13 +187,10 @@ def _folder_digest(folder: Path, endings: tuple[str, ...]) -> str:
 def _check_folder(out: Path, settings: dict[str, Any]) -> None:
     index = out / "people.json"
     if index.exists():
-        try:
-            there = json.loads(index.read_text(encoding="utf-8")).get("settings")
-        except (ValueError, AttributeError) as error:
-            raise InputError(index, f"is not a people.json of mpc ({error})") from error
-        if there != settings:
-            wrong = [key for key in settings if not isinstance(there, dict) or there.get(key) != settings[key]]
-            raise SettingsError(f"{out} holds people of other settings ({', '.join(wrong)}); choose another folder")
+        existing = read_json_object(index).get("settings")
+        if not isinstance(existing, dict):
+            raise InputError(index, "is not a people.json of mpc (no settings)")
+        refuse_changes(out, existing, settings)
         return
     if any(path.name.startswith(("scan_", "rig_")) for path in out.iterdir()):
         raise SettingsError(f"{out} holds scans or rigs without people.json; choose another folder")
@@ -204,19 +200,13 @@ def _write_index(out: Path, settings: dict[str, Any], names: list[str]) -> None:
     index = out / "people.json"
     people: dict[str, Any] = {}
     if index.exists():
-        people = json.loads(index.read_text(encoding="utf-8")).get("people", {})
+        people = read_json_object(index).get("people", {})
     for name in names:
         people[name] = {"plan": asdict(plan_person(int(settings["seed"]), name))}
         if name.startswith("scan"):
             people[name]["pose"] = scan_pose_name(int(settings["seed"]), name)
     text = json.dumps({"settings": settings, "people": dict(sorted(people.items()))}, indent=1) + "\n"
-    _write_whole(index, text)
-
-
-def _write_whole(path: Path, text: str) -> None:
-    partial = path.with_name(f".{path.name}.{os.getpid()}.part")
-    partial.write_text(text, encoding="utf-8", newline="\n")
-    partial.replace(path)
+    write_text(index, text)
 
 
 def _license(assets: Path | None, bvh: Path | None) -> str:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import dataclasses
-import difflib
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
 from ..core.errors import SettingsError
+from ..core.messages import unknown_name
 from ..core.settings import override
 from ..datasets.loading.augment import AugmentSettings
 from ..models.depth import DepthConfig
@@ -100,9 +100,7 @@ def preset(name: str, **overrides: Any) -> TrainSettings:
         overrides: fields of `TrainSettings`, for example `seed=3, surface={"steps": 100}`.
     """
     if name not in PRESETS:
-        near = difflib.get_close_matches(name, PRESETS, n=1)
-        hint = f" (did you mean {near[0]}?)" if near else ""
-        raise SettingsError(f"no preset is called {name!r}{hint}; there are {', '.join(PRESETS)} and auto")
+        raise SettingsError(unknown_name("preset", name, [*PRESETS, "auto"]))
     return override(PRESETS[name](), overrides)
 
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from ..core.checks import check_choice, check_least, check_ranges
 from ..core.errors import InputError, SettingsError
 from ..core.settings import dotted, override
 from ..datasets.loading.augment import AugmentSettings
@@ -19,13 +20,7 @@ from .mining import MiningSettings
 OPTIMISERS = ("rmsprop", "adam", "adamw", "muon")
 LOSSES = ("mse", "bce", "balanced-bce", "l1")
 SCHEDULES = ("constant", "step", "cosine")
-
-
-def at_least(settings: Any, least: int, *names: str) -> None:
-    """Refuse settings whose fields of these names are below `least`."""
-    for name in names:
-        if getattr(settings, name) < least:
-            raise SettingsError(f"{name} {getattr(settings, name)}: expected at least {least}")
+STAGES = ("both", "surface", "texture")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -72,18 +67,16 @@ class StageSettings:
 
     def __post_init__(self) -> None:
         for name, allowed in (("optimiser", OPTIMISERS), ("schedule", SCHEDULES), ("loss", LOSSES)):
-            if getattr(self, name) not in allowed:
-                raise SettingsError(f"{name} {getattr(self, name)!r}: expected one of {', '.join(allowed)}")
-        at_least(self, 1, "batch", "accumulate", "points", "validation_views")
-        at_least(self, 0, "weight_decay", "clip", "validate_every")
+            check_choice(name, getattr(self, name), allowed)
+        check_least(self, 1, "batch", "accumulate", "points", "validation_views")
+        check_least(self, 0, "weight_decay", "clip", "validate_every")
         if self.steps < 0 or (self.steps == 0 and self.epochs <= 0):
             raise SettingsError(f"steps {self.steps}, epochs {self.epochs}: expected something to do")
         if self.learning_rate <= 0:
             raise SettingsError(f"learning_rate {self.learning_rate}: expected a number above 0")
         if not all(0.0 <= share <= 1.0 for share in (self.warmup, *self.decay_at)):
             raise SettingsError(f"warmup {self.warmup}, decay_at {self.decay_at}: expected shares from 0 to 1")
-        if not 0.0 <= self.facing <= 100.0:
-            raise SettingsError(f"facing {self.facing}: expected 0 to 100")
+        check_ranges(self, facing=(0, 100))
         if not 0.0 <= self.ema < 1.0:
             raise SettingsError(f"ema {self.ema}: expected at least 0 and below 1")
 
@@ -153,12 +146,11 @@ class TrainSettings:
     texture_network: TextureConfig = field(default_factory=TextureConfig)
 
     def __post_init__(self) -> None:
-        if self.stages not in ("both", "surface", "texture"):
-            raise SettingsError(f"stages {self.stages!r}: expected both, surface or texture")
-        at_least(self, 0, "seed", "workers", "threads", "checkpoint_every", "sigma_power")
-        at_least(self, 1, "log_every")
+        check_choice("stages", self.stages, STAGES)
+        check_least(self, 0, "seed", "workers", "threads", "checkpoint_every", "sigma_power")
+        check_least(self, 1, "log_every")
         if self.image_size is not None:
-            at_least(self, 1, "image_size")
+            check_least(self, 1, "image_size")
         if self.surface.loss == "l1" or self.texture.loss != "l1":
             raise SettingsError("surface.loss is mse, bce or balanced-bce, texture.loss is l1")
         if not 0.0 <= self.uniform_share <= 1.0:

@@ -10,9 +10,8 @@ import numpy as np
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
-from ...core.errors import MpcError
 from ...core.files import file_sha256
-from ...core.guard import OUT_OF_MEMORY
+from ...core.messages import describe_failure
 from ...geometry.mesh import PosedMesh
 from ...sampling.inside import InsideOracle, ambiguous_share
 from ..subjects.find import Subject
@@ -95,7 +94,7 @@ def check_subject(unit: CheckUnit) -> SubjectReport:
     try:
         found = _examine(subject, unit)
     except Exception as error:
-        found = report_failure(unit, _reason(error), seconds=time.perf_counter() - started)
+        found = report_failure(unit, describe_failure(error), seconds=time.perf_counter() - started)
     return found
 
 
@@ -105,14 +104,6 @@ def report_failure(unit: CheckUnit, reason: str, *, seconds: float = 0.0) -> Sub
     return SubjectReport(
         id=subject.id, kind=subject.kind, source=_source(unit), layout=subject.layout, error=reason, seconds=seconds
     )
-
-
-def _reason(error: Exception) -> str:
-    if isinstance(error, MpcError):
-        return str(error)
-    if isinstance(error, MemoryError):
-        return OUT_OF_MEMORY
-    return f"unexpected {type(error).__name__}: {error} (please report it)"
 
 
 def _source(unit: CheckUnit) -> str:

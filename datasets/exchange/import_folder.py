@@ -12,15 +12,16 @@ import numpy as np
 from PIL import Image
 
 from ...core.arrays import U8
-from ...core.errors import InputError, MpcError, SettingsError
-from ...core.files import file_sha256, write_json
+from ...core.errors import InputError, MpcError
+from ...core.files import file_sha256
+from ...core.folders import claim_folder
 from ...core.progress import NoProgress, Progress
 from ...core.randomness import derive_rng
 from ...core.units import run_units
 from ...formats.obj.read import read_obj
 from ...render.transfer import radiance_transfer
 from ...sampling.colour import sample_colour
-from ..renders.format import FORMAT, VERSION, read_scene, read_settings, remove_leftovers, write_scene
+from ..renders.format import RENDERS, read_scene, remove_leftovers, write_scene
 from ..subjects.find import safe_name
 from ..subjects.placement import LoadOptions, place_person
 from .calibrations import take_apart
@@ -84,7 +85,9 @@ def import_folder(
     scenes = FIND[layout](source)
     if not scenes:
         raise InputError(source, "holds no scene")
-    _claim(out, {"imported": layout, "rays": rays, "unit": load.unit, "up": load.up, "height_m": load.height_m})
+    settings = {"imported": layout, "rays": rays, "unit": load.unit, "up": load.up, "height_m": load.height_m}
+    claim_folder(out, RENDERS, settings)
+    remove_leftovers(out)
     records = []
     progress.start("import", len(scenes))
     units = [_Unit(scene, out, layout, rays, load) for scene in scenes]
@@ -176,17 +179,3 @@ def _is_done(folder: Path, source: str) -> bool:
         return read_scene(folder).notes.get("source_sha256") == source
     except InputError:
         return False
-
-
-def _claim(out: Path, settings: dict[str, Any]) -> None:
-    if out.exists() and not out.is_dir():
-        raise InputError(out, "is a file, expected a folder to write renders to")
-    existing = read_settings(out)
-    if existing is None:
-        remove_leftovers(out)
-        if out.is_dir() and any(out.iterdir()):
-            raise InputError(out, "is not empty and not a renders folder; choose another --out")
-        out.mkdir(parents=True, exist_ok=True)
-        write_json(out / "settings.json", {"format": FORMAT, "version": VERSION, "settings": settings})
-    elif existing["settings"] != settings:
-        raise SettingsError(f"{out} was made with other settings ({existing['settings']}); choose another --out")

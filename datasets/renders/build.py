@@ -10,9 +10,10 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from ...core.errors import InputError, MpcError
+from ...core.errors import InputError
 from ...core.files import file_sha256
-from ...core.guard import OUT_OF_MEMORY, Limits, Lost, run_guarded, tell_alive
+from ...core.guard import Limits, Lost, run_guarded, tell_alive
+from ...core.messages import describe_failure
 from ...core.progress import NoProgress, Progress
 from ...core.units import worker_count
 from ...formats.bone_maps import read_bone_maps
@@ -207,6 +208,8 @@ def _render_subject(unit: _Unit) -> _Record:
             wanted = _left_over(unit, plan.specs, source, files, record)
         if wanted:
             record.notices.extend(f"{subject.id}: {notice}" for notice in [*loaded.notes["notices"], *notices])
+    except OSError:
+        raise  # a full or read-only disk is not the subject's fault: the run ends, finished scenes stay
     except Exception as error:
         record.failures.append((subject.id, describe_failure(error)))
         return record
@@ -222,6 +225,8 @@ def _render_subject(unit: _Unit) -> _Record:
                 store_scene(unit.out, spec, prepared, settings, pictures, notes)
             record.rendered += 1
             tell_alive()
+        except OSError:
+            raise  # as above
         except Exception as error:
             record.failures.append((spec.key, describe_failure(error)))
     return record
@@ -236,19 +241,6 @@ def _notes(unit: _Unit, loaded: LoadedSubject, notes: dict[str, Any], source: st
     path = loaded.subject.path
     extra = {"source": path.name, "source_sha256": source, "renderer": unit.drawing.choice.name}
     return {"kind": loaded.subject.kind, "notes": {**notes, **extra}}
-
-
-def describe_failure(error: Exception) -> str:
-    """One line for the user. One person of thousands must not end the run, whatever is wrong with him; what is not a
-    known kind of bad input is named as our fault, and logged whole."""
-    if isinstance(error, MpcError):
-        return str(error)
-    if isinstance(error, OSError):
-        raise error  # a full or read-only disk is not the subject's fault: the run ends, finished scenes stay
-    if isinstance(error, MemoryError):
-        return OUT_OF_MEMORY
-    logger.error("unexpected error", exc_info=error)
-    return f"unexpected {type(error).__name__}: {error} (run with -v for the whole story; please report it)"
 
 
 def _left_over(

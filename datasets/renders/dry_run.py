@@ -9,16 +9,17 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ...core.errors import SettingsError
+from ...core.messages import describe_failure
 from ...core.units import worker_count
 from ...render.light.lights import LightSet
 from ...render.renderer import choose_renderer
 from ..subjects.find import Subject
 from ..subjects.load import load_subject
 from ..subjects.scenes import list_scenes, pose_scene
-from .build import count_scenes, describe_failure, find_people, open_lights
+from .build import count_scenes, find_people, open_lights
 from .draw_scene import Drawing, draw_views, prepare_scene, store_scene
 from .folder import check_folder
-from .format import read_renders, read_settings
+from .format import read_renders
 from .settings import RenderSettings
 
 # Views drawn for the trial, once one of them and once all: what they differ by is the cost of a view.
@@ -70,8 +71,8 @@ def plan_renders(
     """
     subjects = find_people(models)
     scenes = count_scenes(subjects, settings, exact=True)
-    check_folder(out, settings)
-    there = Counter(scene.subject for scene in read_renders(out).scenes) if read_settings(out) else Counter[str]()
+    begun = check_folder(out, settings)
+    there = Counter(scene.subject for scene in read_renders(out).scenes) if begun else Counter[str]()
     left = {subject.id: max(0, scenes[subject.id] - there[subject.id]) for subject in subjects}
     waiting = sorted((subject for subject in subjects if left[subject.id]), key=_size)
     drawing = Drawing(choose_renderer(renderer))
@@ -110,6 +111,8 @@ def _first_trial(waiting: list[Subject], settings: RenderSettings, drawing: Draw
         subject = waiting[index]
         try:
             return subject.id, _try_subject(subject, settings, drawing, lights)
+        except OSError:
+            raise  # of the disk, not of this subject
         except Exception as error:
             reason = describe_failure(error)
     raise SettingsError(f"nothing can be rendered; {waiting[0].id}: {reason}")

@@ -11,7 +11,6 @@ renders/<subject>/<animation>_<frame>/         scene.json, mesh.npz (posed mesh,
 from __future__ import annotations
 
 import hashlib
-import json
 import os
 import shutil
 from collections.abc import Iterable
@@ -24,12 +23,14 @@ import numpy as np
 
 from ...core.arrays import F32, F64
 from ...core.errors import InputError
-from ...core.files import replacing_folder, write_json
+from ...core.files import read_json_object, replacing_folder, write_json
+from ...core.folders import FolderFormat, read_folder_settings
 from ...geometry.mesh import PosedMesh
 from .mesh_file import read_mesh, write_mesh
 
 FORMAT = "mpc-renders"
 VERSION = 1
+RENDERS = FolderFormat(FORMAT, VERSION, "renders")
 
 
 @dataclass(frozen=True, eq=False)
@@ -110,24 +111,12 @@ def read_renders(folder: Path) -> Renders:
     Raises:
         InputError: not a renders folder, another version, or a scene.json that does not read.
     """
-    settings = read_settings(folder)
+    settings = read_folder_settings(folder, RENDERS)
     if settings is None:
         raise InputError(folder, "is not a renders folder (no settings.json); run `mpc render MODELS` first")
     paths = sorted(folder.glob("[!.]*/[!.]*/scene.json"))
     scenes = sorted((read_scene(path.parent) for path in paths), key=lambda scene: scene.key)
-    return Renders(folder, settings["settings"], tuple(scenes))
-
-
-def read_settings(folder: Path) -> dict[str, Any] | None:
-    """The content of settings.json, None where there is none; InputError for another format or version."""
-    path = folder / "settings.json"
-    if not path.is_file():
-        return None
-    content = _read_json(path)
-    if content.get("format") != FORMAT or content.get("version") != VERSION or "settings" not in content:
-        raise InputError(path, f"expected format {FORMAT} version {VERSION}, got {content.get('format')} "
-                               f"version {content.get('version')}")  # fmt: skip
-    return content
+    return Renders(folder, settings, tuple(scenes))
 
 
 def read_scene(folder: Path) -> SceneRecord:
@@ -137,7 +126,7 @@ def read_scene(folder: Path) -> SceneRecord:
         InputError: it is missing, damaged, or lacks an entry.
     """
     path = folder / "scene.json"
-    content = _read_json(path)
+    content = read_json_object(path)
     try:
         views = tuple(
             ViewRecord(
@@ -214,16 +203,6 @@ def remove_leftovers(folder: Path) -> None:
             shutil.rmtree(path)
         else:
             path.unlink()
-
-
-def _read_json(path: Path) -> dict[str, Any]:
-    try:
-        content = json.loads(path.read_text())
-    except (OSError, ValueError) as error:
-        raise InputError(path, f"does not read as JSON ({error})") from error
-    if not isinstance(content, dict):
-        raise InputError(path, "holds no JSON object")
-    return content
 
 
 def _write_new(path: Path, data: bytes) -> tuple[str, str]:

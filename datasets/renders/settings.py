@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import json
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
+from ...core.checks import check_choice, check_ranges
 from ...core.errors import SettingsError
+from ...core.messages import unknown_name
 from ...geometry.camera import Camera, OrthographicCamera, PerspectiveCamera
 from ...render.layers import LAYERS
 from ..subjects.frames import FrameChoice
@@ -63,19 +63,17 @@ class RenderSettings:
     load: LoadOptions = field(default_factory=LoadOptions)
 
     def __post_init__(self) -> None:
-        for name, least, most in (
-            ("views", 1, 3600),
-            ("size", 16, 4096),
-            ("extent_m", 0.1, 100.0),
-            ("frames_per_animation", 1, 100_000),
-            ("rays", 16, 65536),
-            ("longest_edge_m", 0.001, 1000.0),
-        ):
-            if not least <= getattr(self, name) <= most:
-                raise SettingsError(f"{name} is {getattr(self, name)}, expected {least} to {most}")
+        check_ranges(
+            self,
+            views=(1, 3600),
+            size=(16, 4096),
+            extent_m=(0.1, 100.0),
+            frames_per_animation=(1, 100_000),
+            rays=(16, 65536),
+            longest_edge_m=(0.001, 1000.0),
+        )
         self.frame_choice()
-        if self.centre not in CENTRES:
-            raise SettingsError(f"centre is {self.centre!r}, expected one of {', '.join(CENTRES)}")
+        check_choice("centre", self.centre, CENTRES)
         if self.fov_deg and not 1.0 <= self.fov_deg <= 75.0:
             raise SettingsError(f"fov_deg is {self.fov_deg}, expected 1 to 75, or 0 for orthographic cameras")
         if not self.pitch_deg or max(abs(pitch) for pitch in self.pitch_deg) > 85.0:
@@ -84,7 +82,7 @@ class RenderSettings:
             raise SettingsError(f"jitter_deg is {self.jitter_deg}, expected yaw, pitch and roll from 0 to 45")
         unknown = sorted(set(self.layers) - set(LAYERS))
         if unknown:
-            raise SettingsError(f"unknown layer {unknown[0]!r}; one of {', '.join(LAYERS)}")
+            raise SettingsError(unknown_name("layer", unknown[0], LAYERS))
         if len({name for name, _ in self._places()}) != self.views * len(self.pitch_deg):
             raise SettingsError(f"{self.views} views {self.step_deg} degrees apart repeat a yaw, or an elevation does")
 
@@ -125,9 +123,3 @@ class RenderSettings:
                 text = text[:3] if text.endswith(".0") else text.replace(".", "_")
                 places.append((text + suffix, (yaw, pitch)))
         return places
-
-    def as_json(self) -> dict[str, Any]:
-        """For settings.json, as it will be read back."""
-        content = {name: str(value) if isinstance(value, Path) else value for name, value in asdict(self).items()}
-        plain: dict[str, Any] = json.loads(json.dumps(content))
-        return plain

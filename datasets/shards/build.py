@@ -10,11 +10,12 @@ from pathlib import Path
 
 from ...core.errors import InputError, MpcError
 from ...core.files import file_sha256
+from ...core.folders import claim_folder
 from ...core.progress import NoProgress, Progress
 from ...core.units import run_units
 from ..renders.format import SceneRecord, read_renders
 from .format import ShardHeader, load_part, save_part, write_shard
-from .index import ShardEntry, ShardIndex, claim_folder, read_index, write_index
+from .index import SHARDS, ShardEntry, ShardIndex, read_index, write_index
 from .plan import (
     SampleSettings,
     ShardPlan,
@@ -107,7 +108,7 @@ def sample_renders(
     if not source.scenes:
         raise InputError(renders, "holds no rendered scene")
     split = choose_split([scene.subject for scene in source.scenes], settings.ratios, settings.split_file)
-    claim_folder(out, settings.as_json())
+    claim_folder(out, SHARDS, settings.as_json())
     digests = {scene.key: input_digest(scene) for scene in source.scenes}
     before = _read_old_index(out)
     if repair:

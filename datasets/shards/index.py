@@ -9,11 +9,13 @@ from pathlib import Path
 from typing import Any
 
 from ... import __version__
-from ...core.errors import InputError, SettingsError
-from ...core.files import write_json
+from ...core.errors import InputError
+from ...core.files import read_json_object, write_json
+from ...core.folders import FolderFormat
 
 FORMAT = "mpc-shards"
 VERSION = 1
+SHARDS = FolderFormat(FORMAT, VERSION, "shards")
 
 
 @dataclass(frozen=True)
@@ -86,11 +88,12 @@ def read_index(folder: Path) -> ShardIndex:
     if not path.is_file():
         raise InputError(folder, "holds no finished shards (no index.json); run `mpc sample` first")
     try:
-        content = json.loads(path.read_text())
+        content = read_json_object(path)
         sealed = content.pop("sha256")
         found = content["format"], content["version"]
-    except (OSError, ValueError, KeyError, AttributeError) as error:
-        raise InputError(path, f"damaged index ({error}); run `mpc sample` again, shards are kept") from error
+    except (InputError, KeyError) as error:
+        reason = error.reason if isinstance(error, InputError) else f"no entry {error}"
+        raise InputError(path, f"damaged index ({reason}); run `mpc sample` again, shards are kept") from error
     if found != (FORMAT, VERSION):
         raise InputError(path, f"is {found[0]} version {found[1]}, this mpc reads {FORMAT} version {VERSION}")
     if index_digest(content) != sealed:
@@ -102,11 +105,6 @@ def read_index(folder: Path) -> ShardIndex:
     return ShardIndex(content["settings"], split, shards, failures, notices, ambiguous)
 
 
-def settings_content(settings: dict[str, Any]) -> dict[str, Any]:
-    """What settings.json holds."""
-    return {"format": FORMAT, "version": VERSION, "settings": settings}
-
-
 def json_bytes(content: Any) -> bytes:
     """The bytes `write_json` writes."""
     return (json.dumps(content, indent=1, sort_keys=True) + "\n").encode()
@@ -115,36 +113,6 @@ def json_bytes(content: Any) -> bytes:
 def index_digest(content: dict[str, Any]) -> str:
     """SHA-256 of canonical JSON."""
     return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
-
-
-def claim_folder(out: Path, settings: dict[str, Any]) -> None:
-    """Make `out` a shards folder of these settings, or check that it is one already.
-
-    Raises:
-        InputError: it is a file, or holds something else.
-        SettingsError: it was made with other settings.
-    """
-    if out.exists() and not out.is_dir():
-        raise InputError(out, "is a file, expected a folder to write shards to")
-    path = out / "settings.json"
-    if not path.is_file():
-        if out.is_dir() and any(child for child in out.iterdir() if not child.name.startswith(".settings.json")):
-            raise InputError(out, "is not empty and not a shards folder; choose another --out")
-        out.mkdir(parents=True, exist_ok=True)
-        write_json(path, settings_content(settings), shared=True)
-        return
-    try:
-        content = json.loads(path.read_text())
-        found = content["format"], content["version"]
-        existing = content["settings"]
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise InputError(path, f"does not read as a shards folder's settings ({error})") from error
-    if found != (FORMAT, VERSION):
-        raise InputError(path, f"is {found[0]} version {found[1]}, this mpc writes {FORMAT} version {VERSION}")
-    names = sorted(set(existing) | set(settings))
-    changed = [f"{n} {existing.get(n)} -> {settings.get(n)}" for n in names if existing.get(n) != settings.get(n)]
-    if changed:
-        raise SettingsError(f"{out} was sampled with other settings ({', '.join(changed)}); choose another --out")
 
 
 def _splits(index: ShardIndex) -> list[str]:

@@ -4,17 +4,22 @@ from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
+from ...core.checks import check_choice, check_ranges
 from ...core.errors import SettingsError
 from ...core.files import file_sha256
+from ...core.settings import to_table
 from ...sampling.occupancy import UNIFORM, set_name
 from ..renders.format import SceneRecord
 from .format import PointSetInfo
 from .sample_scene import SceneSettings
 from .split import SPLITS
+
+Noise = Literal["isotropic", "normal"]
+KeptMeshes = Literal["eval", "all"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,41 +43,37 @@ class SampleSettings:
     seed: int = 0
     near_points: int = 200_000
     sigmas_m: tuple[float, ...] = (0.05, 0.01)
-    noise: Literal["isotropic", "normal"] = "isotropic"
+    noise: Noise = "isotropic"
     focus: float = 0.0
     uniform_points: int = 40_000
     colour_points: int = 50_000
-    meshes: Literal["eval", "all"] = "eval"
+    meshes: KeptMeshes = "eval"
     ratios: tuple[float, float, float] = (0.8, 0.1, 0.1)
     split_file: Path | None = None
     shard_bytes: int = 512 << 20
 
     def __post_init__(self) -> None:
-        for name, least, most in (
-            ("near_points", 8, 100_000_000),
-            ("uniform_points", 8, 100_000_000),
-            ("colour_points", 8, 100_000_000),
-            ("shard_bytes", 1 << 10, 1 << 50),
-        ):
-            if not least <= getattr(self, name) <= most:
-                raise SettingsError(f"{name} is {getattr(self, name)}, expected {least} to {most}")
+        check_ranges(
+            self,
+            near_points=(8, 100_000_000),
+            uniform_points=(8, 100_000_000),
+            colour_points=(8, 100_000_000),
+            shard_bytes=(1 << 10, 1 << 50),
+            focus=(0.0, 100.0),
+        )
         if not self.sigmas_m or len(set(self.sigmas_m)) != len(self.sigmas_m) or not min(self.sigmas_m) > 0:
             raise SettingsError(f"sigmas_m is {self.sigmas_m}, expected different lengths in metres, above 0")
         if max(self.sigmas_m) > 1.0:
             raise SettingsError(f"sigmas_m is {self.sigmas_m}, expected metres, at most 1")
-        if not 0.0 <= self.focus <= 100.0:
-            raise SettingsError(f"focus is {self.focus}, expected 0 to 100")
-        if self.noise not in ("isotropic", "normal"):
-            raise SettingsError(f"noise is {self.noise}, expected isotropic or normal")
-        if self.meshes not in ("eval", "all"):
-            raise SettingsError(f"meshes is {self.meshes}, expected eval or all")
+        check_choice("noise", self.noise, get_args(Noise))
+        check_choice("meshes", self.meshes, get_args(KeptMeshes))
 
     def as_json(self) -> dict[str, Any]:
         """For settings.json and the shards."""
-        content = {name: str(value) if isinstance(value, Path) else value for name, value in asdict(self).items()}
+        content = to_table(self)
         if not self.focus:  # so that folders made before the option existed stay what they are
             del content["focus"]
-        return dict(json.loads(json.dumps(content)))
+        return content
 
     def scene(self, keep_mesh: bool) -> SceneSettings:
         """What a single scene needs to know."""

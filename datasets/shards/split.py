@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from ...core.errors import InputError, SettingsError
+from ...core.files import read_json
 from ...core.randomness import stable_hash
 
 SPLITS = ("train", "val", "test")
@@ -71,9 +71,9 @@ def read_split(path: Path) -> dict[str, str]:
             raise InputError(path, "holds no train.txt, val.txt or test.txt")
     else:
         try:
-            content = json.loads(path.read_text())
-        except (OSError, ValueError) as error:
-            raise InputError(path, f"is not a folder of lists and does not read as JSON ({error})") from error
+            content = read_json(path)
+        except InputError as error:
+            raise InputError(path, f"is no folder of lists, and {error.reason}") from error
         if not isinstance(content, dict) or set(content) - set(SPLITS):
             raise InputError(path, 'expected {"train": [...], "val": [...], "test": [...]}')
         lists = {split: [str(subject) for subject in content[split]] for split in content}

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import zlib
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -14,9 +13,9 @@ import numpy as np
 
 from ...core.arrays import Array
 from ...core.errors import InputError
-from ...core.files import file_sha256
+from ...core.files import file_sha256, read_json
 from .format import LAYOUT
-from .index import ShardEntry, ShardIndex, json_bytes, read_index, settings_content
+from .index import SHARDS, ShardEntry, ShardIndex, json_bytes, read_index
 from .reader import read_header
 
 STRUCTURE = "(file structure)"
@@ -64,7 +63,7 @@ def verify_shards(folder: Path) -> list[Problem]:
     index: ShardIndex | None = None
     try:
         index = read_index(folder)
-        if (folder / "index.json").read_bytes() != json_bytes(json.loads((folder / "index.json").read_text())):
+        if (folder / "index.json").read_bytes() != json_bytes(read_json(folder / "index.json")):
             problems.append(Problem("index.json", None, None, "differs from what was written"))
     except InputError as error:
         problems.append(Problem("index.json", None, None, error.reason))
@@ -100,7 +99,7 @@ def _check_settings(folder: Path, index: ShardIndex | None) -> list[Problem]:
         found = (folder / "settings.json").read_bytes()
     except OSError as error:
         return [Problem("settings.json", None, None, f"cannot be read ({error})")]
-    if index is not None and found != json_bytes(settings_content(index.settings)):
+    if index is not None and found != json_bytes(SHARDS.content(index.settings)):
         return [Problem("settings.json", None, None, "differs from the index's settings")]
     return []
 

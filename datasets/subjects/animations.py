@@ -10,10 +10,11 @@ from functools import lru_cache
 from pathlib import Path
 
 from ...core.errors import InputError
+from ...core.messages import first_few
 from ...formats.bone_maps import read_bone_maps
 from ...formats.motions import SUFFIXES, read_motion_file
 from ...motion.bones import rig_bones
-from ...motion.motion import Motion, some
+from ...motion.motion import Motion
 from ...motion.rig_clips import bring_clips
 from .load import LoadedSubject, name_clips
 
@@ -110,8 +111,8 @@ def with_animations(loaded: LoadedSubject, source: Path, bone_map: Path | None =
     if matched.missing:
         raise InputError(
             loaded.subject.path,
-            f"no animation can be brought: the rig has no bone known as {some(matched.missing)} "
-            f"(its bones: {some(rig.skeleton.names)}); give a bone map",
+            f"no animation can be brought: the rig has no bone known as {first_few(matched.missing)} "
+            f"(its bones: {first_few(rig.skeleton.names)}); give a bone map",
         )
     brought = bring_clips(rig, loaded.to_world, matched, usable_motions(source, bone_map))
     notes = {**loaded.notes, "notices": [*loaded.notes["notices"], *brought.notices], "bones": matched.map_name}

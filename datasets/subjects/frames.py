@@ -10,6 +10,7 @@ from scipy.cluster.vq import kmeans2
 
 from ...core.arrays import F64
 from ...core.errors import MpcError, SettingsError
+from ...core.messages import first_few
 from ...core.randomness import derive_rng
 from ...motion.bones import BoneMap, MatchedBones, rig_bones
 from ...motion.skinning import world_matrices
@@ -175,8 +176,7 @@ def _first_fit(specs: Iterable[SceneSpec], wanted: int, judge: _Judge | None) ->
 
 
 def _numbers(frames: list[int], most: int = 5) -> str:
-    more = f" and {len(frames) - most} more" if len(frames) > most else ""
-    return ", ".join(str(frame) for frame in sorted(frames)[:most]) + more
+    return first_few([str(frame) for frame in sorted(frames)], most)
 
 
 def _by_cluster(

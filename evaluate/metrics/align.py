@@ -7,6 +7,7 @@ import numpy.typing as npt
 
 from ...core.arrays import F64
 from ...core.errors import SettingsError
+from ...core.messages import unknown_name
 from ...geometry.closest import ClosestSurface
 from ...geometry.device_mesh import DeviceMesh
 
@@ -41,7 +42,7 @@ def align(
         SurfaceError: meshes without area, empty or NaN.
     """
     if how not in ALIGNMENTS:
-        raise SettingsError(f"unknown alignment {how!r}; there are {', '.join(ALIGNMENTS)}")
+        raise SettingsError(unknown_name("alignment", how, ALIGNMENTS))
     matrix = np.eye(4)
     if how == "none":
         return matrix

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Literal
 
 from ...core.errors import SettingsError
+from ...core.messages import unknown_name
 from .recipes import Recipe, peer_chamfer, peer_one_way, sith_fscore, sith_normals
 from .registry import DEFAULT_METRICS, METRICS, Metric, choose_metrics, find_metric
 
@@ -61,9 +61,7 @@ def find_protocol(name: str) -> Protocol:
         SettingsError: there is none; names the nearest and all.
     """
     if name not in PROTOCOLS:
-        near = difflib.get_close_matches(name, PROTOCOLS, n=1)
-        hint = f" (did you mean {near[0]}?)" if near else ""
-        raise SettingsError(f"unknown protocol {name!r}{hint}; there are {', '.join(PROTOCOLS)}")
+        raise SettingsError(unknown_name("protocol", name, PROTOCOLS))
     return PROTOCOLS[name]
 
 

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from functools import partial
 
 from ...core.errors import SettingsError
+from ...core.messages import unknown_name
 from .colour import (
     measure_colour_l1,
     measure_colour_psnr,
@@ -97,9 +97,7 @@ def find_metric(name: str) -> Metric:
         text = (measure_fscore.__doc__ or "").splitlines()[0].replace("1 cm", f"{limit:g} cm")
         direction = f"both ways, within {limit:g} cm"
         return replace(METRICS["fscore"], name=name, direction=direction, measure=measure, text=text)
-    near = difflib.get_close_matches(name, METRICS, n=1)
-    hint = f" (did you mean {near[0]}?)" if near else ""
-    raise SettingsError(f"unknown metric {name!r}{hint}; there are {', '.join(METRICS)}")
+    raise SettingsError(unknown_name("metric", name, METRICS))
 
 
 def choose_metrics(names: Iterable[str]) -> tuple[Metric, ...]:

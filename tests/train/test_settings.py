@@ -56,9 +56,9 @@ def test_overrides_of_a_preset_are_merged() -> None:
         ("surface.learnin_rate=1", r"unknown setting 'surface.learnin_rate' \(did you mean surface.learning_rate\?\)"),
         ("minning.mode=item", r"did you mean mining\?"),
         ("surface.optimiser=sgd", "rmsprop, adam, adamw"),
-        ("surface.batch=0", "batch 0: expected at least 1"),
+        ("surface.batch=0", "batch is 0, expected at least 1"),
         ("texture.loss=mse", "texture.loss is l1"),
-        ("stages=colour", "both, surface or texture"),
+        ("stages=colour", "expected one of both, surface, texture"),
         ("amp=perhaps", "amp: expected bool"),
         ("mining.mode=hard", "none, item, point, both"),
         ("mining.surface_alpha=0.001", "surface_alpha 0.001: expected at least 0.01"),
@@ -67,10 +67,10 @@ def test_overrides_of_a_preset_are_merged() -> None:
         ("surface.learning_rate=nan", "surface.learning_rate: expected float"),
         ("surface.steps=inf", "surface.steps: expected int"),
         ("texture.warmup=5", r"warmup 5.0, decay_at .* expected shares from 0 to 1"),
-        ("surface.clip=-1", "clip -1.0: expected at least 0"),
-        ("log_every=0", "log_every 0: expected at least 1"),
-        ("workers=-1", "workers -1: expected at least 0"),
-        ("image_size=0", "image_size 0: expected at least 1"),
+        ("surface.clip=-1", "clip is -1.0, expected at least 0"),
+        ("log_every=0", "log_every is 0, expected at least 1"),
+        ("workers=-1", "workers is -1, expected at least 0"),
+        ("image_size=0", "image_size is 0, expected at least 1"),
     ],
 )
 def test_wrong_settings_are_named(assignment: str, message: str) -> None:
@@ -89,5 +89,5 @@ def test_wrong_files_and_presets_are_named(tmp_path: Path) -> None:
     (tmp_path / "bad.toml").write_text("a = ")
     with pytest.raises(InputError, match="not readable as TOML"):
         read_config(tmp_path / "bad.toml")
-    with pytest.raises(SettingsError, match=r"did you mean paper\?.*tiny, small, paper and auto"):
+    with pytest.raises(SettingsError, match=r"did you mean paper\?.*tiny, small, paper, auto"):
         preset("papr")

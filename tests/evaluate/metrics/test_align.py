@@ -62,5 +62,7 @@ def test_measuring_after_alignment(body):
     before, after = (measure_pair(pair, alignment=how)["chamfer"].value for how in ("none", "icp"))
     assert before > 0.5
     assert after < 0.05
-    with pytest.raises(SettingsError, match="unknown alignment 'icq'; there are none, z, icp, icp-scale"):
+    with pytest.raises(
+        SettingsError, match=r"unknown alignment 'icq' \(did you mean icp\?\); there are none, z, icp, icp-scale"
+    ):
         measure_pair(pair, alignment="icq")

@@ -1,0 +1,88 @@
+"""Folders that hold the results of one set of settings, recorded in their settings.json."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from .errors import InputError, SettingsError
+from .files import read_json_object, write_json
+
+NAME = "settings.json"
+
+
+@dataclass(frozen=True)
+class FolderFormat:
+    """What the settings.json of a folder says about it.
+
+    Attributes:
+        name: of the format, such as "mpc-renders".
+        version: of the format.
+        holds: what the folder holds, a plural noun for messages, such as "renders".
+    """
+
+    name: str
+    version: int
+    holds: str
+
+    def content(self, settings: Mapping[str, Any]) -> dict[str, Any]:
+        """What settings.json holds."""
+        return {"format": self.name, "version": self.version, "settings": dict(settings)}
+
+
+def read_folder_settings(folder: Path, format_: FolderFormat) -> dict[str, Any] | None:
+    """The settings that a folder was made with; None where it has no settings.json.
+
+    Raises:
+        InputError: settings.json does not read, or is of another format or version.
+    """
+    path = folder / NAME
+    if not path.is_file():
+        return None
+    content = read_json_object(path)
+    if (content.get("format"), content.get("version")) != (format_.name, format_.version):
+        raise InputError(
+            path,
+            f"is {content.get('format')} version {content.get('version')}, "
+            f"expected {format_.name} version {format_.version}",
+        )
+    settings = content.get("settings")
+    if not isinstance(settings, dict):
+        raise InputError(path, f"does not read as the settings of a {format_.holds} folder")
+    return settings
+
+
+def check_folder(folder: Path, format_: FolderFormat, settings: Mapping[str, Any]) -> bool:
+    """Whether a folder was made with these settings already; False where it is missing or empty.
+
+    Raises:
+        InputError: it is a file, or holds something else.
+        SettingsError: it was made with other settings; the message names them.
+    """
+    if folder.exists() and not folder.is_dir():
+        raise InputError(folder, f"is a file, expected a folder to write {format_.holds} to")
+    existing = read_folder_settings(folder, format_)
+    if existing is not None:
+        refuse_changes(folder, existing, settings)
+        return True
+    # A command that was killed while it wrote settings.json leaves a temporary file, which is no foreign content.
+    if folder.is_dir() and any(not child.name.startswith(f".{NAME}.") for child in folder.iterdir()):
+        raise InputError(folder, f"is not empty and not a {format_.holds} folder; choose another --out")
+    return False
+
+
+def claim_folder(folder: Path, format_: FolderFormat, settings: Mapping[str, Any]) -> None:
+    """Make a folder with these settings, or check that it is one; raises as `check_folder` does."""
+    if not check_folder(folder, format_, settings):
+        folder.mkdir(parents=True, exist_ok=True)
+        write_json(folder / NAME, format_.content(settings), shared=True)
+
+
+def refuse_changes(folder: Path, existing: Mapping[str, Any], settings: Mapping[str, Any]) -> None:
+    """Raise SettingsError, naming each setting with both values, where a folder was made with other settings."""
+    names = [*settings, *(name for name in existing if name not in settings)]
+    changed = [f"{n} {existing.get(n)} -> {settings.get(n)}" for n in names if existing.get(n) != settings.get(n)]
+    if changed:
+        raise SettingsError(f"{folder} was made with other settings ({', '.join(changed)}); choose another --out")
