@@ -21,14 +21,14 @@ from ..core.progress import NoProgress, Progress
 from ..core.settings import to_table
 from ..datasets.loading.views import ViewDataset, ViewRef
 from ..datasets.shards.index import read_index
-from ..geometry.camera import project
 from ..geometry.device_mesh import SurfaceError
+from ..models.mean_occupancy import MeanOccupancy, load_mean_occupancy, save_mean_occupancy
 from ..models.runs import LoadedRun, find_run, load_run
 from ..reconstruct.localise.localise import FieldError, as_values
 from ..reconstruct.picture_to_mesh import reconstruct_field
 from ..reconstruct.surface.mesh import NoSurfaceError
 from ..reconstruct.view_field import encode_view
-from .baseline import MeanOccupancy, load_baseline, save_baseline, train_baseline
+from .baseline import train_baseline, view_points
 from .collect import begin_records, collect, find_devices, measured_before
 from .metrics.measure import measure_pair
 from .metrics.pair import DEFAULT_POINTS, MeshPair, MetricError
@@ -175,7 +175,7 @@ def measure_view(source: _Source, run: LoadedRun, dataset: ViewDataset, index: i
     settings, ref = source.settings, dataset.views[index]
     item = dataset[index]
     calibration = item["calibration"].double().numpy()
-    points = project(item["points"].double().numpy(), calibration)
+    points = view_points(item)
     labels = item["labels"].numpy() > 0.5
     baseline = _baseline(source.folder / "baseline.npz")
     outcome: dict[str, Any] = {"failure": "", "scores": {}, "iou": None}
@@ -242,7 +242,7 @@ def _open_dataset(shards: Path, run: LoadedRun, settings: EvaluationSettings) ->
 
 @lru_cache(maxsize=2)
 def _baseline(path: Path) -> MeanOccupancy | None:
-    return load_baseline(path) if path.is_file() else None
+    return load_mean_occupancy(path) if path.is_file() else None
 
 
 @contextmanager
@@ -263,4 +263,4 @@ def _write_baseline(source: _Source) -> None:
     path = source.folder / "baseline.npz"
     path.unlink(missing_ok=True)
     if baseline is not None:
-        save_baseline(path, baseline)
+        save_mean_occupancy(path, baseline)

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
-from ..models.features import normalise_images, project_points
+from ..core.arrays import F32, F64
+from ..geometry.camera import project
+from ..models.features import normalise_images
+from ..models.mean_occupancy import choose_training_views, fit_mean_occupancy
 from ..models.surface import SurfaceNetwork
 from ..models.texture import TextureNetwork
 from .data import Item, Views, collate, spread, to_device
@@ -51,54 +54,43 @@ def _batches(data: Views, views: int, batch: int, device: torch.device) -> Itera
 
 @dataclass(frozen=True)
 class BaselineScore:
-    """How well one fixed shape for all pictures does.
+    """How well one fixed shape predicts every view.
 
     Attributes:
-        iou: mean over the views, mean training occupancy thresholded at 0.5.
-        best_iou: the same at the threshold that is best on the training views.
-        best_threshold: that threshold.
-        views: how many views were scored.
+        iou: mean IoU over the held-out views.
+        threshold: of the mean occupancy; the one that is best on the training views.
+        views: number of held-out views that were scored.
     """
 
     iou: float
-    best_iou: float
-    best_threshold: float
+    threshold: float
     views: int
 
 
-def mean_occupancy_baseline(
-    train: Views, held_out: Views, *, resolution: int = 32, train_views: int = 200, views: int = 64
-) -> BaselineScore:
-    """IoU of predicting the training set's mean occupancy whatever the picture shows.
+def mean_occupancy_baseline(train: Views, held_out: Views, *, views: int = 64) -> BaselineScore:
+    """Score the training set's mean occupancy, which never looks at a picture, on held-out views.
 
-    The labels of training views are averaged in cells of view space, and held-out points get their cell's mean; a cell
-    without training points is outside.
+    The same baseline as that of `mpc eval`; see models/mean_occupancy.py for how it is fitted and thresholded.
 
     Args:
-        train, held_out: data sets; the points of the latter are those that `validate_surface` uses.
-        resolution: cells along each edge of the cube.
-        train_views, views: at most so many of each, evenly spaced.
+        train: data set that the baseline is fitted on.
+        held_out: data set that it is scored on; at the points that `validate_surface` uses.
+        views: at most this many held-out views are scored, evenly spaced.
+
+    Returns:
+        Mean IoU, the threshold, and the number of views.
     """
-    inside, count = torch.zeros(resolution**3), torch.zeros(resolution**3)
-    for index in spread(len(train), train_views):
-        cell, labels = _cells(train[index], resolution)
-        inside.index_add_(0, cell, labels)
-        count.index_add_(0, cell, torch.ones_like(labels))
-    mean = inside / count.clamp(min=1.0)
-
-    def score(data: Views, most: int, threshold: float) -> float:
-        values = [
-            iou((mean[cell] > threshold).float()[None], labels[None])
-            for cell, labels in (_cells(data[index], resolution) for index in spread(len(data), most))
-        ]
-        return float(torch.cat(values).mean())
-
-    best = max((score(train, min(views, train_views), t), t) for t in (0.2, 0.3, 0.4, 0.5, 0.6))[1]
-    return BaselineScore(score(held_out, views, 0.5), score(held_out, views, best), best, min(len(held_out), views))
+    baseline = fit_mean_occupancy(_points_and_labels(train, choose_training_views(len(train))))
+    chosen = spread(len(held_out), views)
+    scores = [
+        iou(torch.from_numpy(baseline.predict(points))[None].float(), torch.from_numpy(labels)[None])
+        for points, labels in _points_and_labels(held_out, chosen)
+    ]
+    return BaselineScore(float(torch.cat(scores).mean()), baseline.threshold, len(chosen))
 
 
-def _cells(item: Item, resolution: int) -> tuple[Tensor, Tensor]:
-    """Cell (N,) of each point and its label (N,)."""
-    position = project_points(item["points"][None], item["calibration"][None])[0]
-    cell = ((position + 1.0) * (0.5 * resolution)).long().clamp(0, resolution - 1)
-    return (cell[:, 0] * resolution + cell[:, 1]) * resolution + cell[:, 2], item["labels"]
+def _points_and_labels(data: Views, chosen: Sequence[int]) -> Iterator[tuple[F64, F32]]:
+    """The points (N, 3) in view space and the labels (N,) of each chosen view."""
+    for index in chosen:
+        item = data[index]
+        yield project(item["points"].double().numpy(), item["calibration"].double().numpy()), item["labels"].numpy()

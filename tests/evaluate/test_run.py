@@ -16,8 +16,7 @@ from mpc.datasets.loading.views import ViewDataset
 from mpc.datasets.renders.build import RenderSettings, render_models
 from mpc.datasets.shards.build import SampleSettings, sample_renders
 from mpc.evaluate import run as run_module
-from mpc.evaluate.baseline import mean_occupancy, train_baseline
-from mpc.evaluate.metrics.volume import measure_iou
+from mpc.evaluate.baseline import train_baseline
 from mpc.evaluate.records import read_records
 from mpc.evaluate.report.run_report import write_report
 from mpc.evaluate.run import choose_views, evaluate
@@ -28,21 +27,7 @@ from mpc.models.residual import ResidualConfig
 from mpc.models.storage import save_network
 from mpc.models.surface import SurfaceConfig, SurfaceNetwork
 from mpc.models.texture import TextureConfig, TextureNetwork
-
-
-def test_the_mean_occupancy_is_the_mean_of_a_cell():
-    rng = np.random.default_rng(0)
-    views = []
-    for radius in (0.4, 0.6):
-        points = rng.uniform(-1, 1, (60_000, 3))
-        views.append((points, (np.linalg.norm(points, axis=1) < radius).astype(np.float32)))
-    baseline = mean_occupancy(views, cells=10)
-    ask = np.array([[0.05, 0.05, 0.05], [0.3, 0.37, 0.1], [0.9, 0.9, 0.9]])
-    assert baseline.values(ask)[0] == 1.0
-    assert 0.3 < baseline.values(ask)[1] < 0.8
-    assert baseline.values(ask)[2] == 0.0
-    ious = [np.mean([measure_iou(baseline.values(p) > t, y > 0.5) for p, y in views]) for t in (0.05, 0.5, 0.95)]
-    assert np.mean([measure_iou(baseline.predict(p), y > 0.5) for p, y in views]) >= max(ious)
+from mpc.train.validate import mean_occupancy_baseline
 
 
 @pytest.fixture(scope="module")
@@ -133,6 +118,19 @@ def test_evaluation_end_to_end(world, monkeypatch):
     rows = list(csv.DictReader((result.folder / "scores.csv").open()))
     assert float(rows[0]["chamfer_cm"]) == result.records[0].scores["chamfer"].value
     assert result.worst("p2s").scores["p2s"].value == max(r.scores["p2s"].value for r in result.records)
+
+
+def test_training_and_evaluation_report_the_same_baseline(world, monkeypatch):
+    """One number of one name: same training views, same threshold, same held-out points."""
+    pillar_run(monkeypatch, world)
+    result = evaluate(
+        world / "runs", world / "shards", resolution=33, views_per_scene=0, points=100, jobs=1, device="cpu", fresh=True
+    )
+    train, test = (ViewDataset(world / "shards", split, points=4096, colour_points=0) for split in ("train", "test"))
+    score = mean_occupancy_baseline(train, test, views=len(test))
+    assert score.views == len(result.records) == len(test)
+    assert score.iou == pytest.approx(np.mean([record.baseline_iou for record in result.records]), abs=1e-6)
+    assert score.threshold == train_baseline(world / "shards", points=4096).threshold
 
 
 def test_colours_of_a_run_against_its_pictures(world, monkeypatch):

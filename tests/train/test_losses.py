@@ -104,8 +104,21 @@ def test_baseline_knows_a_constant_shape_and_nothing_else() -> None:
     mixed = mean_occupancy_baseline(train, held_out)
     assert alike.iou > 0.55
     assert 0.15 < mixed.iou < alike.iou - 0.1
-    assert mixed.best_iou < alike.best_iou - 0.1
     assert (alike.views, mixed.views) == (3, 6)
+
+
+def test_the_baseline_never_sees_the_views_it_is_scored_on() -> None:
+    """Other held-out people change the score, but neither the mean nor the threshold."""
+    options = {"size": 8, "points": 2048, "colour_points": 1}
+    train = AnalyticPeople(analytic_people(6, seed=0), yaws_deg=(0.0, 90.0), **options)
+    scores = [
+        mean_occupancy_baseline(
+            train, AnalyticPeople(analytic_people(3, seed=0, first=first), yaws_deg=(0.0, 90.0), **options)
+        )
+        for first in (50, 90)
+    ]
+    assert scores[0].threshold == scores[1].threshold
+    assert scores[0].iou != scores[1].iou
 
 
 def test_spread_is_even_and_bounded() -> None:
