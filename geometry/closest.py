@@ -75,23 +75,19 @@ class ClosestSurface:
     def _build(self, mesh: DeviceMesh) -> None:
         wp, kernels = load_warp(), _kernels()
         self.device, self.centre, self.scale = mesh.device, mesh.centre, mesh.scale
-        triangles = [mesh.vertices, mesh.faces]
-        order, self._keys = self._sorted(kernels.order_triangles, [*triangles, _LARGE], len(mesh), _TRIANGLES)
+        order, keys = self._sorted(kernels.order_triangles, [mesh.arrays, _LARGE], len(mesh), _TRIANGLES)
         counts = [-(-len(mesh) // int(kernels.LEAF))]
         while counts[-1] > 1:
             counts.append(-(-counts[-1] // int(kernels.CHILDREN)))
         firsts = [0, *np.cumsum(counts[:-1]).tolist()]
-        self._corners = wp.empty(3 * len(mesh), dtype=wp.vec3d, device=self.device)
-        self._lows, self._highs = (wp.empty(sum(counts), dtype=wp.vec3, device=self.device) for _ in range(2))
-        boxes = [self._lows, self._highs]
-        self._launch(
-            kernels.box_leaves, counts[0], [*triangles, order, _MARGIN], [self._corners, *boxes], _TRIANGLES // 2
-        )
+        self._tree = tree = kernels.BoxTree()
+        tree.lows, tree.highs = (wp.empty(sum(counts), dtype=wp.vec3, device=self.device) for _ in range(2))
+        tree.firsts, tree.counts = (wp.array(n, dtype=wp.int32, device=self.device) for n in (firsts, counts))
+        tree.corners = wp.empty(3 * len(mesh), dtype=wp.vec3d, device=self.device)
+        tree.face_of, tree.keys = order, keys
+        self._launch(kernels.box_leaves, counts[0], [mesh.arrays, _MARGIN], [tree], _TRIANGLES // 2)
         for level in range(1, len(counts)):
-            nodes = [firsts[level - 1], counts[level - 1], firsts[level]]
-            self._launch(kernels.box_nodes, counts[level], nodes, boxes, _TRIANGLES)
-        self._face_of = order
-        self._firsts, self._counts = (wp.array(n, dtype=wp.int32, device=self.device) for n in (firsts, counts))
+            self._launch(kernels.box_nodes, counts[level], [level], [tree], _TRIANGLES)
 
     def query(self, points: npt.ArrayLike) -> ClosestPoints:
         """Closest points for queries (N, 3), in the unit of the mesh, N at least 1.
@@ -117,8 +113,7 @@ class ClosestSurface:
         faces = wp.empty(len(queries), dtype=wp.int32, device=self.device)
         feet = wp.empty(len(queries), dtype=wp.vec3d, device=self.device)
         squares = wp.empty(len(queries), dtype=wp.float64, device=self.device)
-        tree = [self._lows, self._highs, self._firsts, self._counts, self._corners, self._face_of, self._keys]
-        self._launch(kernels.closest, len(queries), [*tree, scaled, order], [faces, feet, squares], _QUERIES)
+        self._launch(kernels.closest, len(queries), [self._tree, scaled, order], [faces, feet, squares], _QUERIES)
         found: F64 = feet.numpy() * self.scale + self.centre
         distances: F64 = np.sqrt(squares.numpy()) * self.scale
         if not np.isfinite(distances).all():

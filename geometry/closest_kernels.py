@@ -1,23 +1,49 @@
-"""Warp kernels of closest.py. Imports Warp: import inside functions only."""
+"""Warp kernels of closest.py. Imports Warp: import this file inside functions only."""
 
 # mypy: ignore-errors
 # ruff: noqa: UP018  (to Warp a bare True is a constant, bool(True) a variable)
+# Warp compiles these functions itself, and mypy cannot follow its types. There is no
+# "from __future__ import annotations" because Warp reads the annotations as objects.
 import warp as wp
 
-# Warp compiles these functions itself; mypy cannot follow its types. No
-# "from __future__ import annotations" here either: Warp
-# reads the annotations as objects.
+from .sample_kernels import Triangles
 
-# Boxes a node, triangles a leaf, and triangles of a first guess.
+# Boxes in a node, triangles in a leaf, and triangles tested for the first guess.
 CHILDREN = wp.constant(2)
 LEAF = wp.constant(2)
 GUESSES = wp.constant(4)
-# Thinner triangles (squared height over the longest edge, in its squares) are the segments they look like.
+# A triangle whose squared height over its longest edge is below this share of that edge's square counts as a segment.
 FLAT = wp.constant(wp.float64(1.0e-22))
+
+
+@wp.struct
+class BoxTree:
+    """A hierarchy of boxes over triangles in the order of a space-filling curve.
+
+    Node n of a level has the children 2n and 2n + 1 of the level below; level 0 holds the leaves.
+
+    Attributes:
+        lows: (N,) low corners of all boxes, level after level.
+        highs: (N,) high corners.
+        firsts: (L,) number of each level's first box.
+        counts: (L,) boxes of each level.
+        corners: (3 F,) corners of the triangles in their order.
+        face_of: (F,) the mesh's face that each triangle is.
+        keys: (F,) position of each triangle on the curve, ascending.
+    """
+
+    lows: wp.array(dtype=wp.vec3)
+    highs: wp.array(dtype=wp.vec3)
+    firsts: wp.array(dtype=wp.int32)
+    counts: wp.array(dtype=wp.int32)
+    corners: wp.array(dtype=wp.vec3d)
+    face_of: wp.array(dtype=wp.int32)
+    keys: wp.array(dtype=wp.int32)
 
 
 @wp.func
 def spread_bits(value: wp.uint32) -> wp.uint32:
+    """Move ten bits apart, so that two zeros follow each."""
     code = value
     code = (code | (code << wp.uint32(16))) & wp.uint32(0x030000FF)
     code = (code | (code << wp.uint32(8))) & wp.uint32(0x0300F00F)
@@ -27,7 +53,7 @@ def spread_bits(value: wp.uint32) -> wp.uint32:
 
 @wp.func
 def place_on_curve(point: wp.vec3) -> wp.int32:
-    """30 bits: where a point of [-1, 1]^3 lies on Hilbert's curve (Skilling, "Programming the Hilbert curve", 2004)."""
+    """Position of a point of [-1, 1]^3 on the Hilbert curve, 30 bits (Skilling, "Programming the Hilbert curve")."""
     x = wp.uint32(wp.clamp((point[0] + 1.0) * 512.0, 0.0, 1023.0))
     y = wp.uint32(wp.clamp((point[1] + 1.0) * 512.0, 0.0, 1023.0))
     z = wp.uint32(wp.clamp((point[2] + 1.0) * 512.0, 0.0, 1023.0))
@@ -64,19 +90,18 @@ def place_on_curve(point: wp.vec3) -> wp.int32:
 
 @wp.kernel(enable_backward=False)
 def order_triangles(
-    vertices: wp.array(dtype=wp.vec3d),
-    faces: wp.array(dtype=wp.vec3i),
+    mesh: Triangles,
     large: wp.float32,
     first: wp.int32,
     keys: wp.array(dtype=wp.int32),
     order: wp.array(dtype=wp.int32),
 ):
-    """A place on a space-filling curve for each triangle; large ones go to the end, where they swell no others' box."""
+    """Key each triangle by its position on the curve; large ones sort last, where they enlarge no others' box."""
     index = first + wp.tid()
-    face = faces[index]
-    a = wp.vec3(vertices[face[0]])
-    b = wp.vec3(vertices[face[1]])
-    c = wp.vec3(vertices[face[2]])
+    face = mesh.faces[index]
+    a = wp.vec3(mesh.vertices[face[0]])
+    b = wp.vec3(mesh.vertices[face[1]])
+    c = wp.vec3(mesh.vertices[face[2]])
     low = wp.min(wp.min(a, b), c)
     high = wp.max(wp.max(a, b), c)
     key = place_on_curve(0.5 * (low + high))
@@ -94,61 +119,47 @@ def order_points(
     keys: wp.array(dtype=wp.int32),
     order: wp.array(dtype=wp.int32),
 ):
-    """A place on the curve for each point."""
+    """Key each point by its position on the curve."""
     index = first + wp.tid()
     keys[index] = place_on_curve(wp.vec3(points[index]))
     order[index] = index
 
 
 @wp.kernel(enable_backward=False)
-def box_leaves(
-    vertices: wp.array(dtype=wp.vec3d),
-    faces: wp.array(dtype=wp.vec3i),
-    order: wp.array(dtype=wp.int32),
-    margin: wp.float32,
-    first: wp.int32,
-    corners: wp.array(dtype=wp.vec3d),
-    lows: wp.array(dtype=wp.vec3),
-    highs: wp.array(dtype=wp.vec3),
-):
-    """Copy the corners of LEAF triangles in their order, and box them."""
+def box_leaves(mesh: Triangles, margin: wp.float32, first: wp.int32, tree: BoxTree):
+    """Copy the corners of the triangles of one leaf into the tree, and box them; `tree.face_of` is their order."""
     leaf = first + wp.tid()
     low = wp.vec3(1.0e30)
     high = wp.vec3(-1.0e30)
-    for place in range(leaf * LEAF, wp.min((leaf + 1) * LEAF, faces.shape[0])):
-        face = faces[order[place]]
+    for place in range(leaf * LEAF, wp.min((leaf + 1) * LEAF, mesh.faces.shape[0])):
+        face = mesh.faces[tree.face_of[place]]
         for corner in range(3):
-            vertex = vertices[face[corner]]
-            corners[3 * place + corner] = vertex
+            vertex = mesh.vertices[face[corner]]
+            tree.corners[3 * place + corner] = vertex
             low = wp.min(low, wp.vec3(vertex))
             high = wp.max(high, wp.vec3(vertex))
     reach = wp.vec3(margin)  # what rounding to float32 may have cut off
-    lows[leaf] = low - reach
-    highs[leaf] = high + reach
+    tree.lows[leaf] = low - reach
+    tree.highs[leaf] = high + reach
 
 
 @wp.kernel(enable_backward=False)
-def box_nodes(
-    children: wp.int32,
-    child_count: wp.int32,
-    nodes: wp.int32,
-    first: wp.int32,
-    lows: wp.array(dtype=wp.vec3),
-    highs: wp.array(dtype=wp.vec3),
-):
-    """Box up to CHILDREN boxes of the level that begins at `children` in one of the level that begins at `nodes`."""
+def box_nodes(level: wp.int32, first: wp.int32, tree: BoxTree):
+    """Box up to CHILDREN boxes of the level below in one box of `level`."""
     node = first + wp.tid()
+    children = tree.firsts[level - 1]
     low = wp.vec3(1.0e30)
     high = wp.vec3(-1.0e30)
-    for child in range(node * CHILDREN, wp.min((node + 1) * CHILDREN, child_count)):
-        low = wp.min(low, lows[children + child])
-        high = wp.max(high, highs[children + child])
-    lows[nodes + node] = low
-    highs[nodes + node] = high
+    for child in range(node * CHILDREN, wp.min((node + 1) * CHILDREN, tree.counts[level - 1])):
+        low = wp.min(low, tree.lows[children + child])
+        high = wp.max(high, tree.highs[children + child])
+    tree.lows[tree.firsts[level] + node] = low
+    tree.highs[tree.firsts[level] + node] = high
 
 
 @wp.func
 def squared_to_box(p: wp.vec3, low: wp.vec3, high: wp.vec3) -> wp.float32:
+    """Squared distance of a point to a box, 0 inside it."""
     x = wp.max(wp.max(low[0] - p[0], p[0] - high[0]), 0.0)
     y = wp.max(wp.max(low[1] - p[1], p[1] - high[1]), 0.0)
     z = wp.max(wp.max(low[2] - p[2], p[2] - high[2]), 0.0)
@@ -230,36 +241,30 @@ def nearest_of(
 
 @wp.kernel(enable_backward=False)
 def closest(
-    lows: wp.array(dtype=wp.vec3),
-    highs: wp.array(dtype=wp.vec3),
-    firsts: wp.array(dtype=wp.int32),
-    counts: wp.array(dtype=wp.int32),
-    corners: wp.array(dtype=wp.vec3d),
-    face_of: wp.array(dtype=wp.int32),
-    keys: wp.array(dtype=wp.int32),
+    tree: BoxTree,
     points: wp.array(dtype=wp.vec3d),
-    asked: wp.array(dtype=wp.int32),
+    order: wp.array(dtype=wp.int32),
     first: wp.int32,
     faces: wp.array(dtype=wp.int32),
     feet: wp.array(dtype=wp.vec3d),
     squares: wp.array(dtype=wp.float64),
 ):
-    row = asked[first + wp.tid()]
+    """Find the nearest triangle of each point, the point on it and its squared distance; in `order` of the points."""
+    row = order[first + wp.tid()]
     p = points[row]
     rough = wp.vec3(p)
     slack = 4.0e-7 * (1.0 + wp.max(wp.max(wp.abs(rough[0]), wp.abs(rough[1])), wp.abs(rough[2])))
-    top = firsts.shape[0] - 1
+    top = tree.firsts.shape[0] - 1
     best = wp.float64(wp.inf)
     place = wp.int32(0)
     # A first guess: the triangles that lie around the point on the curve.
-    middle = wp.lower_bound(keys, place_on_curve(rough))
-    begin = wp.max(wp.min(middle, face_of.shape[0]) - GUESSES / 2, 0)
-    end = wp.min(begin + GUESSES, face_of.shape[0])
-    best, place = nearest_of(p, corners, begin, end, best, place)
+    middle = wp.lower_bound(tree.keys, place_on_curve(rough))
+    begin = wp.max(wp.min(middle, tree.face_of.shape[0]) - GUESSES / 2, 0)
+    end = wp.min(begin + GUESSES, tree.face_of.shape[0])
+    best, place = nearest_of(p, tree.corners, begin, end, best, place)
     reach = wp.float32(wp.sqrt(best)) * 1.000001 + slack
     limit = reach * reach
-    # The tree is implicit (node n has the children 2n and 2n + 1 one height below), the way back a bit a height: set
-    # where the other child of the node above is still to be seen.
+    # The way back up is one bit per height: set where the other child of the node above is still to be visited.
     trail = wp.int32(0)
     node = wp.int32(0)
     height = top
@@ -267,10 +272,10 @@ def closest(
         descended = bool(False)
         if height > 0:
             left = 2 * node
-            right = wp.min(left + 1, counts[height - 1] - 1)
-            box = firsts[height - 1]
-            left_gap = squared_to_box(rough, lows[box + left], highs[box + left])
-            right_gap = squared_to_box(rough, lows[box + right], highs[box + right])
+            right = wp.min(left + 1, tree.counts[height - 1] - 1)
+            box = tree.firsts[height - 1]
+            left_gap = squared_to_box(rough, tree.lows[box + left], tree.highs[box + left])
+            right_gap = squared_to_box(rough, tree.lows[box + right], tree.highs[box + right])
             if wp.min(left_gap, right_gap) <= limit:
                 descended = True
                 height -= 1
@@ -278,8 +283,8 @@ def closest(
                 if left != right and wp.max(left_gap, right_gap) <= limit:
                     trail = trail | (1 << height)
         else:
-            end = wp.min((node + 1) * LEAF, face_of.shape[0])
-            best, place = nearest_of(p, corners, node * LEAF, end, best, place)
+            end = wp.min((node + 1) * LEAF, tree.face_of.shape[0])
+            best, place = nearest_of(p, tree.corners, node * LEAF, end, best, place)
             reach = wp.float32(wp.sqrt(best)) * 1.000001 + slack
             limit = reach * reach
         while not descended:
@@ -292,8 +297,11 @@ def closest(
             else:
                 trail = trail & ~(1 << height)
                 node = node + 1 - 2 * (node % 2)
-                box = firsts[height] + node
-                descended = squared_to_box(rough, lows[box], highs[box]) <= limit
-    faces[row] = face_of[place]
-    feet[row] = on_triangle(p, corners[3 * place], corners[3 * place + 1], corners[3 * place + 2], wp.float64(1.0e300))
+                box = tree.firsts[height] + node
+                descended = squared_to_box(rough, tree.lows[box], tree.highs[box]) <= limit
+    faces[row] = tree.face_of[place]
+    a = tree.corners[3 * place]
+    b = tree.corners[3 * place + 1]
+    c = tree.corners[3 * place + 2]
+    feet[row] = on_triangle(p, a, b, c, wp.float64(1.0e300))
     squares[row] = best

@@ -35,8 +35,7 @@ class DeviceMesh:
         device: as warp names it.
         centre: (3,) float64, middle of the mesh's box, in its own unit.
         scale: half the diagonal of that box, in its own unit; 1 for a single point.
-        vertices: warp array of vec3d, (vertex - centre) / scale.
-        faces: warp array of vec3i.
+        arrays: what kernels take (`sample_kernels.Triangles`): vertices (vertex - centre) / scale, and faces.
 
     Raises:
         SurfaceError: no faces, other shapes, indices out of range, NaN or infinite coordinates.
@@ -53,8 +52,9 @@ class DeviceMesh:
             raise SurfaceError(f"coordinates as great as {np.abs(columns).max():g} are beyond what can be measured")
         self.device = find_device(device)
         wp = load_warp()
-        self.vertices = wp.array((self.positions - self.centre) / self.scale, dtype=wp.vec3d, device=self.device)
-        self.faces = wp.array(self.triangles, dtype=wp.vec3i, device=self.device)
+        self.arrays = _kernels().Triangles()
+        self.arrays.vertices = wp.array((self.positions - self.centre) / self.scale, dtype=wp.vec3d, device=self.device)
+        self.arrays.faces = wp.array(self.triangles, dtype=wp.vec3i, device=self.device)
 
     def __len__(self) -> int:
         """Faces."""
@@ -68,8 +68,7 @@ class DeviceMesh:
             SurfaceError: no triangle has an area.
         """
         areas = load_warp().empty(len(self), dtype=load_warp().float64, device=self.device)
-        inputs = [self.vertices, self.faces]
-        launch(_kernels().measure_areas, len(self), inputs, [areas], device=self.device, per_thread=_PER_THREAD)
+        launch(_kernels().measure_areas, len(self), [self.arrays], [areas], device=self.device, per_thread=_PER_THREAD)
         sums = np.cumsum(areas.numpy())  # here, in one order: a GPU's own sums differ from run to run
         if not sums[-1] > 0:
             raise SurfaceError("the mesh has no area")
@@ -94,7 +93,7 @@ class DeviceMesh:
         numbers = wp.array(np.stack([rng.random(count) for _ in range(3)], axis=1), dtype=wp.vec3d, device=device)
         points = wp.empty(count, dtype=wp.vec3d, device=device)
         chosen = wp.empty(count, dtype=wp.int32, device=device)
-        inputs = [self.vertices, self.faces, sums, last, numbers, self.scale, wp.vec3d(*self.centre)]
+        inputs = [self.arrays, sums, last, numbers, self.scale, wp.vec3d(*self.centre)]
         launch(_kernels().place_points, count, inputs, [points, chosen], device=device, per_thread=_PER_THREAD)
         return points.numpy(), chosen.numpy()
 

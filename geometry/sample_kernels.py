@@ -1,29 +1,39 @@
-"""Warp kernels that draw points on a mesh. Imports Warp: import inside functions only."""
+"""Warp kernels of device_mesh.py: a mesh as kernels take it, and points drawn on it.
+
+Imports Warp: import this file inside functions only.
+"""
 
 # mypy: ignore-errors
+# Warp compiles these functions itself, and mypy cannot follow its types. There is no
+# "from __future__ import annotations" because Warp reads the annotations as objects.
 import warp as wp
 
-# As in closest_kernels.py: no "from __future__ import annotations", since Warp reads the annotations as objects.
+
+@wp.struct
+class Triangles:
+    """A mesh.
+
+    Attributes:
+        vertices: (V,) positions.
+        faces: (F,) three vertex numbers each.
+    """
+
+    vertices: wp.array(dtype=wp.vec3d)
+    faces: wp.array(dtype=wp.vec3i)
 
 
 @wp.kernel(enable_backward=False)
-def measure_areas(
-    vertices: wp.array(dtype=wp.vec3d),
-    faces: wp.array(dtype=wp.vec3i),
-    first: wp.int32,
-    areas: wp.array(dtype=wp.float64),
-):
-    """Twice the area of each triangle."""
+def measure_areas(mesh: Triangles, first: wp.int32, areas: wp.array(dtype=wp.float64)):
+    """Write twice the area of each triangle."""
     row = first + wp.tid()
-    face = faces[row]
-    a = vertices[face[0]]
-    areas[row] = wp.length(wp.cross(vertices[face[1]] - a, vertices[face[2]] - a))
+    face = mesh.faces[row]
+    a = mesh.vertices[face[0]]
+    areas[row] = wp.length(wp.cross(mesh.vertices[face[1]] - a, mesh.vertices[face[2]] - a))
 
 
 @wp.kernel(enable_backward=False)
 def place_points(
-    vertices: wp.array(dtype=wp.vec3d),
-    faces: wp.array(dtype=wp.vec3i),
+    mesh: Triangles,
     ends: wp.array(dtype=wp.float64),
     last: wp.int32,
     numbers: wp.array(dtype=wp.vec3d),
@@ -33,10 +43,10 @@ def place_points(
     points: wp.array(dtype=wp.vec3d),
     chosen: wp.array(dtype=wp.int32),
 ):
-    """A point for three numbers of [0, 1): the first finds the triangle by the running sum of areas.
+    """Turn three uniform random numbers into a point on the mesh.
 
-    The others find the place in it by the square root, even over a triangle (Osada et al., "Shape distributions",
-    2002, section 4.2).
+    The first number chooses the triangle by the running sum `ends` of areas, the other two the place in it, evenly
+    over the triangle (Osada et al., "Shape distributions", 2002, section 4.2).
     """
     row = first + wp.tid()
     number = numbers[row]
@@ -49,10 +59,13 @@ def place_points(
             high = middle
         else:
             low = middle + 1
-    face = faces[low]
+    face = mesh.faces[low]
+    a = mesh.vertices[face[0]]
+    b = mesh.vertices[face[1]]
+    c = mesh.vertices[face[2]]
     one = wp.float64(1.0)
     root = wp.sqrt(number[1])
     along = number[2]
-    found = (one - root) * vertices[face[0]] + root * ((one - along) * vertices[face[1]] + along * vertices[face[2]])
+    found = (one - root) * a + root * ((one - along) * b + along * c)
     points[row] = scale * found + centre
     chosen[row] = low

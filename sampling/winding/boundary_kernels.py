@@ -1,9 +1,10 @@
-"""Kernels of boundary_term.py. Imports Warp: import inside functions only."""
+"""Kernels of boundary_term.py. Imports Warp: import this file inside functions only."""
 
 # mypy: ignore-errors
-# Kernels are Warp's own language in Python's clothes: their annotations are calls, which mypy cannot read.
-# No "from __future__ import annotations" here: Warp reads the annotations as objects.
+# Warp compiles these functions itself, and mypy cannot follow its types. There is no
+# "from __future__ import annotations" because Warp reads the annotations as objects.
 
+import sys
 from typing import Any
 
 import warp as wp
@@ -11,7 +12,11 @@ import warp as wp
 
 @wp.struct
 class Node:
-    """A node of boundary_tree.py."""
+    """A node of `BoundaryTree` (boundary_tree.py), whose attributes these are.
+
+    Attributes:
+        chord: length of the straight line from `begin` to `end`, metres; 0 for a closed loop.
+    """
 
     centre: wp.vec3d
     radius: wp.float64
@@ -21,6 +26,44 @@ class Node:
     begin: wp.vec3d
     end: wp.vec3d
     chord: wp.float64
+
+
+@wp.struct
+class Tree:
+    """A `BoundaryTree`, and how it is evaluated.
+
+    Attributes:
+        nodes: (T,) in depth-first order.
+        skip: (T,) the node after all those below this one.
+        direction: unit direction of the rays.
+        allowed: error allowed for a run of edges, steradians.
+    """
+
+    nodes: wp.array(dtype=Node)
+    skip: wp.array(dtype=wp.int32)
+    direction: wp.vec3d
+    allowed: wp.float64
+
+
+@wp.struct
+class Cells:
+    """Cubes that points are grouped into; `gather` writes all but the first two.
+
+    Attributes:
+        middles: (C,) centres of the cells, metres.
+        edge: of every cell, metres.
+        places: (C, 27) solid angle of the far nodes at the 27 interpolation nodes of each cell.
+        bounds: (C,) bound of the error of interpolating it.
+        lists: (C, L) nodes that are too near to interpolate.
+        counts: (C,) how many of them.
+    """
+
+    middles: wp.array(dtype=wp.vec3d)
+    edge: wp.float64
+    places: wp.array2d(dtype=wp.float64)
+    bounds: wp.array(dtype=wp.float64)
+    lists: wp.array2d(dtype=wp.int32)
+    counts: wp.array(dtype=wp.int32)
 
 
 @wp.func
@@ -71,33 +114,24 @@ def quadratic(t: wp.float64, node: wp.int32) -> wp.float64:
 
 
 @wp.kernel
-def gather(
-    middles: wp.array(dtype=wp.vec3d),
-    edge: wp.float64,
-    nodes: wp.array(dtype=Node),
-    skip: wp.array(dtype=wp.int32),
-    direction: wp.vec3d,
-    allowed: wp.float64,
-    places: wp.array2d(dtype=wp.float64),
-    bounds: wp.array(dtype=wp.float64),
-    lists: wp.array2d(dtype=wp.int32),
-    counts: wp.array(dtype=wp.int32),
-):
-    """One cell: the far nodes' sum at 27 places of it, a bound of what interpolating it errs, and the nodes left."""
+def gather(tree: Tree, cells: Cells):
+    """Sum a cell's far nodes at its 27 interpolation nodes, bound the error, and list the nodes that are near."""
     i = wp.tid()
-    m = middles[i]
+    m = cells.middles[i]
+    edge = cells.edge
+    direction = tree.direction
     half = edge * wp.float64(0.5)
     reach = half * wp.float64(1.7320508075688772)
     # Quadratic interpolation along an axis errs by at most 0.00802 edge^3 times the third derivative and makes no value
     # more than 1.25 times as large: along three axes 1 + 1.25 + 1.25^2 times that.
     bend = wp.float64(0.0306) * edge * edge * edge
     for c in range(27):
-        places[i, c] = wp.float64(0.0)
+        cells.places[i, c] = wp.float64(0.0)
     bound = wp.float64(0.0)
     count = wp.int32(0)
     node = wp.int32(0)
-    while node < skip.shape[0]:
-        n = nodes[node]
+    while node < tree.skip.shape[0]:
+        n = tree.nodes[node]
         r = n.centre - m
         distance = wp.length(r)
         # From the run's centre to the cube itself: nearer than to its corners' ball.
@@ -113,7 +147,7 @@ def gather(
             error = (n.first + n.second * (wp.float64(3.0) * gap + n.radius) / (gap * gap)) / (near2 * near)
             error += bend * wp.float64(24.0) * wp.length(n.area) / (near2 * near2 * near)
             error += bend * wp.float64(6.0) * n.chord / (cube * gap)
-            if error < allowed:
+            if error < tree.allowed:
                 # No ray from the cell may pass the run: crossings were counted at the run, not at its chord.
                 along = wp.dot(r, direction)
                 aside = wp.sqrt(wp.max(distance * distance - along * along, wp.float64(0.0))) - n.radius - reach
@@ -127,73 +161,66 @@ def gather(
                     pair = wp.float64(32.0) * n.chord / (cubed * aside)
                     if n.chord > wp.float64(0.0):
                         error += bend * wp.min(apart, pair)
-                    if error < allowed:
+                    if error < tree.allowed:
                         far = 1
                         bound += error
         if far == 1:
             for c in range(27):
                 place = wp.vec3d(wp.float64(c % 3 - 1), wp.float64((c // 3) % 3 - 1), wp.float64(c // 9 - 1))
-                places[i, c] = places[i, c] + from_afar(m + half * place, n, direction)
-            node = skip[node]
-        elif skip[node] == node + 1 or n.radius < wp.float64(1.6) * edge:
+                cells.places[i, c] = cells.places[i, c] + from_afar(m + half * place, n, direction)
+            node = tree.skip[node]
+        elif tree.skip[node] == node + 1 or n.radius < wp.float64(1.6) * edge:
             # Small beside the cell: each point decides for itself how deep to go.
-            if count < lists.shape[1]:
-                lists[i, count] = node
+            if count < cells.lists.shape[1]:
+                cells.lists[i, count] = node
             count += 1
-            node = skip[node]
+            node = tree.skip[node]
         else:
             node += 1
-    if count > lists.shape[1]:
+    if count > cells.lists.shape[1]:
         # Too much lies near: points walk the whole tree.
         for c in range(27):
-            places[i, c] = wp.float64(0.0)
+            cells.places[i, c] = wp.float64(0.0)
         bound = wp.float64(0.0)
-        lists[i, 0] = 0
+        cells.lists[i, 0] = 0
         count = 1
-    bounds[i] = bound
-    counts[i] = count
+    cells.bounds[i] = bound
+    cells.counts[i] = count
 
 
 @wp.kernel
 def evaluate(
     points: wp.array(dtype=wp.vec3d),
-    cells: wp.array(dtype=wp.int32),
-    middles: wp.array(dtype=wp.vec3d),
-    edge: wp.float64,
-    nodes: wp.array(dtype=Node),
-    skip: wp.array(dtype=wp.int32),
-    direction: wp.vec3d,
-    allowed: wp.float64,
-    places: wp.array2d(dtype=wp.float64),
-    bounds: wp.array(dtype=wp.float64),
-    lists: wp.array2d(dtype=wp.int32),
-    counts: wp.array(dtype=wp.int32),
+    cell_of: wp.array(dtype=wp.int32),
+    tree: Tree,
+    cells: Cells,
     part: wp.array(dtype=wp.float64),
     errors: wp.array(dtype=wp.float64),
 ):
-    """One point: its cell's far nodes by interpolation, the others by walking down from each."""
+    """Evaluate one point: its cell's far nodes by interpolation, the listed ones by descending the tree from each."""
     i = wp.tid()
-    k = cells[i]
+    k = cell_of[i]
     p = points[i]
+    direction = tree.direction
     one = wp.float64(1.0)
-    t = (p - middles[k]) / (wp.float64(0.5) * edge)
+    t = (p - cells.middles[k]) / (wp.float64(0.5) * cells.edge)
     x0 = quadratic(t[0], 0)
     x1 = quadratic(t[0], 1)
     x2 = quadratic(t[0], 2)
     total = wp.float64(0.0)
     for c in range(9):
-        row = x0 * places[k, 3 * c] + x1 * places[k, 3 * c + 1] + x2 * places[k, 3 * c + 2]
+        row = x0 * cells.places[k, 3 * c] + x1 * cells.places[k, 3 * c + 1] + x2 * cells.places[k, 3 * c + 2]
         total += quadratic(t[1], c % 3) * quadratic(t[2], c // 3) * row
-    bound = bounds[k]
-    for j in range(counts[k]):
-        node = lists[k, j]
-        last = skip[node]
+    bound = cells.bounds[k]
+    for j in range(cells.counts[k]):
+        node = cells.lists[k, j]
+        last = tree.skip[node]
         while node < last:
-            after = skip[node]
+            after = tree.skip[node]
             take = after == node + 1
             if not take:
-                r = nodes[node].centre - p
-                rho = nodes[node].radius
+                r = tree.nodes[node].centre - p
+                rho = tree.nodes[node].radius
                 square = wp.length_sq(r)
                 distance = wp.sqrt(square)
                 gap = distance - rho
@@ -201,17 +228,17 @@ def evaluate(
                     # (first + second (3 gap + rho) / gap^2) / distance^3 < allowed, without dividing
                     gap2 = gap * gap
                     cube = square * distance
-                    miss = nodes[node].first * gap2 + nodes[node].second * (wp.float64(3.0) * gap + rho)
-                    if miss < allowed * cube * gap2:
+                    miss = tree.nodes[node].first * gap2 + tree.nodes[node].second * (wp.float64(3.0) * gap + rho)
+                    if miss < tree.allowed * cube * gap2:
                         along = wp.dot(r, direction)
                         if square - along * along > rho * rho or along < -rho:
                             take = True
                             inverse = one / (cube * gap2)
                             bound += miss * inverse
-                            total += wp.dot(nodes[node].area, r) * gap2 * inverse
+                            total += wp.dot(tree.nodes[node].area, r) * gap2 * inverse
             if take:
-                if nodes[node].chord > wp.float64(0.0):
-                    total -= triangle(nodes[node].begin - p, nodes[node].end - p, direction)
+                if tree.nodes[node].chord > wp.float64(0.0):
+                    total -= triangle(tree.nodes[node].begin - p, tree.nodes[node].end - p, direction)
                 node = after
             else:
                 node += 1
@@ -219,7 +246,7 @@ def evaluate(
     errors[i] = bound
 
 
-def load_boundary() -> tuple[Any, Any, Any]:
-    """Compile (or load from Warp's cache); returns the struct, `gather` and `evaluate`."""
+def load_boundary() -> Any:
+    """Compile (or load from Warp's cache); returns this module."""
     wp.load_module(__name__, device="cpu")
-    return Node, gather, evaluate
+    return sys.modules[__name__]

@@ -47,44 +47,48 @@ def boundary_term(tree: BoundaryTree, points: F64, tolerance: float) -> tuple[F6
     Returns:
         (N,) float64 the part, (N,) float64 a bound of its error (0 where exact but for rounding).
     """
-    compiled, reason = compiled_kernels()
-    if compiled is None:
+    kernels, reason = compiled_kernels()
+    if kernels is None:
         logger.warning("summing the boundary in NumPy, far slower: %s", reason)
         return boundary_term_numpy(tree, points), np.zeros(len(points))
     part, error = np.zeros(len(points)), np.zeros(len(points))
     if not len(points):
         return part, error
     warp = load_warp()
-    struct, gather, evaluate = compiled
+    packed = _pack(kernels, tree, tolerance)
+    order, heads, middles, edge = _cells(points)
+    ordered = np.ascontiguousarray(points[order], np.float64)
+    found, bound = np.empty(len(points)), np.empty(len(points))
+    step = min(len(middles), CHUNK_CELLS)
+    cells = kernels.Cells()
+    cells.edge = edge
+    cells.places, cells.bounds = on_cpu(np.empty((step, 27)), warp.float64), on_cpu(np.empty(step), warp.float64)
+    cells.lists = on_cpu(np.empty((step, min(len(tree.skip), LIST_NODES)), np.int32), warp.int32)
+    cells.counts = on_cpu(np.empty(step, np.int32), warp.int32)
+    for first in range(0, len(middles), step):
+        some = middles[first : first + step]
+        cells.middles = on_cpu(some, warp.vec3d)
+        begin, end = heads[first], heads[min(first + step, len(middles))]
+        cell_of = np.repeat(np.arange(len(some), dtype=np.int32), np.diff(heads[first : first + len(some) + 1]))
+        warp.launch(kernels.gather, len(some), [packed], [cells], device="cpu")
+        inputs = [on_cpu(ordered[begin:end], warp.vec3d), on_cpu(cell_of, warp.int32), packed, cells]
+        outputs = [on_cpu(found[begin:end], warp.float64), on_cpu(bound[begin:end], warp.float64)]
+        warp.launch(kernels.evaluate, end - begin, inputs, outputs, device="cpu")
+    part[order], error[order] = found / (4.0 * np.pi), bound / (4.0 * np.pi)
+    return part, error
 
-    rows = np.zeros(len(tree.skip), struct.numpy_dtype())
+
+def _pack(kernels: Any, tree: BoundaryTree, tolerance: float) -> Any:
+    """The tree as kernels take it (`boundary_kernels.Tree`)."""
+    warp = load_warp()
+    rows = np.zeros(len(tree.skip), kernels.Node.numpy_dtype())
     for name in ("centre", "radius", "first", "second", "area", "begin", "end"):
         rows[name] = getattr(tree, name)
     rows["chord"] = np.linalg.norm(tree.end - tree.begin, axis=1)
-    shared = [
-        warp.array(rows, dtype=struct, device="cpu"), on_cpu(tree.skip, warp.int32),
-        warp.vec3d(*ray_direction(tree.axis)), warp.float64(tolerance * 4.0 * np.pi),
-    ]  # fmt: skip
-    order, heads, middles, edge = _cells(points)
-    asked = np.ascontiguousarray(points[order], np.float64)
-    found, bound = np.empty(len(points)), np.empty(len(points))
-    step = min(len(middles), CHUNK_CELLS)
-    places, bounds, counts = np.empty((step, 27)), np.empty(step), np.empty(step, np.int32)
-    lists = np.empty((step, min(len(rows), LIST_NODES)), np.int32)
-    kept = [
-        on_cpu(places, warp.float64), on_cpu(bounds, warp.float64),
-        on_cpu(lists, warp.int32), on_cpu(counts, warp.int32),
-    ]  # fmt: skip
-    for first in range(0, len(middles), step):
-        some = on_cpu(middles[first : first + step], warp.vec3d)
-        begin, end = heads[first], heads[min(first + step, len(middles))]
-        cells = np.repeat(np.arange(len(some), dtype=np.int32), np.diff(heads[first : first + len(some) + 1]))
-        warp.launch(gather, len(some), [some, warp.float64(edge), *shared], kept, device="cpu")
-        there = [on_cpu(asked[begin:end], warp.vec3d), on_cpu(cells, warp.int32)]
-        answers = [on_cpu(found[begin:end], warp.float64), on_cpu(bound[begin:end], warp.float64)]
-        warp.launch(evaluate, end - begin, [*there, some, warp.float64(edge), *shared], [*kept, *answers], device="cpu")
-    part[order], error[order] = found / (4.0 * np.pi), bound / (4.0 * np.pi)
-    return part, error
+    packed = kernels.Tree()
+    packed.nodes, packed.skip = warp.array(rows, dtype=kernels.Node, device="cpu"), on_cpu(tree.skip, warp.int32)
+    packed.direction, packed.allowed = warp.vec3d(*ray_direction(tree.axis)), tolerance * 4.0 * np.pi
+    return packed
 
 
 def boundary_term_numpy(tree: BoundaryTree, points: F64) -> F64:
@@ -117,7 +121,7 @@ def _cells(points: F64) -> tuple[I64, I64, F64, float]:
 
 @functools.cache
 def compiled_kernels() -> tuple[Any, str]:
-    """Warp's struct and kernels for the CPU, or None and the reason why not."""
+    """The compiled module boundary_kernels.py, or None and the reason why it does not compile here."""
 
     def load() -> Any:
         from .boundary_kernels import load_boundary

@@ -1,12 +1,24 @@
-"""The compiled twin of crossings.py. Imports Warp: import inside functions only."""
+"""The compiled twin of crossings.py. Imports Warp: import this file inside functions only."""
 
 # mypy: ignore-errors
-# Kernels are Warp's own language in Python's clothes: their annotations are calls, which mypy cannot read.
-# No "from __future__ import annotations" here: Warp reads the annotations as objects.
+# Warp compiles these functions itself, and mypy cannot follow its types. There is no
+# "from __future__ import annotations" because Warp reads the annotations as objects.
 
 from typing import Any
 
 import warp as wp
+
+
+@wp.struct
+class Index:
+    """A `CrossingIndex` of crossings.py, whose attributes these are; `corners` is flat, three to a face."""
+
+    corners: wp.array(dtype=wp.vec3d)
+    start: wp.array(dtype=wp.int32)
+    members: wp.array(dtype=wp.int32)
+    low: wp.vec2d
+    cell: wp.vec2d
+    cells: wp.vec2i
 
 
 @wp.func
@@ -31,27 +43,22 @@ def edge(a: wp.vec3d, b: wp.vec3d, p: wp.vec3d) -> int:
 @wp.kernel
 def crossings(
     points: wp.array(dtype=wp.vec3d),
-    corners: wp.array(dtype=wp.vec3d),
-    start: wp.array(dtype=wp.int32),
-    members: wp.array(dtype=wp.int32),
-    low: wp.vec2d,
-    cell: wp.vec2d,
-    cells: wp.vec2i,
+    index: Index,
     counts: wp.array(dtype=wp.int32),
 ):
-    """One point: go through the faces of its cell."""
+    """Count the signed crossings of one point's ray among the faces of its cell."""
     i = wp.tid()
     p = points[i]
-    row = int(wp.floor((p[0] - low[0]) / cell[0]))
-    column = int(wp.floor((p[1] - low[1]) / cell[1]))
+    row = int(wp.floor((p[0] - index.low[0]) / index.cell[0]))
+    column = int(wp.floor((p[1] - index.low[1]) / index.cell[1]))
     total = wp.int32(0)  # a plain 0 would be a constant to Warp
-    if row >= 0 and row < cells[0] and column >= 0 and column < cells[1]:
-        place = row * cells[1] + column
-        for k in range(start[place], start[place + 1]):
-            face = members[k]
-            a = corners[3 * face]
-            b = corners[3 * face + 1]
-            c = corners[3 * face + 2]
+    if row >= 0 and row < index.cells[0] and column >= 0 and column < index.cells[1]:
+        place = row * index.cells[1] + column
+        for k in range(index.start[place], index.start[place + 1]):
+            face = index.members[k]
+            a = index.corners[3 * face]
+            b = index.corners[3 * face + 1]
+            c = index.corners[3 * face + 2]
             if a[2] > p[2] or b[2] > p[2] or c[2] > p[2]:
                 cover = edge(a, b, p) + edge(b, c, p) + edge(c, a, p)
                 if cover != 0:
@@ -61,7 +68,7 @@ def crossings(
     counts[i] = total
 
 
-def load_crossings() -> Any:
-    """Compile (or load from Warp's cache) and return the kernel."""
+def load_crossings() -> tuple[Any, Any]:
+    """Compile (or load from Warp's cache) and return the struct and the kernel."""
     wp.load_module(__name__, device="cpu")
-    return crossings
+    return Index, crossings

@@ -104,8 +104,8 @@ def count_crossings(index: CrossingIndex, points: F64) -> I32:
     Returns:
         (N,) int32: the winding number of a closed surface; 1 inside a solid, 2 where two overlap.
     """
-    kernel, reason = compiled_kernel()
-    if kernel is None:
+    compiled, reason = compiled_kernel()
+    if compiled is None:
         logger.warning("counting crossings in NumPy, ten times slower: %s", reason)
         return count_crossings_numpy(index, points)
     warp = load_warp()
@@ -113,22 +113,13 @@ def count_crossings(index: CrossingIndex, points: F64) -> I32:
     # Neighbours in the grid one after the other find their faces in the cache: twice as fast.
     order = np.argsort(_place(index, sheared))
     counts = np.zeros(len(sheared), np.int32)
-
-    warp.launch(
-        kernel,
-        dim=len(order),
-        inputs=[
-            on_cpu(sheared[order], warp.vec3d),
-            on_cpu(index.corners.reshape(-1, 3), warp.vec3d),
-            on_cpu(index.start, warp.int32),
-            on_cpu(index.members, warp.int32),
-            warp.vec2d(*index.low),
-            warp.vec2d(*index.cell),
-            warp.vec2i(*index.cells),
-        ],
-        outputs=[on_cpu(counts, warp.int32)],
-        device="cpu",
-    )
+    struct, kernel = compiled
+    packed = struct()
+    packed.corners = on_cpu(index.corners.reshape(-1, 3), warp.vec3d)
+    packed.start, packed.members = on_cpu(index.start, warp.int32), on_cpu(index.members, warp.int32)
+    packed.low, packed.cell, packed.cells = warp.vec2d(*index.low), warp.vec2d(*index.cell), warp.vec2i(*index.cells)
+    inputs = [on_cpu(sheared[order], warp.vec3d), packed]
+    warp.launch(kernel, len(order), inputs, [on_cpu(counts, warp.int32)], device="cpu")
     result = np.empty_like(counts)
     result[order] = counts
     return result
@@ -181,7 +172,7 @@ def _edge(a: F64, b: F64, p: F64) -> F64:
 
 @functools.cache
 def compiled_kernel() -> tuple[Any, str]:
-    """Warp's kernel for the CPU (compiled once a machine, then cached on disk), or None and the reason why not."""
+    """Warp's struct and kernel for the CPU (compiled once per machine, then cached on disk), or None and the reason."""
 
     def load() -> Any:
         from .crossing_kernels import load_crossings
