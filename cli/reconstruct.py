@@ -57,7 +57,7 @@ def reconstruct(
     """Rebuild the person in each IMAGE: a mesh, a turntable, and the input beside the result.
 
     IMAGE is a picture with a transparent background, a picture with --mask, a folder of pictures, or a film (needs the
-    `live` extra). One picture does not tell size: --height is assumed, and said.
+    `films` extra). One picture does not tell size: --height is assumed, and said.
     """
     from ..core.devices import choose_device
     from ..models.runs import load_run

@@ -19,8 +19,8 @@ from pathlib import Path
 from typing import Any, Generic, TypeVar
 
 import psutil
-from joblib.externals.loky import TimeoutError as LateError
-from joblib.externals.loky.process_executor import BrokenProcessPool, ProcessPoolExecutor
+from loky import BrokenProcessPool, ProcessPoolExecutor
+from loky import TimeoutError as LateError
 
 from .errors import SettingsError
 from .messages import OUT_OF_MEMORY
@@ -221,7 +221,7 @@ def _die_first() -> None:
 
 
 def _death(error: BaseException) -> str:
-    """Why a process died, from loky's list of exit codes."""
+    """Why a process died, from the exit codes that loky's message lists; a message without any gives no cause."""
     found = re.search(r"\{\s*(\w+)\((-?\d+)\)", str(error))
     if found is None:
         return "its process died"

@@ -170,7 +170,7 @@ def import_av() -> Any:
     try:
         import av  # only films need it
     except ImportError:
-        raise MpcError('films need PyAV: pip install "mpc[live]"') from None
+        raise MpcError("films need PyAV: pip install 'mpc[films]'") from None
     return av
 
 

@@ -121,9 +121,14 @@ def _read_exr(path: Path) -> F32:
         OpenEXR: Any = importlib.import_module("OpenEXR")
     except ImportError as error:
         raise InputError(
-            path, "reading .exr needs the package OpenEXR (pip install OpenEXR), or convert to .hdr"
+            path, "reading .exr needs the package OpenEXR: pip install 'mpc[exr]', or convert it to .hdr"
         ) from error
     try:
+        with OpenEXR.File(str(path), header_only=True) as file:
+            low, high = file.header()["dataWindow"]
+        width, height = (int(b) - int(a) + 1 for a, b in zip(low, high, strict=True))
+        if not 0 < height * width <= MAX_PIXELS:
+            raise InputError(path, f"{width} x {height} pixels, allowed are 1 to {MAX_PIXELS}")
         with OpenEXR.File(str(path)) as file:
             channels = file.channels()
             if "RGB" in channels:

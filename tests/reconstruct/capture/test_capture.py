@@ -183,7 +183,7 @@ def test_the_command_on_pictures_masks_and_folders(run_folder, tmp_path):
 
 
 def test_the_command_on_films(run_folder, tmp_path):
-    pytest.importorskip("av", reason="films need PyAV (the live extra)")
+    pytest.importorskip("av", reason="films need PyAV (the extra films)")
     from mpc.reconstruct.capture.films import FilmWriter
 
     boxes = [(20, 180, 60, 100), (20, 180, 64, 104), (0, 0, 0, 0)]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import struct
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -9,6 +11,7 @@ import pytest
 
 from mpc.core.errors import InputError
 from mpc.core.randomness import derive_rng
+from mpc.formats.exr import exr_bytes
 from mpc.geometry.directions import fibonacci_directions
 from mpc.render.light.environments import environments
 from mpc.render.light.harmonics import sh_basis, yaw_rotation
@@ -25,7 +28,7 @@ from mpc.render.light.lights import (
     rotate_light,
     white_sphere,
 )
-from mpc.render.light.panoramas import project_panorama, read_hdr
+from mpc.render.light.panoramas import project_panorama, read_hdr, read_panorama
 from mpc.render.light.sky import Daylight, daylight_radiance, sun_irradiance
 
 
@@ -243,12 +246,41 @@ def test_a_folder_of_panoramas(tmp_path: Path, panorama: np.ndarray) -> None:
         load_lights(tmp_path)
 
 
-def test_exr_without_its_package_says_what_to_install(tmp_path: Path) -> None:
-    try:
-        import OpenEXR  # noqa: F401
-    except ImportError:
-        (tmp_path / "a.exr").write_bytes(b"v/1\x01")
-        with pytest.raises(InputError, match="pip install OpenEXR"):
-            load_lights(tmp_path)
-    else:
-        pytest.skip("OpenEXR is installed")
+def test_exr_without_its_package_says_what_to_install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "OpenEXR", None)
+    (tmp_path / "a.exr").write_bytes(b"v/1\x01")
+    with pytest.raises(InputError, match=r"pip install 'mpc\[exr\]'"):
+        load_lights(tmp_path)
+
+
+def test_exr_panoramas_are_read_as_they_were_written(tmp_path: Path) -> None:
+    openexr = pytest.importorskip("OpenEXR")
+    panorama = np.random.default_rng(5).gamma(0.5, 2.0, (8, 16, 3)).astype(np.float32)
+    (tmp_path / "plain.exr").write_bytes(exr_bytes(panorama))
+    np.testing.assert_array_equal(read_panorama(tmp_path / "plain.exr"), panorama)
+    # Another writer: half precision, compressed, with an alpha channel.
+    rgba = np.concatenate([panorama, np.ones((8, 16, 1), np.float32)], axis=2).astype(np.float16)
+    header = {"compression": openexr.ZIP_COMPRESSION, "type": openexr.scanlineimage}
+    openexr.File(header, {"RGBA": rgba}).write(str(tmp_path / "half.EXR"))
+    np.testing.assert_array_equal(read_panorama(tmp_path / "half.EXR"), rgba[..., :3].astype(np.float32))
+    lights = load_lights(tmp_path)
+    assert lights.names == ("half", "plain")
+    np.testing.assert_array_equal(lights.coefficients[1], expose(project_panorama(panorama)))
+
+
+def test_damaged_and_foreign_exr_files_are_refused(tmp_path: Path) -> None:
+    openexr = pytest.importorskip("OpenEXR")
+    whole = exr_bytes(np.ones((8, 16, 3), np.float32))
+    path = tmp_path / "a.exr"
+    for damaged in (b"", whole[:300], whole[:-40]):
+        path.write_bytes(damaged)
+        with pytest.raises(InputError, match="not a readable OpenEXR picture"):
+            read_panorama(path)
+    place = whole.index(b"dataWindow\0box2i\0") + len(b"dataWindow\0box2i\0") + 4
+    path.write_bytes(whole[:place] + struct.pack("<4i", 0, 0, 399_999, 399_999) + whole[place + 16 :])
+    with pytest.raises(InputError, match="400000 x 400000 pixels, allowed are"):
+        read_panorama(path)
+    header = {"compression": openexr.ZIP_COMPRESSION, "type": openexr.scanlineimage}
+    openexr.File(header, {"Y": np.ones((8, 16), np.float32)}).write(str(path))
+    with pytest.raises(InputError, match=r"no R, G and B channels \(it has Y\)"):
+        read_panorama(path)
