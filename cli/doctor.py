@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib.metadata
 import platform
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,8 +15,10 @@ import numpy as np
 
 @click.command()
 def doctor() -> None:
-    """Say what works on this machine, why not, and what to install. Exit status 3 when a needed part is missing."""
+    """Report what works on this machine; where something does not, say why and what to install.
 
+    Exit status 3 when a part is missing that mpc cannot do without.
+    """
     checks = examine_machine()
     width = max(len(check.name) for check in checks)
     for check in checks:
@@ -29,13 +31,18 @@ def doctor() -> None:
         raise click.exceptions.Exit(3)
 
 
-LIBRARIES = (
-    "numpy", "torch", "trimesh", "embreex", "pyrender", "PyOpenGL", "h5py", "imageio", "joblib", "click",
-    "warp-lang", "scikit-image", "scipy", "safetensors", "anny", "ufbx",
+# The packages mpc needs, and those of its extras with what they are for; a test compares both with pyproject.toml.
+REQUIRED = (
+    "click", "embreex", "h5py", "imageio", "joblib", "loky", "numpy", "pillow", "psutil", "pyrender", "rich",
+    "safetensors", "scikit-image", "scipy", "tensorboard", "torch", "trimesh", "warp-lang",
 )  # fmt: skip
-
-
-OPTIONAL = ("anny", "ufbx")  # of the extras
+EXTRAS = {
+    "people": (("anny",), "makes free people (mpc people, mpc demo)"),
+    "fbx": (("ufbx",), "reads FBX files"),
+    "films": (("av",), "reads films in mpc reconstruct and writes MP4 turntables"),
+    "exr": (("OpenEXR",), "reads .exr panoramas (mpc render --lights)"),
+    "dev": (("hypothesis", "libigl", "mypy", "pytest", "ruff"), "runs the tests and the linters of mpc itself"),
+}
 
 
 @dataclass(frozen=True)
@@ -58,7 +65,7 @@ class Check:
 
 
 def examine_machine() -> list[Check]:
-    """Try every part mpc leans on (a few seconds; an OpenGL context is made in a child process)."""
+    """Try every part that mpc depends on. It takes a few seconds; a child process creates an OpenGL context."""
     return [
         _check_system(),
         *_try("embree", True, _try_embree, "pip install embreex"),
@@ -66,8 +73,8 @@ def examine_machine() -> list[Check]:
         *_try("cuda", False, _try_cuda, "a CUDA build of torch and an NVIDIA driver (without, the CPU is used)"),
         *_try("warp", True, _try_warp, "pip install warp-lang"),
         *_try("hdf5", True, _try_hdf5, "pip install h5py"),
-        *_try("free people", False, _try_people, "pip install 'mpc[people]'"),
-        _check_versions(),
+        _check_required(),
+        *(_check_extra(extra) for extra in EXTRAS),
     ]
 
 
@@ -95,15 +102,28 @@ def _check_system() -> Check:
     )
 
 
-def _check_versions() -> Check:
+def _versions(packages: Sequence[str]) -> tuple[list[str], list[str]]:
+    """The installed packages with their versions, and the names of the missing ones."""
     found, missing = [], []
-    for library in LIBRARIES:
+    for package in packages:
         try:
-            found.append(f"{library} {importlib.metadata.version(library)}")
+            found.append(f"{package} {importlib.metadata.version(package)}")
         except importlib.metadata.PackageNotFoundError:
-            missing.append(library)
-    needed = [library for library in missing if library not in OPTIONAL]
-    return Check("versions", not needed, True, ", ".join(found), f"pip install {' '.join(missing)}" if missing else "")
+            missing.append(package)
+    return found, missing
+
+
+def _check_required() -> Check:
+    found, missing = _versions(REQUIRED)
+    return Check("versions", not missing, True, ", ".join(found), f"pip install {' '.join(missing)}" if missing else "")
+
+
+def _check_extra(extra: str) -> Check:
+    packages, purpose = EXTRAS[extra]
+    found, missing = _versions(packages)
+    state = f"{', '.join(missing)} not installed" if missing else ", ".join(found)
+    advice = f"pip install 'mpc[{extra}]'" if missing else ""
+    return Check(f"extra {extra}", not missing, False, f"{purpose}; {state}", advice)
 
 
 def _try_embree() -> str:
@@ -151,13 +171,5 @@ def _try_hdf5() -> str:
     with h5py.File("mpc-doctor", "w", driver="core", backing_store=False) as file:
         file["x"] = np.arange(10)
         if int(file["x"][3]) != 3:
-            raise RuntimeError("a value written does not come back")
+            raise RuntimeError("a value is not read back as it was written")
     return f"HDF5 {h5py.version.hdf5_version}"
-
-
-def _try_people() -> str:
-    import importlib.util
-
-    if importlib.util.find_spec("anny") is None:
-        raise RuntimeError("anny is not installed")
-    return f"anny {importlib.metadata.version('anny')}"
