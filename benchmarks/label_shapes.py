@@ -12,7 +12,7 @@ import trimesh
 from scipy.spatial.transform import Rotation
 
 from mpc.datasets.subjects.find import find_subjects
-from mpc.datasets.subjects.scenes import LoadedSubject, load_subject
+from mpc.datasets.subjects.load import LoadedSubject, load_subject
 from mpc.geometry.mesh import PosedMesh
 from mpc.motion.bones import rig_bones
 from mpc.motion.skinning import skin_vertices, world_matrices

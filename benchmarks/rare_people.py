@@ -14,9 +14,10 @@ import json
 from collections import Counter
 from pathlib import Path
 
-from mpc.datasets.renders.build import RenderSettings, render_models
+from mpc.datasets.renders.build import render_models
+from mpc.datasets.renders.settings import RenderSettings
 from mpc.datasets.shards.build import sample_renders
-from mpc.datasets.shards.plan import SampleSettings
+from mpc.datasets.shards.settings import SampleSettings
 from mpc.people.make import make_people, scan_pose_name
 
 HARD_POSES = ("sitting", "lunge", "reaching up", "reaching forward")

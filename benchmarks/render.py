@@ -27,10 +27,13 @@ import psutil
 import trimesh
 from PIL import Image
 
-from mpc.datasets.renders.build import RenderSettings, render_models, threads_each
+from mpc.datasets.renders.build import render_models, threads_each
 from mpc.datasets.renders.draw_scene import Drawing, draw_views, prepare_scene, store_scene
+from mpc.datasets.renders.format import Provenance
+from mpc.datasets.renders.settings import RenderSettings
 from mpc.datasets.subjects.find import find_subjects
-from mpc.datasets.subjects.scenes import list_scenes, load_subject, pose_scene
+from mpc.datasets.subjects.load import load_subject
+from mpc.datasets.subjects.scenes import list_scenes, pose_scene
 from mpc.geometry.camera import OrthographicCamera, orbit_cameras
 from mpc.geometry.directions import fibonacci_directions
 from mpc.geometry.mesh import Material, PosedMesh
@@ -201,10 +204,12 @@ def bench_scene(faces: int, size: int, views: int) -> None:
             loaded = load_subject(subject)
             times.append(time.perf_counter())
             spec = list_scenes(subject, seed=0)[0]
-            prepared = prepare_scene(pose_scene(loaded, spec), settings, builtin_lights(), drawing.threads)
+            scene = pose_scene(loaded, spec)
+            prepared = prepare_scene(scene, settings, builtin_lights(), drawing.threads)
             times.append(time.perf_counter())
             pictures = draw_views(prepared, settings, drawing, prepared.cameras)
-            store_scene(Path(root) / name, spec, prepared, settings, pictures, {"kind": "scan", "notes": {}})
+            provenance = Provenance(source=subject.path.name, source_sha256="", source_files={}, renderer=name)
+            store_scene(Path(root) / name, scene, prepared, settings, pictures, provenance)
             times.append(time.perf_counter())
             parts = zip(("load", "transfer", "views and files"), np.diff(times), strict=True)
             print(

@@ -31,9 +31,10 @@ def demo(out: Path, scans: int, rigged: int, minutes: float, seed: int, jobs: in
     Makes people, renders, samples, trains surface and texture, evaluates on people held out. Needs the `people` extra.
     """
     from ..core.files import write_json
-    from ..datasets.renders.build import RenderSettings, render_models
+    from ..datasets.renders.build import render_models
+    from ..datasets.renders.settings import RenderSettings
     from ..datasets.shards.build import sample_renders
-    from ..datasets.shards.plan import SampleSettings
+    from ..datasets.shards.settings import SampleSettings
     from ..evaluate.report.run_report import write_report
     from ..evaluate.run import evaluate
     from ..evaluate.summary import format_table

@@ -79,8 +79,9 @@ def render(
     """
     if frames is not None and poses is not None:
         raise click.UsageError("--frames and --poses exclude each other")
-    from ..datasets.renders.build import RenderSettings, render_models
+    from ..datasets.renders.build import render_models
     from ..datasets.renders.dry_run import plan_renders
+    from ..datasets.renders.settings import RenderSettings
     from ..datasets.subjects.placement import LoadOptions
     from .progress import TerminalProgress
 

@@ -49,7 +49,7 @@ def sample(
     Finished work is kept, so the same command goes on after a stop.
     """
     from ..datasets.shards.build import sample_renders
-    from ..datasets.shards.plan import SampleSettings
+    from ..datasets.shards.settings import SampleSettings
     from .progress import TerminalProgress
 
     with TerminalProgress() as progress:

@@ -9,6 +9,8 @@ import numpy as np
 
 from ..core.arrays import F64
 
+DEFAULT_EXTENT_M = 2.4  # edge of the view cube: a tall adult with an arm raised fits
+
 
 @dataclass(frozen=True)
 class Camera:

@@ -114,7 +114,7 @@ def _source(unit: CheckUnit) -> str:
 def _examine(subject: Subject, unit: CheckUnit) -> SubjectReport:
     started = time.perf_counter()
     loaded = load_subject(subject, unit.load)
-    mesh, notes = loaded.mesh, loaded.notes
+    mesh, placed = loaded.mesh, loaded.placement.as_dict()
     oracle = InsideOracle(mesh)
     share = ambiguous_share(mesh, oracle)
     ambiguous = share if share < 1.0 else None
@@ -132,11 +132,11 @@ def _examine(subject: Subject, unit: CheckUnit) -> SubjectReport:
         layout=subject.layout,
         file_bytes=0 if file is None else file.stat().st_size,
         sha256="" if file is None else file_sha256(file),
-        unit=notes["unit"],
-        up=notes["up"],
-        facing=notes["facing"],
-        reasons=notes["reasons"],
-        height_m=notes["height_m"],
+        unit=placed["unit"],
+        up=placed["up"],
+        facing=placed["facing"],
+        reasons=placed["reasons"],
+        height_m=placed["height_m"],
         vertices=len(mesh.vertices),
         faces=len(mesh.faces),
         components=components,
@@ -147,7 +147,7 @@ def _examine(subject: Subject, unit: CheckUnit) -> SubjectReport:
         joints=0 if loaded.rig is None else len(loaded.rig.slot_node),
         clips={name: clip.frames for name, clip in loaded.clips.items()}
         | {name: len(files) for name, files in loaded.takes.items()},
-        warnings=(*notes["notices"], *oracle.notices, *_doubts(loaded, components, ambiguous, bool(textures))),
+        warnings=(*loaded.notices, *oracle.notices, *_doubts(loaded, components, ambiguous, bool(textures))),
         picture=encode_jpeg(thumbnail(mesh)),
         seconds=time.perf_counter() - started,
     )

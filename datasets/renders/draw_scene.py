@@ -1,11 +1,11 @@
-"""One scene to its folder: transfer once, then each view lit, layers where asked for, encoded beside the drawing."""
+"""Draw one scene into its folder: the radiance transfer once, then each view's lit picture and layers as PNG files."""
 
 from __future__ import annotations
 
 from collections import deque
 from collections.abc import Generator, Iterable
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -21,8 +21,8 @@ from ...render.light.lights import Light, LightSet, draw_light
 from ...render.light.shading import display_irradiance
 from ...render.renderer import Renderer, RendererChoice, open_renderer
 from ...render.transfer import radiance_transfer
-from ..subjects.scenes import LoadedScene, SceneSpec
-from .format import write_scene
+from ..subjects.scenes import LoadedScene
+from .format import Provenance, write_scene
 from .layer_files import encode_layers, encode_png8, layer_name
 from .settings import RenderSettings
 
@@ -38,7 +38,8 @@ class Drawing:
 
     Attributes:
         choice: the renderer.
-        threads: that gather light and draw views side by side; with pyrender, which draws in one, that encode.
+        threads: number of threads that gather light and draw views; with pyrender, which draws in a single thread,
+            number of threads that encode pictures.
     """
 
     choice: RendererChoice
@@ -50,10 +51,11 @@ class PreparedScene:
     """What all views of a scene share.
 
     Attributes:
-        mesh: as stored: long edges halved, vertices rounded to float32.
-        centre_world: of the view cube, metres.
-        transfer: (V, 9) float32.
-        cameras, lights: by the names of the pictures.
+        mesh: the surface as stored: long edges halved, vertices rounded to float32.
+        centre_world: centre of the view cube, metres.
+        transfer: (V, 9) float32, radiance transfer of each vertex.
+        cameras: the cameras by the names of the pictures.
+        lights: the lights by the names of the pictures.
     """
 
     mesh: PosedMesh
@@ -64,7 +66,13 @@ class PreparedScene:
 
 
 def prepare_scene(scene: LoadedScene, settings: RenderSettings, lights: LightSet, threads: int = 1) -> PreparedScene:
-    """Place cameras and lights and gather the transfer, on so many threads.
+    """Place cameras and lights and compute the radiance transfer.
+
+    Args:
+        scene: a posed person.
+        settings: what decides the pictures.
+        lights: the environments that views draw their light from.
+        threads: number of threads for the transfer; the result does not depend on it.
 
     Raises:
         SettingsError: the scene does not fit the view cube.
@@ -72,7 +80,7 @@ def prepare_scene(scene: LoadedScene, settings: RenderSettings, lights: LightSet
     spec = scene.spec
     most = max(MOST_GROWTH * len(scene.mesh.faces), LEAST_FACES)
     mesh = refine_mesh(scene.mesh, settings.longest_edge_m, most_faces=most)
-    # Rounded before anything is made of it: pictures, labels and colours then speak of the mesh as stored.
+    # Rounded before anything is derived from it, so that pictures, labels and colours belong to the mesh as stored.
     mesh = mesh.with_vertices(mesh.vertices.astype(np.float32).astype(np.float64))
     centre = scene_centre(mesh, scene.pelvis_world, settings.centre)
     stream = (settings.seed, spec.subject, spec.animation, spec.frame)
@@ -87,9 +95,16 @@ def prepare_scene(scene: LoadedScene, settings: RenderSettings, lights: LightSet
 def draw_views(
     prepared: PreparedScene, settings: RenderSettings, drawing: Drawing, names: Iterable[str]
 ) -> Generator[tuple[str, bytes], None, None]:
-    """File names (without ".png") and PNG bytes: of each named view its lit picture and its layers.
+    """Draw views, some ahead of the one that is taken; close the generator where not all of them are taken.
 
-    Views are drawn as they are asked for, some ahead; close the generator where it is not used up.
+    Args:
+        prepared: the scene.
+        settings: what decides the pictures.
+        drawing: the renderer and its threads.
+        names: the views to draw.
+
+    Yields:
+        File name (without ".png") and PNG bytes: of each view its lit picture, then its layers.
     """
     waiting: deque[Future[dict[str, bytes]]] = deque()
     with (
@@ -107,7 +122,7 @@ def draw_views(
         for name in names:
             if drawing.choice.name == "embree":
                 waiting.append(pool.submit(draw_and_encode, name))
-            else:  # OpenGL draws in the thread that opened it, encoding is another's work
+            else:  # OpenGL draws only in the thread that opened it; another thread encodes
                 waiting.append(pool.submit(_encode_view, prepared, settings, renderer, name, draw(name)))
             if len(waiting) > VIEWS_AHEAD * drawing.threads:
                 yield from waiting.popleft().result().items()
@@ -117,14 +132,25 @@ def draw_views(
 
 def store_scene(
     out: Path,
-    spec: SceneSpec,
+    scene: LoadedScene,
     prepared: PreparedScene,
     settings: RenderSettings,
     pictures: Iterable[tuple[str, bytes]],
-    extra: dict[str, Any],
+    provenance: Provenance,
 ) -> Path:
-    """Write a scene's folder below `out`, whole or not at all; `extra` is added to its description (kind, notes)."""
+    """Write a scene's folder below `out`, whole or not at all, and return it.
+
+    Args:
+        out: the renders folder.
+        scene: the posed person.
+        prepared: what `prepare_scene` made of it.
+        settings: what decided the pictures.
+        pictures: names and PNG bytes, see `draw_views`.
+        provenance: what the scene was made from.
+    """
+    spec = scene.spec
     description = {
+        "kind": scene.loaded.subject.kind,
         "subject": spec.subject,
         "animation": spec.animation,
         "frame": spec.frame,
@@ -133,17 +159,20 @@ def store_scene(
         "image_size": settings.size,
         "layers": list(settings.layers),
         "views": [_describe(name, prepared) for name in prepared.cameras],
-        **extra,
+        "notes": {**scene.describe(), **asdict(provenance)},
     }
     return write_scene(out, description, prepared.mesh, prepared.transfer, pictures)
 
 
 def scene_centre(mesh: PosedMesh, pelvis_world: F64 | None, centre: str = "pelvis") -> tuple[float, float, float]:
-    """Centre of the view cube, metres, by the name RenderSettings.centre gives; y is at mid height.
+    """Centre of the view cube, metres; its y is at half the height of the mesh.
 
     Args:
-        centre: "pelvis" puts x and z at the pelvis where it is known, else at the bounding box's; "surface" at the
-            surface's centroid (area-weighted), which needs no rig and which a picture tells best; "box" at the box's.
+        mesh: the posed surface, world metres.
+        pelvis_world: (3,) metres, None where it is unknown.
+        centre: where x and z are: "pelvis" at the pelvis where it is known, else as "box"; "surface" at the surface's
+            centroid (area-weighted), which needs no rig and which networks predict best from a picture; "box" at the
+            middle of the bounding box.
     """
     low, high = mesh.bounds
     x, y, z = (low + high) / 2
@@ -157,14 +186,18 @@ def scene_centre(mesh: PosedMesh, pelvis_world: F64 | None, centre: str = "pelvi
 
 
 def check_fit(mesh: PosedMesh, cameras: list[Camera], size: int) -> None:
-    """Raise SettingsError, with the extent that would hold it, where the mesh leaves the cube or its last pixel."""
+    """Check that the mesh stays within the view cube and one pixel away from the picture's edge.
+
+    Raises:
+        SettingsError: it does not; names the extent that would hold it.
+    """
     needed = fitting_extent(mesh, cameras, size)
     if needed is not None:
         raise SettingsError(f"does not fit a view cube of {cameras[0].extent_m:g} m; --extent {needed:g} holds it")
 
 
 def fitting_extent(mesh: PosedMesh, cameras: list[Camera], size: int) -> float | None:
-    """The edge of a view cube that holds the mesh, metres, in whole centimetres; None where these cameras' does."""
+    """The edge of a view cube that would hold the mesh, metres, rounded up to centimetres; None where it fits."""
     vertices = mesh.vertices[np.unique(mesh.faces)]
     needed = max(_needed_extent(vertices, camera, 1.0 - 2.0 / size) for camera in cameras)
     if needed <= cameras[0].extent_m:
@@ -173,7 +206,7 @@ def fitting_extent(mesh: PosedMesh, cameras: list[Camera], size: int) -> float |
 
 
 def misfit(scene: LoadedScene, settings: RenderSettings) -> float | None:
-    """The extent that would hold a scene, metres; None where the one set does."""
+    """The extent that would hold a scene, metres; None where that of the settings does."""
     cameras = place_cameras(scene, settings, scene_centre(scene.mesh, scene.pelvis_world, settings.centre))
     return fitting_extent(scene.mesh, list(cameras.values()), settings.size)
 
@@ -204,7 +237,7 @@ def _encode_view(
 ) -> dict[str, bytes]:
     files = {name: encode_png8(picture)}
     if settings.layers:
-        # Cast by Embree whichever renderer draws, so another thread may do it.
+        # Embree casts them whichever renderer draws, so another thread may do it.
         layers = renderer.layers(prepared.cameras[name], settings.layers)
         encoded = encode_layers(layers, settings.layers, prepared.centre_world, settings.extent_m)
         files |= {layer_name(name, layer): data for layer, data in encoded.items()}

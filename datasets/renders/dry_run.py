@@ -1,4 +1,4 @@
-"""`mpc render --dry-run`: how many scenes and pictures, how large, how long; one person is rendered for a trial."""
+"""`mpc render --dry-run`: count scenes and pictures, and estimate size and time from a trial with one person."""
 
 from __future__ import annotations
 
@@ -15,28 +15,32 @@ from ...render.light.lights import LightSet
 from ...render.renderer import choose_renderer
 from ..subjects.find import Subject
 from ..subjects.load import load_subject
-from ..subjects.scenes import list_scenes, pose_scene
-from .build import count_scenes, find_people, open_lights
+from ..subjects.scenes import frame_counts, pick_scenes, pose_scene
+from .build import count_scenes, find_people
 from .draw_scene import Drawing, draw_views, prepare_scene, store_scene
+from .draw_subject import open_lights
 from .folder import check_folder
-from .format import read_renders
+from .format import Provenance, read_renders
 from .settings import RenderSettings
 
-# Views drawn for the trial, once one of them and once all: what they differ by is the cost of a view.
+# The trial draws first one of these views and then all of them: the difference is the cost of the further views.
 TRIAL_VIEWS = 4
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class RenderPlan:
     """What a run would do.
 
     Attributes:
-        subjects, scenes: found; of these scenes `kept` are in the folder already.
-        pictures: lit ones still to draw.
-        total_bytes: of the scenes still to render, estimated.
-        seconds: of the whole run with `workers` processes, estimated.
-        renderer: its name.
-        measured: the subject that was rendered for a trial, "" where nothing is left to do.
+        subjects: number of subjects found.
+        scenes: number of their scenes.
+        kept: number of scenes that are in the folder already.
+        pictures: number of lit pictures still to draw.
+        total_bytes: estimated size of the scenes still to render.
+        seconds: estimated time of the whole run with `workers` processes.
+        workers: number of processes.
+        renderer: "pyrender" or "embree".
+        measured: id of the subject rendered for the trial, "" where nothing is left to do.
     """
 
     subjects: int
@@ -50,8 +54,19 @@ class RenderPlan:
     measured: str
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class _Trial:
+    """What one person took.
+
+    Attributes:
+        load_s: seconds to read the subject.
+        scene_s: seconds of a scene besides its views.
+        view_s: seconds of a view.
+        subject_bytes: size of the textures, which all scenes of a subject share.
+        scene_bytes: size of a scene besides its views.
+        view_bytes: size of a view.
+    """
+
     load_s: float
     scene_s: float
     view_s: float
@@ -63,7 +78,14 @@ class _Trial:
 def plan_renders(
     models: Path, out: Path, settings: RenderSettings, *, renderer: str = "auto", jobs: int = 0
 ) -> RenderPlan:
-    """Count everything, render a person of middling file size in a temporary folder, and multiply; writes nothing.
+    """Count all scenes, render a person of middling file size in a temporary folder, and multiply; writes nothing.
+
+    Args:
+        models: searched as `render_models` does.
+        out: the renders folder of the run to be.
+        settings: what decides the pictures.
+        renderer: "auto", "pyrender" or "embree".
+        jobs: worker processes of the run to be, see core/units.py.
 
     Raises:
         InputError: no subject below `models`.
@@ -86,15 +108,15 @@ def plan_renders(
         size = len(waiting) * trial.subject_bytes
         size += count * (trial.scene_bytes + settings.pictures * trial.view_bytes)
     return RenderPlan(
-        len(subjects),
-        sum(scenes.values()),
-        sum(scenes.values()) - count,
-        count * settings.pictures,
-        size,
-        seconds,
-        workers,
-        drawing.choice.name,
-        measured,
+        subjects=len(subjects),
+        scenes=sum(scenes.values()),
+        kept=sum(scenes.values()) - count,
+        pictures=count * settings.pictures,
+        total_bytes=size,
+        seconds=seconds,
+        workers=workers,
+        renderer=drawing.choice.name,
+        measured=measured,
     )
 
 
@@ -103,7 +125,7 @@ def _size(subject: Subject) -> tuple[int, str]:
 
 
 def _first_trial(waiting: list[Subject], settings: RenderSettings, drawing: Drawing) -> tuple[str, _Trial]:
-    """The first that works, from the middle of the sizes outwards."""
+    """Try subjects from the middle of the sizes outwards; the id of the first that renders, and what it took."""
     middle = len(waiting) // 2
     reason = ""
     lights = open_lights(settings)
@@ -119,12 +141,13 @@ def _first_trial(waiting: list[Subject], settings: RenderSettings, drawing: Draw
 
 
 def _try_subject(subject: Subject, settings: RenderSettings, drawing: Drawing, lights: LightSet) -> _Trial:
-    spec = list_scenes(subject, frames_per_animation=settings.frame_choice().wanted, seed=settings.seed)[0]
     start = time.perf_counter()
     loaded = load_subject(subject, settings.load)
     load_s = time.perf_counter() - start
+    spec = pick_scenes(subject.id, frame_counts(loaded), settings.wanted_frames, settings.seed)[0]
     start = time.perf_counter()
-    prepared = prepare_scene(pose_scene(loaded, spec), settings, lights)
+    scene = pose_scene(loaded, spec)
+    prepared = prepare_scene(scene, settings, lights)
     prepare_s = time.perf_counter() - start
     names = list(prepared.cameras)
     names = names[:: max(1, len(names) // TRIAL_VIEWS)][:TRIAL_VIEWS]
@@ -136,10 +159,20 @@ def _try_subject(subject: Subject, settings: RenderSettings, drawing: Drawing, l
     view_s = max(0.0, time.perf_counter() - start - one_s) / max(len(names) - 1, 1)
     with tempfile.TemporaryDirectory() as name:
         start = time.perf_counter()
-        folder = store_scene(Path(name), spec, prepared, settings, pictures, {"kind": subject.kind, "notes": {}})
+        provenance = Provenance(
+            source=subject.path.name, source_sha256="", source_files={}, renderer=drawing.choice.name
+        )
+        folder = store_scene(Path(name), scene, prepared, settings, pictures, provenance)
         write_s = time.perf_counter() - start
         drawn = sum(path.stat().st_size for path in folder.glob("*.png"))
         whole = sum(path.stat().st_size for path in folder.iterdir())
         textures = sum(path.stat().st_size for path in folder.parent.glob("textures/*"))
     fixed_s = prepare_s + write_s + max(0.0, one_s - view_s)
-    return _Trial(load_s, fixed_s, view_s, textures, whole - drawn, drawn // len(names))
+    return _Trial(
+        load_s=load_s,
+        scene_s=fixed_s,
+        view_s=view_s,
+        subject_bytes=textures,
+        scene_bytes=whole - drawn,
+        view_bytes=drawn // len(names),
+    )

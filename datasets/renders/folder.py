@@ -1,4 +1,4 @@
-"""The renders folder as a whole: whose settings it holds, and the manifest of a finished run."""
+"""The renders folder as a whole: the settings that it was made with, and the manifest of a finished run."""
 
 from __future__ import annotations
 
@@ -17,19 +17,29 @@ from .settings import RenderSettings
 
 
 def check_folder(out: Path, settings: RenderSettings) -> bool:
-    """Whether `out` is a renders folder of these settings already; raises as `folders.check_folder` does."""
+    """Whether `out` is a renders folder of these settings already; False where it is missing or empty.
+
+    Raises:
+        InputError: it is a file, or holds something else.
+        SettingsError: it was made with other settings; the message names them.
+    """
     return folders.check_folder(out, RENDERS, _recorded(settings))
 
 
 def claim_folder(out: Path, settings: RenderSettings) -> None:
-    """Make `out` a renders folder of these settings; raises as `folders.check_folder` does."""
+    """Make `out` a renders folder of these settings, or check that it is one.
+
+    Raises:
+        InputError: it is a file, or holds something else.
+        SettingsError: it was made with other settings; the message names them.
+    """
     folders.claim_folder(out, RENDERS, _recorded(settings))
 
 
 def _recorded(settings: RenderSettings) -> dict[str, Any]:
     recorded = to_table(settings)
     if settings.lights is not None:
-        # The folder's name says little: another panorama in it is another setting.
+        # Panoramas may change while the folder's name stays, so what was read from them is part of the settings.
         coefficients = load_lights(settings.lights).coefficients
         recorded["lights_sha256"] = hashlib.sha256(coefficients.tobytes()).hexdigest()
     return recorded
@@ -53,5 +63,5 @@ def _manifest_lines(out: Path) -> Iterator[str]:
 
 
 def write_manifest(out: Path) -> None:
-    """Write manifest.jsonl: one line a scene, with the hashes of all it was made from and of its files."""
+    """Write manifest.jsonl: one line for each scene, with the hashes of its sources and of its files."""
     write_bytes(out / "manifest.jsonl", "".join(_manifest_lines(out)).encode(), shared=True)

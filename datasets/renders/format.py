@@ -33,18 +33,19 @@ VERSION = 1
 RENDERS = FolderFormat(FORMAT, VERSION, "renders")
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, kw_only=True)
 class ViewRecord:
     """One picture of a scene.
 
     Attributes:
         name: three digits of yaw, e.g. "010".
         path: RGBA PNG, sRGB, straight alpha.
-        yaw_deg, pitch_deg: the camera's, see geometry/camera.py.
+        yaw_deg: the camera's yaw, degrees, see geometry/camera.py.
+        pitch_deg: the camera's elevation, degrees.
         calibration: (4, 4) float64, world metres to view space; the fourth row is (0, 0, 0, 1) for an orthographic
-            camera, else divides (see `project`).
+            camera, and gives the divisor for a perspective one (see `project`).
         light: (9, 3) float32, radiance SH coefficients in world axes, linear RGB.
-        light_name: which environment it is.
+        light_name: the name of the environment.
     """
 
     name: str
@@ -56,9 +57,40 @@ class ViewRecord:
     light_name: str
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, kw_only=True)
+class Provenance:
+    """What a scene was made from, and by which renderer; a later run compares it to see whether the scene still holds.
+
+    Attributes:
+        source: name of the subject's file.
+        source_sha256: SHA-256 of that file; of a rig with added motions "+" and their digest follow.
+        source_files: SHA-256 of the other files by their path from the subject's folder, "absent" for missing ones.
+        renderer: "pyrender" or "embree".
+    """
+
+    source: str
+    source_sha256: str
+    source_files: dict[str, str]
+    renderer: str
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
 class SceneRecord:
-    """One posed subject on disk; `key` is "<subject>/<animation>_<frame>", also its folder below renders/."""
+    """One posed subject on disk.
+
+    Attributes:
+        key: "<subject>/<animation>_<frame>", also the scene's folder below renders/.
+        subject: the subject's id.
+        animation: see SceneSpec.
+        frame: see SceneSpec.
+        kind: "scan", "rigged" or "scans", see Subject.
+        folder: where the scene's files are.
+        centre_world: centre of the view cube, metres.
+        extent_m: edge of the view cube, metres.
+        image_size: edge of the pictures, pixels.
+        views: the pictures.
+        notes: what scene.json says of source, placement and pose.
+    """
 
     key: str
     subject: str
@@ -74,7 +106,7 @@ class SceneRecord:
 
     @property
     def facing_world(self) -> tuple[float, float, float] | None:
-        """The horizontal unit vector that the person faces; None where nobody knows, as in renders of earlier days.
+        """The horizontal unit vector that the person faces; None where it is unknown, as in renders of older versions.
 
         Raises:
             InputError: scene.json holds something else.
@@ -93,7 +125,13 @@ class SceneRecord:
 
 @dataclass(frozen=True, eq=False)
 class Renders:
-    """All whole scenes of a renders folder, sorted by key, and the settings that made them."""
+    """A renders folder.
+
+    Attributes:
+        folder: where it is.
+        settings: the settings that made it, as settings.json holds them.
+        scenes: all whole scenes, sorted by key.
+    """
 
     folder: Path
     settings: dict[str, Any]
@@ -101,7 +139,7 @@ class Renders:
 
 
 def scene_key(subject: str, animation: str, frame: int) -> str:
-    """The scene's name and folder below renders/."""
+    """The scene's name, which is also its folder below renders/."""
     return f"{subject}/{animation}_{frame:04d}"
 
 
@@ -130,29 +168,29 @@ def read_scene(folder: Path) -> SceneRecord:
     try:
         views = tuple(
             ViewRecord(
-                view["name"],
-                folder / f"{view['name']}.png",
-                float(view["yaw_deg"]),
-                float(view["pitch_deg"]),
-                np.asarray(view["calibration"], np.float64).reshape(4, 4),
-                np.asarray(view["light"], np.float32).reshape(9, 3),
-                view["light_name"],
+                name=view["name"],
+                path=folder / f"{view['name']}.png",
+                yaw_deg=float(view["yaw_deg"]),
+                pitch_deg=float(view["pitch_deg"]),
+                calibration=np.asarray(view["calibration"], np.float64).reshape(4, 4),
+                light=np.asarray(view["light"], np.float32).reshape(9, 3),
+                light_name=view["light_name"],
             )
             for view in content["views"]
         )
         x, y, z = content["centre_world"]
         return SceneRecord(
-            scene_key(content["subject"], content["animation"], content["frame"]),
-            content["subject"],
-            content["animation"],
-            int(content["frame"]),
-            content["kind"],
-            folder,
-            (float(x), float(y), float(z)),
-            float(content["extent_m"]),
-            int(content["image_size"]),
-            views,
-            content["notes"],
+            key=scene_key(content["subject"], content["animation"], content["frame"]),
+            subject=content["subject"],
+            animation=content["animation"],
+            frame=int(content["frame"]),
+            kind=content["kind"],
+            folder=folder,
+            centre_world=(float(x), float(y), float(z)),
+            extent_m=float(content["extent_m"]),
+            image_size=int(content["image_size"]),
+            views=views,
+            notes=content["notes"],
         )
     except (KeyError, TypeError, ValueError) as error:
         raise InputError(path, f"entry missing or of the wrong kind ({error})") from error
@@ -181,7 +219,7 @@ def write_scene(
         description: what scene.json holds (see `read_scene`).
         mesh: the posed mesh; its vertices should be rounded to float32 already, as they are stored so.
         transfer: (V, 9) float32.
-        pictures: names and PNG bytes; may be drawn as they are asked for, what is there is written meanwhile.
+        pictures: names and PNG bytes; an iterator may draw them, what it has given is written meanwhile.
     """
     key = scene_key(description["subject"], description["animation"], description["frame"])
     final = root / key

@@ -1,4 +1,4 @@
-"""Layers of a view as PNG files beside its picture: `<view>.<layer>.png`.
+"""Write and read the layers of a view as PNG files beside its picture: `<view>.<layer>.png`.
 
 | layer | file | value |
 | --- | --- | --- |
@@ -28,14 +28,24 @@ PNG_LEVEL = 4
 
 
 def layer_name(view: str, layer: str) -> str:
-    """The file's name in the scene's folder, without its ".png"."""
+    """The layer's file name in the scene's folder, without ".png"."""
     return f"{view}.{layer}"
 
 
 def encode_layers(
     layers: RenderLayers, names: Sequence[str], centre_world: Sequence[float], extent_m: float
 ) -> dict[str, bytes]:
-    """PNG bytes by layer name; centre and extent are the scene's, metres."""
+    """Encode layers as PNG.
+
+    Args:
+        layers: drawn by a renderer.
+        names: which of them to encode.
+        centre_world: centre of the scene's view cube, metres.
+        extent_m: edge of the cube, metres.
+
+    Returns:
+        PNG bytes by layer name.
+    """
     encoded: dict[str, bytes] = {}
     for name in names:
         values: Array = getattr(layers, name)
@@ -57,7 +67,15 @@ def encode_layers(
 
 
 def read_layer(scene: SceneRecord, view: ViewRecord, name: str) -> Array:
-    """One layer as RenderLayers holds it; depths, normals and positions to within 1 / 65534 of their range.
+    """Read one layer.
+
+    Args:
+        scene: the scene, as `read_renders` gives it.
+        view: one of its views.
+        name: the layer's name, see the table above.
+
+    Returns:
+        The array as RenderLayers holds it; depths, normals and positions to within 1 / 65534 of their range.
 
     Raises:
         InputError: it was not rendered (`mpc render --layers`), or the file is damaged.
@@ -84,5 +102,6 @@ def read_layer(scene: SceneRecord, view: ViewRecord, name: str) -> Array:
 
 def encode_png8(picture: U8) -> bytes:
     """PNG bytes of an 8-bit picture."""
-    # Runs alone, no search for repeats: of rendered people smaller files in two thirds of the time (docs/rendering.md).
+    # Run-length encoding without a search for repeats: smaller files of rendered people in two thirds of the time
+    # (docs/rendering.md).
     return bytes(iio.imwrite("<bytes>", picture, extension=".png", compress_level=PNG_LEVEL, compress_type=zlib.Z_RLE))

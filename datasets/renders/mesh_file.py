@@ -1,4 +1,4 @@
-"""mesh.npz of a scene: its posed mesh, textures aside, and its radiance transfer."""
+"""mesh.npz of a scene, which holds its posed mesh and its radiance transfer; textures are files of their own."""
 
 from __future__ import annotations
 
@@ -18,7 +18,17 @@ from ...geometry.mesh import Material, MeshError, PosedMesh
 
 
 def write_mesh(path: Path, textures: Path, mesh: PosedMesh, transfer: F32) -> tuple[str, str]:
-    """Write mesh.npz, and textures that are not there yet; the file's name and SHA-256."""
+    """Write mesh.npz, and those textures that are not there yet.
+
+    Args:
+        path: the file to write.
+        textures: folder of the subject's textures, named by their content.
+        mesh: the posed mesh; its vertices are stored as float32.
+        transfer: (V, 9) float32, radiance transfer of each vertex.
+
+    Returns:
+        The file's name and SHA-256.
+    """
     arrays: dict[str, Any] = {
         "vertices": mesh.vertices.astype(np.float32),
         "faces": mesh.faces,
@@ -34,7 +44,14 @@ def write_mesh(path: Path, textures: Path, mesh: PosedMesh, transfer: F32) -> tu
 
 
 def read_mesh(path: Path, textures: Path) -> tuple[PosedMesh, F32]:
-    """What `write_mesh` wrote.
+    """Read what `write_mesh` wrote.
+
+    Args:
+        path: the file.
+        textures: folder of the subject's textures.
+
+    Returns:
+        The posed mesh, and the transfer (V, 9) float32.
 
     Raises:
         InputError: the file or a texture is missing, damaged or contradicts itself.

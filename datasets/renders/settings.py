@@ -1,4 +1,4 @@
-"""What decides the content of a renders folder, and the cameras that follow from it."""
+"""The settings that decide the content of a renders folder, and the cameras that follow from them."""
 
 from __future__ import annotations
 
@@ -10,38 +10,39 @@ import numpy as np
 from ...core.checks import check_choice, check_ranges
 from ...core.errors import SettingsError
 from ...core.messages import unknown_name
-from ...geometry.camera import Camera, OrthographicCamera, PerspectiveCamera
+from ...geometry.camera import DEFAULT_EXTENT_M, Camera, OrthographicCamera, PerspectiveCamera
 from ...render.layers import LAYERS
-from ..subjects.frames import FrameChoice
+from ...render.transfer import DEFAULT_RAYS
+from ..subjects.frames import FrameSettings
 from ..subjects.placement import LoadOptions
 
 CENTRES = ("pelvis", "surface", "box")
 
 
 @dataclass(frozen=True, kw_only=True)
-class RenderSettings:
-    """A renders folder holds one set of settings.
+class RenderSettings(FrameSettings):
+    """What decides the content of a renders folder, which holds one set of settings.
+
+    Which frames become scenes is decided by the attributes of FrameSettings (datasets/subjects/frames.py); `seed` is
+    that of frames, lights and jitter.
 
     Attributes:
-        seed: of frames, lights and jitter.
-        views: yaws a scene; each is drawn at every elevation.
-        step_deg, offset_deg: yaws `offset + i * step`, degrees.
+        views: number of yaws of a scene; each is drawn at every elevation.
+        step_deg: degrees of yaw between two views.
+        offset_deg: yaw of the first view, degrees.
         pitch_deg: the elevations, degrees.
-        jitter_deg: each camera is turned at random by up to so many degrees of yaw, pitch and roll.
-        fov_deg: angle of view of perspective cameras; 0 for orthographic ones.
-        size: pictures are size x size pixels.
+        jitter_deg: largest random turn of each camera: yaw, pitch and roll, degrees.
+        fov_deg: angle of view of perspective cameras, degrees; 0 for orthographic ones.
+        size: edge of the pictures, pixels.
         extent_m: edge of the view cube, metres, one for the whole dataset.
-        centre: where the cube's centre is, one of CENTRES (render_scene.scene_centre).
-        frames_per_animation, poses, pose_filter: which frames (datasets/subjects/frames.py, FrameChoice).
-        animations: folder (or file) of motions brought to every rig; bone_map: the user's bone names.
-        rays: directions of the radiance transfer.
+        centre: where the cube's centre is, one of CENTRES (see `draw_scene.scene_centre`).
+        rays: number of directions of the radiance transfer.
         longest_edge_m: longer edges are halved before light is gathered, see geometry/refine.py; faces at most double.
         lights: folder of HDR panoramas; None for the built-in environments.
-        layers: of render/layers.py, drawn beside the lit pictures.
-        load: what the user knows of units and axes; None in it detects.
+        layers: names of render/layers.py, drawn beside the lit pictures.
+        load: what the user knows of units and axes.
     """
 
-    seed: int = 0
     views: int = 36
     step_deg: float = 10.0
     offset_deg: float = 0.0
@@ -49,30 +50,24 @@ class RenderSettings:
     jitter_deg: tuple[float, float, float] = (0.0, 0.0, 0.0)
     fov_deg: float = 0.0
     size: int = 512
-    extent_m: float = 2.4
+    extent_m: float = DEFAULT_EXTENT_M
     centre: str = "pelvis"
-    frames_per_animation: int = 3
-    poses: str = "random"
-    pose_filter: bool = True
-    animations: Path | None = None
-    bone_map: Path | None = None
-    rays: int = 240
+    rays: int = DEFAULT_RAYS
     longest_edge_m: float = 0.05
     lights: Path | None = None
     layers: tuple[str, ...] = ()
     load: LoadOptions = field(default_factory=LoadOptions)
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         check_ranges(
             self,
             views=(1, 3600),
             size=(16, 4096),
             extent_m=(0.1, 100.0),
-            frames_per_animation=(1, 100_000),
             rays=(16, 65536),
             longest_edge_m=(0.001, 1000.0),
         )
-        self.frame_choice()
         check_choice("centre", self.centre, CENTRES)
         if self.fov_deg and not 1.0 <= self.fov_deg <= 75.0:
             raise SettingsError(f"fov_deg is {self.fov_deg}, expected 1 to 75, or 0 for orthographic cameras")
@@ -86,19 +81,23 @@ class RenderSettings:
         if len({name for name, _ in self._places()}) != self.views * len(self.pitch_deg):
             raise SettingsError(f"{self.views} views {self.step_deg} degrees apart repeat a yaw, or an elevation does")
 
-    def frame_choice(self) -> FrameChoice:
-        """Which frames of a rig's animations."""
-        return FrameChoice(per_animation=self.frames_per_animation, poses=self.poses, drop_unfit=self.pose_filter)
-
     @property
     def pictures(self) -> int:
-        """Lit pictures a scene."""
+        """Number of lit pictures of a scene."""
         return self.views * len(self.pitch_deg)
 
     def cameras(
         self, centre_world: tuple[float, float, float], rng: np.random.Generator | None = None
     ) -> dict[str, Camera]:
-        """The cameras around a scene's centre (metres) by the names of their pictures; `rng` draws their jitter."""
+        """The cameras around a scene.
+
+        Args:
+            centre_world: centre of the view cube, metres.
+            rng: draws the jitter; None for cameras without jitter.
+
+        Returns:
+            Camera by the name of its picture.
+        """
         found: dict[str, Camera] = {}
         for name, (yaw, pitch) in self._places():
             camera: Camera = OrthographicCamera(centre_world, self.extent_m, yaw, pitch)

@@ -1,11 +1,13 @@
-"""`mpc sample`: every rendered scene gets labelled points and coloured points, and goes into a shard."""
+"""`mpc sample`: every rendered scene gets labelled points and coloured points, and goes into a shard.
+
+A run has four steps, each a function here: plan (shards/plan.py), sample the scenes, write the shards, finish.
+"""
 
 from __future__ import annotations
 
-import logging
 import shutil
 import zipfile
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 
 from ...core.errors import InputError, MpcError
@@ -13,42 +15,31 @@ from ...core.files import file_sha256
 from ...core.folders import claim_folder
 from ...core.progress import NoProgress, Progress
 from ...core.units import run_units
-from ..renders.format import SceneRecord, read_renders
-from .format import ShardHeader, load_part, save_part, write_shard
-from .index import SHARDS, ShardEntry, ShardIndex, read_index, write_index
-from .plan import (
-    SampleSettings,
-    ShardPlan,
-    contents_digest,
-    input_digest,
-    json_digest,
-    keep_mesh,
-    plan_shards,
-    point_sets,
-)
+from ..renders.format import read_renders
+from .format import SampledScene, ShardHeader, load_part, save_part, write_shard
+from .index import SHARDS, SceneFailure, ShardEntry, ShardIndex, read_index, write_index
+from .plan import PARTS, PlannedScene, SamplePlan, ShardPlan, plan_sampling
 from .reader import ShardReader
-from .sample_scene import SceneSettings, sample_scene
+from .sample_scene import sample_scene
+from .settings import SampleSettings
 from .split import SPLITS, choose_split
 from .verify import check_shard
 
-logger = logging.getLogger(__name__)
 
-PARTS = ".parts"
-
-
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class SampleSummary:
     """What a run did.
 
     Attributes:
         out: the shards folder.
-        scenes: in the shards now.
-        sampled: scenes sampled by this run.
-        kept_shards, written_shards: files.
-        split: split to number of subjects.
-        bytes: of all shards.
+        scenes: number of scenes in the shards now.
+        sampled: number of scenes sampled by this run.
+        kept_shards: number of shards that were there already.
+        written_shards: number of shards written by this run.
+        split: number of subjects by split.
+        bytes: size of all shards.
         failures: (scene key, reason).
-        notices: remarks on scenes.
+        notices: remarks on scenes, each with the scene's key in front.
     """
 
     out: Path
@@ -63,17 +54,43 @@ class SampleSummary:
 
 
 @dataclass(frozen=True)
-class _Unit:
-    scene: SceneRecord
-    settings: SceneSettings
-    part: Path
+class _SceneTask:
+    """One unit of work: a scene to sample."""
+
+    scene: PlannedScene
+    settings: SampleSettings
 
 
 @dataclass(frozen=True)
-class _Record:
+class _SceneOutcome:
+    """What became of a scene.
+
+    Attributes:
+        key: the scene's key.
+        digest: SHA-256 of its input.
+        reason: why it cannot be sampled; None where its part is there.
+        notices: remarks for the user.
+    """
+
     key: str
-    reason: str | None
+    digest: str
+    reason: str | None = None
     notices: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class _SampledScenes:
+    """What became of all scenes.
+
+    Attributes:
+        sampled: number of scenes sampled by this run.
+        failures: scenes that cannot be sampled, by key, those of earlier runs included.
+        notices: remarks on scenes, those of earlier runs included, each with the scene's key in front.
+    """
+
+    sampled: int
+    failures: dict[str, SceneFailure]
+    notices: frozenset[str]
 
 
 def sample_renders(
@@ -89,105 +106,137 @@ def sample_renders(
     """Sample every scene of a renders folder into shards; whole shards of the same settings and inputs are kept.
 
     Scenes are sampled one by one into `out/.parts`, then written shard by shard in a fixed order: the bytes do not
-    depend on the workers, and a killed run loses at most the scenes in work.
+    depend on the workers, and a killed run loses at most the scenes that were being sampled.
 
     Args:
         renders: what `mpc render` wrote.
         out: the shards folder.
         settings: what decides the points.
-        jobs, backend: see core/units.py.
-        repair: look through all shards first and make the damaged ones again.
-        progress: told of each sampled scene and each written shard.
+        jobs: worker processes, see core/units.py.
+        backend: joblib backend, see core/units.py.
+        repair: check all shards first and write the damaged ones again.
+        progress: receives each sampled scene and each written shard.
 
     Raises:
         InputError: no scenes, or `out` holds something else.
         SettingsError: `out` was made with other settings.
     """
     progress = progress or NoProgress()
-    source = read_renders(renders)
-    if not source.scenes:
+    scenes = read_renders(renders).scenes
+    if not scenes:
         raise InputError(renders, "holds no rendered scene")
-    split = choose_split([scene.subject for scene in source.scenes], settings.ratios, settings.split_file)
+    split = choose_split([scene.subject for scene in scenes], settings.ratios, settings.split_file)
     claim_folder(out, SHARDS, settings.as_json())
-    digests = {scene.key: input_digest(scene) for scene in source.scenes}
     before = _read_old_index(out)
     if repair:
         _remove_damaged(out, before, progress)
-    failures = _known_failures(before, digests)
-    notices: set[str] = set()
-    plans = plan_shards([scene for scene in source.scenes if scene.subject in split], split, settings)
-    known = {entry.file: entry for entry in before.shards} if before else {}
-    kept = {
-        plan.file
-        for plan in plans
-        if _is_whole(out / plan.file, contents_digest(plan, settings, digests, failures), known.get(plan.file))
-    }
-    if before:
-        still = {scene.key for plan in plans if plan.file in kept for scene in plan.scenes}
-        notices.update(notice for notice in before.notices if notice.split(": ", 1)[0] in still)
-    if len(kept) < len(plans):
-        (out / "index.json").unlink(missing_ok=True)  # it would speak of shards that are about to change
-    parts = out / PARTS
-    parts.mkdir(exist_ok=True)
-    units = {
-        scene.key: _Unit(
-            scene, settings.scene(keep_mesh(plan.split, settings)), _part(parts, plan, scene, settings, digests)
-        )
-        for plan in plans
-        if plan.file not in kept
-        for scene in plan.scenes
-        if scene.key not in failures
-    }
-    progress.start("sample", len(units))
-    sampled = 0
-    for record in run_units(_sample_unit, list(units.values()), jobs=jobs, backend=backend):
-        if record.reason is not None:
-            failures[record.key] = (digests[record.key], record.reason)
-            progress.message(f"failed: {record.key}: {record.reason}")
-        else:
+    plan = plan_sampling(scenes, out, settings, split, before)
+    if len(plan.kept) < len(plan.shards):
+        (out / "index.json").unlink(missing_ok=True)  # it would describe shards that are about to change
+    sampled = _sample_scenes(plan, jobs=jobs, backend=backend, progress=progress)
+    entries = _write_shards(plan, sampled, progress)
+    return _finish(plan, sampled, entries)
+
+
+def _sample_scenes(plan: SamplePlan, *, jobs: int, backend: str, progress: Progress) -> _SampledScenes:
+    """Sample the scenes that wait, each into a file of its own."""
+    (plan.out / PARTS).mkdir(exist_ok=True)
+    tasks = [_SceneTask(scene, plan.settings) for scene in plan.waiting]
+    sampled, failures, notices = 0, dict(plan.failures), set(plan.notices)
+    progress.start("sample", len(tasks))
+    for outcome in run_units(_sample_one, tasks, jobs=jobs, backend=backend):
+        key = outcome.key
+        if outcome.reason is None:
             sampled += 1
-        notices.update(f"{record.key}: {notice}" for notice in record.notices)
-        progress.advance(1, record.key)
+        else:
+            failures[key] = SceneFailure(outcome.digest, outcome.reason)
+            progress.message(f"failed: {key}: {outcome.reason}")
+        notices.update(f"{key}: {notice}" for notice in outcome.notices)
+        progress.advance(1, key)
     progress.finish()
-    progress.start("write shards", len(plans))
+    return _SampledScenes(sampled, failures, frozenset(notices))
+
+
+def _sample_one(task: _SceneTask) -> _SceneOutcome:
+    """Sample one scene into its part, unless a killed run left it there."""
+    scene = task.scene
+    sampled = _read_whole_part(scene.part)
+    if sampled is None:
+        try:
+            sampled = sample_scene(scene.record, task.settings, keep_mesh=scene.keep_mesh)
+        except MpcError as error:
+            return _SceneOutcome(scene.key, scene.digest, str(error))
+        save_part(scene.part, sampled)
+    return _SceneOutcome(scene.key, scene.digest, notices=sampled.notices)
+
+
+def _write_shards(plan: SamplePlan, sampled: _SampledScenes, progress: Progress) -> list[ShardEntry]:
+    """Write the shards that are not kept from the parts of their scenes; the index's entries of all shards."""
     entries: list[ShardEntry] = []
-    for plan in plans:
-        scenes = [scene for scene in plan.scenes if scene.key not in failures]
-        path = out / plan.file
-        if scenes and plan.file not in kept:
-            contents = contents_digest(plan, settings, digests, failures)
-            header = ShardHeader(plan.split, settings.as_json(), point_sets(settings), contents)
-            write_shard(path, header, [units[scene.key].part for scene in scenes])
-            for scene in scenes:
-                units[scene.key].part.unlink()
-        if scenes:
-            views = sum(len(scene.views) for scene in scenes)
-            keys = tuple(scene.key for scene in scenes)
-            contents = contents_digest(plan, settings, digests, failures)
-            # A kept shard keeps the checksum it was written with: a new one would cover up damage done since.
-            old = known.get(plan.file) if plan.file in kept else None
-            checksum = old.sha256 if old else file_sha256(path)
-            entries.append(ShardEntry(plan.file, plan.split, keys, views, path.stat().st_size, checksum, contents))
-        progress.advance(1, plan.file)
+    progress.start("write shards", len(plan.shards))
+    for planned in plan.shards:
+        shard = planned.without(sampled.failures)
+        if shard.scenes:
+            if shard.file not in plan.kept:
+                _write_one(plan.out, shard)
+            entries.append(_describe_shard(plan, shard))
+        progress.advance(1, shard.file)
     progress.finish()
-    _remove_stale(out, {entry.file for entry in entries})
-    noted, ambiguous = tuple(sorted(notices)), _ambiguous(out, entries)
-    write_index(out, ShardIndex(settings.as_json(), split, tuple(entries), failures, noted, ambiguous))
-    shutil.rmtree(parts)
-    return SampleSummary(
-        out,
-        sum(len(entry.scenes) for entry in entries),
-        sampled,
-        len(kept),
-        len(entries) - len(kept),
-        {name: sum(own == name for own in split.values()) for name in SPLITS},
-        sum(entry.bytes for entry in entries),
-        tuple(sorted((key, reason) for key, (_, reason) in failures.items())),
-        noted,
+    return entries
+
+
+def _write_one(out: Path, shard: ShardPlan) -> None:
+    settings = shard.settings
+    header = ShardHeader(shard.split, settings.as_json(), settings.point_sets, shard.contents)
+    write_shard(out / shard.file, header, [scene.part for scene in shard.scenes])
+    for scene in shard.scenes:
+        scene.part.unlink()
+
+
+def _describe_shard(plan: SamplePlan, shard: ShardPlan) -> ShardEntry:
+    """The index's entry of a shard that is there."""
+    path = plan.out / shard.file
+    # A kept shard keeps the checksum that it was written with: a new one would hide damage that came afterwards.
+    old = plan.kept.get(shard.file)
+    return ShardEntry(
+        file=shard.file,
+        split=shard.split,
+        scenes=tuple(scene.key for scene in shard.scenes),
+        views=sum(len(scene.record.views) for scene in shard.scenes),
+        bytes=path.stat().st_size,
+        sha256=file_sha256(path) if old is None else old.sha256,
+        contents=shard.contents,
     )
 
 
-def _ambiguous(out: Path, entries: list[ShardEntry]) -> dict[str, float]:
+def _finish(plan: SamplePlan, sampled: _SampledScenes, entries: list[ShardEntry]) -> SampleSummary:
+    """Remove what no shard needs any more, write the index and sum up."""
+    _remove_stale(plan.out, {entry.file for entry in entries})
+    index = ShardIndex(
+        settings=plan.settings.as_json(),
+        split=plan.split,
+        shards=tuple(entries),
+        failures=sampled.failures,
+        notices=tuple(sorted(sampled.notices)),
+        ambiguous=_read_ambiguous(plan.out, entries),
+    )
+    write_index(plan.out, index)
+    shutil.rmtree(plan.out / PARTS)
+    return SampleSummary(
+        out=plan.out,
+        scenes=sum(len(entry.scenes) for entry in entries),
+        sampled=sampled.sampled,
+        kept_shards=len(plan.kept),
+        written_shards=len(entries) - len(plan.kept),
+        split={name: sum(own == name for own in plan.split.values()) for name in SPLITS},
+        bytes=sum(entry.bytes for entry in entries),
+        failures=tuple(sorted((key, failure.reason) for key, failure in index.failures.items())),
+        notices=index.notices,
+    )
+
+
+def _read_ambiguous(out: Path, entries: list[ShardEntry]) -> dict[str, float]:
+    """The ambiguous share of each scene's volume, by key, where it is not 0."""
     shares: dict[str, float] = {}
     for entry in entries:
         found = ShardReader(out / entry.file).tables["scenes/ambiguous_share"]
@@ -195,44 +244,15 @@ def _ambiguous(out: Path, entries: list[ShardEntry]) -> dict[str, float]:
     return shares
 
 
-def _sample_unit(unit: _Unit) -> _Record:
-    """One unit of work: one scene, kept in a file of its own."""
-    if _part_is_whole(unit.part):
-        return _Record(unit.scene.key, None, tuple(load_part(unit.part)["notices"].tolist()))
-    try:
-        part, notices = sample_scene(unit.scene, unit.settings)
-    except MpcError as error:
-        return _Record(unit.scene.key, str(error))
-    save_part(unit.part, part, notices)
-    return _Record(unit.scene.key, None, notices)
-
-
-def _part(parts: Path, plan: ShardPlan, scene: SceneRecord, settings: SampleSettings, digests: dict[str, str]) -> Path:
-    own = [asdict(settings.scene(keep_mesh(plan.split, settings))), scene.key, digests[scene.key]]
-    return parts / f"{json_digest(own)[:32]}.npz"
-
-
-def _part_is_whole(path: Path) -> bool:
+def _read_whole_part(path: Path) -> SampledScene | None:
+    """A part that a killed run left; None where there is none or it is damaged, which removes it."""
     if not path.is_file():
-        return False
+        return None
     try:
-        load_part(path)  # a power cut may leave a file without its content; NumPy's zip checks every array's CRC
+        return load_part(path)  # a power cut may leave a file without its content; NumPy's zip checks every array's CRC
     except (OSError, ValueError, zipfile.BadZipFile, EOFError):
         path.unlink()
-        return False
-    return True
-
-
-def _is_whole(path: Path, contents: str, entry: ShardEntry | None) -> bool:
-    """A shard of the wanted contents is there; one that no index vouches for yet is checked to the last bit."""
-    if not path.is_file():
-        return False
-    try:
-        if ShardReader(path).header.contents != contents:
-            return False
-    except InputError:
-        return False
-    return (entry is not None and entry.contents == contents) or not check_shard(path)
+        return None
 
 
 def _read_old_index(out: Path) -> ShardIndex | None:
@@ -251,14 +271,8 @@ def _remove_damaged(out: Path, before: ShardIndex | None, progress: Progress) ->
             path.unlink()
 
 
-def _known_failures(before: ShardIndex | None, digests: dict[str, str]) -> dict[str, tuple[str, str]]:
-    """Scenes that failed before and have not changed since: they would fail again."""
-    if before is None:
-        return {}
-    return {key: (digest, reason) for key, (digest, reason) in before.failures.items() if digests.get(key) == digest}
-
-
 def _remove_stale(out: Path, files: set[str]) -> None:
+    """Remove shards of earlier runs that the folder no longer has, and half-written files."""
     for path in out.glob("*.h5"):
         if path.name not in files and path.name.rsplit("-", 1)[0] in SPLITS:
             path.unlink()

@@ -23,7 +23,7 @@ VERSION = 1
 Part = dict[str, Array]
 
 COMPRESSED_CHUNK_ROWS = 16384
-# Of HDF5's own, at most: headers, attributes, indices of chunks.
+# At most so many bytes of a file are HDF5's own: headers, attributes, indices of chunks.
 OVERHEAD_BYTES = 1 << 20
 
 
@@ -33,10 +33,10 @@ class Column:
 
     Attributes:
         level: what a row is; rows of a scene are found by the level's offsets.
-        dtype: NumPy type; "S" is fixed-length UTF-8, as long as the longest.
+        dtype: NumPy type; "S" is fixed-length UTF-8, as long as the longest entry.
         tail: shape of a row.
-        compressed: chunked and gzip-compressed; all others lie in one piece, to be read by offset.
-        optional: shards of earlier days lack it; they read as zeros, or as no rows.
+        compressed: whether it is chunked and gzip-compressed; all others lie in one piece, to be read by offset.
+        optional: whether shards of older versions lack it; then it reads as zeros, or as no rows.
     """
 
     level: str
@@ -85,6 +85,9 @@ NORMAL_SCALE = 32767.0
 ALBEDO_SCALE = 65535.0
 CONFIDENCE_SCALE = 255.0
 
+# Arrays of a part that are no dataset of a shard: rows of each level, and the notices.
+_COUNTS, _NOTICES = "rows", "notices"
+
 
 @dataclass(frozen=True)
 class PointSetInfo:
@@ -92,8 +95,8 @@ class PointSetInfo:
 
     Attributes:
         name: "near_50mm", "uniform", ...
-        sigma_m: metres, 0 for uniform.
-        count: points a scene, a multiple of 8.
+        sigma_m: standard deviation of the distance from the surface, metres; 0 for uniform points.
+        count: number of points of a scene, a multiple of 8.
     """
 
     name: str
@@ -103,11 +106,11 @@ class PointSetInfo:
 
 @dataclass(frozen=True)
 class ShardHeader:
-    """What is said of a whole shard (root attributes).
+    """The root attributes of a shard.
 
     Attributes:
         split: "train", "val" or "test".
-        settings: those of `mpc sample`.
+        settings: the settings of `mpc sample`, as JSON.
         sets: kinds of points, in the order they have within a scene's rows of "points/".
         contents: digest of settings and inputs; equal contents, equal shard.
     """
@@ -118,13 +121,30 @@ class ShardHeader:
     contents: str
 
 
+@dataclass(frozen=True, eq=False)
+class SampledScene:
+    """A scene that waits for its shard.
+
+    Attributes:
+        rows: its rows of every dataset in `LAYOUT`.
+        notices: remarks for the user.
+    """
+
+    rows: Part
+    notices: tuple[str, ...] = ()
+
+
 def level_rows(part: Part) -> dict[str, int]:
-    """How many rows a scene has at each level."""
+    """Count the rows that a scene has at each level."""
     return {level: len(part[next(n for n, c in LAYOUT.items() if c.level == level)]) for level in LEVELS}
 
 
 def check_part(key: str, part: Part) -> None:
-    """Raise InputError, naming the scene and the dataset, where an array does not fit the layout or is not finite."""
+    """Check that a scene's arrays fit the layout and are finite.
+
+    Raises:
+        InputError: one does not or is not; names the scene and the dataset.
+    """
     for name, column in LAYOUT.items():
         array = part.get(name)
         if array is None or array.shape[1:] != column.tail:
@@ -142,19 +162,19 @@ def check_part(key: str, part: Part) -> None:
 
 
 def write_shard(path: Path, header: ShardHeader, parts: list[Path]) -> None:
-    """Write one shard from scenes sampled before (`save_part`), under a temporary name until it is whole.
+    """Write one shard from scenes that `save_part` kept, under a temporary name until it is whole.
 
     Rows are streamed scene by scene, so memory does not grow with the shard.
 
     Args:
         path: final name.
-        header: see ShardHeader.
-        parts: one file a scene, in the order the scenes are to have.
+        header: the root attributes.
+        parts: one file for each scene, in the order that the scenes are to have.
     """
     size = sum(part.stat().st_size for part in parts) + OVERHEAD_BYTES
     with replacing(path, shared=True) as temporary:
         temporary.touch()
-        reserve(temporary, size)  # before HDF5 opens the file, which gives the room back and takes it again
+        reserve(temporary, size)  # before HDF5 opens the file, which releases the space and takes it again
         with h5py.File(temporary, "w", libver=("v110", "v110")) as file:
             reserve(temporary, size)
             _write(file, header, parts)
@@ -162,19 +182,22 @@ def write_shard(path: Path, header: ShardHeader, parts: list[Path]) -> None:
     sync(path.parent)
 
 
-def save_part(path: Path, part: Part, notices: tuple[str, ...]) -> None:
-    """Keep one sampled scene until its shard is written; whole or absent."""
-    rows = level_rows(part)
-    extra = {"rows": np.array([rows[level] for level in LEVELS]), "notices": np.array(notices, "U")}
-    # What a power cut leaves of it is found when it is read: no need to wait for the disk.
+def save_part(path: Path, scene: SampledScene) -> None:
+    """Keep one sampled scene in a file of its own until its shard is written; the file is whole or absent."""
+    counts = level_rows(scene.rows)
+    extra = {_COUNTS: np.array([counts[level] for level in LEVELS]), _NOTICES: np.array(scene.notices, "U")}
+    # Damage by a power cut is found when the file is read: no need to wait for the disk.
     with replacing(path, shared=True, flush=False) as temporary, temporary.open("wb") as file:
-        np.savez(file, allow_pickle=False, **part, **extra)
+        np.savez(file, allow_pickle=False, **scene.rows, **extra)
 
 
-def load_part(path: Path) -> Part:
-    """What `save_part` wrote, with "rows" (one number a level) and "notices" beside the datasets."""
+def load_part(path: Path) -> SampledScene:
+    """Read what `save_part` wrote; a damaged file raises what NumPy and zipfile raise."""
     with np.load(path, allow_pickle=False) as arrays:
-        return {name: arrays[name] for name in arrays.files}
+        content = {name: arrays[name] for name in arrays.files}
+    content.pop(_COUNTS)
+    notices = tuple(content.pop(_NOTICES).tolist())
+    return SampledScene(content, notices)
 
 
 def _write(file: h5py.File, header: ShardHeader, parts: list[Path]) -> None:
@@ -183,7 +206,7 @@ def _write(file: h5py.File, header: ShardHeader, parts: list[Path]) -> None:
     rows: list[dict[str, int]] = []
     for path in parts:
         with np.load(path, allow_pickle=False) as arrays:
-            counts = dict(zip(LEVELS, (int(n) for n in arrays["rows"]), strict=True))
+            counts = dict(zip(LEVELS, (int(n) for n in arrays[_COUNTS]), strict=True))
             rows.append(counts)
             for name, column in LAYOUT.items():
                 if column.level in ("scene", "view"):
@@ -209,7 +232,7 @@ def _write(file: h5py.File, header: ShardHeader, parts: list[Path]) -> None:
     _write_small(file, "offsets/png", np.cumsum([0, *sizes], dtype="<i8"))
     big = {n: _Appender(file, n, c, total[c.level]) for n, c in LAYOUT.items() if c.level not in ("scene", "view")}
     for path in parts:
-        part = load_part(path)
+        part = load_part(path).rows
         for name, appender in big.items():
             appender.append(part[name])
     for name, appender in big.items():
@@ -223,12 +246,12 @@ def _write_small(file: h5py.File, name: str, array: Array) -> None:
 
 
 def digest(array: Array) -> str:
-    """SHA-256 of an array's bytes, C order, little-endian."""
+    """SHA-256 of an array's bytes in C order, little-endian."""
     return hashlib.sha256(np.ascontiguousarray(array).tobytes()).hexdigest()
 
 
 class _Appender:
-    """Fills one large dataset scene by scene; keeps its SHA-256 and a CRC-32 a scene."""
+    """Fills one large dataset scene by scene; computes its SHA-256 and a CRC-32 of each scene."""
 
     def __init__(self, file: h5py.File, name: str, column: Column, total: int) -> None:
         options: dict[str, Any] = {}

@@ -1,4 +1,4 @@
-"""index.json of a shards folder: which shards, which split, made from what, with which checksums."""
+"""index.json of a shards folder: its shards with their checksums, the split, the settings and what failed."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import hashlib
 import json
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from ... import __version__
 from ...core.errors import InputError
@@ -18,17 +18,29 @@ VERSION = 1
 SHARDS = FolderFormat(FORMAT, VERSION, "shards")
 
 
-@dataclass(frozen=True)
+class SceneFailure(NamedTuple):
+    """A scene that cannot be sampled; in JSON a list of two.
+
+    Attributes:
+        digest: SHA-256 of its input; as long as this is the same, the scene would fail again.
+        reason: in words.
+    """
+
+    digest: str
+    reason: str
+
+
+@dataclass(frozen=True, kw_only=True)
 class ShardEntry:
     """One shard.
 
     Attributes:
-        file: name in the folder.
+        file: its name in the folder.
         split: "train", "val" or "test".
-        scenes: keys, in the shard's order.
-        views: total of all scenes.
-        bytes: of the file.
-        sha256: of the file.
+        scenes: keys of its scenes, in the shard's order.
+        views: number of views of all its scenes.
+        bytes: size of the file.
+        sha256: checksum of the file.
         contents: digest of settings and inputs (ShardHeader.contents).
     """
 
@@ -41,29 +53,29 @@ class ShardEntry:
     contents: str
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class ShardIndex:
     """A finished shards folder.
 
     Attributes:
-        settings: those of `mpc sample`.
+        settings: the settings of `mpc sample`, as JSON.
         split: subject id to split.
-        shards: sorted by file name.
-        failures: scene key to (digest of its input, reason); these scenes are in no shard.
+        shards: the shards in order.
+        failures: scenes that cannot be sampled and are in no shard, by key.
         notices: remarks on scenes (repaired orientation, ...), sorted.
-        ambiguous: scene key to the ambiguous share of its volume (sampling/inside.py), where that is not 0.
+        ambiguous: ambiguous share of a scene's volume (sampling/inside.py) by key, where that is not 0.
     """
 
     settings: dict[str, Any]
     split: dict[str, str]
     shards: tuple[ShardEntry, ...]
-    failures: dict[str, tuple[str, str]]
+    failures: dict[str, SceneFailure]
     notices: tuple[str, ...]
     ambiguous: dict[str, float] = field(default_factory=dict)
 
 
 def write_index(folder: Path, index: ShardIndex) -> None:
-    """Write index.json: old or new, never half."""
+    """Write index.json; after a crash it is the old one or the new one, never half of it."""
     content = {
         "format": FORMAT,
         "version": VERSION,
@@ -100,18 +112,23 @@ def read_index(folder: Path) -> ShardIndex:
         raise InputError(path, "damaged index (its checksum differs); run `mpc sample` again, shards are kept")
     shards = tuple(ShardEntry(**{**entry, "scenes": tuple(entry["scenes"])}) for entry in content["shards"])
     split = {subject: name for name, subjects in content["split"].items() for subject in subjects}
-    failures = {key: (digest, reason) for key, (digest, reason) in content["failures"].items()}
-    notices, ambiguous = tuple(content["notices"]), content.get("ambiguous", {})
-    return ShardIndex(content["settings"], split, shards, failures, notices, ambiguous)
+    return ShardIndex(
+        settings=content["settings"],
+        split=split,
+        shards=shards,
+        failures={key: SceneFailure(digest, reason) for key, (digest, reason) in content["failures"].items()},
+        notices=tuple(content["notices"]),
+        ambiguous=content.get("ambiguous", {}),
+    )
 
 
 def json_bytes(content: Any) -> bytes:
-    """The bytes `write_json` writes."""
+    """The bytes that `write_json` writes."""
     return (json.dumps(content, indent=1, sort_keys=True) + "\n").encode()
 
 
 def index_digest(content: dict[str, Any]) -> str:
-    """SHA-256 of canonical JSON."""
+    """SHA-256 of the content as canonical JSON."""
     return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
 
 

@@ -1,150 +1,206 @@
-"""What `mpc sample` is going to do: its settings, and which scene goes into which shard."""
+"""Plan a run of `mpc sample`: which scene goes into which shard, which shards are kept, which scenes are sampled."""
 
 from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import dataclass, field
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import Any
 
-from ...core.checks import check_choice, check_ranges
-from ...core.errors import SettingsError
+from ...core.errors import InputError
 from ...core.files import file_sha256
-from ...core.settings import to_table
-from ...sampling.occupancy import UNIFORM, set_name
 from ..renders.format import SceneRecord
-from .format import PointSetInfo
-from .sample_scene import SceneSettings
+from .index import SceneFailure, ShardEntry, ShardIndex
+from .reader import ShardReader
+from .settings import SampleSettings
 from .split import SPLITS
+from .verify import check_shard
 
-Noise = Literal["isotropic", "normal"]
-KeptMeshes = Literal["eval", "all"]
+PARTS = ".parts"
 
 
-@dataclass(frozen=True, kw_only=True)
-class SampleSettings:
-    """What decides the content of a shards folder; a folder holds one set of settings.
+@dataclass(frozen=True, eq=False)
+class PlannedScene:
+    """A scene to sample.
 
     Attributes:
-        seed: of all points.
-        near_points: near-surface points a scene, shared evenly by the sigmas.
-        sigmas_m: standard deviations of their noise, metres.
-        noise: "isotropic" or along the "normal".
-        focus: up to so many times more near points on thin and curved parts (0: evenly by area).
-        uniform_points: points in the cylinder around all view cubes.
-        colour_points: coloured surface points a scene.
-        meshes: true surfaces kept for "eval" (val and test) or for "all".
-        ratios: shares of train, val, test.
-        split_file: the user's own split, see datasets/shards/split.py; None to split by hash.
-        shard_bytes: size at which a shard is full.
+        record: the rendered scene.
+        digest: SHA-256 of its input.
+        keep_mesh: whether its true surface goes into the shard.
+        part: the file that holds the sampled scene until its shard is written; its name depends on all that decides
+            its content, so that a part left by a killed run can be used.
     """
 
-    seed: int = 0
-    near_points: int = 200_000
-    sigmas_m: tuple[float, ...] = (0.05, 0.01)
-    noise: Noise = "isotropic"
-    focus: float = 0.0
-    uniform_points: int = 40_000
-    colour_points: int = 50_000
-    meshes: KeptMeshes = "eval"
-    ratios: tuple[float, float, float] = (0.8, 0.1, 0.1)
-    split_file: Path | None = None
-    shard_bytes: int = 512 << 20
+    record: SceneRecord
+    digest: str
+    keep_mesh: bool
+    part: Path
 
-    def __post_init__(self) -> None:
-        check_ranges(
-            self,
-            near_points=(8, 100_000_000),
-            uniform_points=(8, 100_000_000),
-            colour_points=(8, 100_000_000),
-            shard_bytes=(1 << 10, 1 << 50),
-            focus=(0.0, 100.0),
-        )
-        if not self.sigmas_m or len(set(self.sigmas_m)) != len(self.sigmas_m) or not min(self.sigmas_m) > 0:
-            raise SettingsError(f"sigmas_m is {self.sigmas_m}, expected different lengths in metres, above 0")
-        if max(self.sigmas_m) > 1.0:
-            raise SettingsError(f"sigmas_m is {self.sigmas_m}, expected metres, at most 1")
-        check_choice("noise", self.noise, get_args(Noise))
-        check_choice("meshes", self.meshes, get_args(KeptMeshes))
-
-    def as_json(self) -> dict[str, Any]:
-        """For settings.json and the shards."""
-        content = to_table(self)
-        if not self.focus:  # so that folders made before the option existed stay what they are
-            del content["focus"]
-        return content
-
-    def scene(self, keep_mesh: bool) -> SceneSettings:
-        """What a single scene needs to know."""
-        share = _eight(self.near_points / len(self.sigmas_m))
-        near = tuple((sigma, share) for sigma in self.sigmas_m)
-        return SceneSettings(
-            self.seed, near, self.noise, _eight(self.uniform_points), _eight(self.colour_points), keep_mesh,
-            self.focus,
-        )  # fmt: skip
+    @property
+    def key(self) -> str:
+        """The scene's key."""
+        return self.record.key
 
 
-@dataclass
+@dataclass(frozen=True, eq=False)
 class ShardPlan:
-    """A shard to be: its scenes in order."""
+    """A shard to be written or kept.
+
+    Attributes:
+        file: its name in the folder.
+        split: "train", "val" or "test".
+        settings: what decides the points.
+        scenes: its scenes in order; empty where all of them failed.
+        contents: digest of settings and inputs, see ShardHeader.contents.
+    """
 
     file: str
     split: str
-    scenes: list[SceneRecord] = field(default_factory=list)
+    settings: SampleSettings
+    scenes: tuple[PlannedScene, ...]
+    contents: str
+
+    def without(self, failed: Collection[str]) -> ShardPlan:
+        """The shard less the scenes whose keys are in `failed`."""
+        scenes = tuple(scene for scene in self.scenes if scene.key not in failed)
+        if len(scenes) == len(self.scenes):
+            return self
+        return replace(self, scenes=scenes, contents=_contents_digest(self.split, self.settings, scenes))
 
 
-def point_sets(settings: SampleSettings) -> tuple[PointSetInfo, ...]:
-    """The kinds of points of each scene, in order."""
-    scene = settings.scene(False)
-    near = (PointSetInfo(set_name(sigma), sigma, count) for sigma, count in scene.near)
-    return (*near, PointSetInfo(UNIFORM, 0.0, scene.uniform))
+@dataclass(frozen=True, eq=False, kw_only=True)
+class SamplePlan:
+    """A run of `mpc sample`.
+
+    Attributes:
+        out: the shards folder.
+        settings: what decides the points.
+        split: subject id to split.
+        shards: all shards in order, without the scenes that failed before.
+        kept: files that are there already; by name, with the old index's entry (None where no index vouches for it).
+        failures: scenes that failed before and have not changed since, by key: they would fail again.
+        notices: remarks of earlier runs on scenes in kept shards.
+    """
+
+    out: Path
+    settings: SampleSettings
+    split: dict[str, str]
+    shards: tuple[ShardPlan, ...]
+    kept: dict[str, ShardEntry | None]
+    failures: dict[str, SceneFailure]
+    notices: frozenset[str]
+
+    @property
+    def waiting(self) -> list[PlannedScene]:
+        """The scenes to sample: those of all shards that are not kept."""
+        return [scene for shard in self.shards if shard.file not in self.kept for scene in shard.scenes]
 
 
-def keep_mesh(split: str, settings: SampleSettings) -> bool:
-    """Whether shards of a split carry the true surfaces."""
-    return settings.meshes == "all" or split != "train"
+def plan_sampling(
+    scenes: Sequence[SceneRecord],
+    out: Path,
+    settings: SampleSettings,
+    split: dict[str, str],
+    before: ShardIndex | None,
+) -> SamplePlan:
+    """Plan a run; nothing is written.
+
+    Args:
+        scenes: all rendered scenes.
+        out: the shards folder.
+        settings: what decides the points.
+        split: subject id to split; scenes of other subjects are left out.
+        before: the index of an earlier run in `out`; None where there is none.
+    """
+    # scene.json holds the SHA-256 of every file beside it, so its own stands for the whole folder.
+    digests = {scene.key: file_sha256(scene.folder / "scene.json") for scene in scenes}
+    known = {} if before is None else before.failures
+    failures = {key: failure for key, failure in known.items() if digests.get(key) == failure.digest}
+    listed = [scene for scene in scenes if scene.subject in split]
+    shards = [shard.without(failures) for shard in plan_shards(listed, digests, split, settings, out / PARTS)]
+    entries = {} if before is None else {entry.file: entry for entry in before.shards}
+    kept = {shard.file: entries.get(shard.file) for shard in shards if _is_there(out, shard, entries.get(shard.file))}
+    still = {scene.key for shard in shards if shard.file in kept for scene in shard.scenes}
+    notices = () if before is None else before.notices
+    return SamplePlan(
+        out=out,
+        settings=settings,
+        split=split,
+        shards=tuple(shards),
+        kept=kept,
+        failures=failures,
+        notices=frozenset(notice for notice in notices if notice.split(": ", 1)[0] in still),
+    )
 
 
-def plan_shards(scenes: list[SceneRecord], split: dict[str, str], settings: SampleSettings) -> list[ShardPlan]:
-    """Scenes to shards: one split a shard, by key, full at `shard_bytes`; sizes are estimated from inputs alone."""
-    plans: list[ShardPlan] = []
+def plan_shards(
+    scenes: Sequence[SceneRecord],
+    digests: dict[str, str],
+    split: dict[str, str],
+    settings: SampleSettings,
+    parts: Path,
+) -> list[ShardPlan]:
+    """Distribute scenes over shards, ordered by key, each shard of one split and full at `shard_bytes`.
+
+    Sizes are estimated from the inputs alone, so that the distribution does not depend on what was sampled.
+
+    Args:
+        scenes: of subjects that are in the split.
+        digests: SHA-256 of each scene's input, by key.
+        split: subject id to split.
+        settings: what decides the points.
+        parts: folder of the sampled scenes that wait for their shard.
+    """
+    shards: list[ShardPlan] = []
     for name in SPLITS:
-        full, number = settings.shard_bytes, 0
-        for scene in sorted((s for s in scenes if split[s.subject] == name), key=lambda s: s.key):
-            size = _estimate(scene, settings, name)
+        groups: list[list[PlannedScene]] = []
+        full = settings.shard_bytes
+        for record in sorted((scene for scene in scenes if split[scene.subject] == name), key=lambda scene: scene.key):
+            scene = _plan_scene(record, digests[record.key], settings, name, parts)
+            size = _estimate_bytes(scene, settings)
             if full + size > settings.shard_bytes:
-                plans.append(ShardPlan(f"{name}-{number:05d}.h5", name))
-                full, number = 0, number + 1
-            plans[-1].scenes.append(scene)
+                groups.append([])
+                full = 0
+            groups[-1].append(scene)
             full += size
-    return plans
+        for number, group in enumerate(groups):
+            contents = _contents_digest(name, settings, group)
+            shards.append(ShardPlan(f"{name}-{number:05d}.h5", name, settings, tuple(group), contents))
+    return shards
 
 
-def _estimate(scene: SceneRecord, settings: SampleSettings, split: str) -> int:
-    pictures = sum(view.path.stat().st_size for view in scene.views)
+def _plan_scene(record: SceneRecord, digest: str, settings: SampleSettings, split: str, parts: Path) -> PlannedScene:
+    keep_mesh = settings.keeps_meshes(split)
+    name = _json_digest([settings.as_json(), keep_mesh, record.key, digest])[:32]
+    return PlannedScene(record, digest, keep_mesh, parts / f"{name}.npz")
+
+
+def _estimate_bytes(scene: PlannedScene, settings: SampleSettings) -> int:
+    pictures = sum(view.path.stat().st_size for view in scene.record.views)
     points = (settings.near_points + settings.uniform_points) * 6 + settings.colour_points * 36
-    mesh = (scene.folder / "mesh.npz").stat().st_size // 2 if keep_mesh(split, settings) else 0
+    mesh = (scene.record.folder / "mesh.npz").stat().st_size // 2 if scene.keep_mesh else 0
     return pictures + points + mesh
 
 
-def input_digest(scene: SceneRecord) -> str:
-    # scene.json names the SHA-256 of every file beside it, so its own stands for the whole folder.
-    return file_sha256(scene.folder / "scene.json")
-
-
-def contents_digest(
-    plan: ShardPlan, settings: SampleSettings, digests: dict[str, str], failures: dict[str, tuple[str, str]]
-) -> str:
-    scenes = [[scene.key, digests[scene.key]] for scene in plan.scenes if scene.key not in failures]
+def _contents_digest(split: str, settings: SampleSettings, scenes: Sequence[PlannedScene]) -> str:
     own = {name: value for name, value in settings.as_json().items() if name not in ("ratios", "split_file")}
-    return json_digest([plan.split, own, scenes])
+    return _json_digest([split, own, [[scene.key, scene.digest] for scene in scenes]])
 
 
-def json_digest(content: Any) -> str:
+def _json_digest(content: Any) -> str:
     return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
 
 
-def _eight(count: float) -> int:
-    """A count as a multiple of 8, rounded up: labels are bits."""
-    return -(-int(-(-count // 1)) // 8) * 8
+def _is_there(out: Path, shard: ShardPlan, entry: ShardEntry | None) -> bool:
+    """Whether the folder holds the shard; one that no index vouches for yet is checked to the last bit."""
+    path = out / shard.file
+    if not path.is_file():
+        return False
+    try:
+        if ShardReader(path).header.contents != shard.contents:
+            return False
+    except InputError:
+        return False
+    return (entry is not None and entry.contents == shard.contents) or not check_shard(path)

@@ -1,9 +1,6 @@
-"""One rendered scene to the rows it has in a shard: a pure function of the scene's folder, settings and seed."""
+"""Sample one rendered scene into its rows of a shard: a pure function of the scene's folder, settings and seed."""
 
 from __future__ import annotations
-
-from dataclasses import dataclass
-from typing import Literal
 
 import numpy as np
 
@@ -15,35 +12,18 @@ from ...sampling.colour import ColourSamples, sample_colour
 from ...sampling.lattice import Lattice
 from ...sampling.occupancy import OccupancySamples, PointSet, sample_occupancy
 from ..renders.format import SceneRecord, read_scene_mesh
-from .format import ALBEDO_SCALE, CONFIDENCE_SCALE, NORMAL_SCALE, Part, check_part
+from .format import ALBEDO_SCALE, CONFIDENCE_SCALE, NORMAL_SCALE, Part, SampledScene, check_part
 from .pictures import crop_png
+from .settings import SampleSettings
 
 
-@dataclass(frozen=True)
-class SceneSettings:
-    """The part of SampleSettings that a single scene depends on; counts are multiples of 8.
-
-    Attributes:
-        seed: the dataset's.
-        near: (sigma in metres, points) pairs.
-        noise: "isotropic" or along the "normal".
-        uniform: points.
-        colours: points.
-        keep_mesh: whether the true surface goes into the shard.
-        focus: see sampling/focus.py.
-    """
-
-    seed: int
-    near: tuple[tuple[float, int], ...]
-    noise: Literal["isotropic", "normal"]
-    uniform: int
-    colours: int
-    keep_mesh: bool
-    focus: float = 0.0
-
-
-def sample_scene(scene: SceneRecord, settings: SceneSettings) -> tuple[Part, tuple[str, ...]]:
+def sample_scene(scene: SceneRecord, settings: SampleSettings, *, keep_mesh: bool) -> SampledScene:
     """Sample one scene.
+
+    Args:
+        scene: as `read_renders` gives it.
+        settings: what decides the points.
+        keep_mesh: whether the true surface goes into the shard.
 
     Returns:
         Its rows for every dataset of a shard (datasets/shards/format.py), and notices for the user.
@@ -56,23 +36,23 @@ def sample_scene(scene: SceneRecord, settings: SceneSettings) -> tuple[Part, tup
     occupancy = sample_occupancy(
         mesh,
         [view.calibration for view in scene.views],
-        near_counts=dict(settings.near),
-        uniform_count=settings.uniform,
+        near_counts=settings.near_counts,
+        uniform_count=settings.uniform_count,
         noise=settings.noise,
         focus=settings.focus,
         rng=derive_rng(settings.seed, *names, "occupancy"),
     )
     rng = derive_rng(settings.seed, *names, "colours")
-    colours = sample_colour(mesh, transfer, settings.colours, rng=rng)
+    colours = sample_colour(mesh, transfer, settings.colour_count, rng=rng)
     part = {
         **_scene_rows(scene, occupancy),
         **_view_rows(scene),
         **_point_rows(occupancy),
         **_colour_rows(colours, occupancy.lattice),
-        **_mesh_rows(mesh, settings.keep_mesh),
+        **_mesh_rows(mesh, keep_mesh),
     }
     check_part(scene.key, part)
-    return part, occupancy.notices
+    return SampledScene(part, occupancy.notices)
 
 
 def _scene_rows(scene: SceneRecord, occupancy: OccupancySamples) -> Part:
@@ -126,7 +106,7 @@ def _point_rows(occupancy: OccupancySamples) -> Part:
 
 
 def _confidence(points: PointSet) -> Array:
-    """A byte a point; no rows where all labels are certain."""
+    """One byte for each point; no rows where all labels are certain."""
     sure = np.zeros(0, np.float32) if points.confidence is None else points.confidence
     return np.asarray(np.rint(sure * CONFIDENCE_SCALE), np.uint8)
 

@@ -10,18 +10,19 @@ from ...core.files import read_json
 from ...core.randomness import stable_hash
 
 SPLITS = ("train", "val", "test")
+SPLIT_RATIOS = (0.8, 0.1, 0.1)  # shares of train, val and test where the user does not choose
 HASH_RANGE = 2.0**128
 
 
-def split_subjects(subjects: Iterable[str], ratios: Sequence[float] = (0.8, 0.1, 0.1)) -> dict[str, str]:
-    """Assign each subject to a split by a stable hash of its id, so that a subject stays where it is as others come.
+def split_subjects(subjects: Iterable[str], ratios: Sequence[float] = SPLIT_RATIOS) -> dict[str, str]:
+    """Assign each subject to a split by a stable hash of its id, so that a subject keeps its split as others are added.
 
-    With few subjects a split may draw none; while another one has two or more, the subject whose hash lies nearest
-    is moved over, so that three subjects or more give each split with a ratio above 0 at least one.
+    With few subjects a split may get none; then the subject whose hash is nearest moves to it from the largest split
+    that has two or more, so that with three subjects or more each split with a ratio above 0 gets at least one.
 
     Args:
         subjects: ids.
-        ratios: of train, val, test; their sum is taken as 1.
+        ratios: shares of train, val, test; they are divided by their sum.
 
     Returns:
         Subject id to "train", "val" or "test".
@@ -53,13 +54,13 @@ def split_subjects(subjects: Iterable[str], ratios: Sequence[float] = (0.8, 0.1,
 
 
 def read_split(path: Path) -> dict[str, str]:
-    """Read a user's split: a folder with train.txt, val.txt, test.txt (a subject a line), or one JSON object of lists.
+    """Read a user's split: a folder with train.txt, val.txt, test.txt (one subject a line), or a JSON object of lists.
 
     Returns:
         Subject id to split.
 
     Raises:
-        InputError: nothing there to read, or a subject in two splits.
+        InputError: there is nothing to read, or a subject is in two splits.
     """
     lists: dict[str, list[str]] = {}
     if path.is_dir():
@@ -86,7 +87,15 @@ def read_split(path: Path) -> dict[str, str]:
 
 
 def choose_split(subjects: Iterable[str], ratios: Sequence[float], split_file: Path | None) -> dict[str, str]:
-    """The split of `subjects`: the user's lists where given, the hash otherwise; unlisted subjects are left out.
+    """Split subjects by the user's lists where given, else by the hash; subjects that are not listed are left out.
+
+    Args:
+        subjects: ids.
+        ratios: see `split_subjects`.
+        split_file: see `read_split`; None to split by hash.
+
+    Returns:
+        Subject id to split.
 
     Raises:
         SettingsError: no subject is listed.
@@ -94,7 +103,7 @@ def choose_split(subjects: Iterable[str], ratios: Sequence[float], split_file: P
     if split_file is None:
         return split_subjects(subjects, ratios)
     listed = read_split(split_file)
-    # Lists of other toolkits name subjects "set/0000"; folders here cannot.
+    # Lists of other toolkits name subjects "set/0000"; ids here are folder names, which have no slash.
     listed.update({name.replace("/", "_"): split for name, split in listed.items()})
     assigned = {subject: listed[subject] for subject in sorted(set(subjects)) if subject in listed}
     if not assigned:

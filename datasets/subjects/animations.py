@@ -1,4 +1,4 @@
-"""The user's motions: which files of a folder can be used, and rigs that get them as clips."""
+"""Find the user's motion files, and add their motions to rigs as further clips."""
 
 from __future__ import annotations
 
@@ -25,10 +25,10 @@ MAX_FILES = 2000
 
 
 def find_motion_files(source: Path) -> list[Path]:
-    """The motion files of a folder, searched recursively, in order; or the one file.
+    """Find the motion files of a folder, searched recursively, in order; or the one file.
 
     Raises:
-        InputError: none, or too many.
+        InputError: there is none, or there are too many.
     """
     if source.is_file():
         return [source]
@@ -45,14 +45,21 @@ def find_motion_files(source: Path) -> list[Path]:
 
 
 def usable_motions(source: Path, bone_map: Path | None = None) -> Iterator[Motion]:
-    """All motions below a folder, file by file; files that cannot be used are passed over (see `doubt_motions`)."""
+    """Read all motions below a folder, file by file; files that cannot be used are skipped (see `doubt_motions`)."""
     for path in find_motion_files(source):
         with contextlib.suppress(InputError):
             yield from _recent_motions(path, bone_map, _stamp(path, bone_map))
 
 
 def doubt_motions(source: Path, bone_map: Path | None = None) -> list[str]:
-    """Why files below a folder cannot be used.
+    """Say of each file below a folder that cannot be used why.
+
+    Args:
+        source: a folder of motions, or one file.
+        bone_map: file with the user's bone names; None for none.
+
+    Returns:
+        One line for each such file.
 
     Raises:
         InputError: the bone map is wrong, or no file can be used.
@@ -71,13 +78,13 @@ def doubt_motions(source: Path, bone_map: Path | None = None) -> list[str]:
     return doubts
 
 
-@lru_cache(maxsize=32)  # a process brings the same files to one rig after another; hundreds would fill the memory
+@lru_cache(maxsize=32)  # a process adds the same files to one rig after another; hundreds would fill the memory
 def _recent_motions(path: Path, bone_map: Path | None, stamp: Stamp) -> tuple[Motion, ...]:
     return tuple(read_motion_file(path, None if bone_map is None else read_bone_maps(bone_map)))
 
 
 def motions_digest(source: Path, bone_map: Path | None) -> str:
-    """SHA-256 of what the motions are read from: a scene made of others is made again."""
+    """SHA-256 of the files that motions are read from; a scene made from others is rendered again."""
     files = tuple(find_motion_files(source))
     return _digest((*files, *(() if bone_map is None else (bone_map,))), _stamp(*files, bone_map))
 
@@ -92,13 +99,18 @@ def _digest(paths: tuple[Path, ...], stamp: Stamp) -> str:
 
 
 def _stamp(*paths: Path | None) -> Stamp:
-    """Times and sizes of files: what is remembered of them holds as long as these."""
+    """Times and sizes of files: what was cached of them is valid as long as these are the same."""
     states = [path.stat() for path in paths if path is not None]
     return tuple((state.st_mtime_ns, state.st_size) for state in states)
 
 
 def with_animations(loaded: LoadedSubject, source: Path, bone_map: Path | None = None) -> LoadedSubject:
-    """A rigged subject with the motions of a folder (or file) as further clips; a scan stays as it is.
+    """Add the motions of a folder (or file) to a rigged subject as further clips; a scan stays as it is.
+
+    Args:
+        loaded: the subject.
+        source: a folder of motions, or one file.
+        bone_map: file with the user's bone names; None for none.
 
     Raises:
         InputError: a motion or the bone map cannot be read, or the rig has no bones known by any map.
@@ -111,9 +123,13 @@ def with_animations(loaded: LoadedSubject, source: Path, bone_map: Path | None =
     if matched.missing:
         raise InputError(
             loaded.subject.path,
-            f"no animation can be brought: the rig has no bone known as {first_few(matched.missing)} "
+            f"no animation can be added: the rig has no bone known as {first_few(matched.missing)} "
             f"(its bones: {first_few(rig.skeleton.names)}); give a bone map",
         )
     brought = bring_clips(rig, loaded.to_world, matched, usable_motions(source, bone_map))
-    notes = {**loaded.notes, "notices": [*loaded.notes["notices"], *brought.notices], "bones": matched.map_name}
-    return replace(loaded, clips=name_clips((*loaded.clips.values(), *brought.clips)), notes=notes)
+    return replace(
+        loaded,
+        clips=name_clips((*loaded.clips.values(), *brought.clips)),
+        notices=(*loaded.notices, *brought.notices),
+        bone_map=matched.map_name,
+    )

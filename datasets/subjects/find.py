@@ -1,4 +1,4 @@
-"""Finds the people in a model directory by looking at names and bounded headers alone."""
+"""Find the people in a model directory from names and a first look into files; no surface is read."""
 
 from __future__ import annotations
 
@@ -36,17 +36,17 @@ Kind = Literal["scan", "rigged", "scans"]
 
 @dataclass(frozen=True)
 class Subject:
-    """One person of a model directory; nothing of it is loaded yet.
+    """One person of a model directory; nothing of it is loaded yet (see subjects/open.py).
 
     Attributes:
         id: unique in the directory, safe as a folder name, made from the path alone.
-        path: the mesh file; of "scans" the first.
+        path: the mesh file; of "scans" the first one.
         kind: "rigged" for glTF and FBX with a skin, "scans" for a person scanned many times
-            (datasets/subjects/sequences.py), else "scan"; a file too damaged to tell is a "scan" (loading it says why).
+            (datasets/subjects/sequences.py), else "scan"; so is a damaged file, and loading it reports the damage.
         root: the folder that holds the subject's files; nothing outside is opened.
-        layout: the data set whose folder shape this is (datasets/layouts), None for any other folder.
-        fit: the file with the scan's body fit, where its layout has one and it is there.
-        texture: the picture its layout says belongs to it, for materials that name none that is there.
+        layout: name of the data set whose folders look like this (subjects/layouts), None for any other folder.
+        fit: the file with the scan's body fit; None where the layout has none or the file is missing.
+        texture: the picture that belongs to the mesh by its layout, for materials whose own picture is missing.
     """
 
     id: str
@@ -59,41 +59,66 @@ class Subject:
 
 
 def find_subjects(models_dir: Path) -> list[Subject]:
-    """All people below a folder, ordered by path.
+    """Find all people below a folder, ordered by path.
 
     Hidden files and folders are skipped; links to folders are followed once each. The id is the folder's name where
-    the folder holds one mesh with a name that says nothing (mesh.obj, model.glb), else the file's stem; a data set that
-    is recognised by its folders (datasets/layouts) names its people itself. Parents are put before where that is not
-    unique.
+    the folder holds one mesh with a generic name (mesh.obj, model.glb), else the file's stem; for a data set that
+    is recognised by its folders (subjects/layouts) the layout names the people. Names that are not unique get their
+    parent folders' names in front.
+
+    Of each file only what tells its kind is looked at, once: of glTF the JSON part, of FBX whether certain words occur
+    in its bytes; of the other formats the suffix says enough.
+
+    Args:
+        models_dir: searched recursively.
 
     Raises:
         InputError: `models_dir` is not a readable folder.
     """
     if not models_dir.is_dir():
         raise InputError(models_dir, "is not a folder")
-    paths, takes = _mesh_files(models_dir)
+    files = _mesh_files(models_dir)
+    paths, takes = files.meshes, files.takes
     claims, dropped = recognise(models_dir, paths)
     if dropped:
         logger.info("%d meshes are fitted bodies or other sizes of one person, e.g. %s", len(dropped), min(dropped))
     paths = [path for path in paths if path not in dropped]
     names = _unique_ids(models_dir, paths, claims, list(takes))
-    people = [_subject(models_dir, path, names[path], claims.get(path)) for path in paths]
+    people = []
+    for path in paths:
+        kind: Kind = "rigged" if path in files.rigged or _is_rigged_gltf(path) else "scan"
+        people.append(_subject(models_dir, path, names[path], kind, claims.get(path)))
     for folder, first in takes.items():
         people.append(Subject(names[folder], first, "scans", folder.resolve(), TAKE_LAYOUT.name))
     return sorted(people, key=lambda subject: subject.path.relative_to(models_dir).parts)
 
 
-def _subject(models_dir: Path, path: Path, name: str, claim: Claim | None) -> Subject:
+def _subject(models_dir: Path, path: Path, name: str, kind: Kind, claim: Claim | None) -> Subject:
     root = path.resolve().parent
     if claim is None:
-        return Subject(id=name, path=path, kind=_kind(path), root=root)
+        return Subject(id=name, path=path, kind=kind, root=root)
     fit, texture = find_fit(models_dir, path, claim), find_texture(path, claim)
-    return Subject(name, path, _kind(path), root, claim.layout.name, fit, texture)
+    return Subject(name, path, kind, root, claim.layout.name, fit, texture)
 
 
-def _mesh_files(models_dir: Path) -> tuple[list[Path], dict[Path, Path]]:
-    """Mesh files in order, and the first scan of each person of many."""
+@dataclass(frozen=True)
+class _Files:
+    """What lies in a model directory.
+
+    Attributes:
+        meshes: mesh files, ordered by path.
+        rigged: those FBX files among them that have a skin.
+        takes: the first scan of each person of many scans, by the person's folder.
+    """
+
+    meshes: list[Path]
+    rigged: set[Path]
+    takes: dict[Path, Path]
+
+
+def _mesh_files(models_dir: Path) -> _Files:
     found: list[Path] = []
+    rigged: set[Path] = set()
     takes: dict[Path, Path] = {}
     unread: list[Path] = []
     clips: list[Path] = []
@@ -119,8 +144,11 @@ def _mesh_files(models_dir: Path) -> tuple[list[Path], dict[Path, Path]]:
                     takes.setdefault(person_folder(folder / entry.name, models_dir), first)
             elif entry.is_dir():
                 visit(folder / entry.name, depth + 1)
-            elif suffix == ".fbx" and not peek_fbx(folder / entry.name)[0]:
-                clips.append(folder / entry.name)
+            elif suffix == ".fbx":
+                has_surface, has_skin = peek_fbx(folder / entry.name)
+                (found if has_surface else clips).append(folder / entry.name)
+                if has_skin:
+                    rigged.add(folder / entry.name)
             elif suffix in MESH_SUFFIXES:
                 found.append(folder / entry.name)
             elif suffix in UNREAD_SUFFIXES:
@@ -131,22 +159,19 @@ def _mesh_files(models_dir: Path) -> tuple[list[Path], dict[Path, Path]]:
         logger.warning("%d FBX files hold no body and are skipped, e.g. %s (give --animations)", len(clips), clips[0])
     if unread:
         logger.warning("%d files of formats that are not read are skipped, e.g. %s", len(unread), unread[0])
-    return sorted(found, key=lambda path: path.relative_to(models_dir).parts), takes
+    return _Files(sorted(found, key=lambda path: path.relative_to(models_dir).parts), rigged, takes)
 
 
-def _kind(path: Path) -> Kind:
-    if path.suffix.lower() == ".fbx":
-        return "rigged" if peek_fbx(path)[1] else "scan"
-    if path.suffix.lower() not in (".glb", ".gltf"):
-        return "scan"
-    document = peek_json(path)
-    return "rigged" if document is not None and document.get("skins") else "scan"
+def _is_rigged_gltf(path: Path) -> bool:
+    document = peek_json(path) if path.suffix.lower() in (".glb", ".gltf") else None
+    return document is not None and bool(document.get("skins"))
 
 
 def _unique_ids(models_dir: Path, paths: list[Path], claims: dict[Path, Claim], folders: list[Path]) -> dict[Path, str]:
     """An id for each mesh and each folder that is a person.
 
-    Names that clash (case aside) get their parents' names in front, then a digest."""
+    Names that clash (case aside) get their parent folders' names in front, and where that is not enough a digest.
+    """
     siblings: dict[Path, int] = {}
     for path in paths:
         siblings[path.parent] = siblings.get(path.parent, 0) + 1
@@ -178,7 +203,7 @@ def _unique_ids(models_dir: Path, paths: list[Path], claims: dict[Path, Claim], 
 
 
 def safe_name(text: str) -> str:
-    """`text` as a file name on every system: letters, digits, dot, dash, underscore; never empty, never hidden."""
+    """Turn text into a file name for every system: letters, digits, dot, dash, underscore; never empty or hidden."""
     plain = unicodedata.normalize("NFC", text)
     plain = re.sub(r"[^\w.\-]+", "_", plain.encode("utf-8", "replace").decode("utf-8")).strip("._- ")
     if re.fullmatch(r"(?i)con|prn|aux|nul|com\d|lpt\d", plain.partition(".")[0]):

@@ -1,119 +1,147 @@
-"""Which frames of a rig's animations become scenes: at random, all, or one a cluster of poses; less what is unfit."""
+"""Choose which frames of a rig's animations become scenes: at random, all, or one for each cluster of poses.
+
+Frames that are unfit (the head is under the hips, or the person leaves the view cube) are replaced by others.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 from scipy.cluster.vq import kmeans2
 
 from ...core.arrays import F64
+from ...core.checks import check_ranges
 from ...core.errors import MpcError, SettingsError
 from ...core.messages import first_few
 from ...core.randomness import derive_rng
-from ...motion.bones import BoneMap, MatchedBones, rig_bones
+from ...formats.bone_maps import read_bone_maps
+from ...motion.bones import MatchedBones, rig_bones
 from ...motion.skinning import world_matrices
 from .load import LoadedSubject
-from .scenes import LoadedScene, SceneSpec, choose_frames, list_scenes, pose_scene
+from .scenes import LoadedScene, SceneSpec, choose_frames, frame_counts, pick_scenes, pose_scene
 
-MAX_POSES = 5000  # that are clustered; more are thinned out evenly
+MAX_POSES = 5000  # at most so many poses are clustered; more are thinned out evenly
 HEAD_DOWN = "the head is under the hips"
 OUTSIDE = "outside the view cube"
 TRIES = 10  # frames tried for each one wanted
 
 
 @dataclass(frozen=True, kw_only=True)
-class FrameChoice:
-    """How frames are chosen.
+class FrameSettings:
+    """What decides which scenes a subject gives.
 
     Attributes:
-        per_animation: random frames of each clip (the paper's three).
+        seed: seed of the random frames.
+        frames_per_animation: random frames of each clip (the paper's three).
         poses: "random", "all", or "kmeans:K" for K frames a subject, one near the middle of each cluster of its poses
-            (clips are unbalanced: most frames stand or walk).
-        drop_unfit: leave out frames with the head under the hips, or that leave the view cube, and take others.
+            (clips are unbalanced: in most frames the person stands or walks).
+        pose_filter: whether frames with the head under the hips, or outside the view cube, are replaced by others.
+        animations: folder (or file) of motions added to every rig as further clips; None for none.
+        bone_map: file with the user's bone names; None for none.
     """
 
-    per_animation: int = 3
+    seed: int = 0
+    frames_per_animation: int = 3
     poses: str = "random"
-    drop_unfit: bool = True
+    pose_filter: bool = True
+    animations: Path | None = None
+    bone_map: Path | None = None
 
     def __post_init__(self) -> None:
+        check_ranges(self, frames_per_animation=(1, 100_000))
         if self.poses not in ("random", "all") and self.clusters is None:
             raise SettingsError(f'poses is {self.poses!r}, expected "random", "all" or "kmeans:K"')
 
     @property
-    def wanted(self) -> int | None:
-        """Frames of each clip; None for all. With clusters: of scans, which have no bones to compare poses by."""
-        return None if self.poses == "all" else self.per_animation
+    def wanted_frames(self) -> int | None:
+        """Frames of each animation; None for all. With clusters: of scans, which have no bones to compare poses by."""
+        return None if self.poses == "all" else self.frames_per_animation
 
     @property
     def clusters(self) -> int | None:
-        """K of "kmeans:K"."""
+        """K of "kmeans:K", None for the other choices."""
         head, _, count = self.poses.partition(":")
         if head != "kmeans" or not count.isdigit() or not 1 <= int(count) <= 100_000:
             return None
         return int(count)
 
 
-@dataclass
-class ScenePlan:
-    """Scenes in the animations' order, frames ascending, and a line for each animation of which frames were dropped."""
+@dataclass(frozen=True, eq=False)
+class ChosenScene:
+    """A frame that becomes a scene.
 
-    specs: list[SceneSpec] = field(default_factory=list)
-    notices: list[str] = field(default_factory=list)
+    Attributes:
+        spec: which frame.
+        scene: the frame as the filter posed it, so that nobody has to pose it again; None where nothing was filtered.
+    """
+
+    spec: SceneSpec
+    scene: LoadedScene | None = None
+
+
+@dataclass(frozen=True)
+class LeftOut:
+    """Frames of one animation that the filter left out.
+
+    Attributes:
+        notice: animation, counts, reasons and frame numbers, in one line for the user.
+    """
+
+    notice: str
 
 
 # The edge of the view cube, metres, that a posed scene would need; None where it fits the one there is.
 Misfit = Callable[[LoadedScene], float | None]
 
 
-def plan_scenes(
-    loaded: LoadedSubject,
-    choice: FrameChoice,
-    *,
-    seed: int,
-    misfit: Misfit,
-    maps: Mapping[str, BoneMap] | None = None,
-) -> ScenePlan:
-    """Choose a subject's scenes.
+def choose_scenes(loaded: LoadedSubject, settings: FrameSettings, *, misfit: Misfit) -> Iterator[ChosenScene | LeftOut]:
+    """Choose a subject's scenes, one after the other; what the filter left out comes last.
+
+    Each frame is posed at most once, and a posed frame is handed on with its scene. The generator keeps none of them:
+    whoever draws a scene before asking for the next one holds one posed mesh at a time, however many frames there are.
 
     Args:
-        loaded: clips brought from elsewhere included.
-        seed: the dataset's; the choice depends on it and on the subject's and the animation's name alone.
-        misfit: the view cube's edge that a posed scene would need; None where it fits.
-        maps: the user's bone names.
+        loaded: the subject, with the clips of other files that were added to it.
+        settings: the choice; it depends on the seed and on the subject's and the animation's name alone.
+        misfit: the view cube's edge, metres, that a posed scene would need; None where it fits.
+
+    Raises:
+        MpcError: no frame of any animation is fit; names the reasons.
     """
     subject = loaded.subject
-    if loaded.rig is None:
-        return ScenePlan(list_scenes(subject, frames_per_animation=choice.wanted, seed=seed))
-    if not loaded.clips:
-        return ScenePlan([SceneSpec(subject.id, "rest", 0)])
-    matched = rig_bones(loaded.rig, maps)
-    judge = _Judge(loaded, matched, misfit) if choice.drop_unfit else None
-    plan = ScenePlan()
-    if choice.clusters is not None:
-        chosen = _by_cluster(loaded, matched, choice.clusters, seed, judge)
-    else:
-        wanted = choice.wanted
-        chosen = {}
-        for name, clip in loaded.clips.items():
-            first = choose_frames(clip.frames, wanted, seed, subject.id, name)
-            others = np.setdiff1d(np.arange(clip.frames), first)
-            more = derive_rng(seed, subject.id, name, "other frames").permutation(others)
-            most = len(first) if wanted is None else TRIES * wanted
-            tried = [SceneSpec(subject.id, name, int(frame)) for frame in (*first, *more)][:most]
-            chosen[name] = _first_fit(tried, len(first), judge)
-    for name in loaded.clips:
-        plan.specs += [SceneSpec(subject.id, name, frame) for frame in sorted(chosen.get(name, ()))]
-    plan.notices = [] if judge is None else judge.report()
-    if not plan.specs:
-        raise MpcError(f"{subject.path}: no frame of any animation is fit: {'; '.join(plan.notices)}")
-    return plan
+    if loaded.rig is None or not loaded.clips:
+        specs = pick_scenes(subject.id, frame_counts(loaded), settings.wanted_frames, settings.seed)
+        yield from (ChosenScene(spec) for spec in specs)
+        return
+    matched = rig_bones(loaded.rig, None if settings.bone_map is None else read_bone_maps(settings.bone_map))
+    judge = _Judge(loaded, matched, misfit) if settings.pose_filter else None
+    groups = _by_clip(loaded, settings) if settings.clusters is None else _by_cluster(loaded, matched, settings)
+    chosen = 0
+    for candidates, wanted in groups:
+        for scene in _first_fit(candidates, wanted, judge):
+            chosen += 1
+            yield scene
+    left_out = [] if judge is None else judge.report()
+    if not chosen:
+        raise MpcError(f"{subject.path}: no frame of any animation is fit: {'; '.join(left_out)}")
+    yield from (LeftOut(notice) for notice in left_out)
 
 
 class _Judge:
-    """Poses scenes to see whether they are fit, and remembers why they were not."""
+    """Poses scenes to see whether they are fit, and remembers why they were not.
+
+    Attributes:
+        loaded: the subject.
+        misfit: see `choose_scenes`.
+        dropped: unfit frames by animation and reason.
+        tried: number of frames looked at, by animation.
+        extent: edge of the view cube that would hold the frames outside it, metres, by animation.
+        head: the rig's node of the head (where unknown, of the neck); None where neither is known.
+        hips: its node of the hips, likewise.
+    """
 
     def __init__(self, loaded: LoadedSubject, matched: MatchedBones, misfit: Misfit) -> None:
         self.loaded, self.misfit = loaded, misfit
@@ -126,33 +154,39 @@ class _Judge:
             "hips", loaded.rig.pelvis[0] if loaded.rig is not None and loaded.rig.pelvis else None
         )
 
-    def fit(self, spec: SceneSpec) -> bool:
-        """Whether a scene may be used."""
+    def pose_fit(self, spec: SceneSpec) -> LoadedScene | None:
+        """The posed scene, or None where it is unfit."""
         self.tried[spec.animation] = self.tried.get(spec.animation, 0) + 1
-        reason = self._reason(spec)
-        if reason is not None:
-            self.dropped.setdefault(spec.animation, {}).setdefault(reason, []).append(spec.frame)
-        return reason is None
+        found = HEAD_DOWN if self._is_upside_down(spec) else self._pose(spec)
+        if isinstance(found, LoadedScene):
+            return found
+        self.dropped.setdefault(spec.animation, {}).setdefault(found, []).append(spec.frame)
+        return None
 
-    def _reason(self, spec: SceneSpec) -> str | None:
+    def _is_upside_down(self, spec: SceneSpec) -> bool:
+        """Whether the head is lower than the hips; the bones alone say so, before the surface is posed."""
         rig, clip = self.loaded.rig, self.loaded.clips[spec.animation]
         assert rig is not None
-        if self.head is not None and self.hips is not None:
-            world = world_matrices(rig.skeleton, clip, clip.time_of(spec.frame))
-            places = world[[self.head, self.hips], :3, 3] @ self.loaded.to_world[:3, :3].T
-            if places[0, 1] < places[1, 1]:
-                return HEAD_DOWN
+        if self.head is None or self.hips is None:
+            return False
+        world = world_matrices(rig.skeleton, clip, clip.time_of(spec.frame))
+        places = world[[self.head, self.hips], :3, 3] @ self.loaded.to_world[:3, :3].T
+        return bool(places[0, 1] < places[1, 1])
+
+    def _pose(self, spec: SceneSpec) -> LoadedScene | str:
+        """The posed scene, or why it is unfit."""
         try:
-            needed = self.misfit(pose_scene(self.loaded, spec))
+            scene = pose_scene(self.loaded, spec)
+            needed = self.misfit(scene)
         except MpcError as error:
             return str(error)
         if needed is None:
-            return None
+            return scene
         self.extent[spec.animation] = max(needed, self.extent.get(spec.animation, 0.0))
         return OUTSIDE
 
     def report(self) -> list[str]:
-        """A line for each animation with frames left out."""
+        """One line for each animation of which frames were left out."""
         lines = []
         for name, reasons in self.dropped.items():
             count = sum(len(frames) for frames in reasons.values())
@@ -165,46 +199,63 @@ class _Judge:
         return lines
 
 
-def _first_fit(specs: Iterable[SceneSpec], wanted: int, judge: _Judge | None) -> list[int]:
-    chosen: list[int] = []
+def _first_fit(specs: Iterable[SceneSpec], wanted: int, judge: _Judge | None) -> Iterator[ChosenScene]:
+    """The first `wanted` candidates that are fit."""
+    taken = 0
     for spec in specs:
-        if len(chosen) == wanted:
-            break
-        if judge is None or judge.fit(spec):
-            chosen.append(spec.frame)
-    return chosen
+        if taken == wanted:
+            return
+        scene = None if judge is None else judge.pose_fit(spec)
+        if judge is None or scene is not None:
+            taken += 1
+            yield ChosenScene(spec, scene)
+        del scene  # before the next one is posed
 
 
 def _numbers(frames: list[int], most: int = 5) -> str:
     return first_few([str(frame) for frame in sorted(frames)], most)
 
 
+def _by_clip(loaded: LoadedSubject, settings: FrameSettings) -> Iterator[tuple[list[SceneSpec], int]]:
+    """For each clip the candidates, the frames drawn first in front, and how many of them are wanted."""
+    subject, seed, wanted = loaded.subject.id, settings.seed, settings.wanted_frames
+    for name, clip in loaded.clips.items():
+        first = choose_frames(clip.frames, wanted, seed, subject, name)
+        others = np.setdiff1d(np.arange(clip.frames), first)
+        more = derive_rng(seed, subject, name, "other frames").permutation(others)
+        most = len(first) if wanted is None else TRIES * wanted
+        yield [SceneSpec(subject, name, int(frame)) for frame in (*first, *more)][:most], len(first)
+
+
 def _by_cluster(
-    loaded: LoadedSubject, matched: MatchedBones, count: int, seed: int, judge: _Judge | None
-) -> dict[str, list[int]]:
-    specs = [
-        SceneSpec(loaded.subject.id, name, frame) for name, clip in loaded.clips.items() for frame in range(clip.frames)
-    ]
+    loaded: LoadedSubject, matched: MatchedBones, settings: FrameSettings
+) -> Iterator[tuple[list[SceneSpec], int]]:
+    """For each cluster of poses the candidates, nearest to its centre in front, of which one is wanted."""
+    specs = pick_scenes(loaded.subject.id, frame_counts(loaded), None, settings.seed)
     step = max(1, -(-len(specs) // MAX_POSES))
     specs = specs[::step]
     features = np.stack([pose_features(loaded, matched, spec) for spec in specs])
-    count = min(count, len(specs))
-    rng = derive_rng(seed, loaded.subject.id, "pose clusters")
+    count = min(settings.clusters or 1, len(specs))
+    rng = derive_rng(settings.seed, loaded.subject.id, "pose clusters")
     centres, member = kmeans2(features, count, minit="++", rng=rng)
     distance = np.linalg.norm(features - centres[member], axis=1)
-    chosen: dict[str, list[int]] = {}
     for cluster in range(count):
         nearest = np.flatnonzero(member == cluster)
         nearest = nearest[np.argsort(distance[nearest], kind="stable")][:TRIES]
-        for spec in (specs[index] for index in nearest.tolist()):
-            if judge is None or judge.fit(spec):
-                chosen.setdefault(spec.animation, []).append(spec.frame)
-                break
-    return chosen
+        yield [specs[index] for index in nearest.tolist()], 1
 
 
 def pose_features(loaded: LoadedSubject, matched: MatchedBones, spec: SceneSpec) -> F64:
-    """(3 J) places of the joints around the hips, turned so that the person faces +z: what makes two poses alike."""
+    """What two poses are compared by: the joints' positions around the hips, the person turned to face +z.
+
+    Args:
+        loaded: a rigged subject.
+        matched: its bones by role.
+        spec: the frame.
+
+    Returns:
+        (3 J) float64 metres, J the number of bones compared.
+    """
     rig, clip = loaded.rig, loaded.clips[spec.animation]
     assert rig is not None
     world = world_matrices(rig.skeleton, clip, clip.time_of(spec.frame))

@@ -1,4 +1,4 @@
-"""Subjects read from their files: in metres, y up, facing +z."""
+"""Read a subject's file once: its surface in metres, y up, facing +z, with the rig and the clips that it holds."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ import numpy as np
 
 from ...core.arrays import F64
 from ...core.errors import InputError
+from ...formats.build_mesh import ReadMesh
 from ...formats.fbx.read import read_fbx
 from ...formats.gltf.read import read_gltf
 from ...formats.obj.read import read_obj
@@ -19,40 +20,61 @@ from ...geometry.mesh import PosedMesh
 from ...motion.landmarks import find_hips, find_pelvis, rest_facing
 from ...motion.skinning import Clip, Rig, world_matrices
 from .find import Subject, safe_name
-from .layouts.layout import Fit
+from .layouts.layout import Fit, Layout
 from .layouts.recognise import find_layout
-from .placement import LoadOptions, place_person
+from .placement import LoadOptions, Placement, place_person
 from .sequences import list_takes, read_frame
 
+LONGEST_CLIP_NAME = 60  # characters; clip names become parts of paths
 
-@dataclass(frozen=True, eq=False)
+
+@dataclass(frozen=True, eq=False, kw_only=True)
 class LoadedSubject:
     """A subject read once, to be posed many times.
 
     Attributes:
-        mesh: world metres, y up, facing +z; a rig's is its rest pose.
+        subject: which person it is.
+        mesh: the surface in world metres, y up, facing +z; of a rig its rest pose.
+        placement: how file coordinates become world coordinates, and why.
         rig: None for a scan.
-        to_world: (4, 4) file coordinates to world.
-        clips: by animation name as in SceneSpec.
+        clips: the rig's clips by the animation names that SceneSpec uses.
         takes: of "scans", the files of each sequence by animation name.
-        notes: JSON-ready: unit, up, facing, height, why, and "notices", what was repaired or doubted.
+        layout: the data set whose conventions were used for the unit and the axes, None where there was none.
+        notices: what was repaired or doubted, for the user.
+        bone_map: name of the map that matched the bones, where clips of other files were added; else None.
     """
 
     subject: Subject
     mesh: PosedMesh
-    rig: Rig | None
-    to_world: F64
+    placement: Placement
+    rig: Rig | None = None
     clips: dict[str, Clip] = field(default_factory=dict)
-    notes: dict[str, Any] = field(default_factory=dict)
     takes: dict[str, tuple[Path, ...]] = field(default_factory=dict)
+    layout: str | None = None
+    notices: tuple[str, ...] = ()
+    bone_map: str | None = None
+
+    @property
+    def to_world(self) -> F64:
+        """(4, 4) float64, file coordinates to world metres."""
+        return self.placement.matrix
+
+    def describe(self) -> dict[str, Any]:
+        """The part of the notes in scene.json that all scenes of the subject share, JSON-ready."""
+        notes = {**self.placement.as_dict(), "notices": list(self.notices)}
+        if self.layout is not None:
+            notes["layout"] = self.layout
+        if self.bone_map is not None:
+            notes["bones"] = self.bone_map
+        return notes
 
 
 def name_clips(clips: tuple[Clip, ...]) -> dict[str, Clip]:
-    """Clips under names that are safe in paths and unique (case aside), in the same order."""
+    """Give clips names that are safe in paths and unique (case aside); their order stays."""
     named: dict[str, Clip] = {}
     taken: set[str] = set()
     for clip in clips:
-        base = safe_name(clip.name)[:60]
+        base = safe_name(clip.name)[:LONGEST_CLIP_NAME]
         name, number = base, 2
         while name.casefold() in taken:
             name, number = f"{base}_{number}", number + 1
@@ -61,53 +83,71 @@ def name_clips(clips: tuple[Clip, ...]) -> dict[str, Clip]:
     return named
 
 
+def name_takes(subject: Subject) -> dict[str, tuple[Path, ...]]:
+    """List the files of each sequence of a person of many scans, by animation name; no file is opened."""
+    return {safe_name(name)[:LONGEST_CLIP_NAME]: files for name, files in list_takes(subject.root).items()}
+
+
 def load_subject(subject: Subject, options: LoadOptions | None = None) -> LoadedSubject:
-    """Read a subject's file and convert it to metres, y up, facing +z; the origin stays.
+    """Read a subject's file and convert it to metres, y up, facing +z; the origin stays where it is.
+
+    Args:
+        subject: as `find_subjects` returns it.
+        options: what the user knows of unit, axes and height; None to detect all of it.
 
     Raises:
-        InputError: the file is damaged, hostile or of a kind that is not read; names file and reason.
+        InputError: the file is damaged, hostile or of a kind that is not read; names the file and the reason.
     """
     options = LoadOptions() if options is None else options
-    suffix = subject.path.suffix.lower()
-    takes: dict[str, tuple[Path, ...]] = {}
     if subject.kind == "scans":
-        read = read_frame(subject.path)
-        takes = _name_takes(subject)
-    elif suffix in (".glb", ".gltf", ".fbx"):
+        return _place_scan(subject, read_frame(subject.path), options, name_takes(subject))
+    if subject.path.suffix.lower() in (".glb", ".gltf", ".fbx"):
         return _load_rigged(subject, options)
-    elif suffix == ".obj":
-        read = read_obj(subject.path, subject.root, subject.texture)
-    elif suffix == ".ply":
-        read = read_ply(subject.path, subject.root)
-    elif suffix == ".stl":
-        read = read_stl(subject.path)
-    else:
-        raise InputError(subject.path, f"files of type {suffix or 'unknown'} are not read")
+    return _place_scan(subject, _read_scan(subject), options, {})
+
+
+def _read_scan(subject: Subject) -> ReadMesh:
+    suffix = subject.path.suffix.lower()
+    if suffix == ".obj":
+        return read_obj(subject.path, subject.root, subject.texture)
+    if suffix == ".ply":
+        return read_ply(subject.path, subject.root)
+    if suffix == ".stl":
+        return read_stl(subject.path)
+    raise InputError(subject.path, f"files of type {suffix or 'unknown'} are not read")
+
+
+def _place_scan(
+    subject: Subject, read: ReadMesh, options: LoadOptions, takes: dict[str, tuple[Path, ...]]
+) -> LoadedSubject:
+    """Place a surface without bones; what the file does not say, the layout of its data set may know."""
     layout = find_layout(subject.layout)
-    fit: Fit | None = None
-    doubts: list[str] = []
-    if layout is not None and layout.read_fit is not None:
-        if subject.fit is not None:
-            fit = layout.read_fit(subject.fit)
-        elif options.height_m is None:
-            doubts.append(
-                f"{layout.fit} is not there: the scale of {layout.name} is arbitrary; add it or give the height"
-            )
+    fit, doubts = _read_fit(subject, layout, options)
     unit, up = (read.unit, read.up) if layout is None else (read.unit or layout.unit, read.up or layout.up)
     placement = place_person(read.mesh, options, file_unit=unit, file_up=up, fit=fit)
-    notes = {**placement.as_dict(), "notices": [*read.notices, *doubts, *placement.warnings]}
-    if layout is not None:
-        notes["layout"] = layout.name
-    mesh = read.mesh.transformed(placement.matrix)
-    return LoadedSubject(subject, mesh, None, placement.matrix, notes=notes, takes=takes)
+    return LoadedSubject(
+        subject=subject,
+        mesh=read.mesh.transformed(placement.matrix),
+        placement=placement,
+        takes=takes,
+        layout=None if layout is None else layout.name,
+        notices=(*read.notices, *doubts, *placement.warnings),
+    )
 
 
-def _name_takes(subject: Subject) -> dict[str, tuple[Path, ...]]:
-    return {safe_name(name)[:60]: files for name, files in list_takes(subject.root).items()}
+def _read_fit(subject: Subject, layout: Layout | None, options: LoadOptions) -> tuple[Fit | None, list[str]]:
+    """The body fit of a scan, and a notice where its layout has fits and this one is missing."""
+    if layout is None or layout.read_fit is None:
+        return None, []
+    if subject.fit is not None:
+        return layout.read_fit(subject.fit), []
+    if options.height_m is not None:
+        return None, []
+    return None, [f"{layout.fit} is not there: the scale of {layout.name} is arbitrary; add it or give the height"]
 
 
 def _load_rigged(subject: Subject, options: LoadOptions) -> LoadedSubject:
-    """glTF and FBX, with a skin or without; both readers give metres, y up."""
+    """Load glTF or FBX, with a skin or without; both readers return metres, y up."""
     reader = read_fbx if subject.path.suffix.lower() == ".fbx" else read_gltf
     read = reader(subject.path, subject.root)
     hint = None
@@ -118,7 +158,11 @@ def _load_rigged(subject: Subject, options: LoadOptions) -> LoadedSubject:
         pelvis = find_pelvis(rig.skeleton, read.joints)
         rig = replace(rig, pelvis=pelvis, hips=find_hips(rig.skeleton, read.joints))
     placement = place_person(read.mesh, options, file_unit="m", file_up="+y", facing_hint=hint)
-    notes = {**placement.as_dict(), "notices": [*read.notices, *placement.warnings]}
-    mesh = read.mesh.transformed(placement.matrix)
-    clips = {} if rig is None else name_clips(rig.clips)
-    return LoadedSubject(subject, mesh, rig, placement.matrix, clips, notes)
+    return LoadedSubject(
+        subject=subject,
+        mesh=read.mesh.transformed(placement.matrix),
+        placement=placement,
+        rig=rig,
+        clips={} if rig is None else name_clips(rig.clips),
+        notices=(*read.notices, *placement.warnings),
+    )

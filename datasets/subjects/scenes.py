@@ -1,7 +1,8 @@
-"""Subjects become scenes: a scan is one, a rigged person one for each chosen frame of each animation."""
+"""Turn subjects into scenes: a scan is one scene, a rigged person one for each chosen frame of each animation."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,17 +19,24 @@ from ...geometry.mesh import PosedMesh
 from ...motion.landmarks import hips_facing
 from ...motion.skinning import Clip, pose_rig
 from .find import Subject
-from .load import LoadedSubject, _name_takes, load_subject, name_clips
+from .load import LoadedSubject, load_subject, name_clips, name_takes
 from .placement import LoadOptions
 from .sequences import read_frame
 
 SCAN = "scan"
 REST = "rest"
+SCAN_FACING = (0.0, 0.0, 1.0)  # `place_person` turns scans so
 
 
 @dataclass(frozen=True)
 class SceneSpec:
-    """Which moment of which subject; `animation` is "scan" for scans, "rest" for a rig without animations."""
+    """Which moment of which subject a scene shows.
+
+    Attributes:
+        subject: the subject's id.
+        animation: name of the clip or sequence; "scan" for a scan, "rest" for a rig without animations.
+        frame: counted from 0 within the animation.
+    """
 
     subject: str
     animation: str
@@ -40,55 +48,96 @@ class SceneSpec:
         return f"{self.subject}/{self.animation}_{self.frame:04d}"
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, kw_only=True)
 class LoadedScene:
     """One posed, textured person.
 
     Attributes:
-        mesh: world metres, y up; the rest pose faces +z.
-        pelvis_world: (3,) float64 metres; None for scans and rigs whose pelvis is unknown (use the box's centre).
-        notes: as of LoadedSubject, "time_s" of the frame, and "facing_world", three numbers: the horizontal unit vector
-            that scans face (+z, see place_person) and the hips of rigs; not there where nobody knows.
+        spec: which moment it is.
+        loaded: the subject it was posed from.
+        mesh: the posed surface in world metres; the rest pose faces +z.
+        pelvis_world: (3,) float64 metres; None for scans and for rigs whose pelvis is unknown.
+        notices: what was repaired or doubted in the files of this scene.
+        time_s: time of the frame in its clip, seconds; None for scans.
+        facing_world: the horizontal unit vector that the person faces: +z for scans (see `place_person`), that of the
+            hips for rigs; None where it is unknown.
     """
 
     spec: SceneSpec
+    loaded: LoadedSubject
     mesh: PosedMesh
-    pelvis_world: F64 | None
-    notes: dict[str, Any]
+    pelvis_world: F64 | None = None
+    notices: tuple[str, ...] = ()
+    time_s: float | None = None
+    facing_world: tuple[float, float, float] | None = None
+
+    def describe(self) -> dict[str, Any]:
+        """What the notes in scene.json say of subject and pose, JSON-ready."""
+        notes = {**self.loaded.describe(), "notices": list(self.notices)}
+        if self.time_s is not None:
+            notes["time_s"] = self.time_s
+        if self.facing_world is not None:
+            notes["facing_world"] = list(self.facing_world)
+        return notes
 
 
 def list_scenes(subject: Subject, *, frames_per_animation: int | None = 3, seed: int) -> list[SceneSpec]:
-    """The scenes of a subject: animations in the file's order, frames ascending.
+    """List the scenes of a subject that is not loaded: animations in the file's order, frames ascending.
 
     Frames are drawn without repetition from a stream of (seed, subject, animation) alone, so that other subjects and
-    animations change nothing.
+    animations change nothing. A rig's file is opened for the lengths of its clips (`peek_frame_counts`); one who
+    loads the subject anyhow uses `frame_counts` and `pick_scenes` instead.
 
     Args:
-        frames_per_animation: None takes all; clips with fewer frames give all they have.
+        subject: as `find_subjects` returns it.
+        frames_per_animation: None takes all; clips with fewer frames give all that they have.
         seed: the dataset's.
 
     Raises:
         InputError: a rig's file cannot be read.
     """
-    if subject.kind == "scan":
-        return [SceneSpec(subject.id, SCAN, 0)]
-    if subject.kind == "scans":
-        return [
-            SceneSpec(subject.id, name, frame)
-            for name, files in _name_takes(subject).items()
-            for frame in choose_frames(len(files), frames_per_animation, seed, subject.id, name)
-        ]
-    clips = name_clips(_file_clips(subject))
-    if not clips:
-        return [SceneSpec(subject.id, REST, 0)]
+    return pick_scenes(subject.id, peek_frame_counts(subject), frames_per_animation, seed)
+
+
+def pick_scenes(subject: str, counts: Mapping[str, int], per_animation: int | None, seed: int) -> list[SceneSpec]:
+    """List the scenes of a subject whose animations are known, frames drawn by `choose_frames`.
+
+    Args:
+        subject: the subject's id.
+        counts: number of frames by animation name.
+        per_animation: frames of each animation; None for all.
+        seed: the dataset's.
+    """
     return [
-        SceneSpec(subject.id, name, frame)
-        for name, clip in clips.items()
-        for frame in choose_frames(clip.frames, frames_per_animation, seed, subject.id, name)
+        SceneSpec(subject, name, frame)
+        for name, frames in counts.items()
+        for frame in choose_frames(frames, per_animation, seed, subject, name)
     ]
 
 
-def _file_clips(subject: Subject) -> tuple[Clip, ...]:
+def frame_counts(loaded: LoadedSubject) -> dict[str, int]:
+    """Number of frames by animation name; a scan and a rig without clips have one frame, under "scan" and "rest"."""
+    if loaded.takes:
+        return {name: len(files) for name, files in loaded.takes.items()}
+    if loaded.clips:
+        return {name: clip.frames for name, clip in loaded.clips.items()}
+    return {REST if loaded.subject.kind == "rigged" else SCAN: 1}
+
+
+def peek_frame_counts(subject: Subject) -> dict[str, int]:
+    """`frame_counts` of a subject that is not loaded; of a rig's file the clips alone are read, never the surface.
+
+    Raises:
+        InputError: a rig's file cannot be read.
+    """
+    if subject.kind == "scan":
+        return {SCAN: 1}
+    if subject.kind == "scans":
+        return {name: len(files) for name, files in name_takes(subject).items()}
+    return {name: clip.frames for name, clip in name_clips(_peek_clips(subject)).items()} or {REST: 1}
+
+
+def _peek_clips(subject: Subject) -> tuple[Clip, ...]:
     if subject.path.suffix.lower() == ".fbx":
         return read_fbx_motion(subject.path)[1]
     gltf = open_gltf(subject.path, subject.root)
@@ -96,7 +145,7 @@ def _file_clips(subject: Subject) -> tuple[Clip, ...]:
 
 
 def choose_frames(frames: int, wanted: int | None, seed: int, subject: str, animation: str) -> list[int]:
-    """`wanted` distinct frames of a clip, ascending; all where None or where there are no more."""
+    """Draw `wanted` distinct frames of a clip, ascending; all frames for None or where there are no more."""
     if wanted is None or wanted >= frames:
         return list(range(frames))
     rng = derive_rng(seed, subject, animation, "frames")
@@ -104,37 +153,49 @@ def choose_frames(frames: int, wanted: int | None, seed: int, subject: str, anim
 
 
 def pose_scene(loaded: LoadedSubject, spec: SceneSpec) -> LoadedScene:
-    """Pose a loaded subject.
+    """Pose a loaded subject; of a sequence of scans the frame's own file is read.
 
     Raises:
         InputError: the animation or frame is not in the file, or the pose is not finite.
     """
-    path, rig = loaded.subject.path, loaded.rig
     if loaded.takes:
         return _pose_take(loaded, spec)
-    if rig is None:
-        return LoadedScene(spec, loaded.mesh, None, {**loaded.notes, "facing_world": [0.0, 0.0, 1.0]})
+    if loaded.rig is None:
+        return LoadedScene(spec=spec, loaded=loaded, mesh=loaded.mesh, notices=loaded.notices, facing_world=SCAN_FACING)
+    path, rig = loaded.subject.path, loaded.rig
     clip = loaded.clips.get(spec.animation)
     if clip is None and spec.animation != REST:
         raise InputError(path, f'has no animation "{spec.animation}"')
     if clip is not None and not 0 <= spec.frame < clip.frames:
         raise InputError(path, f'animation "{spec.animation}" has no frame {spec.frame} (of {clip.frames})')
     time_s = 0.0 if clip is None else clip.time_of(spec.frame)
+    turn = loaded.to_world[:3, :3]
     with np.errstate(over="ignore", invalid="ignore"):
         vertices, nodes = pose_rig(rig, clip, time_s)
-        vertices = vertices @ loaded.to_world[:3, :3].T
+        vertices = vertices @ turn.T
     try:
         mesh = loaded.mesh.with_vertices(vertices)
     except MpcError as error:
         raise InputError(path, f"{spec.animation} frame {spec.frame}: {error}") from error
     check_area(path, mesh)
-    pelvis = loaded.to_world[:3, :3] @ nodes[list(rig.pelvis), :3, 3].mean(axis=0) if rig.pelvis else None
-    notes = {**loaded.notes, "time_s": time_s}
-    if rig.hips:
-        left, right = nodes[list(rig.hips), :3, 3] @ loaded.to_world[:3, :3].T
-        facing = hips_facing(left, right)
-        notes |= {} if facing is None else {"facing_world": facing.round(6).tolist()}
-    return LoadedScene(spec, mesh, pelvis, notes)
+    return LoadedScene(
+        spec=spec,
+        loaded=loaded,
+        mesh=mesh,
+        pelvis_world=turn @ nodes[list(rig.pelvis), :3, 3].mean(axis=0) if rig.pelvis else None,
+        notices=loaded.notices,
+        time_s=time_s,
+        facing_world=_hips_facing(nodes[list(rig.hips), :3, 3] @ turn.T) if rig.hips else None,
+    )
+
+
+def _hips_facing(hips: F64) -> tuple[float, float, float] | None:
+    """The direction that hips (2, 3), left and right, face; None where they lie above one another."""
+    facing = hips_facing(hips[0], hips[1])
+    if facing is None:
+        return None
+    x, y, z = facing.round(6).tolist()
+    return x, y, z
 
 
 def _pose_take(loaded: LoadedSubject, spec: SceneSpec) -> LoadedScene:
@@ -143,10 +204,10 @@ def _pose_take(loaded: LoadedSubject, spec: SceneSpec) -> LoadedScene:
         raise InputError(loaded.subject.root, f'"{spec.animation}" has no frame {spec.frame} (of {len(files)})')
     read = read_frame(files[spec.frame])
     mesh = read.mesh.transformed(loaded.to_world)
-    notices = list(dict.fromkeys([*loaded.notes["notices"], *read.notices]))
-    return LoadedScene(spec, mesh, None, {**loaded.notes, "notices": notices})
+    notices = tuple(dict.fromkeys([*loaded.notices, *read.notices]))
+    return LoadedScene(spec=spec, loaded=loaded, mesh=mesh, notices=notices)
 
 
 def load_scene(subject: Subject, spec: SceneSpec, options: LoadOptions | None = None) -> LoadedScene:
-    """`load_subject` and `pose_scene` in one, for one scene alone."""
+    """Load a subject and pose it, for one scene alone."""
     return pose_scene(load_subject(subject, options), spec)

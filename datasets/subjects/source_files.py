@@ -1,4 +1,4 @@
-"""What a scene was made from besides its mesh file: textures, material libraries, buffers, a body fit, with hashes."""
+"""Hash what a scene was made from besides its mesh file: textures, material libraries, buffers, a body fit."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ ABSENT = "absent"
 
 
 class SourceFiles:
-    """The files of one subject's folder, each hashed once.
+    """The files of one subject's folder; each is hashed once.
 
     Args:
-        root: the folder; files are named by their path from it.
+        root: the folder; files are identified by their path from it.
     """
 
     def __init__(self, root: Path) -> None:
@@ -24,12 +24,12 @@ class SourceFiles:
         self._known: dict[str, str] = {}
 
     def hashes(self, paths: Iterable[Path]) -> dict[str, str]:
-        """SHA-256 by name, "absent" for what a file names and is not there; sorted."""
+        """SHA-256 by path from the folder, sorted; "absent" for a file that another file names but that is missing."""
         names = {os.path.relpath(path.resolve(), self._root).replace(os.sep, "/") for path in paths}
         return {name: self._hash(name) for name in sorted(names)}
 
     def match(self, noted: Any) -> bool:
-        """Whether all files are as `hashes` once found them."""
+        """Whether all files are as they were when `hashes` returned `noted` (which was read back from JSON)."""
         return isinstance(noted, dict) and all(self._hash(name) == digest for name, digest in noted.items())
 
     def _hash(self, name: str) -> str:

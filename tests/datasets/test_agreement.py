@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 from scipy.ndimage import binary_dilation, map_coordinates
 
-from mpc.datasets.renders.build import RenderSettings, scene_centre
+from mpc.datasets.renders.draw_scene import scene_centre
+from mpc.datasets.renders.settings import RenderSettings
 from mpc.datasets.subjects.find import find_subjects
 from mpc.datasets.subjects.scenes import list_scenes, load_subject, pose_scene
 from mpc.geometry.camera import project, view_to_pixels

@@ -13,8 +13,10 @@ import torch
 from mpc.core.errors import InputError, SettingsError
 from mpc.core.files import write_json
 from mpc.datasets.loading.views import ViewDataset
-from mpc.datasets.renders.build import RenderSettings, render_models
-from mpc.datasets.shards.build import SampleSettings, sample_renders
+from mpc.datasets.renders.build import render_models
+from mpc.datasets.renders.settings import RenderSettings
+from mpc.datasets.shards.build import sample_renders
+from mpc.datasets.shards.settings import SampleSettings
 from mpc.evaluate import run as run_module
 from mpc.evaluate.baseline import train_baseline
 from mpc.evaluate.records import read_records

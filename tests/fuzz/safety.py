@@ -22,9 +22,10 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 import numpy as np
 
-from mpc.datasets.renders.build import RenderSettings, render_models
+from mpc.datasets.renders.build import render_models
+from mpc.datasets.renders.settings import RenderSettings
 from mpc.datasets.shards.build import sample_renders
-from mpc.datasets.shards.plan import SampleSettings
+from mpc.datasets.shards.settings import SampleSettings
 from mpc.datasets.shards.verify import verify_shards
 
 Work = Callable[[Path], object]

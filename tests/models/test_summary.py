@@ -11,7 +11,7 @@ from mpc.core.errors import InputError, SettingsError
 from mpc.datasets.loading.views import ViewDataset
 from mpc.datasets.renders.format import read_renders
 from mpc.datasets.shards.build import sample_renders
-from mpc.datasets.shards.plan import SampleSettings
+from mpc.datasets.shards.settings import SampleSettings
 from mpc.geometry.camera import OrthographicCamera, PerspectiveCamera
 from mpc.models.features import PixelFeatures
 from mpc.models.head import HeadConfig

@@ -13,7 +13,7 @@ from scipy.spatial.transform import Rotation
 from mpc.core.errors import InputError, MpcError
 from mpc.datasets.subjects.animations import doubt_motions, find_motion_files, usable_motions, with_animations
 from mpc.datasets.subjects.find import Subject
-from mpc.datasets.subjects.scenes import LoadedSubject, load_subject
+from mpc.datasets.subjects.load import LoadedSubject, load_subject
 from mpc.formats.motions import read_motion_file
 from mpc.motion.bones import match_bones, rig_bones
 from mpc.motion.motion import Motion
@@ -239,8 +239,8 @@ def test_a_users_map_brings_clips_to_a_stranger(tmp_path: Path) -> None:
     path.write_text(CESIUM)
     moved = with_animations(loaded, BVH, path)
     assert list(moved.clips) == ["animation_0", *(file.stem for file in find_motion_files(BVH))]
-    assert moved.notes["bones"] == "cesium"
-    (told,) = (notice for notice in moved.notes["notices"] if "no counterpart" in notice)
+    assert moved.bone_map == "cesium"
+    (told,) = (notice for notice in moved.notices if "no counterpart" in notice)
     assert "LHipJoint, RHipJoint" in told
 
 

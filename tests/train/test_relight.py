@@ -10,7 +10,8 @@ import torch
 from mpc.core.errors import SettingsError
 from mpc.core.progress import NoProgress
 from mpc.core.settings import override
-from mpc.datasets.shards.build import SampleSettings, sample_renders
+from mpc.datasets.shards.build import sample_renders
+from mpc.datasets.shards.settings import SampleSettings
 from mpc.train.data import collate, open_views
 from mpc.train.distributed import Group
 from mpc.train.ellipsoids import AnalyticPeople, analytic_people

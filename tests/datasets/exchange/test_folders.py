@@ -13,10 +13,12 @@ from mpc.datasets.exchange.calibrations import from_eight_rows, from_pifu, to_ei
 from mpc.datasets.exchange.export import export_renders
 from mpc.datasets.exchange.import_folder import import_folder
 from mpc.datasets.exchange.params import read_params
-from mpc.datasets.renders.build import RenderSettings, render_models
+from mpc.datasets.renders.build import render_models
 from mpc.datasets.renders.format import read_renders, read_scene_mesh
-from mpc.datasets.shards.build import SampleSettings, sample_renders
+from mpc.datasets.renders.settings import RenderSettings
+from mpc.datasets.shards.build import sample_renders
 from mpc.datasets.shards.pictures import read_png
+from mpc.datasets.shards.settings import SampleSettings
 from mpc.datasets.subjects.placement import LoadOptions
 from mpc.geometry.camera import OrthographicCamera, project, view_to_pixels
 from mpc.geometry.directions import fibonacci_directions

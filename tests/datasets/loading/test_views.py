@@ -14,10 +14,11 @@ from mpc.datasets.loading import points as scene_rows
 from mpc.datasets.loading.points import mixture_counts
 from mpc.datasets.loading.views import ViewDataset
 from mpc.datasets.renders.format import read_renders, read_scene_mesh
-from mpc.datasets.shards.build import SampleSettings, sample_renders
+from mpc.datasets.shards.build import sample_renders
 from mpc.datasets.shards.format import PointSetInfo
 from mpc.datasets.shards.index import read_index
 from mpc.datasets.shards.pictures import crop_png, load_picture, read_png, write_png
+from mpc.datasets.shards.settings import SampleSettings
 from mpc.datasets.shards.verify import check_shard, verify_shards
 from mpc.geometry.camera import project
 from mpc.sampling.winding.winding import winding_number

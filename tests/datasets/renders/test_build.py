@@ -8,10 +8,12 @@ import numpy as np
 import pytest
 
 from mpc.core.errors import SettingsError
-from mpc.datasets.renders.build import RenderSettings, check_fit, render_models
+from mpc.datasets.renders.build import render_models
+from mpc.datasets.renders.draw_scene import check_fit
 from mpc.datasets.renders.dry_run import plan_renders
 from mpc.datasets.renders.format import read_renders, read_scene_mesh
 from mpc.datasets.renders.layer_files import read_layer
+from mpc.datasets.renders.settings import RenderSettings
 from mpc.geometry.camera import PerspectiveCamera, camera_of, pixel_centres, project
 from mpc.geometry.mesh import PosedMesh
 

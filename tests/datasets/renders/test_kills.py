@@ -6,7 +6,8 @@ import sys
 from pathlib import Path
 
 import mpc
-from mpc.datasets.renders.build import RenderSettings, render_models
+from mpc.datasets.renders.build import render_models
+from mpc.datasets.renders.settings import RenderSettings
 
 SETTINGS = RenderSettings(views=2, step_deg=180, size=32, rays=16)
 

@@ -57,8 +57,28 @@ def scene(tmp_path):
     )
     for name, data in encode_layers(layers, LAYERS, CENTRE, EXTENT).items():
         (tmp_path / f"{layer_name('010', name)}.png").write_bytes(data)
-    view = ViewRecord("010", tmp_path / "010.png", 10.0, 0.0, np.eye(4), np.zeros((9, 3), np.float32), "noon")
-    record = SceneRecord("a/b_0000", "a", "b", 0, "scan", tmp_path, CENTRE, EXTENT, 12, (view,), {})
+    view = ViewRecord(
+        name="010",
+        path=tmp_path / "010.png",
+        yaw_deg=10.0,
+        pitch_deg=0.0,
+        calibration=np.eye(4),
+        light=np.zeros((9, 3), np.float32),
+        light_name="noon",
+    )
+    record = SceneRecord(
+        key="a/b_0000",
+        subject="a",
+        animation="b",
+        frame=0,
+        kind="scan",
+        folder=tmp_path,
+        centre_world=CENTRE,
+        extent_m=EXTENT,
+        image_size=12,
+        views=(view,),
+        notes={},
+    )
     return record, view, layers
 
 

@@ -17,9 +17,10 @@ import pytest
 import mpc
 from mpc.core.errors import InputError, SettingsError
 from mpc.datasets.renders.format import read_scene, read_scene_mesh
-from mpc.datasets.shards.build import SampleSettings, sample_renders
+from mpc.datasets.shards.build import sample_renders
 from mpc.datasets.shards.format import LAYOUT
 from mpc.datasets.shards.index import read_index
+from mpc.datasets.shards.settings import SampleSettings
 from mpc.datasets.shards.split import choose_split, read_split, split_subjects
 from mpc.datasets.shards.verify import verify_shards
 from mpc.sampling.inside import label_inside
@@ -103,7 +104,8 @@ def test_near_points_have_their_sigma_and_uniform_ones_fill_the_cylinder(renders
 
 def test_a_killed_run_goes_on_to_the_same_bytes(renders, shards, tmp_path):
     code = (
-        "import sys\nfrom pathlib import Path\nfrom mpc.datasets.shards.build import SampleSettings, sample_renders\n"
+        "import sys\nfrom pathlib import Path\nfrom mpc.datasets.shards.build import sample_renders\n"
+        "from mpc.datasets.shards.settings import SampleSettings\n"
         "settings = SampleSettings(near_points=2000, uniform_points=1000, colour_points=500, shard_bytes=100_000)\n"
         "sample_renders(Path(sys.argv[1]), Path(sys.argv[2]), settings, jobs=1)\n"
     )

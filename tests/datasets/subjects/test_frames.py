@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -10,10 +11,12 @@ import trimesh
 from scipy.spatial.transform import Rotation
 
 from mpc.core.errors import MpcError, SettingsError
-from mpc.datasets.renders.build import RenderSettings
+from mpc.datasets.renders.settings import RenderSettings
 from mpc.datasets.subjects.find import Subject
-from mpc.datasets.subjects.frames import FrameChoice, plan_scenes, pose_features
-from mpc.datasets.subjects.scenes import LoadedScene, LoadedSubject, SceneSpec, choose_frames
+from mpc.datasets.subjects.frames import FrameSettings, LeftOut, Misfit, choose_scenes, pose_features
+from mpc.datasets.subjects.load import LoadedSubject
+from mpc.datasets.subjects.placement import Placement
+from mpc.datasets.subjects.scenes import LoadedScene, SceneSpec, choose_frames
 from mpc.geometry.mesh import PosedMesh
 from mpc.motion.bones import match_bones
 from mpc.motion.skinning import Channel, Clip, Rig, Skeleton
@@ -47,7 +50,29 @@ def person(*clips: Clip, rigged: bool = True) -> LoadedSubject:
     slots = np.arange(4, dtype=np.int32)
     rig = Rig(skeleton, mesh.vertices, slots, np.stack([inverse] * 4), joints, weights, clips, pelvis=(0,))
     subject = Subject("bob", Path("bob.glb"), "rigged" if rigged else "scan", Path())
-    return LoadedSubject(subject, mesh, rig if rigged else None, np.eye(4), {c.name: c for c in clips}, {"notices": []})
+    return LoadedSubject(
+        subject=subject,
+        mesh=mesh,
+        placement=Placement(np.eye(4), "m", "+y", "+z", 2.0, {}, ()),
+        rig=rig if rigged else None,
+        clips={c.name: c for c in clips},
+    )
+
+
+@dataclass
+class Plan:
+    """What `choose_scenes` gave: scenes in the animations' order, frames ascending, and the notices."""
+
+    specs: list[SceneSpec]
+    notices: list[str]
+
+
+def plan_scenes(loaded: LoadedSubject, settings: FrameSettings, *, misfit: Misfit) -> Plan:
+    events = list(choose_scenes(loaded, settings, misfit=misfit))
+    specs = [event.spec for event in events if not isinstance(event, LeftOut)]
+    names = list(loaded.clips)
+    specs.sort(key=lambda spec: (names.index(spec.animation) if names else 0, spec.frame))
+    return Plan(specs, [event.notice for event in events if isinstance(event, LeftOut)])
 
 
 def fits(scene: LoadedScene) -> float | None:
@@ -64,17 +89,17 @@ SWAY = clip("sway", list(np.linspace(0, 60, 40)), axis="z")
 
 
 def test_frames_that_fit_are_those_of_the_stream() -> None:
-    plan = plan_scenes(person(SWAY), FrameChoice(), seed=4, misfit=fits)
+    plan = plan_scenes(person(SWAY), FrameSettings(seed=4), misfit=fits)
     assert [spec.frame for spec in plan.specs] == choose_frames(40, 3, 4, "bob", "sway")
     assert plan.notices == []
-    both = plan_scenes(person(TUMBLE, SWAY), FrameChoice(), seed=4, misfit=fits)
+    both = plan_scenes(person(TUMBLE, SWAY), FrameSettings(seed=4), misfit=fits)
     assert [spec for spec in both.specs if spec.animation == "sway"] == plan.specs
 
 
 def test_frames_with_the_head_down_are_left_out_told_and_replaced() -> None:
     told = 0
     for seed in range(12):
-        plan = plan_scenes(person(TUMBLE), FrameChoice(), seed=seed, misfit=fits)
+        plan = plan_scenes(person(TUMBLE), FrameSettings(seed=seed), misfit=fits)
         frames = [spec.frame for spec in plan.specs]
         assert frames == sorted(set(frames))
         assert len(frames) == 3
@@ -91,7 +116,7 @@ def test_frames_with_the_head_down_are_left_out_told_and_replaced() -> None:
 
 
 def test_all_frames_less_the_unfit() -> None:
-    plan = plan_scenes(person(TUMBLE, SWAY), FrameChoice(poses="all"), seed=0, misfit=wide)
+    plan = plan_scenes(person(TUMBLE, SWAY), FrameSettings(poses="all"), misfit=wide)
     kept = {name: [s.frame for s in plan.specs if s.animation == name] for name in ("tumble", "sway")}
     assert kept["tumble"] == list(range(10))
     # The post is 0.3 cos + 2 sin wide, over 1 m from 21.4 degrees on.
@@ -100,14 +125,14 @@ def test_all_frames_less_the_unfit() -> None:
     assert plan.notices[0].startswith("tumble: 8 of 18 frames tried are left out")
     assert "outside the view cube (frames" in plan.notices[1]
     assert "; --extent 1.88 holds them)" in plan.notices[1]  # 0.3 cos 60 + 2 sin 60
-    everything = plan_scenes(person(TUMBLE), FrameChoice(poses="all", drop_unfit=False), seed=0, misfit=wide)
+    everything = plan_scenes(person(TUMBLE), FrameSettings(poses="all", pose_filter=False), misfit=wide)
     assert len(everything.specs) == 18
 
 
 def test_when_nothing_is_left_the_subject_fails_with_the_reasons() -> None:
     upside_down = clip("fall", [170.0, 175.0, 180.0])
     with pytest.raises(MpcError, match=r"bob\.glb: no frame .*3 of 3 .*head is under the hips \(frames 0, 1, 2\)"):
-        plan_scenes(person(upside_down), FrameChoice(), seed=0, misfit=fits)
+        plan_scenes(person(upside_down), FrameSettings(seed=0), misfit=fits)
 
 
 def test_clusters_take_one_frame_of_each_kind_of_pose() -> None:
@@ -117,16 +142,16 @@ def test_clusters_take_one_frame_of_each_kind_of_pose() -> None:
     bend = clip("bend", list(rng.normal(60, 1, 5)))
     lean = clip("lean", list(rng.normal(50, 1, 5)), axis="z")
     loaded = person(stand, bend, lean)
-    plan = plan_scenes(loaded, FrameChoice(poses="kmeans:3"), seed=0, misfit=fits)
+    plan = plan_scenes(loaded, FrameSettings(poses="kmeans:3"), misfit=fits)
     assert sorted(spec.animation for spec in plan.specs) == ["bend", "lean", "stand"]
-    again = plan_scenes(loaded, FrameChoice(poses="kmeans:3"), seed=0, misfit=fits)
+    again = plan_scenes(loaded, FrameSettings(poses="kmeans:3"), misfit=fits)
     assert again.specs == plan.specs
-    many = plan_scenes(person(bend), FrameChoice(poses="kmeans:50"), seed=0, misfit=fits)
+    many = plan_scenes(person(bend), FrameSettings(poses="kmeans:50"), misfit=fits)
     assert len(many.specs) <= 5
 
 
 def test_clusters_step_over_the_unfit() -> None:
-    plan = plan_scenes(person(TUMBLE), FrameChoice(poses="kmeans:6"), seed=0, misfit=fits)
+    plan = plan_scenes(person(TUMBLE), FrameSettings(poses="kmeans:6"), misfit=fits)
     assert plan.specs
     assert max(spec.frame for spec in plan.specs) < 10
     assert "the head is under the hips" in plan.notices[0]
@@ -144,13 +169,13 @@ def test_turning_round_does_not_make_another_pose() -> None:
 
 
 def test_scans_and_rigs_without_clips_have_one_scene() -> None:
-    assert plan_scenes(person(rigged=False), FrameChoice(), seed=0, misfit=wide).specs == [SceneSpec("bob", "scan", 0)]
-    assert plan_scenes(person(), FrameChoice(), seed=0, misfit=wide).specs == [SceneSpec("bob", "rest", 0)]
+    assert plan_scenes(person(rigged=False), FrameSettings(seed=0), misfit=wide).specs == [SceneSpec("bob", "scan", 0)]
+    assert plan_scenes(person(), FrameSettings(seed=0), misfit=wide).specs == [SceneSpec("bob", "rest", 0)]
 
 
 @pytest.mark.parametrize("poses", ["some", "kmeans", "kmeans:0", "kmeans:x", "kmeans:-3"])
 def test_wrong_choices_are_refused(poses: str) -> None:
     with pytest.raises(SettingsError, match="kmeans:K"):
-        FrameChoice(poses=poses)
+        FrameSettings(poses=poses)
     with pytest.raises(SettingsError, match="kmeans:K"):
         RenderSettings(poses=poses)

@@ -8,7 +8,7 @@ import pytest
 
 from mpc.core.errors import InputError
 from mpc.datasets.subjects.find import find_subjects
-from mpc.datasets.subjects.frames import FrameChoice, plan_scenes
+from mpc.datasets.subjects.frames import FrameSettings, choose_scenes
 from mpc.datasets.subjects.layouts.layout import claim
 from mpc.datasets.subjects.layouts.recognise import recognise
 from mpc.datasets.subjects.layouts.renderpeople import RIGGED
@@ -46,9 +46,9 @@ def test_renderpeople_posed(tmp_path, library, z_up):
     assert (subject.id, subject.layout) == ("rp_adam_posed_001", "RenderPeople posed")
     assert subject.path.name == "rp_adam_posed_001_100k.obj"
     loaded = load_subject(subject)
-    assert loaded.notes["unit"] == "cm"
-    assert loaded.notes["up"] == ("+z" if z_up else "+y")
-    assert loaded.notes["height_m"] == pytest.approx(height_of(1), abs=2e-4)
+    assert loaded.placement.unit == "cm"
+    assert loaded.placement.up == ("+z" if z_up else "+y")
+    assert loaded.placement.height_m == pytest.approx(height_of(1), abs=2e-4)
     assert loaded.mesh.materials[0].texture.shape == (64, 64, 4)
     assert_textured(loaded.mesh, 1)
 
@@ -77,8 +77,8 @@ def test_thuman_is_metric_by_its_fit(tmp_path, fits):
     for subject in found:
         loaded = load_subject(subject)
         seed = int(subject.id)
-        assert loaded.notes["unit"] == "fit"
-        assert loaded.notes["height_m"] == pytest.approx(height_of(seed), rel=1e-4)
+        assert loaded.placement.unit == "fit"
+        assert loaded.placement.height_m == pytest.approx(height_of(seed), rel=1e-4)
         assert_textured(loaded.mesh, seed)
 
 
@@ -86,8 +86,8 @@ def test_thuman_is_metric_by_its_fit(tmp_path, fits):
 def test_thuman_faces_where_its_fit_does(tmp_path, turn, facing):
     layout_folders.thuman(tmp_path, 3, 0.6, turn_deg=turn)
     loaded = load_subject(only(tmp_path))
-    assert loaded.notes["facing"] == facing
-    assert loaded.notes["reasons"]["facing"] == "the body fit"
+    assert loaded.placement.facing == facing
+    assert loaded.placement.reasons["facing"] == "the body fit"
     left = np.radians(turn - {"+z": 0, "+x": 90, "-z": 180, "-x": 270}[facing])  # less than half a right angle
     vertices, faces, _ = layout_folders.parts_of(3)
     spin = np.array([[np.cos(left), 0, np.sin(left)], [0, 1, 0], [-np.sin(left), 0, np.cos(left)]])
@@ -100,10 +100,10 @@ def test_thuman_faces_where_its_fit_does(tmp_path, turn, facing):
 def test_thuman_without_a_fit_says_so_and_takes_a_height(tmp_path):
     layout_folders.thuman(tmp_path, 5, None)
     subject = only(tmp_path)
-    assert any("smplx_param.pkl is not there" in notice for notice in load_subject(subject).notes["notices"])
+    assert any("smplx_param.pkl is not there" in notice for notice in load_subject(subject).notices)
     loaded = load_subject(subject, LoadOptions(height_m=1.7))
-    assert loaded.notes["height_m"] == 1.7
-    assert not loaded.notes["notices"]
+    assert loaded.placement.height_m == 1.7
+    assert not loaded.notices
 
 
 @pytest.mark.parametrize("scale", [np.zeros(1), np.array([np.nan]), np.ones(3), "large", None])
@@ -118,9 +118,9 @@ def test_thuman_refuses_a_fit_without_a_scale(tmp_path, scale):
 def test_a_fit_with_an_absurd_scale_is_told_and_not_used(tmp_path):
     layout_folders.thuman(tmp_path, 4, 0.9)
     (tmp_path / "THuman2.0_smplx" / "0004" / "smplx_param.pkl").write_bytes(pickle.dumps({"scale": np.array([90.0])}))
-    notes = load_subject(only(tmp_path)).notes
-    assert notes["unit"] == "m"
-    assert any("nobody's size" in notice for notice in notes["notices"])
+    loaded = load_subject(only(tmp_path))
+    assert loaded.placement.unit == "m"
+    assert any("nobody's size" in notice for notice in loaded.notices)
 
 
 def test_customhumans(tmp_path):
@@ -128,7 +128,7 @@ def test_customhumans(tmp_path):
     subject = only(tmp_path)
     assert (subject.id, subject.layout) == ("0001_ab12_mesh-f00101", "CustomHumans")
     loaded = load_subject(subject)
-    assert loaded.notes["height_m"] == pytest.approx(height_of(1), abs=1e-4)
+    assert loaded.placement.height_m == pytest.approx(height_of(1), abs=1e-4)
     assert_textured(loaded.mesh, 1)
 
 
@@ -151,8 +151,8 @@ def test_xhumans_is_one_person_with_takes(tmp_path, protocol):
     assert specs == list_scenes(subject, seed=0)
     # Scans have no bones to cluster poses by: as many random frames as ever, not all.
     loaded = load_subject(subject)
-    choice = FrameChoice(per_animation=2, poses="kmeans:4")
-    assert len(plan_scenes(loaded, choice, seed=0, misfit=lambda scene: None).specs) == 6
+    choice = FrameSettings(frames_per_animation=2, poses="kmeans:4")
+    assert len(list(choose_scenes(loaded, choice, misfit=lambda scene: None))) == 6
     for frame in (0, 4):
         scene = load_scene(subject, type(specs[0])("00006", "train_Take1", frame))
         assert scene.mesh.bounds[0, 2] - layout_folders.parts_of(6)[0][:, 2].min() == pytest.approx(
@@ -184,4 +184,4 @@ def test_equal_ids_of_two_sets_stay_apart(tmp_path):
         layout_folders.thuman(tmp_path / release, 3, 0.6)
     names = [subject.id for subject in find_subjects(tmp_path)]
     assert len(set(names)) == 2
-    assert all(load_subject(subject).notes["unit"] == "fit" for subject in find_subjects(tmp_path))
+    assert all(load_subject(subject).placement.unit == "fit" for subject in find_subjects(tmp_path))

@@ -6,7 +6,8 @@ import shutil
 import pytest
 
 from mpc.core.errors import InputError
-from mpc.datasets.renders.build import RenderSettings, render_models
+from mpc.datasets.renders.build import render_models
+from mpc.datasets.renders.settings import RenderSettings
 from mpc.formats.limits import note_files, read_bytes, resolve_inside
 
 SETTINGS = RenderSettings(views=1, size=32, rays=16)

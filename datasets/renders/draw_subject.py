@@ -1,0 +1,171 @@
+"""One unit of work of `mpc render`: all scenes of one subject, each drawn into a folder of its own."""
+
+from __future__ import annotations
+
+from contextlib import closing
+from dataclasses import dataclass
+from functools import cached_property, partial
+from pathlib import Path
+from typing import Literal
+
+from ...core.errors import InputError
+from ...core.guard import tell_alive
+from ...core.messages import describe_failure
+from ...render.light.lights import LightSet, builtin_lights, load_lights
+from ..subjects.find import Subject
+from ..subjects.frames import ChosenScene, LeftOut
+from ..subjects.open import OpenSubject
+from ..subjects.source_files import SourceFiles
+from .draw_scene import Drawing, draw_views, misfit, prepare_scene, store_scene
+from .format import Provenance, read_scene, remove_leftovers
+from .settings import RenderSettings
+
+
+@dataclass(frozen=True)
+class SubjectUnit:
+    """A subject to draw.
+
+    Attributes:
+        subject: the subject; its file is read by the process that draws it.
+        out: the renders folder.
+        settings: what decides the pictures.
+        drawing: the renderer and its threads.
+    """
+
+    subject: Subject
+    out: Path
+    settings: RenderSettings
+    drawing: Drawing
+
+
+@dataclass(frozen=True, kw_only=True)
+class SubjectOutcome:
+    """What became of a subject.
+
+    Attributes:
+        subject: its id.
+        rendered: number of scenes drawn now.
+        kept: number of scenes that were there already.
+        failures: (subject id or scene key, reason).
+        notices: remarks for the user, each with the subject id or scene key in front.
+    """
+
+    subject: str
+    rendered: int = 0
+    kept: int = 0
+    failures: tuple[tuple[str, str], ...] = ()
+    notices: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class _SceneOutcome:
+    """What became of a scene.
+
+    Attributes:
+        key: see SceneSpec.key.
+        state: drawn now, there already, or not drawn.
+        remark: of a failed scene the reason, of a kept one a notice or nothing.
+    """
+
+    key: str
+    state: Literal["rendered", "kept", "failed"]
+    remark: str = ""
+
+
+def draw_subject(unit: SubjectUnit) -> SubjectOutcome:
+    """Draw all scenes of a subject that are not there yet, one posed scene in memory at a time.
+
+    Raises:
+        OSError: the disk is full or cannot be written; whatever is wrong with the subject is in the outcome.
+    """
+    remove_leftovers(unit.out / unit.subject.id)
+    painter = _Painter(unit)
+    scenes: list[_SceneOutcome] = []
+    left_out: list[str] = []
+    failures: list[tuple[str, str]] = []
+    try:
+        _ = painter.opened.digest  # before the file is read: a change in between then shows in the next run
+        for chosen in painter.opened.choose_scenes(partial(misfit, settings=unit.settings)):
+            if isinstance(chosen, LeftOut):
+                left_out.append(chosen.notice)
+            else:
+                scenes.append(painter.draw(chosen))
+    except OSError:
+        raise  # a full or read-only disk is not the subject's fault: the run ends, finished scenes stay
+    except Exception as error:  # of the subject's own file, which concerns all its scenes
+        failures.append((unit.subject.id, describe_failure(error)))
+    notices = [f"{scene.key}: {scene.remark}" for scene in scenes if scene.state == "kept" and scene.remark]
+    if any(scene.state != "kept" for scene in scenes):
+        notices += [f"{unit.subject.id}: {notice}" for notice in (*painter.opened.loaded.notices, *left_out)]
+    return SubjectOutcome(
+        subject=unit.subject.id,
+        rendered=sum(scene.state == "rendered" for scene in scenes),
+        kept=sum(scene.state == "kept" for scene in scenes),
+        failures=(*((scene.key, scene.remark) for scene in scenes if scene.state == "failed"), *failures),
+        notices=tuple(notices),
+    )
+
+
+class _Painter:
+    """Draws the scenes of one subject; opens its file and the lights when the first scene needs them."""
+
+    def __init__(self, unit: SubjectUnit) -> None:
+        self._unit = unit
+        self.opened = OpenSubject(unit.subject, unit.settings, unit.settings.load)
+        self._files = SourceFiles(unit.subject.root)
+
+    @cached_property
+    def _lights(self) -> LightSet:
+        return open_lights(self._unit.settings)
+
+    def draw(self, chosen: ChosenScene) -> _SceneOutcome:
+        """Draw a scene that is not there yet.
+
+        Raises:
+            InputError: the subject's file cannot be read; what is wrong with the scene alone is in the outcome.
+        """
+        kept = self._find_kept(chosen.spec.key)
+        if kept is not None:
+            return kept
+        _ = self.opened.loaded, self._lights
+        try:
+            self._draw(chosen)
+        except OSError:
+            raise  # as above
+        except Exception as error:
+            return _SceneOutcome(chosen.spec.key, "failed", describe_failure(error))
+        tell_alive()
+        return _SceneOutcome(chosen.spec.key, "rendered")
+
+    def _draw(self, chosen: ChosenScene) -> None:
+        unit, opened = self._unit, self.opened
+        scene, files = opened.pose(chosen)
+        prepared = prepare_scene(scene, unit.settings, self._lights, unit.drawing.threads)
+        provenance = Provenance(
+            source=unit.subject.path.name,
+            source_sha256=opened.digest,
+            source_files=self._files.hashes(opened.other_files | files),
+            renderer=unit.drawing.choice.name,
+        )
+        with closing(draw_views(prepared, unit.settings, unit.drawing, prepared.cameras)) as pictures:
+            store_scene(unit.out, scene, prepared, unit.settings, pictures, provenance)
+
+    def _find_kept(self, key: str) -> _SceneOutcome | None:
+        """The scene as an earlier run drew it; None where it is not there or its files have changed since."""
+        folder = self._unit.out / key
+        if not (folder / "scene.json").is_file():
+            return None
+        try:
+            notes = read_scene(folder).notes
+        except InputError:
+            return None
+        if notes.get("source_sha256") != self.opened.digest or not self._files.match(notes.get("source_files", {})):
+            return None
+        drawn, draws = notes.get("renderer"), self._unit.drawing.choice.name
+        remark = "" if drawn == draws else f"kept as drawn by {drawn}, while others are now drawn by {draws}"
+        return _SceneOutcome(key, "kept", remark)
+
+
+def open_lights(settings: RenderSettings) -> LightSet:
+    """The environments that the settings ask for."""
+    return load_lights(settings.lights) if settings.lights else builtin_lights()
