@@ -1,34 +1,53 @@
-# The two commands of the README: `make demo` and `make test`. Everything they need goes into .venv.
+# The two commands of the README: `make demo` and `make test`. Everything they need goes into .venv. `make help` lists all.
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test lint typecheck unit bench-tiny clean
+# Fast and broad: what a change breaks most often shows here within a minute. The whole suite is `make unit`.
+FAST := tests/test_architecture.py tests/geometry tests/motion tests/sampling tests/formats
 
-demo: $(VENV)/.demo-ready
+.PHONY: help demo test check format lint typecheck unit bench-tiny docs clean
+
+help: ## list the targets
+	@grep -hE '^[a-z-]+:.*## ' Makefile | sed -E 's/^([a-z-]+):.*## /\1|/' | awk -F'|' '{printf "  make %-11s %s\n", $$1, $$2}'
+
+demo: $(VENV)/.demo-ready ## run the whole chain on free people, about ten minutes -> demo/report.html
 	$(BIN)/mpc demo demo
 
-test: lint typecheck unit bench-tiny
+test: lint typecheck unit bench-tiny docs ## run everything that CI runs
 
-lint: $(VENV)/.test-ready
+check: lint ## run linters and fast tests, within a minute
+	$(BIN)/pytest -q -m "not slow and not gpu" $(FAST)
+
+format: $(VENV)/.test-ready ## format the code and mend what the linter can mend
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+lint: $(VENV)/.test-ready ## run ruff and codespell
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
+	$(BIN)/codespell
 
 # The repository root is the package: a link gives type checkers the name `mpc` whatever the folder is called.
-typecheck: $(VENV)/.test-ready
+typecheck: $(VENV)/.test-ready ## run mypy, strict
 	mkdir -p .typing && ln -sfn .. .typing/mpc
 	MYPYPATH=.typing $(BIN)/mypy $(addprefix -p mpc.,cli core datasets evaluate formats geometry models motion pages people reconstruct render sampling train)
 
-unit: $(VENV)/.test-ready
+unit: $(VENV)/.test-ready ## run all tests
 	$(BIN)/pytest -q
 
 # Benchmarks must run, if only on toy sizes; their full figures are in docs/. (loader.py, localise.py: tests/cli/test_main.py)
-bench-tiny: $(VENV)/.test-ready
+bench-tiny: $(VENV)/.test-ready ## run the benchmarks on toy sizes
 	$(BIN)/python benchmarks/render.py --tiny > /dev/null
 	$(BIN)/python benchmarks/metrics.py --tiny > /dev/null
 	$(BIN)/python benchmarks/labels.py --points 2000 --exact 50 > /dev/null
 	$(BIN)/python benchmarks/train.py --size 64 --steps 1 --batch 2 --points 512 > /dev/null
 	$(BIN)/python benchmarks/mining.py --steps 3 --seeds 0 > /dev/null
+
+# Guides, and a page for each room from the docstrings. Any unknown link, page or argument is an error.
+docs: $(VENV)/.test-ready ## build the documentation site -> .site/html
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
+	@echo "python3 -m http.server -d .site/html  shows the site, search included, on port 8000"
 
 $(VENV)/bin/pip:
 	$(PYTHON) -m venv $(VENV)
@@ -38,8 +57,8 @@ $(VENV)/.demo-ready: $(VENV)/bin/pip pyproject.toml constraints.txt
 	touch $@
 
 $(VENV)/.test-ready: $(VENV)/bin/pip pyproject.toml constraints.txt
-	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[people,fbx,exr,dev]'
+	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[people,fbx,exr,dev,docs]'
 	touch $@
 
-clean:
-	rm -rf demo .typing .mypy_cache .ruff_cache .pytest_cache .hypothesis
+clean: ## remove what these commands wrote
+	rm -rf demo .typing .site .mypy_cache .ruff_cache .pytest_cache .hypothesis
