@@ -9,6 +9,7 @@ import numpy as np
 from scipy import ndimage
 
 from ..core.arrays import F64, I32, U8
+from ..geometry.shelves import largest_scale, place_on_shelves
 
 _CHUNK = 2_000_000
 
@@ -42,37 +43,20 @@ def pack(charts: list[Chart], face_count: int, *, size: int) -> F64:
     turned = [span[1] > span[0] * 1.0 for span in spans]
     boxes = [span[::-1] if turn else span for span, turn in zip(spans, turned, strict=True)]
     order = sorted(range(len(charts)), key=lambda i: -boxes[i][1])
-    small, large = 1e-3, 10.0
-    for _ in range(40):
-        scale = 0.5 * (small + large)
-        if _shelves(boxes, order, scale, margin) is None:
-            large = scale
-        else:
-            small = scale
-    places = _shelves(boxes, order, small, margin)
-    assert places is not None
+    ordered = np.array([boxes[i] for i in order]).reshape(-1, 2)
+    packed = largest_scale(
+        lambda scale: place_on_shelves(ordered * scale, 1.0, margin=margin, start=4 * margin), 1e-3, 10.0, 40
+    )
+    assert packed is not None
+    places, scale = np.empty_like(packed[0]), packed[1]
+    places[order] = packed[0]
     uv = np.full((face_count, 3, 2), margin)
     for i, chart in enumerate(charts):
-        local = (chart.corners - low[i]) * chart.zoom * small
+        local = (chart.corners - low[i]) * chart.zoom * scale
         if turned[i]:
             local = local[..., ::-1]
         uv[chart.faces] = np.clip(local + places[i], 0.0, 1.0)
     return np.asarray(uv)
-
-
-def _shelves(boxes: list[F64], order: list[int], scale: float, margin: float) -> dict[int, F64] | None:
-    x, y, shelf = 4 * margin, margin, 0.0
-    places: dict[int, F64] = {}
-    for i in order:
-        width, height = boxes[i] * scale
-        if x + width + margin > 1.0:
-            x, y, shelf = margin, y + shelf + 2 * margin, 0.0
-        if x + width + margin > 1.0 or y + height + margin > 1.0:
-            return None
-        places[i] = np.array([x, y])
-        x += width + 2 * margin
-        shelf = max(shelf, height)
-    return places
 
 
 @dataclass(frozen=True, eq=False)

@@ -1,4 +1,4 @@
-"""How a network is asked many points fast: in chunks of a few sizes, in half precision, compiled, as CUDA graphs."""
+"""Fast evaluation of a network at many points: chunks of a few sizes, half precision, compilation, CUDA graphs."""
 
 from __future__ import annotations
 
@@ -15,21 +15,23 @@ from ..core.arrays import F32
 from ..models.features import PixelFeatures
 
 Features = tuple[PixelFeatures, ...]
-Query = Callable[[Features, Tensor], Tensor]  # maps of B pictures and view-space points (B, N, 3) -> (B, N, …)
+Query = Callable[[Features, Tensor], Tensor]
+"""Maps of B pictures and view-space points (B, N, 3) -> values (B, N, …)."""
 
+# Chunks are padded to at least so many points, so that few sizes occur.
 LEAST_CHUNK = 1024
 _log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Speed:
-    """What is done for speed; the answers change by rounding alone.
+    """What is done for speed; it changes the values by rounding alone.
 
     Attributes:
-        dtype: of encoder and head (autocast): float32, float16 or bfloat16; positions, feature maps and answers stay
-            float32. Where float16 overflows, float32 takes its place.
-        compiled: the query through `torch.compile`, which costs one to three minutes at the first picture.
-        graphs: on CUDA, a chunk's kernels are recorded once and replayed; elsewhere without effect.
+        dtype: of encoder and head (autocast): float32, float16 or bfloat16. Positions, feature maps and values stay
+            float32. float32 replaces float16 where that overflows.
+        compiled: run the query through `torch.compile`, which takes one to three minutes at the first picture.
+        graphs: on CUDA, record the kernels of a chunk once and replay them; no effect on other devices.
     """
 
     dtype: torch.dtype = torch.float32
@@ -38,26 +40,26 @@ class Speed:
 
     @classmethod
     def for_device(cls, device: torch.device) -> Speed:
-        """float16 and graphs on CUDA; on a CPU neither pays. bfloat16 is too coarse for normals: 8 bits of mantissa."""
+        """float16 and graphs on CUDA; neither is faster on a CPU. bfloat16, with 8 bits of mantissa, spoils normals."""
         return cls(dtype=torch.float16, graphs=True) if device.type == "cuda" else cls()
 
     def precision(self, device: torch.device) -> torch.autocast:
         """The context in which networks run."""
-        # A graph must not read a cast of the weights that autocast has cached and may free.
+        # A graph must not read converted weights that autocast has cached, since autocast may free them.
         half = self.dtype != torch.float32
         return torch.autocast(device.type, self.dtype if half else None, enabled=half, cache_enabled=not self.graphs)
 
 
 class PointQuery:
-    """One network, asked at points of view space. What is compiled or recorded serves all pictures of one size.
+    """Evaluates one network at points of view space. Compiled and recorded code serves all pictures of one size.
 
-    A call has one upload and one download, whatever the number of its chunks.
+    A call uploads once and downloads once, however many chunks it has.
 
     Args:
         query: see `Query`.
-        device: of the network.
+        device: the device of the network.
         batch: greatest number of points in a chunk, over all pictures.
-        speed: None: as `Speed.for_device` says.
+        speed: None: what `Speed.for_device` returns.
     """
 
     def __init__(self, query: Query, device: torch.device, batch: int, speed: Speed | None = None) -> None:
@@ -71,20 +73,23 @@ class PointQuery:
             self._fast = _Replayed(self._fast)
 
     def __call__(self, features: Features, points: F32) -> F32:
-        """Answers (B, N, …) float32 on the host.
+        """Evaluate the network.
 
         Args:
             features: maps of B pictures.
             points: (B, N, 3) view space.
+
+        Returns:
+            Values (B, N, …) float32 on the host.
         """
-        found = self._answers(features, points)
+        found = self._evaluate(features, points)
         if self.speed.dtype != torch.float32 and not np.isfinite(found).all():
-            _log.warning("the network overflows in %s: asked in float32 from now on", self.speed.dtype)
+            _log.warning("the network overflows in %s; it runs in float32 from now on", self.speed.dtype)
             self.speed, self._fast = Speed(), None
-            found = self._answers(features, points)
+            found = self._evaluate(features, points)
         return found
 
-    def _answers(self, features: Features, points: F32) -> F32:
+    def _evaluate(self, features: Features, points: F32) -> F32:
         count = points.shape[1]
         sizes = chunk_sizes(count, max(self.batch // len(points), 1), padded=self._fast is not None)
         with torch.inference_mode(), self.speed.precision(self.device):
@@ -92,11 +97,11 @@ class PointQuery:
             if self.device.type == "cuda":
                 here = here.pin_memory().to(self.device, non_blocking=True)
             here = functional.pad(here, (0, 0, 0, sum(sizes) - count))
-            answers = [self._ask(features, part) for part in torch.split(here, sizes, dim=1)]
-            found: F32 = torch.cat(answers, dim=1)[:, :count].float().cpu().numpy()
+            values = [self._evaluate_chunk(features, part) for part in torch.split(here, sizes, dim=1)]
+            found: F32 = torch.cat(values, dim=1)[:, :count].float().cpu().numpy()
         return found
 
-    def _ask(self, features: Features, points: Tensor) -> Tensor:
+    def _evaluate_chunk(self, features: Features, points: Tensor) -> Tensor:
         if self._fast is not None:
             try:
                 return self._fast(features, points)
@@ -109,7 +114,7 @@ class PointQuery:
 
 
 def chunk_sizes(count: int, batch: int, *, padded: bool) -> list[int]:
-    """How `count` points are cut: whole batches and a rest, which `padded` rounds up to one of a few sizes."""
+    """Sizes of the chunks for `count` points: whole batches and a rest, which `padded` rounds up to a common size."""
     sizes, rest = [batch] * (count // batch), count % batch
     if rest and padded:
         rest = min(max(1 << (rest - 1).bit_length(), LEAST_CHUNK), batch)
@@ -117,7 +122,7 @@ def chunk_sizes(count: int, batch: int, *, padded: bool) -> list[int]:
 
 
 class _Replayed:
-    """A query recorded as one CUDA graph for each shape of its points; the graphs share maps and memory."""
+    """A query recorded as one CUDA graph for each shape of its points. The graphs share feature maps and memory."""
 
     def __init__(self, query: Query) -> None:
         self._query, self._pool = query, torch.cuda.graph_pool_handle()
@@ -130,13 +135,13 @@ class _Replayed:
             key = (points.shape, *(one.shape for one in _maps(features)))
             if key not in self._recorded:
                 self._recorded[key] = self._record(held, points.clone())
-            graph, held_points, answer = self._recorded[key]
+            graph, held_points, values = self._recorded[key]
             held_points.copy_(points)
             graph.replay()
-            return answer.clone()  # the next replay writes over it
+            return values.clone()  # the next replay overwrites it
 
     def _hold(self, features: Features) -> Features:
-        """The maps where the graphs read them."""
+        """Copy the maps to where the graphs read them, unless they are there already."""
         key = tuple(one.shape for one in _maps(features))
         held, given = self._held.get(key, (None, ()))
         if held is None:
@@ -151,16 +156,17 @@ class _Replayed:
         return held
 
     def _record(self, held: Features, points: Tensor) -> tuple[torch.cuda.CUDAGraph, Tensor, Tensor]:
+        """Record a graph; returns it with the tensor that it reads points from and the one it writes values to."""
         stream = torch.cuda.Stream()  # type: ignore[no-untyped-call]
         stream.wait_stream(torch.cuda.current_stream())
-        with torch.cuda.stream(stream):  # lazy initialisation, compilation among it, must be over when recording starts
+        with torch.cuda.stream(stream):  # lazy initialisation and compilation must be over when recording begins
             for _ in range(3):
                 self._query(held, points)
         torch.cuda.current_stream().wait_stream(stream)
         graph = torch.cuda.CUDAGraph()
         with torch.cuda.graph(graph, pool=self._pool):
-            answer = self._query(held, points)
-        return graph, points, answer
+            values = self._query(held, points)
+        return graph, points, values
 
 
 def _maps(features: Features) -> list[Tensor]:

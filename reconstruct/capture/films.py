@@ -19,7 +19,7 @@ from .pictures import import_av
 
 
 def write_loop(path: Path, frames: Iterable[U8], frames_per_second: float) -> None:
-    """Frames (H, W, 3) uint8 as .gif or .mp4."""
+    """Write frames (H, W, 3) uint8 as .gif or .mp4."""
     if path.suffix == ".gif":
         write_gif(path, list(frames), frames_per_second)
         return
@@ -29,7 +29,7 @@ def write_loop(path: Path, frames: Iterable[U8], frames_per_second: float) -> No
 
 
 def write_gif(path: Path, frames: Sequence[U8], frames_per_second: float) -> None:
-    """An endless loop; whole or not at all."""
+    """Write an endless loop; the file appears whole or not at all."""
     # One palette for all frames, so that colours do not flicker.
     palette = Image.fromarray(np.concatenate(frames[:: max(len(frames) // 8, 1)])).quantize(255)
     images = [Image.fromarray(frame).quantize(palette=palette, dither=Image.Dither.NONE) for frame in frames]
@@ -39,7 +39,7 @@ def write_gif(path: Path, frames: Sequence[U8], frames_per_second: float) -> Non
 
 
 class FilmWriter:
-    """An H.264 film (.mp4), written frame by frame; use as a context manager. An error leaves no file."""
+    """Writes an H.264 film (.mp4) frame by frame, as a context manager. After an error there is no file."""
 
     def __init__(self, path: Path, frames_per_second: float) -> None:
         self.path, self.rate = path, Fraction(frames_per_second).limit_denominator(1000)
@@ -52,7 +52,7 @@ class FilmWriter:
         return self
 
     def add(self, picture: U8) -> None:
-        """The next frame, (H, W, 3) uint8; all of one size, cut to even numbers of pixels."""
+        """Append a frame (H, W, 3) uint8. All frames have one size; odd numbers of pixels are reduced by one."""
         height, width = picture.shape[0] // 2 * 2, picture.shape[1] // 2 * 2
         if self._container is None:
             self._container = self._av.open(str(self._temporary), "w")

@@ -1,7 +1,8 @@
-"""From a user's picture to the framing the networks were trained on, and what that assumes about size.
+"""From a user's picture to the framing that the networks were trained on, and what this assumes about size.
 
-One picture does not tell metres. Training pictures show a cube of `extent_m` whose middle is the middle of the person's
-height; so the mask's box is given an assumed height in metres, and the square of that many metres around it is cut out.
+A single picture does not show how tall a person is. Training pictures show a cube with an edge of `extent_m`, centred
+on the middle of the person's height. Therefore the box of the mask is assumed to have a given height in metres, and the
+square of `extent_m` around its middle is cut out.
 """
 
 from __future__ import annotations
@@ -15,14 +16,14 @@ from ...core.arrays import F64, U8
 from ...core.errors import MpcError, SettingsError
 from ...geometry.camera import OrthographicCamera, PerspectiveCamera
 
-# Alpha from here on counts as the person.
+# Pixels with at least this alpha belong to the person.
 MASK_LEVEL = 128
-# A person may fill this part of the training square; beyond it, the square is made larger.
+# A person may fill this part of the training square; the scale is reduced for anyone larger.
 FILL = 0.96
 
 
 class FramingError(MpcError):
-    """A picture in which there is nobody to frame."""
+    """A picture that cannot be framed: nobody is in it, or it is not square."""
 
 
 @dataclass(frozen=True)
@@ -30,12 +31,13 @@ class Framing:
     """Where the training square lies in a picture, and where its cube lies in the world.
 
     Attributes:
-        column, row: middle of the square, pixels of the picture (outer edges at 0 and W).
+        column: middle of the square, pixels of the picture (its outer edges are at 0 and W).
+        row: middle of the square, pixels of the picture (its outer edges are at 0 and H).
         pixels_per_metre: scale of the picture at the person.
         extent_m: edge of the square and of the cube, metres.
-        centre_world: middle of the cube, metres; the camera looks along -z.
-        assumption: one line for the user.
-        fov_deg: angle of view across the square; 0: orthographic.
+        centre_world: middle of the cube, world metres; the camera looks along -z.
+        assumption: what is assumed about size, one line for the user.
+        fov_deg: angle of view across the square, degrees; 0: orthographic.
     """
 
     column: float
@@ -48,24 +50,24 @@ class Framing:
 
     @property
     def calibration(self) -> F64:
-        """(4, 4) float64, world metres to view space."""
+        """World metres to view space, (4, 4) float64."""
         if self.fov_deg:
             return PerspectiveCamera(self.centre_world, self.extent_m, fov_deg=self.fov_deg).calibration
         return OrthographicCamera(self.centre_world, self.extent_m).calibration
 
 
 def frame_person(picture: U8, *, extent_m: float = 2.4, height_m: float = 1.7, like: Framing | None = None) -> Framing:
-    """Frame by the mask: its box is `height_m` tall and stands on the ground, y = 0.
+    """Frame a person by the mask, whose box is assumed to be `height_m` tall and to stand on the ground, y = 0.
 
     Args:
         picture: (H, W, 4) uint8 RGBA; alpha is the mask.
-        extent_m: edge of the view cube the networks were trained with, metres.
+        extent_m: edge of the view cube that the networks were trained with, metres.
         height_m: assumed distance from the lowest to the highest point of the person as posed, metres.
-        like: of an earlier frame of the same film: its scale is kept and the person moves in its world.
+        like: framing of an earlier frame of the same film; its scale is kept, and the person moves in its world.
 
     Raises:
-        FramingError: an empty mask.
-        SettingsError: a height that the cube does not hold.
+        FramingError: the mask is empty.
+        SettingsError: the cube is too small for the height.
     """
     if not 0 < height_m <= extent_m * FILL:
         raise SettingsError(f"height {height_m:g} m: expected more than 0 and at most {extent_m * FILL:.2f} m")
@@ -75,7 +77,8 @@ def frame_person(picture: U8, *, extent_m: float = 2.4, height_m: float = 1.7, l
         raise FramingError("the mask is empty: nobody to reconstruct")
     top, bottom, left, right = int(rows[0]), int(rows[-1]) + 1, int(columns[0]), int(columns[-1]) + 1
     row = (top + bottom) / 2
-    # The cube is centred on the pelvis; outstretched arms move the middle of the box, hardly the mean of the mask.
+    # Training cubes are centred on the body. Outstretched arms move the middle of the box, but hardly the mean of the
+    # mask.
     column = float(np.average(np.arange(mask.shape[1]) + 0.5, weights=mask.sum(axis=0)))
     if like is not None:
         scale, ground = like.pixels_per_metre, like.row + like.centre_world[1] * like.pixels_per_metre
@@ -96,10 +99,14 @@ def frame_person(picture: U8, *, extent_m: float = 2.4, height_m: float = 1.7, l
 
 
 def keep_frame(picture: U8, *, extent_m: float = 2.4) -> Framing:
-    """The picture is in the training framing already (as `mpc render` draws it): a square of `extent_m`.
+    """The framing of a picture that has the training framing already, as `mpc render` draws it.
+
+    Args:
+        picture: (H, W, 4) uint8 RGBA, square.
+        extent_m: edge of the square, metres.
 
     Raises:
-        FramingError: not square.
+        FramingError: the picture is not square.
     """
     height, width = picture.shape[:2]
     if height != width:
@@ -109,9 +116,17 @@ def keep_frame(picture: U8, *, extent_m: float = 2.4) -> Framing:
 
 
 def cut(picture: U8, framing: Framing, size: int) -> U8:
-    """The square of a framing, (size, size, 4) uint8, straight alpha; beyond the picture it is transparent.
+    """Cut the square of a framing out of a picture; the square is transparent where it exceeds the picture.
 
-    Areas are averaged where the picture shrinks, with alpha premultiplied, so that the background does not bleed in.
+    A shrinking picture is averaged over areas with premultiplied alpha, so that the background does not bleed in.
+
+    Args:
+        picture: (H, W, 4) uint8 RGBA, straight alpha.
+        framing: where the square lies.
+        size: pixels along each side of the result.
+
+    Returns:
+        (size, size, 4) uint8, straight alpha.
     """
     edge = framing.extent_m * framing.pixels_per_metre
     left, top = framing.column - edge / 2, framing.row - edge / 2

@@ -1,4 +1,4 @@
-"""What people have: RGBA pictures, pictures with masks, folders of them, films. All become RGBA frames with a name."""
+"""Reads what users have: RGBA pictures, pictures with masks, folders of them, and films. All become RGBA frames."""
 
 from __future__ import annotations
 
@@ -15,17 +15,18 @@ from ...core.errors import InputError, MpcError
 
 PICTURES = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff")
 FILMS = (".mp4", ".mov", ".mkv", ".webm", ".avi", ".m4v", ".gif")
-# A picture larger than this is refused before it is decoded.
+# A picture with more pixels is refused before it is decoded.
 MOST_PIXELS = 1 << 28
 
 
 @dataclass(frozen=True, eq=False)
 class Source:
-    """A picture or a film, and where its mask is.
+    """A picture or a film, and its mask.
 
     Attributes:
         path: the file.
-        mask: a picture for a picture, a film or a folder of pictures for a film; None: the alpha channel is the mask.
+        mask: a picture for a picture, or a film or a folder of pictures for a film; None: the alpha channel is the
+            mask.
     """
 
     path: Path
@@ -33,19 +34,19 @@ class Source:
 
     @property
     def is_film(self) -> bool:
-        """By the suffix."""
+        """Whether the suffix is that of a film."""
         return self.path.suffix.lower() in FILMS
 
 
 def find_sources(paths: Sequence[Path], mask: Path | None = None) -> list[Source]:
-    """Files as they are; folders give their pictures and films in the order of their names.
+    """Find the pictures and films that a user has named. Those of a folder come in the order of their names.
 
     Args:
         paths: pictures, films and folders.
-        mask: of the one picture or film; or a folder, in which the mask of NAME.* is the picture or film NAME.*.
+        mask: the mask of the only picture or film; or a folder, in which NAME.* is the mask of the source NAME.*.
 
     Raises:
-        InputError: nothing there, another kind of file, no mask of a name.
+        InputError: a path does not exist, a file is of another kind, or a mask is missing.
     """
     files: list[Path] = []
     for path in paths:
@@ -77,10 +78,17 @@ def _mask_of(path: Path, folder: Path) -> Path:
 
 
 def read_rgba(path: Path, mask: Path | None = None) -> U8:
-    """(H, W, 4) uint8, straight alpha; turned upright as its EXIF entry says.
+    """Read a picture, and turn it upright as its EXIF entry says.
+
+    Args:
+        path: the picture.
+        mask: a picture that is white where the person is; None: the alpha channel is the mask.
+
+    Returns:
+        (H, W, 4) uint8, straight alpha.
 
     Raises:
-        InputError: not readable; no alpha channel and no mask; a mask of another size.
+        InputError: the picture cannot be read, has neither an alpha channel nor a mask, or the mask has another size.
     """
     picture = _open(path)
     if mask is None:
@@ -93,16 +101,17 @@ def read_rgba(path: Path, mask: Path | None = None) -> U8:
 
 
 def read_frames(source: Source, every: int = 1) -> Iterator[tuple[int, float, U8]]:
-    """Frames of a film: number, seconds, (H, W, 4) uint8.
+    """Read the frames of a film: number, time in seconds, and picture (H, W, 4) uint8.
 
     Args:
-        source: a film, its mask a film of as many frames or a folder of as many pictures; without one, the film has an
-            alpha channel (VP9, ProRes 4444, PNG).
-        every: keep each `every`-th frame.
+        source: a film. Its mask is a film with as many frames or a folder with as many pictures; without a mask, the
+            film needs an alpha channel (VP9, ProRes 4444, PNG).
+        every: keep every `every`-th frame.
 
     Raises:
         MpcError: `av` is not installed.
-        InputError: not readable, no frame, no alpha channel and no mask, fewer masks than frames.
+        InputError: the film cannot be read, has no frame, has neither an alpha channel nor a mask, or has more frames
+            than masks.
     """
     masks = None if source.mask is None else _masks(source.mask)
     count = 0
@@ -127,7 +136,7 @@ def read_frames(source: Source, every: int = 1) -> Iterator[tuple[int, float, U8
 
 
 def frame_rate(path: Path) -> tuple[float, int]:
-    """Frames a second of a film, and how many it says it has (0: it does not say)."""
+    """Frames per second of a film, and the number of frames that its header states (0: the header states none)."""
     av = import_av()
     try:
         with av.open(str(path)) as container:
@@ -141,6 +150,7 @@ def frame_rate(path: Path) -> tuple[float, int]:
 
 
 def _masks(path: Path) -> Iterator[U8]:
+    """The masks of a film's frames, (H, W) uint8, from a folder of pictures or from a film."""
     if path.is_dir():
         files = sorted(p for p in path.iterdir() if p.suffix.lower() in PICTURES)
         if not files:
@@ -150,7 +160,7 @@ def _masks(path: Path) -> Iterator[U8]:
 
 
 def _decode(path: Path) -> Iterator[tuple[float, Any]]:
-    """Frames in the order they are shown, and their time in seconds."""
+    """Frames in the order in which they are shown, each with its time in seconds."""
     av = import_av()
     try:
         with av.open(str(path)) as container:
@@ -166,7 +176,7 @@ def _decode(path: Path) -> Iterator[tuple[float, Any]]:
 
 
 def import_av() -> Any:
-    """PyAV, or an error that names the extra."""
+    """Import PyAV; the error for a missing one names the extra."""
     try:
         import av  # only films need it
     except ImportError:
@@ -175,6 +185,7 @@ def import_av() -> Any:
 
 
 def _open(path: Path) -> Image.Image:
+    """Decode a picture and turn it upright."""
     if not path.is_file():
         raise InputError(path, "no such file")
     try:
@@ -188,7 +199,7 @@ def _open(path: Path) -> Image.Image:
 
 
 def _mask_values(picture: Image.Image) -> U8:
-    """White is the person; of a picture with alpha, its alpha, unless that is 255 everywhere."""
+    """Values of a mask, (H, W) uint8: alpha, unless it is 255 everywhere; otherwise brightness (white: the person)."""
     if "A" in picture.getbands():
         alpha = np.asarray(picture.getchannel("A"))
         if alpha.min() < 255:
@@ -199,6 +210,7 @@ def _mask_values(picture: Image.Image) -> U8:
 
 
 def _join(path: Path, colour: U8, mask: Path, alpha: U8) -> U8:
+    """Join colours (H, W, 3) and mask (H, W) to one picture (H, W, 4); the paths are for messages."""
     if alpha.shape != colour.shape[:2]:
         raise InputError(
             mask, f"{alpha.shape[1]} x {alpha.shape[0]} pixels; {path.name} has {colour.shape[1]} x {colour.shape[0]}"

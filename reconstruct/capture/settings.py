@@ -1,4 +1,4 @@
-"""How `mpc reconstruct` reconstructs."""
+"""The settings of `mpc reconstruct`."""
 
 from __future__ import annotations
 
@@ -17,25 +17,27 @@ PRECISIONS = ("auto", "float32", "float16", "bfloat16")
 
 @dataclass(frozen=True, kw_only=True)
 class CaptureSettings:
-    """How to reconstruct.
+    """How to reconstruct; `mpc reconstruct` has an option for each field, with the same default.
 
     Attributes:
-        resolution: nodes a side of the view cube.
+        resolution: nodes along each side of the view cube.
         mode: "lossless" or "fast", see `localise`.
-        extent_m: edge of the view cube the networks were trained with, metres; None: as the run says, else 2.4.
+        extent_m: edge of the view cube that the networks were trained with, metres; None: the run's, or 2.4.
         height_m: assumed height of the person as posed, metres.
-        framing: "crop" by the mask to the training framing, or "keep" square pictures that have it already.
-        formats: of meshes: glb, ply, obj.
-        texture_size: texels a side of a texture in GLB and OBJ; 0: colours of vertices.
-        turntable: gif, mp4 or none. turntable_frames: pictures in it.
-        size: pixels a side of each panel.
-        use_mask: localise with what the mask says (`localise`, mask).
-        largest_component: drop all of the mesh but its greatest part.
-        every: keep each n-th frame of a film.
-        batch: pictures encoded and localised together; 0: 4 on a GPU, else 1.
-        memory_gib: bound on a network's activations; None: chosen by what is free.
-        precision: of the networks: "float32", "float16", "bfloat16", or "auto": float16 on CUDA, else float32.
-        compiled: the networks through `torch.compile`.
+        framing: "crop": cut the picture by the mask to the training framing; "keep": square pictures that have the
+            training framing already.
+        formats: file formats of the meshes: glb, ply, obj.
+        texture_size: texels along each side of the texture in GLB and OBJ; 0: colours of vertices.
+        turntable: gif, mp4 or none.
+        turntable_frames: number of pictures in the turntable.
+        size: pixels along each side of a panel.
+        use_mask: use the mask in localisation (see `localise`, mask).
+        largest_component: keep only the connected part of the mesh with the greatest area.
+        every: keep every n-th frame of a film.
+        batch: number of pictures encoded and localised together; 0: 4 on a GPU, otherwise 1.
+        memory_gib: bound on the activations of a network, GiB; None: chosen by the free memory.
+        precision: of the networks: "float32", "float16", "bfloat16", or "auto" (float16 on CUDA, otherwise float32).
+        compiled: run the networks through `torch.compile`.
     """
 
     resolution: int = 257
@@ -68,7 +70,7 @@ class CaptureSettings:
             raise SettingsError(f"memory {self.memory_gib:g} GiB: expected more than 0")
 
     def speed(self, device: torch.device) -> Speed:
-        """What is done for speed on a device."""
+        """What is done for speed on a device, see `Speed`."""
         usual = Speed.for_device(device)
         dtype = usual.dtype if self.precision == "auto" else getattr(torch, self.precision)
         return replace(usual, dtype=dtype, compiled=self.compiled)

@@ -1,4 +1,7 @@
-"""What localisation is compared with: the dense grid, and the plain octree of PIFu (Saito et al., ICCV 2019)."""
+"""The schemes that localisation is compared with: the dense grid, and PIFu's octree (Saito et al., ICCV 2019).
+
+In reconstruct, although only tests and benchmarks use them, so that all three schemes share `Lattice` and `as_values`.
+"""
 
 from __future__ import annotations
 
@@ -13,12 +16,12 @@ from .localise import MAX_BATCH, Occupancy, as_values
 
 
 @dataclass(frozen=True, eq=False)
-class DenseAnswer:
+class DenseGrid:
     """A whole grid of values.
 
     Attributes:
-        values: (R, R, R) float32 along x, y, z; asked, or filled in by the octree.
-        evaluations: points asked, coarse to fine.
+        values: (R, R, R) float32 along x, y, z; evaluated, or filled in by the octree.
+        evaluations: number of points evaluated on each level, coarse to fine.
     """
 
     values: F32
@@ -26,12 +29,18 @@ class DenseAnswer:
 
     @property
     def total_evaluations(self) -> int:
-        """Points the occupancy was asked about."""
+        """Number of points at which the occupancy was evaluated."""
         return sum(self.evaluations)
 
 
-def dense_grid(occupancy: Occupancy, resolution: int = 257, *, max_batch: int = MAX_BATCH) -> DenseAnswer:
-    """Ask every node of linspace(-1, 1, resolution)^3."""
+def dense_grid(occupancy: Occupancy, resolution: int = 257, *, max_batch: int = MAX_BATCH) -> DenseGrid:
+    """Evaluate every node of linspace(-1, 1, resolution)^3.
+
+    Args:
+        occupancy: as for `localise`.
+        resolution: nodes along each side.
+        max_batch: greatest number of points in one call.
+    """
     lattice = Lattice(resolution)
     values = np.empty((resolution,) * 3, np.float32)
     rows = max(max_batch // (resolution * resolution), 1)
@@ -41,7 +50,7 @@ def dense_grid(occupancy: Occupancy, resolution: int = 257, *, max_batch: int = 
         for begin in range(0, len(nodes), max_batch):
             part = nodes[begin : begin + max_batch]
             values[lattice.split(part)] = as_values(occupancy(lattice.points(part)), len(part))
-    return DenseAnswer(values, (resolution**3,))
+    return DenseGrid(values, (resolution**3,))
 
 
 def octree_grid(
@@ -51,20 +60,22 @@ def octree_grid(
     difference: float = 0.01,
     start: int = 65,
     max_batch: int = MAX_BATCH,
-) -> DenseAnswer:
-    """Ask coarse cells at their corners; fill those whose values differ by less than `difference` with the middle one.
+) -> DenseGrid:
+    """Evaluate coarse cells at their corners; fill a cell whose corners nearly agree with their middle value.
 
-    PIFu starts at a quarter of the resolution, at 0.01; it leaves out the last node of each axis, which is asked here.
+    PIFu starts at a quarter of the resolution and takes 0.01 as the difference. It leaves out the last node of each
+    axis, which is evaluated here.
 
     Args:
         occupancy: as for `localise`.
-        resolution: nodes a side.
-        difference: between the greatest and the least value at a cell's corners.
-        start: nodes a side of the grid that is asked whole; `resolution` - 1 is a power of two times `start` - 1.
+        resolution: nodes along each side.
+        difference: a cell is filled when the values at its corners differ by less than this.
+        start: nodes along each side of the grid that is evaluated completely; `resolution` - 1 is a power of two times
+            `start` - 1.
         max_batch: greatest number of points in one call.
 
     Raises:
-        SettingsError: a start that does not divide the resolution so.
+        SettingsError: `start` does not divide the resolution in this way.
     """
     ratio, rest = divmod(resolution - 1, start - 1)
     if rest or ratio & (ratio - 1):
@@ -83,13 +94,13 @@ def octree_grid(
         settled[i, j, k] = True
         counts.append(len(nodes))
         if stride == 1:
-            return DenseAnswer(values, tuple(counts))
+            return DenseGrid(values, tuple(counts))
         _fill_flat_cells(values, settled, stride, difference)
         stride //= 2
 
 
 def _fill_flat_cells(values: F32, settled: Bools, stride: int, difference: float) -> None:
-    """Settle all nodes of cells whose corners agree, but those that are settled already."""
+    """Settle the nodes of cells whose corners agree, apart from those that are settled already."""
     coarse = values[::stride, ::stride, ::stride]
     ends = slice(None, -1), slice(1, None)
     corners = [coarse[a, b, c] for a in ends for b in ends for c in ends]

@@ -1,4 +1,4 @@
-"""The values around a localised surface, in blocks: memory goes with the surface, not with the volume."""
+"""The values around a localised surface, in blocks: memory grows with the surface and not with the volume."""
 
 from __future__ import annotations
 
@@ -10,7 +10,8 @@ import numpy.typing as npt
 
 from ...core.arrays import F32, I32, I64, U8, Bools
 
-# Cells a side of a block. Its nodes are one more, shared with the next block, so that a cell lies in one block whole.
+# Cells along each side of a block. A block has one node more, which it shares with the next block, so that every cell
+# lies in one block completely.
 EDGE = 32
 SIDE = EDGE + 1
 _SHARED = [(i, j, k) for i in (0, 1) for j in (0, 1) for k in (0, 1)]
@@ -18,12 +19,12 @@ _SHARED = [(i, j, k) for i in (0, 1) for j in (0, 1) for k in (0, 1)]
 
 @dataclass(frozen=True, eq=False)
 class SurfaceBlocks:
-    """Values on the nodes of all blocks that hold both sides; the other blocks lie on one side.
+    """Values at the nodes of all blocks that hold both sides; each of the other blocks lies on one side.
 
     Attributes:
-        resolution: nodes a side of the whole grid.
-        table: (B, B, B) int32, where in the pool a block is; -1 outside, -2 inside.
-        pool: (P, 33, 33, 33) float32: as answered, else 1 inside and 0 outside.
+        resolution: nodes along each side of the whole grid.
+        table: (B, B, B) int32, the entry of the pool that holds a block; -1: all outside, -2: all inside.
+        pool: (P, 33, 33, 33) float32, evaluated values; 1 at other nodes inside and 0 at other nodes outside.
     """
 
     resolution: int
@@ -31,7 +32,7 @@ class SurfaceBlocks:
     pool: F32
 
     def each(self) -> Iterator[tuple[tuple[int, int, int], F32]]:
-        """Lowest node and values of each block with both sides, cut where the grid ends, in rising order."""
+        """Lowest node and values of each block that holds both sides, in rising order, cut where the grid ends."""
         for i, j, k in np.argwhere(self.table >= 0).tolist():
             low = (i * EDGE, j * EDGE, k * EDGE)
             size = [min(SIDE, self.resolution - start) for start in low]
@@ -39,9 +40,15 @@ class SurfaceBlocks:
 
 
 def gather_blocks(nodes: I64, values: F32, resolution: int, threshold: float) -> SurfaceBlocks:
-    """Blocks of a localised grid; arguments as its attributes.
+    """Blocks of a localised grid.
 
-    Nodes never asked lie away from the surface, so they have the side of the nearest known node along a line.
+    Nodes that were never evaluated lie away from the surface, so each has the side of the nearest known node on a line.
+
+    Args:
+        nodes: as in `LocalisedGrid`, like the other arguments.
+        values: see `LocalisedGrid`.
+        resolution: see `LocalisedGrid`.
+        threshold: see `LocalisedGrid`.
     """
     per_axis = max(-(-(resolution - 1) // EDGE), 1)
     ijk = np.stack([nodes // (resolution * resolution), nodes // resolution % resolution, nodes % resolution])
@@ -70,7 +77,7 @@ def gather_blocks(nodes: I64, values: F32, resolution: int, threshold: float) ->
 
 
 def _members(ijk: I64, offset: tuple[int, int, int], per_axis: int) -> tuple[npt.NDArray[np.intp], I64, I64]:
-    """Which nodes lie in a block as its own (offset 0) or on its last plane (1), its number, and where in it."""
+    """Which nodes lie in a block as its own (offset 0) or on its last plane (1), the block, and their places."""
     shift = np.array(offset)[:, None]
     block = (ijk - shift) // EDGE
     block = np.where((shift == 0) & (block == per_axis), per_axis - 1, block)  # the last plane of the grid
@@ -82,11 +89,15 @@ def _members(ijk: I64, offset: tuple[int, int, int], per_axis: int) -> tuple[npt
 
 
 def fill_sides(codes: U8) -> Bools:
-    """Spread known sides (1 outside, 2 inside) over unknown nodes (0), line by line, then plane by plane."""
+    """Spread known sides (1 outside, 2 inside) over unknown nodes (0), line by line, then plane by plane.
+
+    Returns:
+        Which nodes are inside, in the shape of `codes`.
+    """
     filled = codes.copy()
     for axis in (2, 1, 0):
         lines = np.moveaxis(filled, axis, -1)
-        # A slab at a time: the index of the last known node takes two more bytes a node.
+        # Large grids are filled slab by slab, since the index of the last known node takes two more bytes per node.
         for slab in lines if lines.shape[0] > 1 and lines.size > 1 << 18 else [lines]:
             _fill_lines(slab)
     inside: Bools = filled == 2
@@ -94,7 +105,7 @@ def fill_sides(codes: U8) -> Bools:
 
 
 def _fill_lines(lines: U8) -> None:
-    """Fill along the last axis from the last known node before; nodes before the first known one take its side."""
+    """Give each unknown node the side of the last known node before it on its line, or else of the first known node."""
     known = lines != 0
     if known.all() or not known.any():
         return

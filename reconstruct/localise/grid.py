@@ -1,4 +1,4 @@
-"""The outcome of localisation: the nodes that were asked, and the sides of all others by inference."""
+"""The result of localisation: the nodes that were evaluated, and the inferred sides of all others."""
 
 from __future__ import annotations
 
@@ -16,20 +16,20 @@ Box = tuple[tuple[int, int, int], tuple[int, int, int]]
 
 @dataclass(frozen=True, eq=False)
 class LocalisedGrid:
-    """An occupancy on the nodes linspace(-1, 1, resolution)^3 of view space, asked only near its surface.
+    """An occupancy on the nodes linspace(-1, 1, resolution)^3 of view space, evaluated near its surface alone.
 
     Attributes:
-        resolution: nodes a side.
+        resolution: nodes along each side.
         threshold: values above it are inside.
-        nodes: (M,) int64, rising: flat indices (i * resolution + j) * resolution + k of the nodes known, i along x.
-        values: (M,) float32: answers, for nodes ruled out by a mask half a unit below the threshold, and in fast mode
-            interpolations.
+        nodes: (M,) int64, rising: flat indices (i * resolution + j) * resolution + k of the known nodes, i along x.
+        values: (M,) float32, evaluated values. Nodes ruled out by a mask have half a unit less than the threshold; in
+            fast mode, some values are interpolated.
         levels: resolutions visited, coarse to fine.
-        evaluations: nodes asked at each of them; they sum to M in lossless mode without a mask.
+        evaluations: nodes evaluated on each level; in lossless mode without a mask they sum to M.
         calls: how often the occupancy was called.
-        surface_box: least and greatest node (exclusive) of a box around all cells the surface passes, with one node to
-            spare where the grid goes on; None without a surface.
-        device: where rays walk through it and meshes are made: "cpu", "cuda:0", …
+        surface_box: least and greatest node (exclusive) of a box around all cells that the surface passes, enlarged by
+            one node where the grid continues; None without a surface.
+        device: where rays walk through the grid and meshes are made: "cpu", "cuda:0", …
     """
 
     resolution: int
@@ -44,12 +44,12 @@ class LocalisedGrid:
 
     @property
     def total_evaluations(self) -> int:
-        """Points the occupancy was asked about."""
+        """Number of points at which the occupancy was evaluated."""
         return sum(self.evaluations)
 
     @property
     def axis(self) -> F64:
-        """(resolution,) float64: view-space coordinate of the nodes along any axis."""
+        """View-space coordinates of the nodes along any axis, (resolution,) float64."""
         return np.linspace(-1.0, 1.0, self.resolution)
 
     @cached_property
@@ -59,24 +59,26 @@ class LocalisedGrid:
 
     @cached_property
     def marcher(self) -> Marcher:
-        """The same, to walk through."""
+        """The same values, ready for walks along rays."""
         return Marcher(self.blocks, self.threshold, self.device)
 
     def sides(self, box: Box | None = None) -> Bools:
         """Which nodes are inside, in the whole grid or in `box` (least node, greatest node exclusive).
 
-        Nodes never asked lie away from the surface, so they have the side of the nearest known node along a line.
+        Nodes that were never evaluated lie away from the surface, so each has the side of the nearest known node on a
+        line.
         """
         return fill_sides(self._scatter(box)[0])
 
     def volume(self, box: Box | None = None) -> F32:
-        """Values in the whole grid or in `box`, float32: as answered, else 1 inside and 0 outside."""
+        """Values in the whole grid or in `box`, float32; 1 or 0 at nodes inside or outside that are not known."""
         codes, values = self._scatter(box)
         unknown = codes == 0
         values[unknown] = fill_sides(codes)[unknown]
         return values
 
     def _scatter(self, box: Box | None) -> tuple[U8, F32]:
+        """Dense arrays of the sides (0 unknown, 1 outside, 2 inside) and values of the known nodes."""
         (low, high) = box if box is not None else ((0, 0, 0), (self.resolution,) * 3)
         shape = (high[0] - low[0], high[1] - low[1], high[2] - low[2])
         r = self.resolution
@@ -87,7 +89,7 @@ class LocalisedGrid:
         here, answers = (i[within], j[within], k[within]), self.values[within]
         values[here] = answers
         codes[here] = np.where(answers > self.threshold, 2, 1)
-        if not within.any():  # a box away from every node asked: the side of the nearest node of the grid will do
+        if not within.any():  # no known node lies in the box: all of it has the side of the nearest known node
             nearest = int(np.argmin(i * i + j * j + k * k))
             codes[0, 0, 0] = 2 if self.values[nearest] > self.threshold else 1
         return codes, values

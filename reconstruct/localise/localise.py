@@ -1,13 +1,14 @@
-"""Where the surface is: coarse-to-fine localisation over any occupancy, without loss against the dense grid.
+"""Find where a surface passes through the view cube: coarse to fine, over any occupancy, without loss.
 
-MonoPort (Li et al., ECCV 2020, "surface localization") evaluates a coarse grid, interpolates it, asks the network at
-the nodes whose interpolated binary value is neither 0 nor 1, and re-examines the neighbours of nodes that contradict
-the interpolation until none does. Much of what it asks lies in coarse cells that the surface only grazes.
+MonoPort (Li et al., ECCV 2020, "surface localization") evaluates a coarse grid, interpolates it, evaluates the network
+at the nodes whose interpolated binary value is neither 0 nor 1, and re-examines the neighbours of nodes that contradict
+the interpolation until none does. Many of its evaluations lie in coarse cells that the surface barely touches.
 
-Here the contradictions themselves drive the search. A sign change along a coarse edge promises a surface, so it is
-bisected down to an edge of the next level; from there the surface is followed: all corners of a cell with both signs
-are asked, then those of its neighbours across mixed edges, until no new cell is mixed. What is asked at a level is then
-exactly the corners of the cells that the surface passes, which marching cubes needs anyway, plus the bisections.
+Here the sign changes themselves drive the search. A sign change along a coarse edge proves that a surface crosses it,
+so the edge is bisected down to an edge of the next level. From there the surface is followed: all corners of a cell
+with both signs are evaluated, then those of its neighbours across mixed edges, until no new cell is mixed. The nodes
+evaluated on a level are then exactly the corners of the cells that the surface passes, which marching cubes needs
+anyway, plus those of the bisections.
 """
 
 from __future__ import annotations
@@ -20,23 +21,26 @@ import numpy as np
 
 from ...core.arrays import F32, I64, Bools
 from ...core.errors import MpcError, SettingsError
-from .grid import LocalisedGrid
-from .interpolate import interpolated_level
+from .evaluator import NodeEvaluator
+from .grid import Box, LocalisedGrid
+from .interpolate import interpolate_level
 from .lattice import Lattice
 from .search import Search
 from .silhouette import Silhouette
 
-Occupancy = Callable[[F32], Any]  # (N, 3) float32 view space -> (N,), an array or a tensor
-BatchOccupancy = Callable[[F32, I64], Any]  # the same, and (N,) int64: which field each point is asked of
+Occupancy = Callable[[F32], Any]
+"""(N, 3) float32 view-space points -> (N,) values, an array or a tensor."""
+BatchOccupancy = Callable[[F32, I64], Any]
+"""The same for several fields: the second argument, (N,) int64, is the field in which each point is evaluated."""
 
 MODES = ("lossless", "fast", "visible")
-# Few enough that a small network's features for them stay within a few hundred megabytes; `view_field.batch_points`
-# gives a network's own number.
+# The features that a small network reads for so many points take a few hundred megabytes. `view_field.batch_points`
+# computes the number that suits a network.
 MAX_BATCH = 1 << 17
 
 
 class FieldError(MpcError):
-    """An occupancy that returned NaN, or another number of values than it was asked for."""
+    """An occupancy function that returned NaN, or another number of values than it was given points."""
 
 
 def localise(
@@ -51,35 +55,36 @@ def localise(
     mask: Bools | None = None,
     max_batch: int = MAX_BATCH,
 ) -> LocalisedGrid:
-    """Ask an occupancy only where the surface passes, on the nodes linspace(-1, 1, resolution)^3 of view space.
+    """Evaluate an occupancy near its surface alone, on the nodes linspace(-1, 1, resolution)^3 of view space.
 
-    Every connected surface that changes the sign along at least one asked edge of the `start` grid is found whole: the
-    marching cubes mesh of the result is that of the dense grid. A surface that slips between the nodes of the start
-    grid is missed; a finer `start`, `seeds` inside it or a `mask` that shows it find it. No node is asked twice.
+    Every connected surface that changes the sign along at least one evaluated edge of the `start` grid is found
+    completely: the marching cubes mesh of the result is that of the dense grid. A surface that slips between the nodes
+    of the start grid is missed; a finer `start`, `seeds` inside it or a `mask` that shows it find it. No node is
+    evaluated twice.
 
     Args:
         occupancy: (n, 3) float32 points, view space -> (n,) values, array or tensor, inside above `threshold`.
-        resolution: nodes a side; minus one, `start` - 1 times a power of two.
-        mode: "lossless"; "fast": without loss up to half the resolution, then interpolated, and asked only where the
-            interpolation is in doubt; "visible": the first surface along +z of every column of nodes, what lies behind
-            is taken to be inside (`field_seen_by` turns a field towards any other camera).
-        start: nodes a side of the first grid. From 17 on it is asked in part (see `ask_start_grid`): a part that lies
-            more than a start spacing outside the box of the others and holds none of the nodes that are asked first
-            is missed; from 9 on also one that lies within a start spacing of the cube's faces and holds no node
-            farther in.
-        levels: resolutions visited, first `start`, last `resolution`; None for doubling while the spacing is at
-            least eight final ones, with a mask or where the start grid has cost little beside the surface four (the
-            levels right below the last cost more than what they find). Not for "fast".
+        resolution: nodes along each side; minus one, it is `start` - 1 times a power of two.
+        mode: "lossless"; "fast": lossless up to half the resolution, then interpolated, and evaluated only where the
+            interpolation is in doubt; "visible": the first surface along +z of every column of nodes, and everything
+            behind it counts as inside (`field_seen_by` turns a field towards any other camera).
+        start: nodes along each side of the first grid. From 17 on, only a part of it is evaluated (see
+            `evaluate_start_grid`). A body part is then missed when it lies more than a start spacing outside the box
+            of the others and holds none of the nodes that are evaluated first. From 9 on, a body part is missed when
+            it lies within a start spacing of the cube's faces and holds no node farther in.
+        levels: resolutions to visit, first `start`, last `resolution`. None: resolutions are doubled while the spacing
+            is at least eight final ones; with a mask, or where the start grid was cheap beside the surface, while it
+            is at least four (the levels just below the last one cost more than what they find). Not for "fast".
         threshold: values above it are inside.
-        seeds: (S, 3) float32 view-space points hoped to be inside; each is asked at its nearest node, and the surface
-            around those that are inside is followed.
-        mask: (H, W) bool, the person in the picture that view space belongs to. Columns of nodes outside it (by more
-            than a pixel) are outside without being asked; behind pixels inside it that show no surface, one is
-            searched.
+        seeds: (S, 3) float32, view-space points that may lie inside. Each is evaluated at its nearest node, and the
+            surface around those that are inside is followed.
+        mask: (H, W) bool, the person in the picture that view space belongs to. Columns of nodes outside the mask (by
+            more than a pixel) are outside without an evaluation; behind pixels inside the mask that show no surface,
+            one is searched for.
         max_batch: greatest n of one call.
 
     Raises:
-        SettingsError: levels that do not divide one another, another mode.
+        SettingsError: levels that do not divide one another, or an unknown mode.
         FieldError: the occupancy returned NaN or a wrong number of values.
     """
 
@@ -105,14 +110,20 @@ def localise_many(
     masks: Sequence[Bools | None] | None = None,
     max_batch: int = MAX_BATCH,
 ) -> list[LocalisedGrid]:
-    """`localise` for `count` fields in step: each call of the occupancy serves all fields that still have questions.
+    """`localise` for `count` fields in step: each call of the occupancy serves all fields that are not finished.
+
+    The result for a field does not depend on the other fields.
 
     Args:
-        occupancy: (n, 3) float32 points and (n,) int64, rising: the field that each is asked of, 0 to `count` - 1.
-        count: of fields.
-        seeds, masks: one entry a field.
+        occupancy: (n, 3) float32 points and (n,) int64, rising, the field of each point (0 to `count` - 1) -> values.
+        count: number of fields.
+        resolution: as for `localise`, like the arguments that are not listed here.
+        seeds: one entry for each field.
+        masks: one entry for each field.
 
-    The other arguments and the errors are those of `localise`; the answer for a field does not depend on the others.
+    Raises:
+        SettingsError: as for `localise`.
+        FieldError: as for `localise`.
     """
     if mode not in MODES:
         raise SettingsError(f"mode {mode!r}: expected one of {', '.join(MODES)}")
@@ -120,12 +131,12 @@ def localise_many(
     if fast and (levels is not None or resolution % 2 == 0 or resolution < 2 * start - 1):
         raise SettingsError(f"fast mode needs an odd resolution of at least {2 * start - 1} and its own levels")
     finest = (resolution + 1) // 2 if fast else resolution
-    # What the mask spares pays for one level more, on which smaller parts are seen.
+    # A mask saves evaluations. They pay for one more level, on which smaller parts are found.
     closest = 8 if masks is None or any(mask is None for mask in masks) else 4
-    if fast:  # what is missed here is missed eightfold there
+    if fast:  # the interpolated level cannot find a part that the levels before it have missed
         closest = 2
     chosen = tuple(levels) if levels is not None else default_levels(start, finest, closest)
-    # Without a mask, that level is visited where the start grid has cost little beside the surface.
+    # Without a mask, that level is visited only where the start grid was cheap beside the surface.
     longer = default_levels(start, finest, 4)
     spare = levels is None and 2 < len(chosen) < len(longer)
     chosen = longer if spare else chosen
@@ -133,39 +144,42 @@ def localise_many(
     lattice = Lattice(finest)
     searches = [
         Search(
-            lattice, chosen, threshold, None if seeds is None else seeds[index],
-            None if masks is None or (mask := masks[index]) is None else Silhouette(lattice, mask),
-            visible=mode == "visible", spare=spare,
+            NodeEvaluator(
+                lattice, threshold,
+                None if masks is None or (mask := masks[index]) is None else Silhouette(lattice, mask),
+                visible=mode == "visible",
+            ),
+            chosen, None if seeds is None else seeds[index], visible=mode == "visible", spare=spare,
         )
         for index in range(count)
     ]  # fmt: skip
-    ask = _Asker(occupancy, max_batch)
+    query = FieldQuery(occupancy, max_batch)
     running = {index: search.run() for index, search in enumerate(searches)}
     while running:
         pending = {index: nodes for index, steps in running.items() if (nodes := next(steps, None)) is not None}
         running = {index: running[index] for index in pending}
         if not pending:
             break
-        answers = ask([lattice.points(nodes) for nodes in pending.values()], list(pending))
+        answers = query([lattice.points(nodes) for nodes in pending.values()], list(pending))
         for (index, nodes), values in zip(pending.items(), answers, strict=True):
-            searches[index].record(nodes, values)
+            searches[index].evaluator.record(nodes, values)
     grids = []
     for index, search in enumerate(searches):
-        nodes, values = search.store.answers()
+        nodes, values = search.evaluator.store.answers()
         grid = LocalisedGrid(
             finest, threshold, lattice.flat(nodes), values, tuple(search.levels), tuple(search.counts),
-            ask.calls.get(index, 0), _box_of(np.unique(search.edges // 3), lattice),
+            query.calls.get(index, 0), _box_of(np.unique(search.edges // 3), lattice),
         )  # fmt: skip
         if fast:
-            coarse = searches[index].silhouette
+            coarse = search.evaluator.silhouette
             both = None if coarse is None else (coarse, Silhouette(Lattice(resolution), coarse.mask))
-            grid = interpolated_level(grid, ask, index, both)
+            grid = interpolate_level(grid, query, index, both)
         grids.append(grid)
     return grids
 
 
 def default_levels(start: int, resolution: int, closest: int = 8) -> tuple[int, ...]:
-    """Double from `start` while the spacing is at least `closest` final ones, then jump to `resolution`."""
+    """Resolutions doubled from `start` while the spacing is at least `closest` final ones, and then `resolution`."""
     levels, side = [start], start
     while (resolution - 1) // (2 * (side - 1)) >= closest:
         side = 2 * side - 1
@@ -185,8 +199,16 @@ def check_levels(levels: Sequence[int], resolution: int) -> None:
             )
 
 
-class _Asker:
-    """Puts the points of several fields into calls of at most `max_batch`; counts the calls that each took part in."""
+class FieldQuery:
+    """Evaluates points of several fields in calls of at most `max_batch` points.
+
+    Args:
+        occupancy: see `localise_many`.
+        max_batch: greatest number of points in one call.
+
+    Attributes:
+        calls: number of calls that evaluated points of each field.
+    """
 
     def __init__(self, occupancy: BatchOccupancy, max_batch: int) -> None:
         self.occupancy, self.max_batch = occupancy, max_batch
@@ -204,7 +226,8 @@ class _Asker:
         return np.split(values, np.cumsum([len(part) for part in points])[:-1])
 
 
-def _box_of(nodes: I64, lattice: Lattice) -> tuple[tuple[int, int, int], tuple[int, int, int]] | None:
+def _box_of(nodes: I64, lattice: Lattice) -> Box | None:
+    """The box around cells with these lowest corners, enlarged by a node (see `LocalisedGrid.surface_box`)."""
     if not len(nodes):
         return None
     ijk = np.stack(lattice.split(nodes))
@@ -212,15 +235,15 @@ def _box_of(nodes: I64, lattice: Lattice) -> tuple[tuple[int, int, int], tuple[i
     return (int(low[0]), int(low[1]), int(low[2])), (int(high[0]), int(high[1]), int(high[2]))
 
 
-def as_values(answer: Any, count: int) -> F32:
-    """An occupancy's answer as (count,) float32 on the host.
+def as_values(returned: Any, count: int) -> F32:
+    """The values that an occupancy function returned, as (count,) float32 on the host.
 
     Raises:
         FieldError: another number of values, or values that are not finite.
     """
-    if hasattr(answer, "detach"):
-        answer = answer.detach().float().cpu().numpy()
-    values: F32 = np.ascontiguousarray(answer, dtype=np.float32).reshape(-1)
+    if hasattr(returned, "detach"):
+        returned = returned.detach().float().cpu().numpy()
+    values: F32 = np.ascontiguousarray(returned, dtype=np.float32).reshape(-1)
     if len(values) != count:
         raise FieldError(f"the occupancy returned {len(values)} values for {count} points")
     if not np.isfinite(values).all():

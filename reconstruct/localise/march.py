@@ -1,4 +1,4 @@
-"""Walks through a localised grid, compiled: from one source for the CPU and a GPU (warp)."""
+"""Walks along rays through a localised grid, compiled by warp from one source for the CPU and for GPUs."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ from ...core.arrays import F64
 from ...core.kernels import launch, load_warp
 from .blocks import EDGE, SurfaceBlocks
 
-_PER_THREAD = 1 << 13  # rays or positions a thread takes at a time
+_PER_THREAD = 1 << 13  # rays or positions that one thread handles at a time
 
 
 @dataclass(eq=False)
 class Marcher:
-    """The values around a surface where a device can walk through them.
+    """The values around a surface, on a device that walks along rays through them.
 
     Attributes:
-        blocks: of the grid.
+        blocks: the values.
         threshold: values above it are inside.
         device: "cpu", "cuda", …
     """
@@ -32,39 +32,39 @@ class Marcher:
     def __post_init__(self) -> None:
         wp = load_warp()
         pool = self.blocks.pool if len(self.blocks.pool) else np.zeros(1, np.float32)
-        self._table = wp.array(self.blocks.table, dtype=wp.int32, device=self.device, copy=False)
-        self._pool = wp.array(pool.reshape(-1), dtype=wp.float32, device=self.device, copy=False)
+        self._grid = _kernels().BlockGrid()
+        self._grid.last, self._grid.edge = self.blocks.resolution - 1, EDGE
+        self._grid.table = wp.array(self.blocks.table, dtype=wp.int32, device=self.device, copy=False)
+        self._grid.pool = wp.array(pool.reshape(-1), dtype=wp.float32, device=self.device, copy=False)
 
     def sample(self, positions: F64) -> F64:
-        """Trilinear values (N,) at positions (N, 3) in nodes; beyond the border, the border's."""
+        """Trilinear values (N,) at positions (N, 3) in nodes; beyond the border, the values at the border."""
         wp = load_warp()
         values = wp.empty(len(positions), dtype=wp.float64, device=self.device)
-        self._launch("sample", len(positions), [self._array(positions), *self._grid()], [values])
+        self._launch("sample", len(positions), [self._array(positions), self._grid], [values])
         found: F64 = values.numpy()
         return found
 
     def first_change(self, origins: F64, directions: F64, enters: F64, starts: F64, ends: F64) -> tuple[F64, F64]:
-        """Where rays come inside, in steps of half a spacing.
+        """Find the step of half a spacing in which each ray comes inside.
 
         Args:
-            origins, directions: (N, 3), view space, unit directions.
-            enters: (N,) distances at which rays enter the cube.
-            starts: where to begin: not behind the first surface, or a few steps at most.
-            ends: where to give up.
+            origins: (N, 3), view space.
+            directions: (N, 3), view space, unit length.
+            enters: (N,) distances at which the rays enter the cube.
+            starts: (N,) distances to begin at: before the first surface, or a few steps behind it at most.
+            ends: (N,) distances to stop at.
 
         Returns:
-            Distances just before and just after; the latter -1 where a ray meets nothing.
+            (N,) distances just before and (N,) just after; the latter is -1 where a ray meets nothing.
         """
         wp = load_warp()
         rays = [self._array(part) for part in (origins, directions, enters, starts, ends)]
         outputs = [wp.empty(len(origins), dtype=wp.float64, device=self.device) for _ in range(2)]
         spacing = 2.0 / max(self.blocks.resolution - 1, 1)
-        self._launch("first_change", len(origins), [*rays, spacing, self.threshold, *self._grid()], outputs)
+        self._launch("first_change", len(origins), [*rays, spacing, self.threshold, self._grid], outputs)
         before, after = (part.numpy() for part in outputs)
         return before, after
-
-    def _grid(self) -> list[Any]:
-        return [self.blocks.resolution - 1, EDGE, self._table, self._pool]
 
     def _array(self, values: F64) -> Any:
         wp = load_warp()

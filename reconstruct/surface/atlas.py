@@ -1,7 +1,7 @@
-"""Texture coordinates for a reconstructed mesh: six box projections cut into charts, packed on shelves.
+"""Texture coordinates for a reconstructed mesh: six box projections, cut into charts that are packed on shelves.
 
-The meshes come from marching cubes: hundreds of thousands of small triangles of even size, so that a projection along
-the nearest axis stretches nothing by more than a factor of four (in general 1.7), and takes seconds where a conformal
+The meshes come from marching cubes and have hundreds of thousands of small triangles of even size. A projection along
+the nearest axis stretches them by a factor of at most four (usually 1.7), and takes seconds where a conformal
 parametrisation takes minutes.
 """
 
@@ -16,11 +16,13 @@ from ...core.errors import SettingsError
 from ...geometry.camera import pixel_centres
 from ...geometry.mesh import PosedMesh
 from ...geometry.rays import RayScene
+from ...geometry.shelves import largest_scale, place_on_shelves
 
-# Texels around a chart that are filled from its edge, so that neither filters nor small mipmaps mix charts.
+# Texels around a chart that are filled from its edge, so that neither texture filters nor small mipmaps mix charts.
 PADDING = 3
-# A face may lie in a chart whose axis is as far from its normal as this cosine.
+# A face may belong to a chart if the cosine between its normal and the chart's axis is greater than this.
 LEAST_COSINE = 0.25
+# How often the axes of faces are smoothed, and how often hidden faces are moved to charts of their own.
 _SMOOTHINGS = 12
 _PEELINGS = 4
 
@@ -30,11 +32,11 @@ class Atlas:
     """Where the faces of a mesh lie in a square texture.
 
     Attributes:
-        size: texels a side.
-        source: (A,) int64, which vertex of the mesh each vertex of the atlas is; those on seams are there repeatedly.
-        uv: (A, 2) float64, texels: column and row, 0 at the outer edge of the upper left texel.
-        faces: (F, 3) int32 into the atlas's vertices, in the order of the mesh's faces.
-        charts: how many.
+        size: texels along each side.
+        source: (A,) int64, the vertex of the mesh that each vertex of the atlas is; those on seams appear repeatedly.
+        uv: (A, 2) float64, column and row in texels, 0 at the outer edge of the upper left texel.
+        faces: (F, 3) int32 into the vertices of the atlas, in the order of the mesh's faces.
+        charts: number of charts.
     """
 
     size: int
@@ -44,7 +46,11 @@ class Atlas:
     charts: int
 
     def texels(self) -> tuple[I64, I64, F64]:
-        """Texels whose centre lies in a face: their numbers row * size + column, the faces, and (N, 3) weights."""
+        """The texels whose centres lie in a face.
+
+        Returns:
+            Their numbers row * size + column, (N,); their faces, (N,); and the barycentric weights, (N, 3).
+        """
         flat = PosedMesh(np.column_stack([self.uv, np.zeros(len(self.uv))]), self.faces)
         hits = RayScene(flat).first_hit(_texel_rays(self.size, -1.0), np.array([0.0, 0.0, 1.0]))
         where = np.flatnonzero(hits.hit)
@@ -52,15 +58,15 @@ class Atlas:
 
 
 def make_atlas(vertices: F64, faces: I32, size: int) -> Atlas:
-    """Lay out a mesh.
+    """Lay a mesh out in a square texture.
 
     Args:
-        vertices: (V, 3), one unit along all axes.
+        vertices: (V, 3), in the same unit along all axes.
         faces: (F, 3).
-        size: texels a side.
+        size: texels along each side of the texture.
 
     Raises:
-        SettingsError: the texture is too small for so many charts.
+        SettingsError: the texture is too small for the charts.
     """
     neighbours = face_neighbours(faces)
     corners = vertices[faces]
@@ -73,12 +79,12 @@ def make_atlas(vertices: F64, faces: I32, size: int) -> Atlas:
         under = _hidden_faces(atlas, height) if peeling < _PEELINGS else np.zeros(0, np.int64)
         if not len(under):
             break
-        labels[under] += 6  # another sheet of the same direction
+        labels[under] += 6  # another layer of the same axis
     return atlas
 
 
 def face_neighbours(faces: I32) -> I64:
-    """(F, 3): the face across the edge from each corner to the next, -1 where there is none."""
+    """The face across each edge (from one corner to the next), (F, 3); -1 where there is none."""
     ends = np.sort(faces[:, [[0, 1], [1, 2], [2, 0]]].reshape(-1, 2).astype(np.int64), axis=1)
     names = ends[:, 0] * (int(faces.max()) + 1) + ends[:, 1]
     order = np.argsort(names, kind="stable")
@@ -90,7 +96,7 @@ def face_neighbours(faces: I32) -> I64:
 
 
 def _labels(normals: F64, neighbours: I64) -> I64:
-    """(F,) 0 to 5: the axis each face is seen along (x, y, z, -x, -y, -z); smoothed, so that charts are few."""
+    """The axis that each face is projected along, (F,): 0 to 5 for x, y, z, -x, -y, -z; smoothed for fewer charts."""
     cosines = np.concatenate([normals, -normals], axis=1)
     allowed = cosines > LEAST_COSINE
     labels: I64 = cosines.argmax(axis=1)
@@ -104,7 +110,7 @@ def _labels(normals: F64, neighbours: I64) -> I64:
 
 
 def _components(labels: I64, neighbours: I64) -> I64:
-    """(F,) number of the connected part of equal label that a face lies in."""
+    """The connected part of equal labels that each face belongs to, (F,)."""
     from scipy.sparse import coo_matrix
     from scipy.sparse.csgraph import connected_components
 
@@ -118,7 +124,11 @@ def _components(labels: I64, neighbours: I64) -> I64:
 
 
 def _lay_out(vertices: F64, faces: I32, axes: I64, chart: I64, size: int) -> tuple[Atlas, F64]:
-    """The atlas, and how high each of its vertices is above the plane of its chart, texels."""
+    """Project and pack the charts.
+
+    Returns:
+        The atlas, and the height of each of its vertices above the plane of its chart, texels.
+    """
     names, inverse = np.unique(chart[:, None] * len(vertices) + faces, return_inverse=True)
     source, of_chart, placed = names % len(vertices), names // len(vertices), inverse.reshape(-1, 3).astype(np.int32)
     axis = np.zeros(int(chart.max()) + 1, np.int64)
@@ -126,7 +136,7 @@ def _lay_out(vertices: F64, faces: I32, axes: I64, chart: I64, size: int) -> tup
     along = axis[of_chart]
     point, rows, mirrored = vertices[source], np.arange(len(source)), along >= 3
     flat = np.column_stack([point[rows, (along + 1) % 3], point[rows, (along + 2) % 3]])
-    flat[mirrored, 0] *= -1  # seen from the other side
+    flat[mirrored, 0] *= -1  # projected from the other side
     height = np.where(mirrored, -1.0, 1.0) * point[rows, along % 3]
     low, high = np.full((len(axis), 2), np.inf), np.full((len(axis), 2), -np.inf)
     np.minimum.at(low, of_chart, flat)
@@ -137,41 +147,30 @@ def _lay_out(vertices: F64, faces: I32, axes: I64, chart: I64, size: int) -> tup
 
 
 def _pack(extents: F64, size: int) -> tuple[F64, float]:
-    """Upper left corners (C, 2) of charts in texels and texels a unit, as large as shelves allow."""
+    """Pack charts, as large as they fit.
+
+    Args:
+        extents: (C, 2) of the charts, in the unit of the mesh.
+        size: texels along each side of the texture.
+
+    Returns:
+        (C, 2) low corners of the charts in texels, and texels per unit of the mesh.
+    """
     order = np.argsort(-extents[:, 1], kind="stable")
 
-    def shelves(scale: float) -> F64 | None:
-        boxes = np.ceil(extents[order] * scale) + 2 * PADDING
-        if boxes.max() > size:
-            return None
-        places, x, y, tall = np.zeros((len(order), 2)), 0.0, 0.0, 0.0
-        for index, (width, height) in enumerate(boxes.tolist()):
-            if x + width > size:
-                x, y, tall = 0.0, y + tall, 0.0
-            tall = max(tall, height)
-            if y + tall > size:
-                return None
-            places[index] = x, y
-            x += width
-        found = np.empty_like(places)
-        found[order] = places + PADDING
-        return found
+    def place(scale: float) -> F64 | None:
+        return place_on_shelves(np.ceil(extents[order] * scale) + 2 * PADDING, size)
 
-    best, fits, fails = shelves(0.0), 0.0, size / max(float(extents.max()), 1e-300)
-    if best is None:
+    packed = largest_scale(place, 0.0, size / max(float(extents.max()), 1e-300), 30)
+    if packed is None:
         raise SettingsError(f"a texture of {size} pixels a side does not hold {len(extents)} charts: make it larger")
-    for _ in range(30):
-        middle = (fits + fails) / 2
-        places = shelves(middle)
-        if places is None:
-            fails = middle
-        else:
-            best, fits = places, middle
-    return best, fits
+    places = np.empty_like(packed[0])
+    places[order] = packed[0] + PADDING
+    return places, packed[1]
 
 
 def _hidden_faces(atlas: Atlas, height: F64) -> I64:
-    """Faces that lie under others of their chart."""
+    """Faces that are hidden under other faces of their chart."""
     raised = PosedMesh(np.column_stack([atlas.uv, height]), atlas.faces)
     scene, far = RayScene(raised), float(np.ptp(height)) + 10.0
     above = scene.first_hit(_texel_rays(atlas.size, float(height.max()) + far), np.array([0.0, 0.0, -1.0]))
@@ -182,5 +181,6 @@ def _hidden_faces(atlas: Atlas, height: F64) -> I64:
 
 
 def _texel_rays(size: int, height: float) -> F64:
+    """Origins of rays through the centres of all texels, at a height above the texture."""
     centres = (pixel_centres(size, size).reshape(-1, 2) + 1.0) * (size / 2)
     return np.column_stack([centres, np.full(len(centres), height)])

@@ -1,8 +1,8 @@
 """The first surface along every ray of a camera, straight from an occupancy: a picture without a mesh.
 
 After MonoPort (Li et al., ECCV 2020, "mesh-free rendering"), which draws four views along the axes of its grid from the
-localised volume. Here the camera is any: rays walk through the localised grid, whose empty and full regions cost no
-evaluation; in the first cell pair where the side changes, the crossing is refined by asking the field itself.
+localised volume. Here the camera is arbitrary. Rays walk through the localised grid, where empty and full regions cost
+no evaluation. In the first step in which the side changes, the crossing is refined by evaluating the field itself.
 """
 
 from __future__ import annotations
@@ -19,9 +19,9 @@ from ...geometry.camera import is_orthographic, pixel_centres, unproject
 from ..localise.grid import LocalisedGrid
 from ..localise.localise import Occupancy, as_values
 
-# Halvings by interpolation alone: to a hundredth of a node spacing.
+# Number of halvings by interpolation alone; they reach a hundredth of a node spacing.
 FREE_REFINEMENTS = 6
-# Where rays from afar start in a perspective view space: as far before its middle.
+# In a perspective view space, rays from far away start at this distance before the middle of the cube.
 BEFORE_CUBE = 4.0
 
 
@@ -30,11 +30,11 @@ class Rays:
     """Straight lines in the view space of the reconstructed picture.
 
     Attributes:
-        origins: (H, W, 3) float64, where depth 0 is: the camera's pinhole or plane; in a perspective view space, for
-            rays that begin behind its own pinhole or far from the cube, a point before the cube.
+        origins: (H, W, 3) float64, the points of depth 0: the camera's pinhole or plane. In a perspective view space, a
+            ray that begins behind that space's own pinhole or far from the cube starts at a point before the cube.
         directions: (H, W, 3) float64, unit length.
-        to_pixels: (3, 4) float64: homogeneous view-space points to (column, row, 1) times a positive weight, with pixel
-            centres at whole numbers; behind the camera the weight is not positive.
+        to_pixels: (3, 4) float64, takes homogeneous view-space points to (column, row, 1) times a positive weight, with
+            pixel centres at integers; the weight is not positive behind the camera.
     """
 
     origins: F64
@@ -44,15 +44,15 @@ class Rays:
 
 @dataclass(frozen=True, eq=False)
 class SurfaceMap:
-    """What a camera sees of a field, per pixel.
+    """The surface that a camera sees in each pixel.
 
     Attributes:
-        mask: (H, W) bool, the ray through the pixel's centre meets the surface.
-        points: (H, W, 3) float32, where, in view space of the reconstructed picture; NaN outside the mask.
-        depth: (H, W) float32, distance along the ray from its origin, view-space units; NaN outside.
-        normals: (H, W, 3) float32, unit, outward, same space; 0 outside.
-        colours: (H, W, 3) float32 display values in [0, 1]; 0 outside; None when none were asked for.
-        evaluations: points the occupancy was asked about.
+        mask: (H, W) bool, whether the ray through the pixel's centre meets the surface.
+        points: (H, W, 3) float32, where it does, in view space of the reconstructed picture; NaN outside the mask.
+        depth: (H, W) float32, distance along the ray from its origin, view-space units; NaN outside the mask.
+        normals: (H, W, 3) float32, unit, outward, in the same space; 0 outside the mask.
+        colours: (H, W, 3) float32, display values in [0, 1]; 0 outside the mask; None without a colour function.
+        evaluations: number of points at which the occupancy was evaluated.
     """
 
     mask: Bools
@@ -64,12 +64,13 @@ class SurfaceMap:
 
 
 def orthographic_rays(calibration: F64, camera_calibration: F64, height: int, width: int) -> Rays:
-    """Rays of an orthographic camera for a field that lives in another picture's view space.
+    """Rays of an orthographic camera, in the view space of a field.
 
     Args:
         calibration: (4, 4) world metres to the field's view space.
         camera_calibration: (4, 4) world metres to the camera's view space; its rays start at z = -2, before the cube.
-        height, width: of the picture to draw.
+        height: of the picture to draw, pixels.
+        width: of the picture to draw, pixels.
     """
     xy = pixel_centres(height, width).reshape(-1, 2)
     starts = unproject(np.column_stack([xy, np.full(len(xy), -2.0)]), camera_calibration)
@@ -81,13 +82,14 @@ def orthographic_rays(calibration: F64, camera_calibration: F64, height: int, wi
 
 
 def perspective_rays(calibration: F64, world_to_camera: F64, focal_px: float, height: int, width: int) -> Rays:
-    """Rays of a pinhole camera with its principal point in the middle of the picture.
+    """Rays of a pinhole camera whose principal point is in the middle of the picture, in the view space of a field.
 
     Args:
         calibration: (4, 4) world metres to the field's view space.
-        world_to_camera: (4, 4) rigid, world metres to camera metres; x right, y down, z away.
+        world_to_camera: (4, 4) rigid, world metres to camera metres; x right, y down, z away from the camera.
         focal_px: focal length, pixels.
-        height, width: of the picture to draw.
+        height: of the picture to draw, pixels.
+        width: of the picture to draw, pixels.
     """
     inverse = np.linalg.inv(world_to_camera)
     row, column = np.mgrid[0:height, 0:width]
@@ -99,10 +101,11 @@ def perspective_rays(calibration: F64, world_to_camera: F64, focal_px: float, he
 
 
 def _rays(starts: F64, ends: F64, calibration: F64, to_pixels: F64, height: int, width: int) -> Rays:
-    """World lines through starts and ends (N, 3) to view space, where they are straight, too.
+    """Take the world lines through starts and ends (N, 3) to view space, where they are straight as well.
 
-    Under a perspective calibration, view space holds only what lies before its pinhole. A ray that begins behind that
-    comes in from infinity; it then starts before the cube. One that never gets before the pinhole is led away.
+    With a perspective calibration, view space holds only what lies in front of its pinhole. A ray that begins behind
+    the pinhole comes in from infinity; it then starts before the cube. A ray that never comes in front of the pinhole
+    is replaced by one that misses the cube.
     """
     heads = starts @ calibration[:, :3].T + calibration[:, 3]
     steps = (ends - starts) @ calibration[:, :3].T
@@ -111,17 +114,17 @@ def _rays(starts: F64, ends: F64, calibration: F64, to_pixels: F64, height: int,
         directions = directions / np.linalg.norm(directions, axis=1, keepdims=True)
     else:
         weight, change = heads[:, 3], steps[:, 3]
-        # The derivative of heads / weight, times the weight's square: the same all along the line.
+        # The derivative of heads / weight, times the square of the weight, is constant along the line.
         directions = steps[:, :3] * weight[:, None] - heads[:, :3] * change[:, None]
         directions /= np.maximum(np.linalg.norm(directions, axis=1, keepdims=True), 1e-300)
         corners = np.array([(x, y, z, 1.0) for x in (-1, 1) for y in (-1, 1) for z in (-1, 1)])
-        least = float((1.0 / (corners @ np.linalg.inv(calibration)[3])).min())  # of all weights in the cube
+        least = float((1.0 / (corners @ np.linalg.inv(calibration)[3])).min())  # the least weight in the cube
         behind, never = weight < least, (weight < least) & (change <= 0)
         ahead = np.where(behind & ~never, (least - weight) / np.where(behind & ~never, change, 1.0), 0.0)
         moved = heads + ahead[:, None] * steps
         origins = moved[:, :3] / np.where(never, 1.0, moved[:, 3])[:, None]
         along = (origins * directions).sum(axis=1)
-        # From afar, to where the cube (which reaches to 1.73) is still ahead.
+        # Move distant origins close to the cube, which reaches to 1.73 from its middle, but not into it.
         origins += np.maximum(-BEFORE_CUBE - along, 0.0)[:, None] * directions
         origins[never], directions[never] = (0.0, 0.0, BEFORE_CUBE), (0.0, 0.0, 1.0)
     return Rays(origins.reshape(height, width, 3), directions.reshape(height, width, 3), to_pixels)
@@ -138,15 +141,16 @@ def render_surface(
     """Find the first surface along rays, its normal and its colour.
 
     Args:
-        grid: the field localised; another camera needs no other grid.
+        grid: the localised field; one grid serves all cameras.
         occupancy: the field, see `localise`.
-        rays: of the camera.
-        colour: (N, 3) float32 view-space points -> (N, 3) display colours; asked once a hit pixel.
-        refinements: halvings of the step, half a node spacing, in which the side changes; each asks every hit once.
-            0: the crossing of the grid's interpolated values, which asks nothing.
+        rays: the rays of the camera.
+        colour: (N, 3) float32 view-space points -> (N, 3) display colours; evaluated once for each hit pixel.
+        refinements: number of times that the step in which the side changes (half a node spacing) is halved; each
+            evaluates the occupancy once for each hit. With 0 the crossing of the grid's interpolated values is taken,
+            which needs no evaluation.
 
     Returns:
-        The map; a part of the surface beyond a ray's first crossing is never asked about.
+        The map. Nothing behind the first crossing of a ray is evaluated.
     """
     shape = rays.origins.shape[:2]
     origins, directions = rays.origins.reshape(-1, 3), rays.directions.reshape(-1, 3)
@@ -171,8 +175,8 @@ def render_surface(
         points[hits], depth[hits] = start + at[:, None] * along, at
         normals[hits] = _normals(grid, points[hits].astype(np.float64), along)
         if colours is not None and colour is not None:
-            answer = colour(points[hits])
-            colours[hits] = answer.detach().cpu().numpy() if hasattr(answer, "detach") else answer
+            found = colour(points[hits])
+            colours[hits] = found.detach().cpu().numpy() if hasattr(found, "detach") else found
     return SurfaceMap(
         mask=np.isfinite(depth).reshape(shape),
         points=points.reshape(*shape, 3),
@@ -184,7 +188,7 @@ def render_surface(
 
 
 def to_rgba(surface: SurfaceMap) -> U8:
-    """(H, W, 4) uint8: the map's colours, or its normals as colours where it has none; no antialiasing."""
+    """The map's colours, or its normals shown as colours, as a picture (H, W, 4) uint8 without antialiasing."""
     shown = surface.normals * 0.5 + 0.5 if surface.colours is None else surface.colours
     pixels = np.zeros((*surface.mask.shape, 4), np.uint8)
     pixels[..., :3] = np.rint(np.clip(shown, 0, 1) * 255)
@@ -194,7 +198,7 @@ def to_rgba(surface: SurfaceMap) -> U8:
 
 
 def _first_change(grid: LocalisedGrid, rays: Rays) -> tuple[npt.NDArray[np.intp], F64, F64]:
-    """Rays that enter the surface, and the distances just before and just after they do."""
+    """The rays that enter the surface, and the distances just before and just after they do."""
     none = np.zeros(0, np.intp), np.zeros(0), np.zeros(0)
     if grid.surface_box is None:
         return none
@@ -215,10 +219,11 @@ def _first_change(grid: LocalisedGrid, rays: Rays) -> tuple[npt.NDArray[np.intp]
 
 
 def _reach(grid: LocalisedGrid, rays: Rays) -> tuple[F64, F64]:
-    """(H, W) distances between which each ray can meet the surface; far < near where it cannot.
+    """Distances (H, W) between which each ray can meet the surface; far < near where it cannot.
 
-    A cell that the surface passes has a corner inside, at most a cell's diagonal away from where a ray crosses it. So
-    the known inside nodes, drawn as spots of that radius, bound the crossings of all rays from both sides.
+    A cell that the surface passes has a corner inside, at most a cell's diagonal away from the point where a ray
+    crosses the surface. The known inside nodes, drawn as spots of that radius, therefore bound the crossings of all
+    rays from both sides.
     """
     from scipy.ndimage import maximum_filter, minimum_filter  # slow to import
 
@@ -228,18 +233,20 @@ def _reach(grid: LocalisedGrid, rays: Rays) -> tuple[F64, F64]:
     points = np.stack([inner // (r * r), inner // r % r, inner % r], axis=1) * spacing - 1.0
     homogeneous = points @ rays.to_pixels[:, :3].T + rays.to_pixels[:, 3]
     weight, diagonal = homogeneous[:, 2], np.sqrt(3.0) * spacing
-    # Greatest shift of a projected point, in pixels, when it moves by a diagonal: at the least weight.
+    # Below: the greatest shift of a projected point, in pixels, when the point moves by a diagonal. It is greatest at
+    # the least weight.
     rows = np.linalg.norm(rays.to_pixels[:2, :3], axis=1)
     shift = np.linalg.norm(rays.to_pixels[2, :3]) * diagonal
     least = float(weight.min()) - shift
-    if least <= shift:  # the camera stands within the surface or next to it
+    if least <= shift:  # the camera is inside the surface or next to it
         return np.zeros((height, width)), np.full((height, width), np.inf)
     columns = homogeneous[:, :2] / weight[:, None]
     radius = int(np.ceil(float((rows * diagonal).max() / least + np.abs(columns).max() * shift / least) + 0.5)) + 1
     place = np.rint(columns).astype(np.int64) + radius
     shape = height + 2 * radius, width + 2 * radius
     fits = (place >= 0).all(axis=1) & (place[:, 0] < shape[1]) & (place[:, 1] < shape[0])
-    # Distances from each ray's own origin; orthographic origins differ, so all are measured along the nearest ray.
+    # Distances count from the origin of each ray, and orthographic rays have different origins, so each node is
+    # measured along the ray nearest to it.
     ray = np.clip(place[fits] - radius, 0, [width - 1, height - 1])
     start, along = rays.origins[ray[:, 1], ray[:, 0]], rays.directions[ray[:, 1], ray[:, 0]]
     distance = ((points[fits] - start) * along).sum(axis=1)
@@ -252,12 +259,12 @@ def _reach(grid: LocalisedGrid, rays: Rays) -> tuple[F64, F64]:
 
 
 def _normals(grid: LocalisedGrid, points: F64, directions: F64) -> F32:
-    """Minus the gradient of the interpolated values, central differences over one spacing."""
+    """Minus the gradient of the interpolated values, by central differences over one spacing."""
     position = (points + 1.0) / 2.0 * (grid.resolution - 1)
     gradient = np.stack(
         [grid.marcher.sample(position + shift) - grid.marcher.sample(position - shift) for shift in np.eye(3)], axis=1
     )
     length = np.linalg.norm(gradient, axis=1, keepdims=True)
-    # Where the values are flat (a plate thinner than the spacing), the surface is taken to face the camera.
+    # Where the values are flat (a plate thinner than the spacing), the normal points towards the camera.
     normals: F32 = np.where(length > 1e-6, -gradient / np.maximum(length, 1e-6), -directions).astype(np.float32)
     return normals

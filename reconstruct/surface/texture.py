@@ -1,4 +1,4 @@
-"""A texture for a reconstructed mesh: the texture network's colour at every texel's point, seams padded."""
+"""A texture for a reconstructed mesh: the texture network's colour at the point of every texel, and padded seams."""
 
 from __future__ import annotations
 
@@ -12,15 +12,16 @@ from .atlas import make_atlas
 
 
 def bake_texture(vertices: F64, faces: I32, size: int, colours: Callable[[F64], F32]) -> TexturedMesh:
-    """Lay a mesh out and colour it.
+    """Lay a mesh out and colour its texture.
 
     Args:
-        vertices: (V, 3); faces: (F, 3).
-        size: texels a side.
+        vertices: (V, 3).
+        faces: (F, 3).
+        size: texels along each side of the texture.
         colours: points (N, 3) in the space of the vertices -> (N, 3) display colours in [0, 1].
 
     Raises:
-        SettingsError: the texture is too small.
+        SettingsError: the texture is too small for the charts of the mesh.
     """
     from scipy.ndimage import distance_transform_edt  # slow to import
 
@@ -28,7 +29,7 @@ def bake_texture(vertices: F64, faces: I32, size: int, colours: Callable[[F64], 
     placed = vertices[atlas.source]
     where, face, weights = atlas.texels()
     points = (placed[atlas.faces[face]] * weights[..., None]).sum(axis=1)
-    # Slivers and charts smaller than a texel hold no texel's centre: theirs have the colour of a vertex in them.
+    # Slivers and charts smaller than a texel hold no texel's centre. Their texels get the colour of a vertex in them.
     column, row = np.floor(atlas.uv).astype(np.int64).T
     slivers, first = np.unique(row * size + column, return_index=True)
     free = ~np.isin(slivers, where)

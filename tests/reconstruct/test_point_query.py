@@ -88,7 +88,7 @@ def test_where_float16_overflows_float32_takes_its_place(network, maps, caplog):
     with caplog.at_level(logging.WARNING):
         assert (query((maps,), points_of(500)) == 0.5).all()
     assert [record.getMessage() for record in caplog.records] == [
-        "the network overflows in torch.float16: asked in float32 from now on"
+        "the network overflows in torch.float16; it runs in float32 from now on"
     ]
     assert query.speed == Speed()
 
