@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 import torch
 
 from ...core.errors import SettingsError
-from ...formats.mesh_files import FORMATS
+from ...formats.mesh_files import WRITE_FORMATS
 from ..point_query import Speed
 
 TURNTABLES = ("gif", "mp4", "none")
@@ -62,7 +62,7 @@ class CaptureSettings:
         for name, value, allowed in (
             ("mode", self.mode, ("lossless", "fast")), ("framing", self.framing, FRAMINGS),
             ("turntable", self.turntable, TURNTABLES), ("precision", self.precision, PRECISIONS),
-            *(("format", one, FORMATS) for one in self.formats),
+            *(("format", one, WRITE_FORMATS) for one in self.formats),
         ):  # fmt: skip
             if value not in allowed:
                 raise SettingsError(f"{name} {value!r}: expected one of {', '.join(allowed)}")
