@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from . import options
 
+if TYPE_CHECKING:
+    from ..core.guard import Limits
+    from ..datasets.subjects.placement import LoadOptions
+
 
 @click.command()
 @click.argument("models", type=options.existing_folder)
-@click.option("--out", type=options.file, default="check.html", help="Page to write.")
-@click.option("--json", "json_file", type=options.file, help="Write the rows as JSON, too.")
-@click.option("--strict", is_flag=True, help="Warnings count as failures in the exit status.")
+@click.option("--out", type=options.file, default="check.html", help="HTML page to write.")
+@click.option("--json", "json_file", type=options.file, help="Also write the rows to this JSON file.")
+@click.option("--strict", is_flag=True, help="End with exit status 3 where there are warnings, too.")
 @options.placement
 @options.workers
 @options.limits
@@ -22,35 +27,23 @@ def check(
     out: Path,
     json_file: Path | None,
     strict: bool,
-    unit: str | None,
-    up: str | None,
-    facing: str | None,
-    height_m: float | None,
+    load: LoadOptions,
     jobs: int,
     backend: str,
-    timeout_s: float,
-    memory_gb: float | None,
+    limits: Limits,
 ) -> None:
-    """Say what every subject below MODELS is and what is wrong with it, without rendering.
+    """Report what every subject below MODELS is and what is wrong with it, without rendering.
 
-    A table here, and a page with a small picture of each: format, unit, axes, height, faces, parts, closed or not, the
-    share of the volume where inside and outside are hard to tell apart, textures, rig, clips, warnings. Exit status 3
-    when a subject cannot be used.
+    Prints a table and writes a page with a small picture of each subject: format, unit, axes, height, faces, parts,
+    whether the surface is closed, the share of the volume where inside and outside are hard to tell apart, textures,
+    rig, clips and warnings. The exit status is 3 when a subject cannot be used.
     """
     from ..datasets.check.models import check_models, table, write_check_json
     from ..datasets.check.page import write_check_page
-    from ..datasets.subjects.placement import LoadOptions
     from .progress import TerminalProgress
 
     with TerminalProgress() as progress:
-        summary = check_models(
-            models,
-            LoadOptions(unit=unit, up=up, facing=facing, height_m=height_m),
-            jobs=jobs,
-            backend=backend,
-            limits=options.subject_limits(timeout_s, memory_gb),
-            progress=progress,
-        )
+        summary = check_models(models, load, jobs=jobs, backend=backend, limits=limits, progress=progress)
     write_check_page(out, summary)
     if json_file is not None:
         write_check_json(json_file, summary)

@@ -41,7 +41,11 @@ EXTRAS = {
     "fbx": (("ufbx",), "reads FBX files"),
     "films": (("av",), "reads films in mpc reconstruct and writes MP4 turntables"),
     "exr": (("OpenEXR",), "reads .exr panoramas (mpc render --lights)"),
-    "dev": (("hypothesis", "libigl", "mypy", "pytest", "ruff"), "runs the tests and the linters of mpc itself"),
+    "dev": (
+        ("codespell", "hypothesis", "libigl", "mypy", "pytest", "ruff"),
+        "runs the tests and the linters of mpc itself",
+    ),
+    "docs": (("mkdocs-material", "mkdocstrings"), "builds the documentation site"),
 }
 
 

@@ -2,16 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
 import click
 
-from . import options
+from . import options, values
 
 
-@click.command("eval", cls=options.SeveralValues)
-@click.option("--metrics", multiple=True, help="One or more, after one flag or repeated.  [default: the protocol's]")
+def metric_names() -> Iterable[str]:
+    """The metrics there are."""
+    from ..evaluate.metrics.registry import METRICS
+
+    return METRICS
+
+
+@click.command("eval", cls=values.Command)
+@values.names("--metrics", known=metric_names, metavar="NAME...", help="Metrics to measure.  [default: the protocol's]")
 @click.option("--protocol", default="mpc", help="mpc, pifuhd, monoport, icon, econ, econ-exact, integratedpifu, …")
 @click.option("--align", type=click.Choice(["none", "z", "icp", "icp-scale"]), default="none", help="Before measuring.")
 @click.option("--run", type=options.existing_folder, help="A run, or a folder of runs: the newest.  [default: runs]")
@@ -20,7 +28,9 @@ from . import options
 @click.option("--truth", type=options.existing_folder, help="True meshes, matched by name.")
 @click.option("--unit", type=click.Choice(["auto", "m", "cm", "mm"]), default="auto", help="Of --pred and --truth.")
 @click.option("--out", type=options.folder, help="For --pred and --compare.  [default: eval/NAME, eval/compare]")
-@click.option("--compare", multiple=True, type=options.existing_folder, help="Folders of results to compare.")
+@values.paths(
+    "--compare", type=options.existing_folder, metavar="DIR...", help="Folders of earlier results to compare."
+)
 @click.option("--split", type=click.Choice(["test", "val", "train"]), default="test", help="Whose subjects.")
 @click.option(
     "--views",

@@ -7,47 +7,39 @@ from typing import Any, Literal
 
 import click
 
-from . import options
+from . import options, values
 
 layout = click.option(
-    "--format", "layout", type=click.Choice(["pifu", "icon"]), required=True, help="Whose training folder."
+    "--format",
+    "layout",
+    type=click.Choice(["pifu", "icon"]),
+    required=True,
+    help="Toolkit whose training folder it is.",
 )
 
 
-@click.command(name="export")
+@click.command(name="export", cls=values.Command)
 @click.argument("renders", type=options.existing_folder, default="renders")
 @click.argument("out", type=options.folder)
 @layout
-@click.option("--split", default="0.8,0.1,0.1", help="Shares of train, val, test (by subject, never by view).")
-@click.option(
-    "--split-file", type=options.existing_path, help="Your own: JSON, or a folder of train.txt, val.txt, test.txt."
-)
+@options.split
 @options.seed
 @options.workers
-def export_(
-    renders: Path,
-    out: Path,
-    layout: Literal["pifu", "icon"],
-    split: str,
-    split_file: Path | None,
-    seed: int,
-    jobs: int,
-    backend: str,
-) -> None:
+def export_(renders: Path, out: Path, layout: Literal["pifu", "icon"], **settings: Any) -> None:
     """Write RENDERS (what `mpc render` wrote) to OUT as another toolkit's training folder.
 
-    PIFu's loader wants a picture a degree: render with `--views 360 --step 1`. For ICON, OUT is the folder of one set;
-    its views go to OUT_<N>views beside it.
+    PIFu's loader expects a picture per degree: render with `--views 360 --step 1`. For ICON, OUT is the folder of one
+    set; its views go to OUT_<N>views beside it.
     """
+    if settings["split_file"] is not None:
+        options.refuse_ignored("with --split-file", "ratios")
+    if layout == "icon":
+        options.refuse_ignored("with --format icon, in which nothing is random", "seed")
     from ..datasets.exchange.export import export_renders
     from .progress import TerminalProgress
 
-    ratios: Any = options.numbers("--split", split, 3)
     with TerminalProgress() as progress:
-        summary = export_renders(
-            renders, out, layout, ratios=ratios, split_file=split_file, seed=seed, jobs=jobs, backend=backend,
-            progress=progress,
-        )  # fmt: skip
+        summary = export_renders(renders, out, layout, progress=progress, **settings)
     options.report(summary.notices, summary.failures)
     click.echo(f"{summary.written} scenes written, {summary.kept} kept, {len(summary.failures)} failed -> {out}/")
     options.finish(summary.failures)
@@ -57,10 +49,10 @@ def export_(
 @click.argument("source", type=options.existing_folder)
 @click.option("--out", type=options.folder, default="renders", help="Renders folder to write to.")
 @layout
-@click.option("--unit", type=click.Choice(["m", "dm", "cm", "mm", "in"]), help="Of the meshes.  [default: detected]")
-@click.option("--up", type=click.Choice(["+x", "-x", "+y", "-y", "+z", "-z"]), help="Up axis.  [default: detected]")
-@click.option("--height", "height_m", type=float, help="Scale to this height, metres.  [default: as they are]")
-@click.option("--rays", type=click.IntRange(min=16), default=240, help="Directions of the light transfer.")
+@options.unit
+@options.up
+@options.height
+@options.rays
 @options.workers
 def import_(
     source: Path,
@@ -69,9 +61,7 @@ def import_(
     unit: str | None,
     up: str | None,
     height_m: float | None,
-    rays: int,
-    jobs: int,
-    backend: str,
+    **settings: Any,
 ) -> None:
     """Make a renders folder, ready for `mpc sample`, of PIFu's dataroot or one set of ICON's at SOURCE."""
     from ..datasets.exchange.import_folder import import_folder
@@ -80,9 +70,7 @@ def import_(
 
     load = LoadOptions(unit=unit, up=up, height_m=height_m)
     with TerminalProgress() as progress:
-        summary = import_folder(
-            source, out, layout, load=load, rays=rays, jobs=jobs, backend=backend, progress=progress
-        )
+        summary = import_folder(source, out, layout, load=load, progress=progress, **settings)
     options.report(summary.notices, summary.failures)
     click.echo(f"{summary.written} scenes imported, {summary.kept} kept, {len(summary.failures)} failed -> {out}/")
     options.finish(summary.failures)

@@ -1,12 +1,16 @@
-"""Options that several commands share."""
+"""Options that several commands share, and how commands report what failed."""
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
 import click
+from click.core import ParameterSource
+
+from . import values
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 
@@ -16,68 +20,104 @@ existing_path = click.Path(path_type=Path, exists=True)
 existing_file = click.Path(path_type=Path, dir_okay=False, exists=True)
 file = click.Path(path_type=Path, dir_okay=False)
 
-seed = click.option("--seed", type=click.IntRange(min=0), default=0, help="Everything random is derived from it.")
-device = click.option("--device", default="auto", help="auto, cpu, cuda or cuda:N.")
+AXES = ["+x", "-x", "+y", "-y", "+z", "-z"]
+
+seed = click.option("--seed", type=click.IntRange(min=0), default=0, help="Seed of everything random.")
+device = click.option("--device", default="auto", help="Device to compute on: auto, cpu, cuda or cuda:N.")
+unit = click.option(
+    "--unit", type=click.Choice(["m", "dm", "cm", "mm", "in", "ft"]), help="Unit of the meshes.  [default: detected]"
+)
+up = click.option("--up", type=click.Choice(AXES), help="Axis that points up in the meshes.  [default: detected]")
+facing = click.option("--facing", type=click.Choice(AXES), help="Axis that people look along.  [default: detected]")
+height = click.option(
+    "--height", "height_m", type=float, help="Scale scans to this height, metres.  [default: not scaled]"
+)
+rays = click.option(
+    "--rays", type=click.IntRange(16, 65536), default=240, help="Number of directions of the light transfer."
+)
 
 
 def workers(function: Function) -> Function:
-    """--jobs and --backend: how units of work are spread; results do not depend on them."""
+    """--jobs and --backend: how units of work are distributed. Results do not depend on them."""
     function = click.option(
-        "--backend", default="loky", help="joblib backend (loky, threading, or a registered cluster's)."
+        "--backend", default="loky", help="joblib backend: loky, threading, or one that a cluster registers."
     )(function)
-    return click.option("--jobs", type=int, default=0, help="Worker processes; 0: one a core.")(function)
+    return click.option("--jobs", type=int, default=0, help="Number of worker processes; 0 starts one per core.")(
+        function
+    )
 
 
-AXES = ["+x", "-x", "+y", "-y", "+z", "-z"]
+def placement(function: Callable[..., None]) -> Callable[..., None]:
+    """--unit, --up, --facing and --height, which the command receives as `load`, a LoadOptions."""
+
+    @functools.wraps(function)
+    def with_load(
+        *arguments: Any, unit: str | None, up: str | None, facing: str | None, height_m: float | None, **others: Any
+    ) -> None:
+        from ..datasets.subjects.placement import LoadOptions
+
+        load = LoadOptions(unit=unit, up=up, facing=facing, height_m=height_m)
+        function(*arguments, load=load, **others)
+
+    return unit(up(facing(height(with_load))))
 
 
-def placement(function: Function) -> Function:
-    """--unit, --up, --facing and --height: what the user knows better than detection."""
-    for option in (
-        click.option("--height", "height_m", type=float, help="Scale scans to this height, m.  [default: as they are]"),
-        click.option("--facing", type=click.Choice(AXES), help="Where people look.  [default: detected]"),
-        click.option("--up", type=click.Choice(AXES), help="Up axis.  [default: detected]"),
-        click.option(
-            "--unit", type=click.Choice(["m", "dm", "cm", "mm", "in", "ft"]), help="Unit of scans.  [default: detected]"
-        ),
-    ):
-        function = option(function)
-    return function
+def limits(function: Callable[..., None]) -> Callable[..., None]:
+    """--subject-timeout and --subject-memory, which the command receives as `limits`, a guard.Limits."""
 
+    @functools.wraps(function)
+    def with_limits(*arguments: Any, timeout_s: float, memory_gib: float | None, **others: Any) -> None:
+        from ..core.guard import Limits
 
-def limits(function: Function) -> Function:
-    """--subject-timeout and --subject-memory: what one subject may take; see `subject_limits`."""
-    function = click.option(
-        "--subject-memory", "memory_gb", type=click.FloatRange(min=0.5), metavar="GIB",
-        help="Memory one subject may take.  [default: 80 % of the machine's]",
-    )(function)  # fmt: skip
-    return click.option(
+        memory = None if memory_gib is None else int(memory_gib * 2**30)
+        function(*arguments, limits=Limits(timeout_s=timeout_s or None, memory_bytes=memory), **others)
+
+    memory = click.option(
+        "--subject-memory", "memory_gib", type=click.FloatRange(min=0.5), metavar="GIB",
+        help="Memory that one subject may take.  [default: 80 % of the machine's]",
+    )  # fmt: skip
+    timeout = click.option(
         "--subject-timeout", "timeout_s", type=click.FloatRange(min=0), default=1800.0, metavar="SECONDS",
-        help="Time one subject may take for a scene; 0: no bound.",
+        help="Time that one scene of a subject may take; 0 sets no bound.",
+    )  # fmt: skip
+    return timeout(memory(with_limits))
+
+
+def split(function: Function) -> Function:
+    """--split and --split-file: which subjects are for training, validation and test. They exclude each other."""
+    function = click.option(
+        "--split-file",
+        type=existing_path,
+        help="Your own split instead: a JSON file, or a folder with train.txt, val.txt and test.txt.",
+    )(function)
+    return values.numbers(
+        "--split", "ratios", exactly=3, default=(0.8, 0.1, 0.1), metavar="TRAIN VAL TEST",
+        help="Shares of train, val and test. Subjects are split, never the views of one subject.",
     )(function)  # fmt: skip
 
 
-def subject_limits(timeout_s: float, memory_gb: float | None) -> Any:
-    """The datasets.guard.Limits of the two options."""
-    from ..core.guard import Limits
+def refuse_ignored(mode: str, *names: str) -> None:
+    """Raise a usage error for options that the user gave although the command ignores them.
 
-    memory = None if memory_gb is None else int(memory_gb * 2**30)
-    return Limits(timeout_s=timeout_s or None, memory_bytes=memory)
-
-
-def numbers(flag: str, text: str, count: int | None = None) -> tuple[float, ...]:
-    """Numbers separated by commas; a usage error names the flag."""
-    try:
-        values = tuple(float(part) for part in text.split(","))
-    except ValueError:
-        raise click.BadParameter(f"{text!r} are not numbers separated by commas", param_hint=flag) from None
-    if count is not None and len(values) != count:
-        raise click.BadParameter(f"{text!r}: expected {count} numbers", param_hint=flag)
-    return values
+    Args:
+        mode: in which the command ignores them, such as "with --resume".
+        names: parameters of the current command, such as "texture_size".
+    """
+    context = click.get_current_context()
+    given = [
+        "/".join([*parameter.opts, *parameter.secondary_opts])
+        for parameter in context.command.params
+        if parameter.name in names and context.get_parameter_source(parameter.name) is ParameterSource.COMMANDLINE
+    ]
+    if given:
+        raise click.UsageError(f"{', '.join(given)}: no effect {mode}")
 
 
 def report(notices: Iterable[str], failures: Sequence[tuple[str, str]]) -> None:
-    """Notices and failed units on stderr; what scenes of one subject share ("subject/scene: text") is said once."""
+    """Print notices and failed units on stderr.
+
+    A notice "subject/scene: text" that several scenes of a subject share is printed once, with their number.
+    """
     shared: dict[tuple[str, str], int] = {}
     for notice in notices:
         name, _, text = notice.partition(": ")
@@ -90,33 +130,11 @@ def report(notices: Iterable[str], failures: Sequence[tuple[str, str]]) -> None:
 
 
 def say(text: str) -> None:
-    """One line on stderr; names out of files may hold what moves a terminal's cursor, which is shown as ?."""
+    """Print one line on stderr. Names out of files may hold characters that move a terminal's cursor: shown as ?."""
     click.echo("".join(letter if letter.isprintable() else "?" for letter in text), err=True)
 
 
 def finish(failures: Sequence[tuple[str, str]]) -> None:
-    """Exit status 3 when something failed."""
+    """End with exit status 3 when something failed."""
     if failures:
         raise click.exceptions.Exit(3)
-
-
-class SeveralValues(click.Command):
-    """Lets the options named in `several` take one or more values after one flag: `--metrics chamfer p2s`."""
-
-    several: tuple[str, ...] = ("--metrics", "--compare", "--layers")
-
-    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        """Repeat the flag before each further value; then click parses as usual."""
-        expanded: list[str] = []
-        flag: str | None = None
-        fresh = False
-        for argument in args:
-            if argument.startswith("-"):
-                flag, fresh = (argument, True) if argument in self.several else (None, False)
-                expanded.append(argument)
-            else:
-                if flag is not None and not fresh:
-                    expanded.append(flag)
-                expanded.append(argument)
-                fresh = False
-        return super().parse_args(ctx, expanded)

@@ -2,111 +2,119 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from . import options
+from . import options, values
 
 if TYPE_CHECKING:
+    from ..core.guard import Limits
     from ..datasets.renders.dry_run import RenderPlan
+    from ..datasets.subjects.placement import LoadOptions
 
 
-@click.command(cls=options.SeveralValues)
+def layer_names() -> Iterable[str]:
+    """The layers that can be drawn beside the lit pictures."""
+    from ..render.layers import LAYERS
+
+    return LAYERS
+
+
+@click.command(cls=values.Command)
 @click.argument("models", type=options.existing_folder)
-@click.option("--out", type=options.folder, default="renders", help="Folder to write to.")
-@click.option("--views", type=click.IntRange(min=1), default=36, help="Pictures a scene.")
-@click.option("--step", "step_deg", type=float, default=10.0, help="Degrees of yaw between views.")
+@click.option("--out", type=options.folder, default="renders", help="Folder to write the renders to.")
+@click.option(
+    "--views", type=click.IntRange(1, 3600), default=36, help="Number of yaws of a scene, at each --pitch one picture."
+)
+@click.option("--step", "step_deg", type=float, default=10.0, help="Degrees of yaw between two views.")
 @click.option("--offset", "offset_deg", type=float, default=0.0, help="Yaw of the first view, degrees.")
-@click.option("--pitch", default="0", metavar="DEG[,DEG...]", help="Elevations; all yaws are drawn at each.")
-@click.option("--jitter", default="0,0,0", metavar="DEG,DEG,DEG", help="Random turn of each camera: yaw, pitch, roll.")
-@click.option("--fov", "fov_deg", type=float, default=0.0, help="Angle of view, degrees; 0: orthographic cameras.")
-@click.option("--size", type=click.IntRange(16, 4096), default=512, help="Pictures are SIZE x SIZE pixels.")
+@values.numbers(
+    "--pitch", "pitch_deg", default=(0.0,), metavar="DEG...", help="Elevations, degrees; each yaw is drawn at each."
+)
+@values.numbers(
+    "--jitter", "jitter_deg", exactly=3, default=(0.0, 0.0, 0.0), metavar="YAW PITCH ROLL",
+    help="Largest random turn of each camera, degrees.",
+)  # fmt: skip
+@click.option("--fov", "fov_deg", type=float, default=0.0, help="Angle of view, degrees; 0 for orthographic cameras.")
+@click.option("--size", type=click.IntRange(16, 4096), default=512, help="Edge of the pictures, pixels.")
 @click.option("--extent", "extent_m", type=float, default=2.4, help="Edge of the view cube, metres.")
 @click.option(
     "--centre",
     type=click.Choice(["pelvis", "surface", "box"]),
     default="pelvis",
-    help="The cube's middle: pelvis (where unknown, the box), the surface's centroid, or the bounding box.",
+    help="Middle of the view cube: the pelvis (where it is unknown, the box), the centroid of the surface, or the "
+    "middle of the bounding box.",
 )
-@click.option("--frames-per-animation", type=click.IntRange(min=1), default=3, help="Random frames of each clip.")
-@click.option("--frames", type=click.Choice(["all"]), help="All frames of each clip instead.")
-@click.option("--poses", help="kmeans:K takes K frames a rig instead, one for each cluster of its poses.")
+@click.option(
+    "--frames-per-animation", type=click.IntRange(1, 100_000), default=3, help="Number of random frames of each clip."
+)
+@click.option("--frames", type=click.Choice(["all"]), help="Take all frames of each clip instead.")
+@click.option("--poses", help="kmeans:K takes K frames of each rig instead, one for each cluster of its poses.")
 @click.option(
     "--pose-filter/--no-pose-filter",
     default=True,
-    help="Leave out frames with the head under the hips or outside the cube.",
-    show_default=True,
+    help="Skip frames where the head is under the hips or the person leaves the view cube.",
 )
-@click.option("--animations", type=options.existing_path, help="Folder of .bvh, .fbx, .glb clips for every rig.")
-@click.option("--bone-map", type=options.existing_file, help="TOML with the names of bones that are not known.")
-@click.option("--rays", type=click.IntRange(min=16), default=240, help="Directions of the light transfer.")
-@click.option("--longest-edge", "longest_edge_m", type=float, default=0.05, help="Halve longer mesh edges, metres.")
-@click.option("--lights", type=options.existing_folder, help="Folder of .hdr/.exr panoramas.  [default: built-in set]")
-@click.option("--layers", multiple=True, metavar="NAME...", help="Also draw normal_front, depth_front, mask, ...")
-@click.option("--renderer", type=click.Choice(["auto", "pyrender", "embree"]), default="auto", help="Who draws.")
+@click.option(
+    "--animations", type=options.existing_path, help="Folder of .bvh, .fbx and .glb clips that every rig also performs."
+)
+@click.option("--bone-map", type=options.existing_file, help="TOML file that names bones which mpc does not know.")
+@options.rays
+@click.option(
+    "--longest-edge", "longest_edge_m", type=float, default=0.05,
+    help="Halve mesh edges longer than this before light is gathered, metres.",
+)  # fmt: skip
+@click.option(
+    "--lights", type=options.existing_folder, help="Folder of .hdr and .exr panoramas.  [default: built-in lights]"
+)
+@values.names(
+    "--layers", known=layer_names, metavar="NAME...",
+    help="Layers to draw beside the lit pictures: normal_front, depth_front, mask and others.",
+)  # fmt: skip
+@click.option("--renderer", type=click.Choice(["auto", "pyrender", "embree"]), default="auto", help="Renderer to use.")
 @options.placement
 @options.seed
 @options.workers
 @options.limits
-@click.option("--dry-run", is_flag=True, help="Count scenes and pictures, estimate size and time, write nothing.")
+@click.option("--dry-run", is_flag=True, help="Count scenes and pictures, estimate size and time, and write nothing.")
 def render(
     models: Path,
     out: Path,
-    pitch: str,
-    jitter: str,
-    layers: tuple[str, ...],
     renderer: str,
     frames: str | None,
     poses: str | None,
-    unit: str | None,
-    up: str | None,
-    facing: str | None,
-    height_m: float | None,
+    load: LoadOptions,
     jobs: int,
     backend: str,
-    timeout_s: float,
-    memory_gb: float | None,
+    limits: Limits,
     dry_run: bool,
-    **chosen: object,
+    **settings: Any,
 ) -> None:
     """Pose every subject below MODELS and draw it from all around, lit.
 
-    Static scans (OBJ, PLY, STL, GLB/glTF, FBX) give one scene; rigged people (GLB/glTF, FBX with skin) give random
-    frames of each animation, their own and those of --animations. Finished scenes are kept, so the same command goes
-    on after a stop.
+    A static scan (OBJ, PLY, STL, GLB/glTF, FBX) gives one scene. A rigged person (GLB/glTF, FBX with skin) gives random
+    frames of each animation, its own and those of --animations. Finished scenes are kept, so the same command
+    continues after a stop.
     """
     if frames is not None and poses is not None:
         raise click.UsageError("--frames and --poses exclude each other")
+    if frames == "all":
+        options.refuse_ignored("with --frames all", "frames_per_animation")
     from ..datasets.renders.build import render_models
     from ..datasets.renders.dry_run import plan_renders
     from ..datasets.renders.settings import RenderSettings
-    from ..datasets.subjects.placement import LoadOptions
     from .progress import TerminalProgress
 
-    yaw, tilt, roll = options.numbers("--jitter", jitter, 3)
-    settings = RenderSettings(
-        pitch_deg=options.numbers("--pitch", pitch),
-        jitter_deg=(yaw, tilt, roll),
-        layers=layers,
-        poses=poses or frames or "random",
-        load=LoadOptions(unit=unit, up=up, facing=facing, height_m=height_m),
-        **chosen,  # type: ignore[arg-type]
-    )
+    chosen = RenderSettings(poses=poses or frames or "random", load=load, **settings)
     if dry_run:
-        click.echo(describe(plan_renders(models, out, settings, renderer=renderer, jobs=jobs)))
+        click.echo(describe(plan_renders(models, out, chosen, renderer=renderer, jobs=jobs)))
         return
     with TerminalProgress() as progress:
         summary = render_models(
-            models,
-            out,
-            settings,
-            renderer=renderer,
-            jobs=jobs,
-            backend=backend,
-            limits=options.subject_limits(timeout_s, memory_gb),
-            progress=progress,
+            models, out, chosen, renderer=renderer, jobs=jobs, backend=backend, limits=limits, progress=progress
         )
     options.report(summary.notices, summary.failures)
     click.echo(
@@ -117,7 +125,7 @@ def render(
 
 
 def describe(plan: RenderPlan) -> str:
-    """The lines of --dry-run."""
+    """The lines that --dry-run prints."""
     lines = [
         f"{plan.subjects} subjects, {plan.scenes} scenes ({plan.kept} rendered already)",
         f"{plan.pictures:,} pictures to draw, about {plan.total_bytes / 1e6:,.0f} MB",

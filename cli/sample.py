@@ -3,70 +3,67 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import click
 
-from . import options
+from . import options, values
+
+MOST_POINTS = 100_000_000
 
 
-@click.command()
+@click.command(cls=values.Command)
 @click.argument("renders", type=options.existing_folder, default="renders")
-@click.option("--out", type=options.folder, default="shards", help="Folder to write to.")
-@click.option("--near", "near_points", type=click.IntRange(min=8), default=200_000, help="Near-surface points a scene.")
-@click.option("--sigmas", default="0.05,0.01", help="Standard deviations of their noise, metres.")
-@click.option("--noise", type=click.Choice(["isotropic", "normal"]), default="isotropic", help="Its direction.")
+@click.option("--out", type=options.folder, default="shards", help="Folder to write the shards to.")
 @click.option(
-    "--focus", default=0.0, help="Up to so many times more near points on thin and curved parts (hands, hair)."
-)
-@click.option("--uniform", "uniform_points", type=click.IntRange(min=8), default=40_000, help="Uniform points a scene.")
-@click.option("--colours", "colour_points", type=click.IntRange(min=8), default=50_000, help="Coloured points a scene.")
+    "--near", "near_points", type=click.IntRange(8, MOST_POINTS), default=200_000,
+    help="Number of points near the surface of a scene.",
+)  # fmt: skip
+@values.numbers(
+    "--sigmas", "sigmas_m", default=(0.05, 0.01), metavar="METRES...",
+    help="Standard deviations of the distance of near points from the surface, metres.",
+)  # fmt: skip
 @click.option(
-    "--meshes", type=click.Choice(["eval", "all"]), default="eval", help="True surfaces kept: val, test; all."
-)
-@click.option("--split", default="0.8,0.1,0.1", help="Shares of train, val, test (by subject, never by view).")
+    "--noise", type=click.Choice(["isotropic", "normal"]), default="isotropic",
+    help="Direction in which near points are moved away from the surface.",
+)  # fmt: skip
 @click.option(
-    "--split-file", type=options.existing_path, help="Your own: JSON, or a folder of train.txt, val.txt, test.txt."
-)
+    "--focus", type=click.FloatRange(0, 100), default=0.0,
+    help="Draw up to so many times more near points on thin and curved parts such as hands and hair.",
+)  # fmt: skip
 @click.option(
-    "--shard-size", "shard_mb", type=click.IntRange(min=1), default=512, help="A shard is full at so many MiB."
+    "--uniform", "uniform_points", type=click.IntRange(8, MOST_POINTS), default=40_000,
+    help="Number of uniform points of a scene.",
+)  # fmt: skip
+@click.option(
+    "--colours", "colour_points", type=click.IntRange(8, MOST_POINTS), default=50_000,
+    help="Number of coloured points of a scene.",
+)  # fmt: skip
+@click.option(
+    "--meshes", type=click.Choice(["eval", "all"]), default="eval",
+    help="Keep the true surfaces of the val and test splits (eval), or of all splits.",
+)  # fmt: skip
+@options.split
+@click.option(
+    "--shard-size", "shard_mib", type=click.IntRange(1, 1 << 30), default=512, help="Size of a full shard, MiB."
 )
-@click.option("--repair", is_flag=True, help="Rebuild the shards that `mpc verify` finds damaged.")
+@click.option("--repair", is_flag=True, help="Rebuild the shards that `mpc verify` reports as damaged.")
 @options.seed
 @options.workers
-def sample(
-    renders: Path,
-    out: Path,
-    sigmas: str,
-    split: str,
-    shard_mb: int,
-    repair: bool,
-    jobs: int,
-    backend: str,
-    **settings: object,
-) -> None:
-    """Turn RENDERS (what `mpc render` wrote) into HDF5 shards: pictures, occupancy and colour samples, a split.
+def sample(renders: Path, out: Path, shard_mib: int, repair: bool, jobs: int, backend: str, **settings: Any) -> None:
+    """Turn RENDERS (what `mpc render` wrote) into HDF5 shards of pictures, occupancy and colour samples.
 
-    Finished work is kept, so the same command goes on after a stop.
+    Subjects are split into train, val and test. Finished work is kept, so the same command continues after a stop.
     """
+    if settings["split_file"] is not None:
+        options.refuse_ignored("with --split-file", "ratios")
     from ..datasets.shards.build import sample_renders
     from ..datasets.shards.settings import SampleSettings
     from .progress import TerminalProgress
 
+    chosen = SampleSettings(shard_bytes=shard_mib << 20, **settings)
     with TerminalProgress() as progress:
-        summary = sample_renders(
-            renders,
-            out,
-            SampleSettings(
-                sigmas_m=options.numbers("--sigmas", sigmas),
-                ratios=options.numbers("--split", split, 3),  # type: ignore[arg-type]
-                shard_bytes=shard_mb << 20,
-                **settings,  # type: ignore[arg-type]
-            ),
-            jobs=jobs,
-            backend=backend,
-            repair=repair,
-            progress=progress,
-        )
+        summary = sample_renders(renders, out, chosen, jobs=jobs, backend=backend, repair=repair, progress=progress)
     options.report(summary.notices, summary.failures)
     click.echo(
         f"{summary.scenes} scenes ({summary.sampled} sampled now) in {summary.kept_shards + summary.written_shards} "

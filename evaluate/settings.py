@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from ..core.checks import check_ranges
+from ..core.checks import check_choice, check_ranges
 from ..core.errors import SettingsError
 from ..core.messages import unknown_name
+from ..datasets.shards.split import SPLITS
 from .metrics.align import ALIGNMENTS
 from .metrics.pair import DEFAULT_POINTS
 from .metrics.protocols import find_protocol
@@ -38,7 +39,7 @@ class MeasureSettings:
         find_protocol(self.protocol).choose(self.metrics)
         if self.align not in ALIGNMENTS:
             raise SettingsError(unknown_name("alignment", self.align, ALIGNMENTS))
-        check_ranges(self, points=(2, None))
+        check_ranges(self, points=(2, None), seed=(0, None))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -61,6 +62,7 @@ class EvaluationSettings(MeasureSettings):
 
     def __post_init__(self) -> None:
         super().__post_init__()
+        check_choice("split", self.split, SPLITS)
         check_ranges(self, views_per_scene=(0, None), iou_points=(1, None), resolution=(17, None))
 
 

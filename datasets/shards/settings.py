@@ -50,6 +50,7 @@ class SampleSettings:
     def __post_init__(self) -> None:
         check_ranges(
             self,
+            seed=(0, None),
             near_points=(8, 100_000_000),
             uniform_points=(8, 100_000_000),
             colour_points=(8, 100_000_000),

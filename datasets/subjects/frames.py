@@ -51,7 +51,7 @@ class FrameSettings:
     bone_map: Path | None = None
 
     def __post_init__(self) -> None:
-        check_ranges(self, frames_per_animation=(1, 100_000))
+        check_ranges(self, seed=(0, None), frames_per_animation=(1, 100_000))
         if self.poses not in ("random", "all") and self.clusters is None:
             raise SettingsError(f'poses is {self.poses!r}, expected "random", "all" or "kmeans:K"')
 

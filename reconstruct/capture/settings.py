@@ -6,8 +6,9 @@ from dataclasses import dataclass, replace
 
 import torch
 
+from ...core.checks import check_choice, check_ranges
 from ...core.errors import SettingsError
-from ...formats.mesh_files import WRITE_FORMATS
+from ...formats.mesh_files import FORMATS
 from ..point_query import Speed
 
 TURNTABLES = ("gif", "mp4", "none")
@@ -62,10 +63,13 @@ class CaptureSettings:
         for name, value, allowed in (
             ("mode", self.mode, ("lossless", "fast")), ("framing", self.framing, FRAMINGS),
             ("turntable", self.turntable, TURNTABLES), ("precision", self.precision, PRECISIONS),
-            *(("format", one, WRITE_FORMATS) for one in self.formats),
+            *(("format", one, FORMATS) for one in self.formats),
         ):  # fmt: skip
-            if value not in allowed:
-                raise SettingsError(f"{name} {value!r}: expected one of {', '.join(allowed)}")
+            check_choice(name, value, allowed)
+        check_ranges(
+            self, resolution=(33, None), texture_size=(0, 8192), turntable_frames=(1, 720), size=(16, 2048),
+            every=(1, None), batch=(0, None),
+        )  # fmt: skip
         if self.memory_gib is not None and self.memory_gib <= 0:
             raise SettingsError(f"memory {self.memory_gib:g} GiB: expected more than 0")
 
