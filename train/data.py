@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
+from ..datasets.loading.points import UNIFORM_SHARE
 from ..datasets.loading.relight import RELIGHT_POINTS
 from ..datasets.loading.views import CACHE_BYTES, CachedViews, ViewDataset
 from ..datasets.shards.index import read_index
@@ -94,7 +95,7 @@ def open_views(
 
     With `train` the points are mixed as the settings say; otherwise as PIFu does, so that scores of all runs compare.
     """
-    share, power = (settings.uniform_share, settings.sigma_power) if train else (1 / 17, 0.0)
+    share, power = (settings.uniform_share, settings.sigma_power) if train else (UNIFORM_SHARE, 0.0)
     stored = read_index(shards).settings
     sigmas = stored["sigmas_m"]
     relight_points = min(RELIGHT_POINTS, stored["colour_points"]) if train and settings.augment.relight else 0

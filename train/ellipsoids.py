@@ -17,9 +17,9 @@ from torch.utils.data import Dataset
 
 from ..core.arrays import F64, U8, Bools
 from ..core.randomness import derive_rng
+from ..geometry.camera import DEFAULT_EXTENT_M as EXTENT_M
 from ..geometry.camera import OrthographicCamera, pixel_centres
 
-EXTENT_M = 2.4
 LIGHT_VIEW = np.array([0.4, -0.6, -0.7]) / np.linalg.norm([0.4, -0.6, -0.7])
 """Direction towards the light in view space: above, right, before the person."""
 

@@ -13,6 +13,7 @@ from ..core.checks import check_choice, check_least, check_ranges
 from ..core.errors import InputError, SettingsError
 from ..core.settings import dotted, override
 from ..datasets.loading.augment import AugmentSettings
+from ..datasets.loading.points import UNIFORM_SHARE
 from ..models.surface import SurfaceConfig
 from ..models.texture import TextureConfig
 from .mining import MiningSettings
@@ -124,7 +125,7 @@ class TrainSettings:
     seed: int = 0
     image_size: int | None = 512
     device: str = "auto"
-    uniform_share: float = 1 / 17
+    uniform_share: float = UNIFORM_SHARE
     sigma_power: float = 0.0
     balanced: bool = False
     amp: bool = True

@@ -1,4 +1,4 @@
-"""`mpc check`: what a model directory holds, before anything is rendered."""
+"""`mpc check`: examine all subjects of a model directory before anything is rendered."""
 
 from __future__ import annotations
 
@@ -21,13 +21,18 @@ COLUMNS = ("subject", "kind", "format", "unit", "up", "height", "faces", "parts"
 
 @dataclass(frozen=True)
 class CheckSummary:
-    """The rows, in the order the subjects lie on disk."""
+    """The rows of a check.
+
+    Attributes:
+        models: the model directory.
+        reports: one for each subject, ordered by path.
+    """
 
     models: Path
     reports: tuple[SubjectReport, ...]
 
     def count(self, state: str) -> int:
-        """Subjects in a state: "ok", "warning" or "failed"."""
+        """Number of subjects in a state: "ok", "warning" or "failed"."""
         return sum(report.state == state for report in self.reports)
 
     def as_json(self) -> list[dict[str, Any]]:
@@ -51,10 +56,11 @@ def check_models(
 
     Args:
         models: searched as `mpc render` does.
-        load: what the user knows of units and axes.
-        jobs, backend: see core/units.py.
-        limits: time and memory of a subject; None: no bound, and no process of its own.
-        progress: told of each subject.
+        load: what the user knows of units and axes; None to detect all of it.
+        jobs: worker processes, see core/units.py.
+        backend: joblib backend, see core/units.py.
+        limits: time and memory of a subject (core/guard.py); None for no bound and no process of its own.
+        progress: receives each subject.
 
     Raises:
         InputError: no subject below `models`.
@@ -71,24 +77,24 @@ def check_models(
         found[report.id] = report
         progress.advance(1, report.id)
     progress.finish()
-    return CheckSummary(models, tuple(_tell_copies([found[subject.id] for subject in subjects])))
+    return CheckSummary(models, tuple(_warn_of_copies([found[subject.id] for subject in subjects])))
 
 
-def _tell_copies(reports: Sequence[SubjectReport]) -> list[SubjectReport]:
-    """A person who is there twice would sit in the training and the test split at once."""
+def _warn_of_copies(reports: Sequence[SubjectReport]) -> list[SubjectReport]:
+    """Add a warning to copies of an earlier file: a person who is there twice could be in two splits at once."""
     first: dict[str, str] = {}
-    told = []
+    warned = []
     for report in reports:
         twin = first.setdefault(report.sha256, report.id) if report.sha256 else report.id
         if twin != report.id:
             warning = f"the same file as {twin}: a person in two splits spoils the test"
             report = replace(report, warnings=(*report.warnings, warning))
-        told.append(report)
-    return told
+        warned.append(report)
+    return warned
 
 
 def row(report: SubjectReport) -> tuple[str, ...]:
-    """A report's cells under `COLUMNS`."""
+    """The cells of a report, one for each of `COLUMNS`."""
     textures = [f"{width}x{height}" if width != height else str(width) for width, height in report.textures]
     kind = f"rig {report.joints}" if report.joints else report.kind
     return (
@@ -109,7 +115,7 @@ def row(report: SubjectReport) -> tuple[str, ...]:
 
 
 def table(reports: Sequence[SubjectReport]) -> str:
-    """The rows as text, columns aligned."""
+    """The reports as a table of text with aligned columns."""
     rows = [COLUMNS, *(row(report) for report in reports)]
     widths = [min(40, max(len(cells[column]) for cells in rows)) for column in range(len(COLUMNS))]
     lines = ["  ".join(_fit(cell, width) for cell, width in zip(cells, widths, strict=True)).rstrip() for cells in rows]
@@ -121,6 +127,6 @@ def _fit(cell: str, width: int) -> str:
 
 
 def write_check_json(path: Path, summary: CheckSummary) -> None:
-    """The rows for another program."""
+    """Write the reports as JSON, for other programs; the folder is made."""
     path.parent.mkdir(parents=True, exist_ok=True)
     write_json(path, summary.as_json(), sort_keys=False)

@@ -1,4 +1,4 @@
-"""check.html: the rows of a check with a small picture each, one file that needs nothing else."""
+"""check.html: the rows of a check with a small picture of each subject, in one self-contained file."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def write_check_page(path: Path, summary: CheckSummary) -> None:
 
 
 def check_page(summary: CheckSummary) -> str:
-    """The whole file."""
+    """The page as HTML."""
     counts = "".join(
         f'<b class="{state}">{summary.count(state)} {label}</b>'
         for state, label in (("ok", "ok"), ("warning", "with warnings"), ("failed", "cannot be used"))

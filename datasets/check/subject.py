@@ -1,4 +1,4 @@
-"""What one subject is: read, placed, measured, looked at; nothing is rendered."""
+"""Examine one subject: read it, place it, measure it and draw a small picture; nothing is rendered."""
 
 from __future__ import annotations
 
@@ -25,26 +25,33 @@ MANY_COMPONENTS = 1000
 
 @dataclass(frozen=True, kw_only=True)
 class SubjectReport:
-    """A row of the check; what could not be found out because of `error` is None or empty.
+    """A row of the check; what could not be found because of `error` is None or empty.
 
     Attributes:
-        id, kind, source: of the subject; the source below the models folder.
-        layout: the data set it was recognised as, if any.
+        id: the subject's id.
+        kind: "scan", "rigged" or "scans".
+        source: path of its file from the models folder.
+        layout: the data set that it was recognised as; None for other folders.
         file_bytes: size of the mesh file.
-        sha256: of the mesh file.
-        unit, up, facing: of the file, and `reasons` why they are thought so.
-        height_m: at rest.
-        vertices, faces, components: of the surface; components connect through shared vertices.
-        open_edges: edges at which the surface does not close; 0 is watertight.
-        ambiguous: share of the volume (sampling/inside.py); None where nothing is certainly inside.
-        materials: names.
+        sha256: checksum of the mesh file.
+        unit: the file's unit.
+        up: the up axis in the file.
+        facing: the direction that the person faces in the file.
+        reasons: how "unit", "up" and "facing" were found.
+        height_m: height at rest, metres.
+        vertices: number of vertices.
+        faces: number of triangles.
+        components: number of parts that share no vertex.
+        open_edges: number of edges at which the surface does not close; 0 for a watertight one.
+        ambiguous: ambiguous share of the volume (sampling/inside.py); None where nothing is certainly inside.
+        materials: names of the materials.
         textures: (width, height) of each picture.
-        joints: of a rig; 0 for a scan.
-        clips: frames of each animation.
+        joints: number of joints of a rig; 0 for a scan.
+        clips: number of frames by animation.
         warnings: what was repaired or doubted.
-        error: why the subject cannot be used.
+        error: why the subject cannot be used; None where it can.
         picture: a small JPEG, front and side.
-        seconds: the check took.
+        seconds: time of the check.
     """
 
     id: str
@@ -80,7 +87,13 @@ class SubjectReport:
 
 @dataclass(frozen=True)
 class CheckUnit:
-    """One unit of work."""
+    """One unit of work: a subject to examine.
+
+    Attributes:
+        subject: the subject.
+        models: the models folder.
+        load: what the user knows of units and axes.
+    """
 
     subject: Subject
     models: Path
@@ -88,7 +101,7 @@ class CheckUnit:
 
 
 def check_subject(unit: CheckUnit) -> SubjectReport:
-    """Examine one subject; whatever is wrong with it is in the report."""
+    """Examine one subject; the report says what is wrong with it."""
     started = time.perf_counter()
     subject = unit.subject
     try:
@@ -99,7 +112,7 @@ def check_subject(unit: CheckUnit) -> SubjectReport:
 
 
 def report_failure(unit: CheckUnit, reason: str, *, seconds: float = 0.0) -> SubjectReport:
-    """The row of a subject that cannot be used."""
+    """The report of a subject that cannot be used."""
     subject = unit.subject
     return SubjectReport(
         id=subject.id, kind=subject.kind, source=_source(unit), layout=subject.layout, error=reason, seconds=seconds

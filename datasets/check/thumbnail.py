@@ -1,4 +1,4 @@
-"""Small pictures of a person, front and side, cast in a fraction of a second: to look at, not to train on."""
+"""Draw small pictures of a person, front and side, in a fraction of a second: to look at, not to train on."""
 
 from __future__ import annotations
 
@@ -18,14 +18,22 @@ SIZE = 160
 YAWS_DEG = (0.0, 90.0)
 MARGIN = 1.06
 BACKGROUND = 244
-AMBIENT = 0.35  # the rest is a lamp at the camera, so that folds are seen
+AMBIENT = 0.35  # share of ambient light; the rest is a lamp at the camera, which shows folds
 
 
 def thumbnail(mesh: PosedMesh, size: int = SIZE) -> U8:
-    """(size, 2 size, 3) uint8: seen from +z (the face, where facing is right) and from +x, as large as fits."""
+    """Draw a person from +z (from the front, where the facing is right) and from +x, as large as fits.
+
+    Args:
+        mesh: the surface, world metres.
+        size: edge of each view, pixels.
+
+    Returns:
+        (size, 2 size, 3) uint8 RGB.
+    """
     low, high = mesh.bounds
     centre = (low + high) / 2
-    # The picture's edge holds the height and the widest diagonal, so that both views have one scale.
+    # The edge is the larger of the height and the horizontal diagonal, so that both views have one scale.
     extent = float(max(high[1] - low[1], np.hypot(high[0] - low[0], high[2] - low[2]))) * MARGIN
     scene = RayScene(mesh)
     views = [_view(mesh, scene, (centre[0], centre[1], centre[2]), extent, yaw, size) for yaw in YAWS_DEG]
@@ -33,7 +41,7 @@ def thumbnail(mesh: PosedMesh, size: int = SIZE) -> U8:
 
 
 def encode_jpeg(picture: U8) -> bytes:
-    """A few kilobytes for a page."""
+    """Encode a picture as JPEG, a few kilobytes for a page."""
     stream = io.BytesIO()
     Image.fromarray(picture).save(stream, "JPEG", quality=82)
     return stream.getvalue()

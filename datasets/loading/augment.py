@@ -1,8 +1,8 @@
-"""Other views from the same shards: pictures change together with their calibration, so labels stay true.
+"""Change training pictures together with their calibrations, so that the labels of points stay true.
 
-Works on whole batches on the training device. A mirrored, scaled or shifted picture is what a mirrored, scaled or
-shifted person would give; since that is a matrix A on view space, the calibration becomes A @ calibration and world
-points keep their labels.
+Works on whole batches on the training device. A mirrored, scaled or shifted picture shows a mirrored, scaled or
+shifted person; since that is a matrix A on view space, the calibration becomes A @ calibration and world points keep
+their labels.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from ...core.arrays import F64
 from ...core.errors import SettingsError
 
 LARGEST = {"flip": 1.0, "scale": 0.5, "shift": 0.5, "colour": 0.5, "blur": 8.0, "background": 1.0, "relight": 1.0}
-# Random backgrounds are this many random colours square, smoothly joined.
+# Random backgrounds are a grid of this many random colours in each direction, interpolated smoothly.
 PATCHES = 6
 
 
@@ -29,10 +29,10 @@ class AugmentSettings:
     Attributes:
         flip: probability of a mirror image.
         scale: the person grows or shrinks by up to this share.
-        shift: moves right, left, up or down by up to this share of half the picture.
-        colour: each channel's gain and the picture's gamma vary by up to this share (the surface stage alone: the
-            texture network must give colours as they are).
-        blur: the picture is blurred by a Gaussian of up to so many pixels.
+        shift: the person moves right, left, up or down by up to this share of half the picture.
+        colour: each channel's gain and the picture's gamma vary by up to this share (in the surface stage only: the
+            texture network must predict colours as they are).
+        blur: the largest sigma of a Gaussian blur, pixels.
         background: probability of a random background (smooth colours) instead of none; the picture is opaque then.
         relight: probability of another light, see datasets/loading/relight.py.
     """
@@ -70,6 +70,7 @@ def augment(
     Args:
         images: (B, 4, H, W) uint8 RGBA, straight alpha.
         calibrations: (B, 4, 4) float32, world metres to view space.
+        settings: how far they are changed.
         rng: draws for the whole batch of all processes, so that their number does not matter.
         rows: which of the whole batch's `count` items these are.
         count: items of the whole batch.
@@ -96,7 +97,7 @@ def augment(
 
 
 def _view_matrices(draws: F64, settings: AugmentSettings) -> F64:
-    """(B, 4, 4): what happens to view space; depth scales with the person."""
+    """(B, 4, 4) matrices on view space; depth scales with the person."""
     matrices = np.zeros((len(draws), 4, 4))
     scale = 1.0 + settings.scale * (2.0 * draws[:, 0] - 1.0)
     for axis in range(3):
@@ -108,7 +109,7 @@ def _view_matrices(draws: F64, settings: AugmentSettings) -> F64:
 
 
 def _move(images: Tensor, matrices: Tensor) -> Tensor:
-    """Resample so that what was at view position p is at A p; outside the old picture there is background."""
+    """Resample so that the content of view position p moves to A p; outside the old picture is empty background."""
     # Bilinear sampling mixes neighbours: only premultiplied colours may be mixed (see docs/conventions.md).
     premultiplied = _premultiply(images)
     back = torch.linalg.inv(matrices)[:, [0, 1]][:, :, [0, 1, 3]]
@@ -128,7 +129,7 @@ def _straighten(premultiplied: Tensor) -> Tensor:
 
 
 def _blur(images: Tensor, sigma: Tensor, most: float) -> Tensor:
-    """Gaussian blur by (B,) sigmas in pixels, at most `most`; the outline gets soft with the rest."""
+    """Blur by a Gaussian of (B,) sigmas in pixels, at most `most`; alpha, and so the outline, is blurred, too."""
     batch, reach = len(images), math.ceil(3.0 * most)
     offset = torch.arange(-reach, reach + 1, device=images.device, dtype=torch.float32)
     kernel = torch.exp(-0.5 * (offset / sigma.clamp(min=1e-3)[:, None]) ** 2)
@@ -140,7 +141,7 @@ def _blur(images: Tensor, sigma: Tensor, most: float) -> Tensor:
 
 
 def _before(images: Tensor, patches: Tensor) -> Tensor:
-    """Opaque pictures: the person before a smooth background of random colours (B, 3, P, P) in [0, 1]."""
+    """Opaque pictures: the person in front of a smooth background of random colours (B, 3, P, P) in [0, 1]."""
     size = list(images.shape[-2:])
     ground = torch.nn.functional.interpolate(patches, size, mode="bicubic", align_corners=True).clamp(0.0, 1.0) * 255.0
     values = _premultiply(images)
@@ -149,6 +150,6 @@ def _before(images: Tensor, patches: Tensor) -> Tensor:
 
 
 def _tint(images: Tensor, gain: Tensor) -> Tensor:
-    """Gain a channel and one gamma; (B, 4) factors around 1."""
+    """Apply a gain to each channel and one gamma to all; `gain` (B, 4) holds factors around 1, the gamma last."""
     colours = (images[:, :3].float() / 255.0) ** gain[:, 3, None, None, None] * gain[:, :3, None, None]
     return torch.cat([(colours * 255.0).round().clamp(0, 255).to(torch.uint8), images[:, 3:]], dim=1)

@@ -1,4 +1,4 @@
-"""Drawing a scene's points from a shard: runs of neighbours of pools that are stored in random order."""
+"""Draw a scene's points from a shard: runs of neighbouring rows, since pools are stored in random order."""
 
 from __future__ import annotations
 
@@ -12,15 +12,25 @@ from ...render.light.shading import display_irradiance
 from ..shards.format import ALBEDO_SCALE, CONFIDENCE_SCALE, NORMAL_SCALE, PointSetInfo
 from ..shards.reader import ShardReader
 
-# PIFu's mixture (Saito et al., ICCV 2019, "Spatial Sampling"): 16 near points to 1 uniform.
+# Share of uniform points where the caller does not choose. PIFu's mixture (Saito et al., ICCV 2019, "Spatial
+# Sampling"): 16 near points to 1 uniform point.
 UNIFORM_SHARE = 1.0 / 17.0
 
 
 def mixture_counts(sets: tuple[PointSetInfo, ...], points: int, mixture: Mapping[str, float] | None) -> tuple[int, ...]:
-    """How many of `points` come from each kind; sums to `points`.
+    """Share points out among the kinds.
+
+    Args:
+        sets: the kinds of points in the shards.
+        points: number of points to share out.
+        mixture: share by the kind's name, any numbers of at least 0; None for `UNIFORM_SHARE` uniform points and the
+            rest near, evenly by sigma.
+
+    Returns:
+        Number of points of each kind, in the order of `sets`; their sum is `points`.
 
     Raises:
-        SettingsError: a kind these shards do not have, or a share that is negative or all zero.
+        SettingsError: these shards lack a kind, a share is negative, or all are zero.
     """
     near = [info for info in sets if info.sigma_m > 0]
     if mixture is None:
@@ -47,20 +57,21 @@ def draw_points(
     confidence: bool = False,
     balanced: bool = False,
 ) -> dict[str, F32]:
-    """Labelled points of one scene inside one view's cube.
+    """Draw labelled points of one scene inside one view's cube.
 
     Args:
-        reader: of the shard.
-        scene: its row in there.
-        counts: points of each kind, in the order of the header's sets.
-        calibration: (4, 4) of the view.
+        reader: the scene's shard.
+        scene: the scene's row in it.
+        counts: number of points of each kind, in the order of the header's sets.
+        calibration: (4, 4), world metres to the view's space.
         rng: decides where each run begins.
-        confidence: whether to read it.
-        balanced: as many inside as outside: of 2, 4 or 8 times as many points half of each side are kept, drawn evenly
-            from all kinds; where one side is too few even so, the other fills up (PIFu's loader takes 4 times as many).
+        confidence: whether to read how sure the labels are.
+        balanced: whether as many points are inside as outside: 2, 4 or 8 times as many points are drawn, and half of
+            those to return are taken from each side, evenly from all kinds; where one side still has too few, the
+            other fills up (PIFu's loader draws 4 times as many).
 
     Returns:
-        "points" (N, 3) world metres, "labels" (N,), and "confidence" (N,) where asked for; float32.
+        "points" (N, 3) world metres, "labels" (N,), and with `confidence` "confidence" (N,); float32.
 
     Raises:
         InputError: the pool has too few points in this cube.
@@ -101,14 +112,14 @@ def _draw_balanced(
             break
         try:
             drawn = draw_points(reader, scene, more, calibration, rng, confidence=confidence)
-        except InputError:  # part of the pool lies outside this view's cube: what was drawn before has to do
+        except InputError:  # part of the pool lies outside this view's cube: the earlier draw has to suffice
             break
     kept = _half_of_each_side(drawn["labels"] > 0.5, sum(counts), rng)
     return {name: array[kept] for name, array in drawn.items()}
 
 
 def _half_of_each_side(inside: Bools, count: int, rng: np.random.Generator) -> I64:
-    """(count,) int64 numbers, rising, of points of which half are inside, or as many as there are."""
+    """(count,) int64 indices, ascending, of points of which half are inside, or as many as there are."""
     sides = [rng.permutation(np.flatnonzero(side)) for side in (inside, ~inside)]
     first = min(len(sides[0]), max(count // 2, count - len(sides[1])))
     return np.sort(np.concatenate([sides[0][:first], sides[1][: count - first]]))
@@ -123,7 +134,17 @@ def _draw_kind(
     rng: np.random.Generator,
     out: dict[str, F32],
 ) -> None:
-    """Fill `out` with points of one kind: a run of neighbours, and its sequel where too few lie in the cube."""
+    """Fill `out` with points of one kind: a run of rows, and the rows after it where too few lie in the cube.
+
+    Args:
+        reader: the scene's shard.
+        scene: the scene's row in it.
+        start: first row of the kind.
+        info: the kind.
+        calibration: (4, 4), world metres to the view's space.
+        rng: decides where the run begins.
+        out: arrays to fill, as `draw_points` returns them.
+    """
     doubts, first_point = reader.rows(scene, "doubt"), reader.rows(scene, "point").start
     doubtful = "confidence" in out and doubts.stop > doubts.start
     at, done, left = start + 8 * int(rng.integers(0, info.count // 8)), 0, info.count
@@ -154,11 +175,19 @@ def _draw_kind(
 def draw_colours(
     reader: ShardReader, scene: int, count: int, light: F32, rng: np.random.Generator, *, relight: bool = False
 ) -> dict[str, F32]:
-    """Coloured surface points of one scene under one light.
+    """Draw coloured surface points of one scene under one light.
+
+    Args:
+        reader: the scene's shard.
+        scene: the scene's row in it.
+        count: number M of points.
+        light: (9, 3) float32, the view's light.
+        rng: decides where the run begins.
+        relight: whether to return what the colour under another light is computed from.
 
     Returns:
-        "colour_points", "colour_normals", "colours" (M, 3); with `relight` also what gives their colour under another
-        light: "colour_albedo" (M, 3) and "colour_transfer" (M, 9). All float32.
+        "colour_points", "colour_normals", "colours" (M, 3); with `relight` also "colour_albedo" (M, 3) and
+        "colour_transfer" (M, 9). All float32.
     """
     rows = reader.rows(scene, "colour")
     start = rows.start + int(rng.integers(0, rows.stop - rows.start - count + 1))
@@ -173,7 +202,17 @@ def draw_colours(
 
 
 def draw_transfer(reader: ShardReader, scene: int, count: int, rng: np.random.Generator) -> dict[str, F32]:
-    """ "relight_points" (R, 3) world metres and "relight_transfer" (R, 9) of one scene's surface; float32."""
+    """Draw surface points of one scene to relight its picture with.
+
+    Args:
+        reader: the scene's shard.
+        scene: the scene's row in it.
+        count: number R of points.
+        rng: decides where the run begins.
+
+    Returns:
+        "relight_points" (R, 3) world metres and "relight_transfer" (R, 9); float32.
+    """
     rows = reader.rows(scene, "colour")
     start = rows.start + int(rng.integers(0, rows.stop - rows.start - count + 1))
     return {
@@ -183,7 +222,7 @@ def draw_transfer(reader: ShardReader, scene: int, count: int, rng: np.random.Ge
 
 
 def positions(reader: ShardReader, scene: int, q: Array) -> F32:
-    """World metres of lattice points, exact: see sampling/lattice.py."""
+    """(N, 3) float32 world metres of lattice points `q` (N, 3) of a scene; exact, see sampling/lattice.py."""
     origin = reader.tables["scenes/origin_world"][scene].astype(np.float32)
     return np.asarray(q * np.float32(reader.tables["scenes/step_m"][scene]) + origin, np.float32)
 

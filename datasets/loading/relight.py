@@ -1,9 +1,9 @@
-"""Training pictures under another light, on the training device.
+"""Show training pictures under another light, on the training device.
 
 A picture is texture x irradiance^(1/2.2), and irradiance is transfer . light (render/light/shading.py). So the same
-picture under a new light is its colours times (new / old irradiance)^(1/2.2), and the irradiance of its pixels follows
-from coloured points of the scene: those that the camera sees are spread over a coarse grid, gaps are filled from
-around, and the transfer is interpolated between.
+picture under a new light is its colours times (new / old irradiance)^(1/2.2). The transfer of its pixels is computed
+from surface points of the scene: those that the camera sees are averaged in the cells of a coarse grid, empty cells
+take the mean of their neighbours, and values between the cells are interpolated.
 """
 
 from __future__ import annotations
@@ -20,19 +20,28 @@ from ...render.light.shading import DISPLAY_GAMMA
 
 # The grid's edge: cells of 2 cm at the default extent of 2.4 m, where 8,192 points give a few a cell.
 CELLS = 128
-# Points this much farther off (view space) than the nearest one of their cell are hidden by it.
+# Points that are farther away (view space) than the nearest one of their cell by more than this are hidden by it.
 HIDDEN = 0.03
-# Irradiance (linear) added to both lights, so that what was black does not become anything.
+# Irradiance (linear) added to both lights, so that the ratio stays bounded where the old light was black.
 FLOOR = 0.01
 FILL_ROUNDS = 8
-# Coloured points an item to ask `ViewDataset` for.
+# Number of points that `ViewDataset` gives with an item for this.
 RELIGHT_POINTS = 8192
 
 
 def draw_lights(lights: LightSet, count: int, *, probability: float, rng: np.random.Generator) -> list[F32 | None]:
-    """For each of `count` items a light (9, 3) of the set, turned at random; None where the old one stays.
+    """Draw a new light for some items of a batch.
 
-    Drawn for the whole batch of all processes alike, so that their number does not matter.
+    Every process draws for the whole batch of all processes, so that their number does not matter.
+
+    Args:
+        lights: the environments; each is turned at random about the vertical axis.
+        count: items of the whole batch.
+        probability: of an item to get a new light.
+        rng: the source of randomness.
+
+    Returns:
+        For each item a light (9, 3); None where the old one stays.
     """
     chosen = rng.random(count) < probability
     drawn = [draw_light(lights, rng).coefficients for _ in range(count)]
@@ -42,10 +51,17 @@ def draw_lights(lights: LightSet, count: int, *, probability: float, rng: np.ran
 def relight_some(
     batch: dict[str, Tensor], probability: float, *, rng: np.random.Generator, rows: slice, count: int
 ) -> dict[str, Tensor]:
-    """`relight` with built-in lights drawn for a batch; `rng`, `rows` and `count` as in `augment`.
+    """Show some items of a batch under built-in lights.
+
+    Args:
+        batch: see `relight`.
+        probability: of an item to get a new light.
+        rng: see `augment`.
+        rows: see `augment`.
+        count: see `augment`.
 
     Raises:
-        SettingsError: the views came without points to relight them by.
+        SettingsError: the views have no points to compute the new light from.
     """
     if "relight_points" not in batch:
         raise SettingsError("augment.relight needs views with coloured points: `mpc sample --colours`")
@@ -53,11 +69,11 @@ def relight_some(
 
 
 def relight(batch: dict[str, Tensor], lights: list[F32 | None]) -> dict[str, Tensor]:
-    """The batch under new lights: "image", "light" and "colours" change, together.
+    """Show items of a batch under new lights; "image", "light" and "colours" change together.
 
     Args:
-        batch: of `ViewDataset(relight_points=8192)`, before anything moved its pictures.
-        lights: one an item, see `draw_lights`.
+        batch: from `ViewDataset(relight_points=...)`, before `augment` moves its pictures.
+        lights: a light (9, 3) for each item, None where the old one stays, see `draw_lights`.
     """
     rows = [row for row, light in enumerate(lights) if light is not None]
     if not rows:
@@ -78,28 +94,28 @@ def relight(batch: dict[str, Tensor], lights: list[F32 | None]) -> dict[str, Ten
 
 
 def display_irradiance(linear: Tensor) -> Tensor:
-    """Display values that multiply an sRGB albedo; `linear` is transfer . light."""
+    """Factors by which an sRGB albedo is multiplied to give display values; `linear` is transfer . light."""
     return linear.clamp(min=0.0) ** (1.0 / DISPLAY_GAMMA)
 
 
 def pixel_transfer(points: Tensor, transfer: Tensor, calibrations: Tensor, cells: int) -> Tensor:
-    """Transfer of what each cell of the picture shows.
+    """Transfer of the surface that each cell of the picture shows.
 
     Args:
         points: (B, R, 3) world metres, on the surface.
         transfer: (B, R, 9).
-        calibrations: (B, 4, 4).
+        calibrations: (B, 4, 4), world metres to view space.
         cells: edge of the grid.
 
     Returns:
-        (B, 9, cells, cells); cells without points, and none near, hold 0.
+        (B, 9, cells, cells); cells far from all points hold 0.
     """
     batch, count = points.shape[:2]
     homogeneous = torch.cat([points, torch.ones_like(points[..., :1])], dim=2) @ calibrations.mT
     view = homogeneous[..., :3] / homogeneous[..., 3:]
     cell = ((view[..., :2] + 1.0) * (cells / 2)).floor().long()
     within = ((cell >= 0) & (cell < cells)).all(dim=2)
-    place = torch.where(within, cell[..., 1] * cells + cell[..., 0], cells * cells)  # one more, for what lies outside
+    place = torch.where(within, cell[..., 1] * cells + cell[..., 0], cells * cells)  # one more cell for points outside
     depth = torch.full((batch, cells * cells + 1), torch.inf, device=points.device)
     depth = depth.scatter_reduce(1, place, view[..., 2], "amin")
     # The nearest point of the cells around, too: a cell between two points of the front must not show the back.
@@ -120,7 +136,7 @@ def pixel_transfer(points: Tensor, transfer: Tensor, calibrations: Tensor, cells
 
 def _shaded(images: Tensor, transfer: Tensor, old: Tensor, new: Tensor) -> Tensor:
     size = list(images.shape[-2:])
-    # Irradiance first, nine to three channels, then up to the picture's size: it is linear in between.
+    # First from nine coefficients to three channels of irradiance, then up to the picture's size: both are linear.
     before, after = (torch.einsum("bkhw,bkc->bchw", transfer, light.float()).clamp(min=0.0) for light in (old, new))
     before, after = (interpolate(value, size, mode="bilinear", align_corners=False) for value in (before, after))
     ratio = ((after + FLOOR) / (before + FLOOR)) ** (1.0 / DISPLAY_GAMMA)

@@ -1,4 +1,4 @@
-"""The torch dataset over shards: one item is one view with points of its scene."""
+"""The torch dataset over shards: each item is one view with points of its scene."""
 
 from __future__ import annotations
 
@@ -20,17 +20,20 @@ from ..shards.reader import ShardReader
 from .points import draw_colours, draw_points, draw_transfer, mixture_counts
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class ViewRef:
     """One view of a split.
 
     Attributes:
         scene: index in the split's scenes.
-        scene_key, subject: see SceneRecord.
-        view_name: e.g. "010".
-        yaw_deg, pitch_deg: the camera's.
-        light_name: its environment.
-        shard, row: where it lies (index of the reader, row of its "views/" tables).
+        scene_key: see SceneRecord.key.
+        subject: the subject's id.
+        view_name: name of the view's picture, e.g. "010".
+        yaw_deg: the camera's yaw, degrees.
+        pitch_deg: the camera's elevation, degrees.
+        light_name: name of the view's environment.
+        shard: index of the shard that holds the view, among those of the split.
+        row: the view's row in the "views/" tables of that shard.
     """
 
     scene: int
@@ -47,38 +50,43 @@ class ViewRef:
 class ViewDataset(torch.utils.data.Dataset[dict[str, torch.Tensor]]):
     """Views of one split in random access: `dataset[view]`, or `dataset[(view, draw)]` for other points of it.
 
-    An item reads one picture and one run of neighbours from each kind of point (pools are stored shuffled). What is
-    drawn depends on (seed, scene, view, draw) alone, so a resumed training repeats it. Workers may fork or spawn.
+    An item reads one picture, and of each kind of points one run of rows (pools are stored shuffled). What is drawn
+    depends on (seed, scene, view, draw) alone, so a resumed training repeats it. Worker processes may fork or spawn.
 
     An item is a dict:
         image: (4, H, W) uint8 RGBA, straight alpha.
         calibration: (4, 4) float32, world metres to view space.
         light: (9, 3) float32.
-        facing: (3,) float32 world, the horizontal unit vector that the person faces; zero where nobody knows.
+        facing: (3,) float32 world, the horizontal unit vector that the person faces; zero where it is unknown.
         points: (N, 3) float32, world metres, all inside the view's cube; first the near sets, then the uniform one.
         labels: (N,) float32, 1 inside.
         confidence: (N,) float32 in [0, 1], on request: how sure each label is (sampling/inside.py), 1 on closed scenes.
-        colour_points, colour_normals: (M, 3) float32, world; on the surface.
+        colour_points: (M, 3) float32, world metres, on the surface.
+        colour_normals: (M, 3) float32, world, unit normals there.
         colours: (M, 3) float32, display values in [0, 1] under this view's light.
-        view, scene: () int64, indices in the split.
-        colour_albedo, colour_transfer, relight_points, relight_transfer: on request, see datasets/loading/relight.py.
+        view: () int64, index in the split's views.
+        scene: () int64, index in the split's scenes.
+        colour_albedo: (M, 3) float32, on request, see datasets/loading/relight.py.
+        colour_transfer: (M, 9) float32, on request.
+        relight_points: (R, 3) float32, world metres, on request.
+        relight_transfer: (R, 9) float32, on request.
 
     Args:
         shards: folder written by `mpc sample`.
         split: "train", "val" or "test".
-        points: N, 0 for none.
-        colour_points: M, 0 for none.
-        image_size: edge of the pictures, at most as stored; None for as stored.
-        seed: of the draws.
-        mixture: share of N by kind of point ("near_50mm", "near_10mm", ..., "uniform"), any positive numbers;
-            None for 16 near (evenly by sigma) to 1 uniform.
-        confidence: whether items hold it.
-        balanced: as many points inside as outside, whatever the mixture (`scene_rows.draw_points`).
-        relight_points: R coloured points with what relighting needs, 0 for none (datasets/loading/relight.py).
+        points: number N of labelled points, 0 for none.
+        colour_points: number M of coloured points, 0 for none.
+        image_size: edge of the pictures, pixels, at most as stored; None for the stored size.
+        seed: seed of the draws.
+        mixture: shares of N by kind of points ("near_50mm", "near_10mm", ..., "uniform"), any numbers of at least 0;
+            None for 16 near points (shared evenly by the sigmas) to 1 uniform point.
+        confidence: whether items hold "confidence".
+        balanced: whether as many points are inside as outside, whatever the mixture (`points.draw_points`).
+        relight_points: number R of points to compute another light from, 0 for none (datasets/loading/relight.py).
 
     Raises:
-        InputError: no finished shards, or none of this split.
-        SettingsError: a setting that these shards cannot serve.
+        InputError: the folder holds no finished shards, or none of this split.
+        SettingsError: these shards cannot give what a setting wants.
     """
 
     def __init__(
@@ -186,15 +194,15 @@ class ViewDataset(torch.utils.data.Dataset[dict[str, torch.Tensor]]):
             rows = reader.rows(row, "view")
             views.extend(
                 ViewRef(
-                    scene,
-                    key,
-                    subject,
-                    reader.text("views/name", view),
-                    float(reader.tables["views/yaw_deg"][view]),
-                    float(reader.tables["views/pitch_deg"][view]),
-                    reader.text("views/light_name", view),
-                    index,
-                    view,
+                    scene=scene,
+                    scene_key=key,
+                    subject=subject,
+                    view_name=reader.text("views/name", view),
+                    yaw_deg=float(reader.tables["views/yaw_deg"][view]),
+                    pitch_deg=float(reader.tables["views/pitch_deg"][view]),
+                    light_name=reader.text("views/light_name", view),
+                    shard=index,
+                    row=view,
                 )
                 for view in range(rows.start, rows.stop)
             )
@@ -202,13 +210,13 @@ class ViewDataset(torch.utils.data.Dataset[dict[str, torch.Tensor]]):
 
 
 CACHE_BYTES = 1 << 30
-"""Pictures of a split are kept when all together need no more than this (16,000 of 128x128)."""
+"""Decoded pictures of a split are kept in memory when all of them need no more (16,000 pictures of 128x128)."""
 
 
 class CachedViews(ViewDataset):
-    """A `ViewDataset` that decodes and shrinks each picture once a process.
+    """A `ViewDataset` that decodes and shrinks each picture once in each process.
 
-    With the tiny preset the decoding of a stored 512x512 PNG costs as much as the network's step.
+    With the tiny preset, decoding a stored 512x512 PNG takes as long as a step of the network.
     """
 
     _pictures: dict[int, U8] | None = None

@@ -1,4 +1,4 @@
-"""RGBA pictures in shards: PNG of the box around what is not empty, lossless, a quarter of the pixels to decode."""
+"""RGBA pictures in shards: a PNG of the box around the person, lossless, with a quarter of the pixels to decode."""
 
 from __future__ import annotations
 
@@ -13,7 +13,10 @@ Box = tuple[int, int, int, int]
 
 
 def crop_png(data: bytes) -> tuple[bytes, Box, tuple[int, int]]:
-    """Re-encode a PNG's bytes as the box outside which every value is 0.
+    """Crop a PNG to the box outside which every value is 0.
+
+    Args:
+        data: bytes of an RGBA PNG.
 
     Returns:
         PNG bytes, the box (row, column, height, width) in pixels of the whole picture, and the whole's (height, width).
@@ -29,14 +32,14 @@ def crop_png(data: bytes) -> tuple[bytes, Box, tuple[int, int]]:
 
 
 def load_picture(data: bytes, box: Box, stored_size: int, size: int) -> U8:
-    """The whole square picture, made smaller by area where asked.
+    """Decode a cropped picture to the whole square picture, averaged over areas where a smaller size is wanted.
 
     Args:
         data: PNG bytes of the box.
         box: (row, column, height, width) in the stored picture.
         stored_size: edge of the stored picture, pixels.
-        size: edge wanted, at most `stored_size`; areas are averaged with premultiplied alpha, so that the colour of
-            empty pixels does not bleed into the border.
+        size: wanted edge, pixels, at most `stored_size`; areas are averaged with premultiplied alpha, so that the
+            colour of empty pixels does not bleed into the border.
 
     Returns:
         (4, size, size) uint8 RGBA, straight alpha, contiguous.

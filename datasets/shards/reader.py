@@ -1,4 +1,4 @@
-"""Reading shards: tables once, then only the bytes asked for."""
+"""Read shards: the small tables once, and of the large datasets only the rows that are wanted."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from ...core.arrays import Array
 from ...core.errors import InputError
 from .format import FORMAT, LAYOUT, LEVELS, VERSION, PointSetInfo, ShardHeader
 
-# Open shards a process: far below the usual limit of 1024 files, and a shard reopens in microseconds.
+# Open shards in each process: far below the usual limit of 1024 files, and opening one again takes microseconds.
 MAX_OPEN = 128
 
 
@@ -26,10 +26,16 @@ class ShardReader:
     Large datasets lie in one piece and uncompressed, so a row range is one `pread`: about 5 microseconds where h5py's
     slicing takes 100. The reader can be pickled and forked: the file is opened by each process when first read.
 
+    Args:
+        path: the shard.
+
     Attributes:
         path: the shard.
-        header: see ShardHeader.
+        header: its root attributes.
         tables: "scenes/...", "views/..." and "offsets/..." by name, without pictures.
+
+    Raises:
+        InputError: the shard is damaged, or of another format or version.
     """
 
     def __init__(self, path: Path) -> None:
@@ -54,20 +60,25 @@ class ShardReader:
 
     @property
     def scenes(self) -> int:
-        """How many scenes it holds."""
+        """Number of scenes."""
         return len(self.tables["scenes/key"])
 
     def text(self, name: str, row: int) -> str:
-        """A string of a table."""
+        """A string of the table `name`."""
         return bytes(self.tables[name][row]).decode()
 
     def rows(self, scene: int, level: str) -> slice:
-        """Where a scene's rows of a level lie."""
+        """The rows of a scene in the datasets of a level, see `format.LAYOUT`."""
         start, end = self.tables[f"offsets/{level}"][scene : scene + 2]
         return slice(int(start), int(end))
 
     def read(self, name: str, start: int, count: int) -> Array:
-        """Rows `start` to `start + count` of a large dataset.
+        """Read rows `start` to `start + count` of a large dataset.
+
+        Args:
+            name: of the dataset.
+            start: first row.
+            count: number of rows.
 
         Raises:
             InputError: the file ends before them.
@@ -75,8 +86,8 @@ class ShardReader:
         column = LAYOUT[name]
         offset, length = self._pieces[name]
         if not 0 <= start <= start + count <= length:
-            raise InputError(self.path, f"{name} has {length} rows, asked for {start} to {start + count}")
-        if offset is None or column.compressed:  # also a shard that somebody repacked with chunks
+            raise InputError(self.path, f"{name} has {length} rows, wanted are {start} to {start + count}")
+        if offset is None or column.compressed:  # None: a shard that was repacked with chunks
             with h5py.File(self.path, "r") as file:
                 return np.asarray(file[name][start : start + count])
         dtype = np.dtype(column.dtype)
@@ -93,7 +104,7 @@ class ShardReader:
 
 
 def _lacking(name: str, scenes: int) -> Array | None:
-    """What stands for a table that shards of earlier days do not have."""
+    """The content of a table that shards of older versions lack; None where it is not optional."""
     if name in LAYOUT:
         return np.zeros((scenes, *LAYOUT[name].tail), LAYOUT[name].dtype) if LAYOUT[name].optional else None
     level = name.removeprefix("offsets/")
@@ -102,7 +113,7 @@ def _lacking(name: str, scenes: int) -> Array | None:
 
 
 def read_header(file: h5py.File, path: Path) -> ShardHeader:
-    """The root attributes.
+    """Read the root attributes of an open shard; `path` is named in errors.
 
     Raises:
         InputError: another format or version.
@@ -119,7 +130,7 @@ _lock = threading.Lock()
 
 
 def open_file(path: Path) -> int:
-    """A file descriptor of this process for `path`, from a bounded cache; for `os.pread` right away."""
+    """A file descriptor of this process for `path`, from a bounded cache; it is valid until the next call."""
     key = os.getpid(), path
     with _lock:
         handle = _open.get(key)

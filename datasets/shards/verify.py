@@ -1,4 +1,4 @@
-"""`mpc verify`: a shards folder is whole to the last bit, or here is what is not."""
+"""`mpc verify`: check a shards folder to the last bit and list what is damaged."""
 
 from __future__ import annotations
 
@@ -29,10 +29,10 @@ class Problem:
     """One thing that is wrong.
 
     Attributes:
-        shard: file name in the folder.
-        dataset: HDF5 dataset, or None where the whole file is concerned.
-        scene: scene key, or None where it is not one scene's.
-        reason: in words.
+        shard: name of the file in the folder.
+        dataset: name of the HDF5 dataset; None where the whole file is concerned.
+        scene: key of the scene; None where not just one scene is concerned.
+        reason: what is wrong, in words.
     """
 
     shard: str
@@ -52,10 +52,10 @@ def verify_shards(folder: Path) -> list[Problem]:
         folder: written by `mpc sample`.
 
     Returns:
-        What is wrong, empty when the folder is whole; a single flipped bit anywhere in its files is found.
+        What is wrong, empty where the folder is whole; a single flipped bit anywhere in its files is found.
 
     Raises:
-        InputError: it is no shards folder at all.
+        InputError: it is not a shards folder.
     """
     if not any((folder / name).is_file() for name in ("index.json", "settings.json")):
         raise InputError(folder, "is not a shards folder (neither index.json nor settings.json)")
@@ -81,7 +81,12 @@ def verify_shards(folder: Path) -> list[Problem]:
 
 
 def check_shard(path: Path, entry: ShardEntry | None = None) -> list[Problem]:
-    """Check one shard: the file as a whole where the index knows it, every dataset where that fails or it does not."""
+    """Check one shard: first the whole file against the index, then, unless that succeeds, every dataset.
+
+    Args:
+        path: the shard.
+        entry: the index's entry; None where the index has none, and the datasets alone are checked.
+    """
     try:
         whole = entry is not None and file_sha256(path) == entry.sha256
     except OSError as error:

@@ -1,4 +1,4 @@
-"""Which way up a person is and which way the person faces, told from the surface alone."""
+"""Which way up a person is and which way the person faces, computed from the surface alone."""
 
 from __future__ import annotations
 
@@ -9,15 +9,16 @@ import numpy as np
 from ...core.arrays import F64
 from ...geometry.mesh import PosedMesh
 
-# Shares of the diagonal: how near the lowest point still touches the ground, how deep the top of the head reaches.
+# Shares of the box's diagonal: up to which height a surface is on the ground, and how far down the top part reaches.
 GROUND_BAND, TOP_BAND = 0.02, 0.10
 LEVEL_COSINE = 0.85
-# Soles and seats are about 1 to 2 % of a person's surface; more flat area than that is a belly or a back.
+# Soles and seats are about 1 to 2 % of a person's surface; more flat area on the ground is a belly or a back.
 MOST_FLAT, LEAST_FLAT = 0.02, 0.003
-# Sitting people are up to 1.4 times as deep as high; a longer axis than that is the height, whatever the hands do.
+# Sitting people are up to 1.4 times as deep as high; an axis that is even longer is the height, whatever the pose of
+# the hands.
 LONG_RATIO, LONG_WEIGHT = 1.45, 4.0
 
-# Bands of the height for toes-to-heel and ankle, and how far apart their centres lie for two feet on the ground.
+# Bands of the height of feet and of ankles, and the distance between their centres for two feet on the ground.
 FOOT_BAND, ANKLE_BAND = 0.035, (0.055, 0.095)
 FOOT_SHIFT = (0.025, 0.060)
 FACING_TOLERANCE_DEG = 25.0
@@ -29,8 +30,8 @@ class UpScore:
 
     Attributes:
         flat: share of the surface that lies level on the ground.
-        height: extent along the direction over the diagonal of the box.
-        top: width of the topmost part over the diagonal; a head is narrow, a back or a belly wide.
+        height: extent along the direction, divided by the box's diagonal.
+        top: width of the topmost part, divided by the diagonal; a head is narrow, a back or a belly wide.
     """
 
     flat: float
@@ -39,15 +40,15 @@ class UpScore:
 
     @property
     def total(self) -> float:
-        """Weights found together with `LONG_RATIO`; see `up_margin`."""
+        """The score, with weights found together with `LONG_RATIO`; see `up_margin`."""
         return float(np.log(min(self.flat, MOST_FLAT) + LEAST_FLAT) + 1.5 * np.log(self.height) - 6.0 * self.top)
 
 
 def up_margin(one: UpScore, other: UpScore) -> float:
     """How much likelier `one` is up than `other`; negative where it is less likely.
 
-    Tried on 193 poses of two makes of people (standing, walking, squatting, jumping, reaching, sitting) and on figures
-    of boxes: none is turned over, the least margin is 0.17 (sitting upright, legs straight out).
+    Of 193 poses of people from two sources (standing, walking, squatting, jumping, reaching, sitting) and of figures
+    made of boxes, none is judged wrongly; the least margin is 0.17 (sitting upright, legs straight out).
     """
     ratio = float(np.log(one.height / other.height))
     beyond = np.sign(ratio) * max(abs(ratio) - np.log(LONG_RATIO), 0.0)
@@ -55,7 +56,7 @@ def up_margin(one: UpScore, other: UpScore) -> float:
 
 
 def score_up(mesh: PosedMesh, up: F64) -> UpScore:
-    """Evidence that `up` (3,), one of the axes, points to the head."""
+    """Compute the evidence that `up` (3,), one of the axes, points to the head."""
     diagonal = float(np.linalg.norm(mesh.bounds[1] - mesh.bounds[0]))
     area = mesh.face_areas
     centre = mesh.corners.mean(axis=1) @ up
@@ -73,10 +74,17 @@ def score_up(mesh: PosedMesh, up: F64) -> UpScore:
 
 
 def feet_facing(mesh: PosedMesh, up: F64) -> F64 | None:
-    """(3,) unit direction the toes point, square to `up`; None unless both feet seem to stand on the ground.
+    """The direction in which the toes point; None unless both feet seem to stand on the ground.
 
     Feet reach forward of the ankles by a known share of the height. A larger or smaller shift means that one foot is
-    lifted or far ahead, or that this is no foot, and tells nothing.
+    lifted or far ahead, or that these are not feet, and is not used.
+
+    Args:
+        mesh: a person.
+        up: (3,) unit.
+
+    Returns:
+        (3,) float64, unit, perpendicular to `up`.
     """
     centre = mesh.corners.mean(axis=1)
     height = centre @ up

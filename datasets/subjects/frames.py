@@ -75,7 +75,7 @@ class ChosenScene:
 
     Attributes:
         spec: which frame.
-        scene: the frame as the filter posed it, so that nobody has to pose it again; None where nothing was filtered.
+        scene: the frame as the filter posed it, so that it need not be posed again; None without a filter.
     """
 
     spec: SceneSpec
@@ -164,7 +164,7 @@ class _Judge:
         return None
 
     def _is_upside_down(self, spec: SceneSpec) -> bool:
-        """Whether the head is lower than the hips; the bones alone say so, before the surface is posed."""
+        """Whether the head is lower than the hips, computed from the bones alone before the surface is posed."""
         rig, clip = self.loaded.rig, self.loaded.clips[spec.animation]
         assert rig is not None
         if self.head is None or self.hips is None:

@@ -1,9 +1,9 @@
-"""Unit, up axis and facing of a person: from what the file says, else from size and shape."""
+"""Find unit, up axis and facing of a person: from the user, else from the file, else from size and shape."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -19,7 +19,7 @@ AXES = {
     "-y": (0.0, -1.0, 0.0), "+z": (0.0, 0.0, 1.0), "-z": (0.0, 0.0, -1.0),
 }  # fmt: skip
 
-# Heights of people in this pose: from a sitting child to a tall adult with an arm raised, metres.
+# Heights of people in any pose, metres: from a sitting child to a tall adult with an arm raised.
 LEAST_HEIGHT_M, GREATEST_HEIGHT_M = 0.45, 2.6
 LEAST_STANDING_M = 0.85
 STANDING_SHARE = 0.85  # height over the box's diagonal
@@ -28,12 +28,13 @@ UNSURE_MARGIN = 0.3
 
 @dataclass(frozen=True, kw_only=True)
 class LoadOptions:
-    """What the user knows better than detection; None detects.
+    """What the user knows better than detection; what is None is detected.
 
     Attributes:
         unit: one of `UNITS_M`.
-        up, facing: one of `AXES`, in the file's axes.
-        height_m: scale so that the person is this high at rest, metres.
+        up: up direction in the file's axes, one of `AXES`.
+        facing: direction that the person faces in the file's axes, one of `AXES`.
+        height_m: the person is scaled to this height at rest, metres.
     """
 
     unit: str | None = None
@@ -59,10 +60,12 @@ class Placement:
 
     Attributes:
         matrix: (4, 4) float64, rotation and scale alone.
-        unit, up, facing: of the file; how each was found is in `reasons`.
-        height_m: after conversion.
-        reasons: {"unit": ..., "up": ..., "facing": ...}.
-        warnings: doubts worth telling.
+        unit: the file's unit; "scaled" to a given height and "fit" to a body fit are possible, too.
+        up: up direction in the file's axes.
+        facing: direction that the person faces in the file's axes.
+        height_m: the person's height after conversion, metres.
+        reasons: how "unit", "up" and "facing" were found.
+        warnings: doubts that the user should know of.
     """
 
     matrix: F64
@@ -74,7 +77,7 @@ class Placement:
     warnings: tuple[str, ...]
 
     def as_dict(self) -> dict[str, Any]:
-        """JSON-ready."""
+        """The placement without matrix and warnings, JSON-ready."""
         return {
             "unit": self.unit,
             "up": self.up,
@@ -82,6 +85,20 @@ class Placement:
             "height_m": round(self.height_m, 4),
             "reasons": dict(self.reasons),
         }
+
+
+class _Choice(NamedTuple):
+    """A unit or an axis.
+
+    Attributes:
+        value: its name.
+        reason: how it was found.
+        warnings: doubts.
+    """
+
+    value: str
+    reason: str
+    warnings: tuple[str, ...] = ()
 
 
 def place_person(
@@ -96,38 +113,37 @@ def place_person(
     """Decide unit, up axis and facing.
 
     Args:
-        mesh: in the file's coordinates (a rig's rest pose).
-        options: the user's word, which wins.
-        file_unit, file_up: the file's word, which comes second (and is overruled for the unit only by an absurd size).
-        fit: of a body to the scan; its scale goes before `file_unit`, and is overruled by an absurd size, too.
-        facing_hint: (3,) direction a rig's limbs say it faces, in the file's coordinates.
+        mesh: the surface in the file's coordinates (of a rig the rest pose).
+        options: what the user said; it wins.
+        file_unit: the unit that the file or its format gives; used second, unless the size would be absurd.
+        file_up: the up axis that the file or its format gives; used second.
+        fit: the fit of a body to the scan; its scale is used before `file_unit`, unless the size would be absurd.
+        facing_hint: (3,) direction that a rig faces by its limbs, in the file's coordinates.
     """
-    reasons: dict[str, str] = {}
-    warnings: list[str] = []
-    up = _choose_up(mesh, options.up, file_up, reasons, warnings)
+    up = _choose_up(mesh, options.up, file_up)
     size = mesh.bounds[1] - mesh.bounds[0]
-    height = float(size[_axis_index(up)])
-    if options.height_m is not None:
-        scale, unit = options.height_m / height, "scaled"
-        reasons["unit"] = f"scaled to the given height of {options.height_m} m"
-    elif options.unit is None and fit is not None and _is_person(height * fit.scale_m):
-        scale, unit = fit.scale_m, "fit"
-        reasons["unit"] = f"the body fit says 1 unit is {fit.scale_m:.4g} m"
-    else:
-        if options.unit is None and fit is not None:
-            warnings.append(f"the body fit says {height * fit.scale_m:.3g} m high, nobody's size; not used")
-        unit = _choose_unit(height, size, options.unit, file_unit, reasons, warnings)
-        scale = UNITS_M[unit]
+    height = float(size[_axis_index(up.value)])
+    scale, unit = _choose_scale(height, size, options, file_unit, fit)
     hint, source = facing_hint, "the rig's left and right limbs"
     if hint is None and fit is not None:
         hint, source = fit.facing, "the body fit"
-    facing = _choose_facing(mesh, up, options.facing, hint, source, reasons)
+    facing = _choose_facing(mesh, up.value, options.facing, hint, source)
     matrix = np.eye(4)
-    matrix[:3, :3] = scale * np.stack([np.cross(AXES[up], AXES[facing]), AXES[up], AXES[facing]])
+    rows = np.cross(AXES[up.value], AXES[facing.value]), AXES[up.value], AXES[facing.value]
+    matrix[:3, :3] = scale * np.stack(rows)
     height_m = height * scale
+    warnings = [*up.warnings, *unit.warnings]
     if not _is_person(height_m):
         warnings.append(f"{height_m:.3g} m high: not a person's size; give the unit or the height")
-    return Placement(matrix, unit, up, facing, height_m, reasons, tuple(warnings))
+    return Placement(
+        matrix=matrix,
+        unit=unit.value,
+        up=up.value,
+        facing=facing.value,
+        height_m=height_m,
+        reasons={"up": up.reason, "unit": unit.reason, "facing": facing.reason},
+        warnings=tuple(warnings),
+    )
 
 
 def _axis_index(axis: str) -> int:
@@ -138,24 +154,24 @@ def _is_person(height_m: float) -> bool:
     return LEAST_HEIGHT_M <= height_m <= GREATEST_HEIGHT_M
 
 
-def _choose_up(
-    mesh: PosedMesh, wanted: str | None, file_up: str | None, reasons: dict[str, str], warnings: list[str]
-) -> str:
+def _choose_up(mesh: PosedMesh, wanted: str | None, file_up: str | None) -> _Choice:
     if wanted is not None:
-        reasons["up"] = "given"
-        return wanted
+        return _Choice(wanted, "given")
     if file_up is not None:
-        reasons["up"] = "the file or its format says so"
-        return file_up
+        return _Choice(file_up, "the file or its format says so")
     up, reason, margin = guess_up(mesh)
-    reasons["up"] = reason
-    if margin < UNSURE_MARGIN:
-        warnings.append(f"up axis {up} is a close guess; give it where the person lies down in the pictures")
-    return up
+    if margin >= UNSURE_MARGIN:
+        return _Choice(up, reason)
+    doubt = f"up axis {up} is a close guess; give it where the person lies down in the pictures"
+    return _Choice(up, reason, (doubt,))
 
 
 def guess_up(mesh: PosedMesh) -> tuple[str, str, float]:
-    """Up axis, why, and by what margin (0: a toss-up) of +y and +z; see `body_shape.UpScore`."""
+    """Guess which of +y and +z is up from the shape, see `body_shape.UpScore`.
+
+    Returns:
+        The axis, the reason, and the margin, at least 0; the smaller it is, the less sure is the guess.
+    """
     scores = {axis: score_up(mesh, np.array(AXES[axis])) for axis in ("+y", "+z")}
     margin = up_margin(scores["+y"], scores["+z"])
     up, margin = ("+y", margin) if margin >= 0 else ("+z", -margin)
@@ -164,27 +180,33 @@ def guess_up(mesh: PosedMesh) -> tuple[str, str, float]:
     return up, f"{reason}, margin {margin:.1f}", margin
 
 
-def _choose_unit(
-    height: float,
-    size: F64,
-    wanted: str | None,
-    file_unit: str | None,
-    reasons: dict[str, str],
-    warnings: list[str],
-) -> str:
+def _choose_scale(
+    height: float, size: F64, options: LoadOptions, file_unit: str | None, fit: Fit | None
+) -> tuple[float, _Choice]:
+    """Metres for one unit of the file, and how they were found; height and size (3,) in the file's units."""
+    if options.height_m is not None:
+        reason = f"scaled to the given height of {options.height_m} m"
+        return options.height_m / height, _Choice("scaled", reason)
+    doubts: tuple[str, ...] = ()
+    if options.unit is None and fit is not None:
+        if _is_person(height * fit.scale_m):
+            return fit.scale_m, _Choice("fit", f"the body fit says 1 unit is {fit.scale_m:.4g} m")
+        doubts = (f"the body fit says {height * fit.scale_m:.3g} m high, nobody's size; not used",)
+    unit = _choose_unit(height, size, options.unit, file_unit)
+    return UNITS_M[unit.value], unit._replace(warnings=(*doubts, *unit.warnings))
+
+
+def _choose_unit(height: float, size: F64, wanted: str | None, file_unit: str | None) -> _Choice:
     if wanted is not None:
-        reasons["unit"] = "given"
-        return wanted
+        return _Choice(wanted, "given")
     if file_unit is not None and LEAST_HEIGHT_M / 1.5 <= height * UNITS_M[file_unit] <= GREATEST_HEIGHT_M * 1.5:
-        reasons["unit"] = "the file or its format says so"
-        return file_unit
+        return _Choice(file_unit, "the file or its format says so")
     fitting = [
         unit for unit in ("m", "cm", "mm", "dm") if LEAST_HEIGHT_M <= height * UNITS_M[unit] <= GREATEST_HEIGHT_M
     ]
     if not fitting:
-        reasons["unit"] = "no unit makes this a person's size"
-        return file_unit or "m"
-    unit = fitting[0]
+        return _Choice(file_unit or "m", "no unit makes this a person's size")
+    unit, warnings = fitting[0], []
     standing = height > STANDING_SHARE * float(np.linalg.norm(size))
     if standing and height * UNITS_M[unit] < LEAST_STANDING_M:
         imperial = {"cm": "in", "dm": "ft"}.get(unit)
@@ -197,26 +219,20 @@ def _choose_unit(
             )
     if file_unit is not None:
         warnings.append(f"the file says {file_unit}, a height of {height:.4g} says {unit}")
-    reasons["unit"] = f"a height of {height:.4g} units"
-    return unit
+    return _Choice(unit, f"a height of {height:.4g} units", tuple(warnings))
 
 
-def _choose_facing(
-    mesh: PosedMesh, up: str, wanted: str | None, hint: F64 | None, source: str, reasons: dict[str, str]
-) -> str:
+def _choose_facing(mesh: PosedMesh, up: str, wanted: str | None, hint: F64 | None, source: str) -> _Choice:
+    """The facing; `hint` (3,) is a direction that `source` gives, None where it gives none."""
     if wanted is not None and wanted[1] != up[1]:
-        reasons["facing"] = "given"
-        return wanted
+        return _Choice(wanted, "given")
     level = {axis: np.array(vector) for axis, vector in AXES.items() if axis[1] != up[1]}
     if hint is not None:
-        reasons["facing"] = source
-        return max(level, key=lambda axis: float(level[axis] @ hint))
+        return _Choice(max(level, key=lambda axis: float(level[axis] @ hint)), source)
     convention = {"+y": "+z", "+z": "-y", "-y": "-z", "-z": "+y", "+x": "+z", "-x": "+z"}[up]
-    reasons["facing"] = "the convention for this up axis"
     toes = feet_facing(mesh, np.array(AXES[up]))
     if toes is not None:
         seen = max(level, key=lambda axis: float(level[axis] @ toes))
         if float(level[seen] @ toes) > np.cos(np.radians(FACING_TOLERANCE_DEG)):
-            reasons["facing"] = "the direction of the feet"
-            return seen
-    return convention
+            return _Choice(seen, "the direction of the feet")
+    return _Choice(convention, "the convention for this up axis")

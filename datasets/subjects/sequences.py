@@ -1,4 +1,4 @@
-"""People scanned many times over (X-Humans): every frame of a sequence is a scan, placed as the first one is."""
+"""Read people who were scanned many times (X-Humans): each frame of a sequence is a scan, placed as the first one."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _FRAME = re.compile(r"mesh-f\d+\.pkl", re.IGNORECASE)
 
 
 def person_folder(frames: Path, models: Path) -> Path:
-    """The person a folder of frames belongs to: the folder above train/test, never above `models`."""
+    """The folder of the person that a folder of frames belongs to: the one above train/test, never above `models`."""
     above = frames.parent.parent if frames.parent.parent.name.lower() not in MODES else frames.parent.parent.parent
     return above if above == models or models in above.parents else models
 
@@ -47,10 +47,10 @@ def list_takes(root: Path) -> dict[str, tuple[Path, ...]]:
 
 
 def read_frame(path: Path) -> ReadMesh:
-    """One scan: a pickle of vertices, faces and uvs, and its texture in the `atlas-` pickle beside it.
+    """Read one scan: a pickle of vertices, faces and uvs, and its texture in the `atlas-` pickle beside it.
 
     Raises:
-        InputError: damaged, or more than arrays; names file and reason.
+        InputError: the file is damaged or holds more than arrays; names file and reason.
     """
     content = read_arrays(path)
     if not isinstance(content, dict):

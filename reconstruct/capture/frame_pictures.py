@@ -9,13 +9,11 @@ from typing import NamedTuple
 
 from ...core.arrays import U8
 from ...core.errors import MpcError
+from ...geometry.camera import DEFAULT_EXTENT_M
 from ...models.runs import LoadedRun
 from .framing import Framing, frame_person, keep_frame
 from .pictures import Source, read_frames, read_rgba
 from .settings import CaptureSettings
-
-# For runs that were trained before runs recorded their extent.
-DEFAULT_EXTENT_M = 2.4
 
 
 @dataclass(frozen=True, eq=False)
@@ -100,6 +98,7 @@ def frame_film(
 def _frame(run: LoadedRun, picture: U8, settings: CaptureSettings, like: Framing | None) -> Framing:
     """Frame a picture as the settings say; `like` is an earlier frame of the same film."""
     known = settings.extent_m if settings.extent_m is not None else run.extent_m
+    # Runs of older versions did not record their extent.
     extent_m = DEFAULT_EXTENT_M if known is None else known
     if settings.framing == "keep":
         framing = keep_frame(picture, extent_m=extent_m)

@@ -14,7 +14,7 @@ from PIL import Image
 
 from ...core.arrays import F64, U8
 from ...core.errors import MpcError, SettingsError
-from ...geometry.camera import OrthographicCamera, PerspectiveCamera
+from ...geometry.camera import DEFAULT_EXTENT_M, OrthographicCamera, PerspectiveCamera
 
 # Pixels with at least this alpha belong to the person.
 MASK_LEVEL = 128
@@ -56,7 +56,9 @@ class Framing:
         return OrthographicCamera(self.centre_world, self.extent_m).calibration
 
 
-def frame_person(picture: U8, *, extent_m: float = 2.4, height_m: float = 1.7, like: Framing | None = None) -> Framing:
+def frame_person(
+    picture: U8, *, extent_m: float = DEFAULT_EXTENT_M, height_m: float = 1.7, like: Framing | None = None
+) -> Framing:
     """Frame a person by the mask, whose box is assumed to be `height_m` tall and to stand on the ground, y = 0.
 
     Args:
@@ -98,7 +100,7 @@ def frame_person(picture: U8, *, extent_m: float = 2.4, height_m: float = 1.7, l
     return Framing(column, row, scale, extent_m, (0.0, height_m / 2, 0.0), "; ".join(notes))
 
 
-def keep_frame(picture: U8, *, extent_m: float = 2.4) -> Framing:
+def keep_frame(picture: U8, *, extent_m: float = DEFAULT_EXTENT_M) -> Framing:
     """The framing of a picture that has the training framing already, as `mpc render` draws it.
 
     Args:

@@ -1,4 +1,4 @@
-"""What a data set's folders look like: a row of the table that recognises them."""
+"""A layout says what the folders of a data set look like: one row of the table that recognises data sets."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ Pattern = re.Pattern[str]
 
 @dataclass(frozen=True, eq=False)
 class Fit:
-    """What a body fit says of its scan.
+    """What the fit of a body says of its scan.
 
     Attributes:
-        scale_m: metres a unit.
-        facing: (3,) unit, in the scan's axes; None where the fit does not say.
+        scale_m: metres for one unit of the scan.
+        facing: (3,) unit vector in the scan's axes; None where the fit does not say.
     """
 
     scale_m: float
@@ -27,20 +27,21 @@ class Fit:
 
 @dataclass(frozen=True, kw_only=True)
 class Layout:
-    """One data set's shape.
+    """What the folders of one data set look like.
 
     Attributes:
-        name: as reports show it.
+        name: the data set's name in reports.
         mesh: matches the whole of "folder/file"; its group `id` names the person. Of several files in a folder with one
             `id` the one with the largest group `size` is taken, or the first in `variants` by its group `variant`.
         variants: order of preference of the group `variant`, lower case; unknown ones come last.
-        beside: at least one of these files must lie beside the mesh ("{id}" is filled in); empty: none needed.
-        within: or a folder above has a name that matches this.
-        fitted: matches file names of fitted body models, which lie about as meshes and are not people.
-        unit, up: of the files, where the files themselves do not say; None is found out from the body.
-        textures: where the picture lies if the material library names none that is there, best first; "*" allowed.
+        beside: at least one of these files must be beside the mesh ("{id}" is replaced by the id); empty for no rule.
+        within: instead of `beside`, a folder above may have a name that matches this.
+        fitted: matches file names of fitted body models, which are stored as meshes but are not people.
+        unit: unit of files that do not give one; None to detect it from the body.
+        up: up axis of files that do not give one; None to detect it from the body.
+        textures: patterns ("*" allowed) of the picture for materials whose own picture is missing, best first.
         fit: name of the file with the body fit, looked for beside the mesh and in "*smpl*/<id>/" beside the set.
-        read_fit: what that file says.
+        read_fit: reads that file.
     """
 
     name: str
@@ -61,9 +62,9 @@ class Claim:
     """A mesh that a layout recognised.
 
     Attributes:
-        layout: whose.
-        id: the person's, before it is made unique.
-        rank: larger is preferred among the files of one folder with one id.
+        layout: the layout.
+        id: the person's id, before it is made unique.
+        rank: among the files of one folder with one id, the one of the largest rank is taken.
     """
 
     layout: Layout
@@ -72,12 +73,15 @@ class Claim:
 
 
 def claim(layout: Layout, path: Path, names: frozenset[str]) -> Claim | None:
-    """What `layout` says to a mesh file.
+    """Match a mesh file against a layout.
 
     Args:
-        layout: a row.
+        layout: the layout.
         path: the file, with the folders above it up to the models folder.
         names: lower-case names of all files and folders beside it.
+
+    Returns:
+        The claim; None where the file does not match.
     """
     match = layout.mesh.fullmatch("/".join(path.parts[-2:]))
     if match is None:

@@ -1,4 +1,4 @@
-"""The data sets that are recognised, and recognising them."""
+"""Recognise data sets by their folders; the table of layouts is here."""
 
 from __future__ import annotations
 
@@ -18,20 +18,23 @@ LAYOUTS: tuple[Layout, ...] = (
     xhumans.LAYOUT,
 )
 
-MAX_SIBLINGS = 256  # folders beside a set that are looked through for its fits
+MAX_SIBLINGS = 256  # at most so many folders beside a set are searched for its fits
 
 
 def find_layout(name: str | None) -> Layout | None:
-    """The row of a name."""
+    """The layout of a name; None where there is none."""
     return next((layout for layout in LAYOUTS if layout.name == name), None)
 
 
 def recognise(models: Path, paths: Iterable[Path]) -> tuple[dict[Path, Claim], set[Path]]:
-    """Claims by file, and files that are no people: fitted body models, and further copies of a claimed person.
+    """Match mesh files against all layouts.
 
     Args:
-        models: the models folder, below which all paths lie.
+        models: the models folder, below which all paths are.
         paths: mesh files.
+
+    Returns:
+        Claims by file, and the files that are not people: fitted body models, and further copies of a claimed person.
     """
     claims: dict[Path, Claim] = {}
     dropped: set[Path] = set()
@@ -43,7 +46,7 @@ def recognise(models: Path, paths: Iterable[Path]) -> tuple[dict[Path, Claim], s
         names = beside.get(path.parent)
         if names is None:
             names = beside[path.parent] = frozenset(name.lower() for name in os.listdir(path.parent))
-        # The models folder's own name counts: people point at the set's folder itself.
+        # The models folder's own name counts, since users give the data set's folder itself.
         below = Path(models.resolve().name) / path.relative_to(models)
         for layout in LAYOUTS:
             found = claim(layout, below, names)
@@ -64,7 +67,7 @@ def recognise(models: Path, paths: Iterable[Path]) -> tuple[dict[Path, Claim], s
 
 
 def find_fit(models: Path, path: Path, found: Claim) -> Path | None:
-    """The body fit of a claimed mesh: beside it, or in a folder of fits beside the set; never outside `models`."""
+    """Find the body fit of a claimed mesh, beside it or in a folder of fits beside the set; never outside `models`."""
     name = found.layout.fit
     if name is None:
         return None
@@ -81,7 +84,7 @@ def find_fit(models: Path, path: Path, found: Claim) -> Path | None:
 
 
 def find_texture(path: Path, found: Claim) -> Path | None:
-    """The picture of a claimed mesh by the layout's list; inside the mesh's folder."""
+    """Find the picture of a claimed mesh by the layout's patterns; it must be inside the mesh's folder."""
     for pattern in found.layout.textures:
         for picture in sorted(path.parent.glob(pattern.format(id=found.id))):
             if picture.is_file() and picture.resolve().is_relative_to(path.parent.resolve()):

@@ -1,6 +1,6 @@
 """RenderPeople: `rp_<name>_posed_<nnn>_OBJ/rp_..._100k.obj`, `rp_<name>_rigged_<nnn>_FBX/rp_..._u3d.fbx`, and `tex/`.
 
-Packs hold a person in several sizes and for several programs; one of each is a person, the others would be twins.
+Packs hold a person in several sizes and for several programs; one file of each person is taken.
 """
 
 from __future__ import annotations

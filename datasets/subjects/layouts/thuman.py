@@ -1,8 +1,8 @@
 """THuman2.0 and 2.1: `<id>/<id>.obj` with `material0.mtl` and `material0.jpeg`; every scan has a scale of its own.
 
-The SMPL-X fit of each scan, a separate download, knows it: fitted body x scale + translation lies in the scan. Metres
-are the scan's coordinates divided by that scale, in both releases; only the translation is written differently. The
-fit's orientation tells where the person looks, which is all around in this set.
+The SMPL-X fit of each scan, a separate download, holds the scale: fitted body x scale + translation is inside the scan.
+Metres are the scan's coordinates divided by that scale, in both releases; only the translation is written differently.
+The fit's orientation gives the direction that the person faces, which differs from scan to scan in this set.
 """
 
 from __future__ import annotations
@@ -19,10 +19,10 @@ from .layout import Fit, Layout
 
 
 def read_fit(path: Path) -> Fit:
-    """Scale and facing of the scan, from its `smplx_param.pkl`.
+    """Read scale and facing of a scan from its `smplx_param.pkl`.
 
     Raises:
-        InputError: the file is damaged, holds more than arrays, or no scale.
+        InputError: the file is damaged, holds more than arrays, or has no scale.
     """
     content = read_arrays(path)
     content = content if isinstance(content, dict) else {}

@@ -1,7 +1,7 @@
 """X-Humans: `<subject>/<train|test>/<sequence>/meshes_pkl/mesh-fNNNNN.pkl` with `atlas-fNNNNN.pkl`.
 
-One person scanned thousands of times: a subject whose animations are the sequences. The files are pickles of arrays;
-see readers/array_pickle.py for why opening one runs nothing.
+One person is scanned thousands of times: a subject whose animations are the sequences. The files are pickles of arrays;
+formats/array_pickle.py says why opening one runs no code.
 """
 
 from __future__ import annotations
