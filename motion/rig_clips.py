@@ -31,7 +31,7 @@ def bring_clips(rig: Rig, to_world: F64, matched: MatchedBones, motions: Iterabl
     """Retarget motions to a rig.
 
     Args:
-        to_world: (4, 4) from the file's coordinates to metres, y up, facing +z (`units_axes.place_person`).
+        to_world: (4, 4) from the file's coordinates to metres, y up, facing +z (`placement.place_person`).
         matched: the rig's bones by role.
         motions: see `motions.usable_motions`.
     """

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 
 from mpc.core.errors import InputError
 from mpc.datasets.subjects.find import find_subjects, safe_name
+from mpc.formats.fbx.read import peek_fbx
 from support.shared import MODELS, needs_models
 
 
@@ -136,3 +137,19 @@ def test_shared_models() -> None:
     assert found["CesiumMan"] == found["rig_01"] == "rigged"
     assert found["scan_01"] == found["empty_file"] == "scan"
     assert len(found) == 27
+
+
+def test_each_fbx_is_looked_into_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, words in {
+        "rig": b"PolygonVertexIndex Cluster", "scan": b"PolygonVertexIndex", "clip": b"AnimationCurve"
+    }.items():  # fmt: skip
+        (tmp_path / f"{name}.fbx").write_bytes(b"Kaydara FBX Binary " + words)
+    looked: list[str] = []
+
+    def counted(path: Path) -> tuple[bool, bool]:
+        looked.append(path.name)
+        return peek_fbx(path)
+
+    monkeypatch.setattr("mpc.datasets.subjects.find.peek_fbx", counted)
+    assert {subject.id: subject.kind for subject in find_subjects(tmp_path)} == {"rig": "rigged", "scan": "scan"}
+    assert sorted(looked) == ["clip.fbx", "rig.fbx", "scan.fbx"]
