@@ -34,7 +34,7 @@ from scipy.spatial import cKDTree
 from mpc.datasets.loading.views import ViewDataset
 from mpc.datasets.renders.format import SceneRecord, read_renders, read_scene_mesh
 from mpc.datasets.shards.index import ShardEntry, read_index, write_index
-from mpc.datasets.shards.pictures import read_png, write_png
+from mpc.formats.png import decode_png, encode_png_rows
 from mpc.geometry.mesh import PosedMesh
 
 POINTS = 5000
@@ -157,10 +157,10 @@ def codecs(dataset: ViewDataset) -> None:
             buffer = io.BytesIO()
             Image.fromarray(crop).save(buffer, "PNG", compress_level=level)
             coded.append(buffer.getvalue())
-        took = milliseconds(lambda k, coded=coded: read_png(coded[k % len(coded)]), 24)  # type: ignore[misc]
+        took = milliseconds(lambda k, coded=coded: decode_png(coded[k % len(coded)]), 24)  # type: ignore[misc]
         print(f"PNG, zlib {level}                {np.mean([len(c) for c in coded]) / 1000:7.1f}   {took:6.2f}")
-    coded = [write_png(crop) for crop in crops]
-    took = milliseconds(lambda k, coded=coded: read_png(coded[k % len(coded)]), 24)  # type: ignore[misc]
+    coded = [encode_png_rows(crop) for crop in crops]
+    took = milliseconds(lambda k, coded=coded: decode_png(coded[k % len(coded)]), 24)  # type: ignore[misc]
     print(f"PNG as stored              {np.mean([len(c) for c in coded]) / 1000:7.1f}   {took:6.2f}")
     coded = [zlib.compress(crop.tobytes(), 4) for crop in crops]
     took = milliseconds(lambda k: zlib.decompress(coded[k % len(coded)]), 24)

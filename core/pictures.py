@@ -23,13 +23,23 @@ def straight_alpha(premultiplied: U8) -> U8:
     return picture
 
 
+# Behind pictures on a page of the report: the page's own colour; behind panels of people: grey.
 BACKGROUND = (246, 244, 240)
+LIGHT_GREY = (246, 246, 246)
 
 
-def on_background(rgba: U8) -> U8:
-    """(H, W, 3) uint8: a straight-alpha picture over the page's colour."""
-    alpha = rgba[..., 3:].astype(np.float64) / 255.0
-    blended = rgba[..., :3] * alpha + np.array(BACKGROUND, np.float64) * (1.0 - alpha)
+def over_background(rgba: U8, background: tuple[int, int, int] = BACKGROUND) -> U8:
+    """Lay a picture over a colour.
+
+    Args:
+        rgba: (H, W, 4) uint8, straight alpha.
+        background: RGB of the colour, 0 to 255.
+
+    Returns:
+        (H, W, 3) uint8; exactly rounded, since no mean of two bytes by a byte lies half-way between two bytes.
+    """
+    alpha = rgba[..., 3:].astype(np.float32) / np.float32(255.0)
+    blended = rgba[..., :3] * alpha + np.array(background, np.float32) * (1 - alpha)
     pixels: U8 = np.rint(blended).astype(np.uint8)
     return pixels
 
@@ -79,7 +89,7 @@ def contact_sheet(pictures: Sequence[U8], columns: int, gap: int = 4) -> U8:
     sheet = np.full((rows * (height + gap) - gap, columns * (width + gap) - gap, 3), 255, np.uint8)
     for index, picture in enumerate(pictures):
         top, left = index // columns * (height + gap), index % columns * (width + gap)
-        sheet[top : top + height, left : left + width] = on_background(picture)
+        sheet[top : top + height, left : left + width] = over_background(picture)
     return sheet
 
 

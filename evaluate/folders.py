@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import time
 import unicodedata
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
@@ -18,12 +18,7 @@ from ..core.errors import InputError, MpcError, SettingsError
 from ..core.files import file_sha256
 from ..core.progress import NoProgress, Progress
 from ..core.settings import to_table
-from ..formats.build_mesh import ReadMesh
-from ..formats.build_rig import ReadPerson
-from ..formats.gltf.read import read_gltf
-from ..formats.obj.read import read_obj
-from ..formats.ply.read import read_ply
-from ..formats.stl import read_stl
+from ..formats.mesh_files import READ_SUFFIXES, read_mesh
 from ..geometry.mesh import PosedMesh
 from .collect import begin_records, collect, find_devices, measured_before
 from .metrics.measure import measure_pair
@@ -33,9 +28,8 @@ from .records import ViewScores
 from .settings import FORMAT, UNITS_M, VERSION, FolderSettings
 from .summary import EvaluationResult, write_result
 
-_READERS: dict[str, Callable[[Path], ReadMesh | ReadPerson]] = {
-    ".obj": read_obj, ".ply": read_ply, ".stl": read_stl, ".glb": read_gltf, ".gltf": read_gltf,
-}  # fmt: skip
+# An FBX is a rig, which packs of scans hold beside the mesh of the same name.
+SUFFIXES = tuple(suffix for suffix in READ_SUFFIXES if suffix != ".fbx")
 # A person's greatest extent, in metres, children and stretched arms included.
 PERSON_M = (0.4, 3.0)
 
@@ -126,10 +120,10 @@ def find_meshes(folder: Path) -> dict[str, Path]:
     paths = sorted(
         path
         for path in folder.rglob("*")
-        if path.suffix.lower() in _READERS and not path.name.startswith(".") and path.is_file()
+        if path.suffix.lower() in SUFFIXES and not path.name.startswith(".") and path.is_file()
     )
     if not paths:
-        raise InputError(folder, f"holds no meshes ({', '.join(_READERS)})")
+        raise InputError(folder, f"holds no meshes ({', '.join(SUFFIXES)})")
     in_folder: dict[Path, int] = {}
     for path in paths:
         in_folder[path.parent] = in_folder.get(path.parent, 0) + 1
@@ -189,18 +183,6 @@ def _digest(path: Path) -> str:
         return ""
 
 
-def read_surface(path: Path) -> PosedMesh:
-    """The mesh of a file as its coordinates stand, in no unit in particular.
-
-    Raises:
-        InputError: it cannot be read.
-    """
-    try:
-        return _READERS[path.suffix.lower()](path).mesh
-    except OSError as error:
-        raise InputError(path, f"cannot be read ({error.strerror or error})") from error
-
-
 def guess_unit(paths: Sequence[Path]) -> str:
     """The unit in which the first of these meshes that can be read is as large as a person.
 
@@ -209,7 +191,7 @@ def guess_unit(paths: Sequence[Path]) -> str:
     """
     for path in paths:
         try:
-            extent = float(np.ptp(read_surface(path).bounds, axis=0).max())
+            extent = float(np.ptp(read_mesh(path).bounds, axis=0).max())
         except MpcError:
             continue
         for unit, metres in UNITS_M.items():
@@ -261,5 +243,5 @@ def open_pair(pair: FilePair, settings: FolderSettings, device: str = "cpu") -> 
 
 @lru_cache(maxsize=2)
 def _read_metres(path: Path, unit: str) -> PosedMesh:
-    mesh = read_surface(path)
+    mesh = read_mesh(path)
     return mesh if unit == "m" else mesh.with_vertices(mesh.vertices * UNITS_M[unit])

@@ -1,8 +1,9 @@
-"""Pickles that hold numpy arrays and plain values alone; nothing in a file is ever called.
+"""Pickles that hold NumPy arrays and plain values alone; nothing in a file is ever called.
 
 Unpickling runs what the file says. Here the file can only say "an array of this type and shape with these bytes": the
-few names numpy's own pickles use stand for two small classes of ours, every other name is refused, opcodes that build
-objects or reserve memory by the file's word are taken out, and arrays are made from the bytes that are really there.
+few names that NumPy's own pickles use stand for two small classes of ours, every other name is refused, opcodes that
+build objects or that reserve as much memory as the file claims are taken out, and arrays are made from the bytes that
+are really there.
 """
 
 from __future__ import annotations
@@ -21,12 +22,13 @@ from .limits import MAX_FILE_BYTES, read_bytes
 
 MAX_DEPTH = 32
 MAX_VALUES = 20_000
+_OBJECT = re.compile(r"\|?O[48]?")
 _DTYPE = re.compile(r"[<>|=]?(?:[iu][1248]|f[248]|b1|\?)")
 # Not among them: INST, OBJ, NEWOBJ, NEWOBJ_EX, EXT, sets, persistent ids and buffers from elsewhere.
 _OPCODES = frozenset(b"\x80\x95.(012KMJIL\x8a\x8bFGNSTUBCVX\x8c\x8d\x8e\x88\x89]ael})dsu\x85\x86\x87thjrqpg\x94c\x93Rb")
 
 
-# The reader in Python, since the one in C reserves memory by the file's word; its types are not published.
+# The reader in Python, since the one in C reserves as much memory as the file claims; its types are not published.
 _InPython: Any = pickle._Unpickler
 
 
@@ -38,7 +40,7 @@ class _Dtype:
     """Stands for numpy.dtype."""
 
     def __init__(self, spec: Any, *_: Any) -> None:
-        if not isinstance(spec, str) or not _DTYPE.fullmatch(spec):
+        if not isinstance(spec, str) or not (_DTYPE.fullmatch(spec) or _OBJECT.fullmatch(spec)):
             raise Refused(f"arrays of type {spec!r:.40}")
         self.spec = spec
 
@@ -48,13 +50,17 @@ class _Dtype:
             self.spec = order + self.spec.lstrip("<>|=")
 
     def numpy(self) -> np.dtype[Any]:
+        """The type itself; refused for objects, which have no bytes."""
+        if _OBJECT.fullmatch(self.spec):
+            raise Refused("arrays of objects")
         return np.dtype(self.spec)
 
 
 class _Array:
-    """Stands for an array until its bytes are there."""
+    """Stands for an array until its bytes are there; or for the one object that `np.save` wraps into an array."""
 
     value: np.ndarray[Any, Any] | None = None
+    wrapped: list[Any] | None = None
 
     def __setstate__(self, state: Any) -> None:
         if not isinstance(state, tuple) or len(state) != 5:
@@ -62,6 +68,11 @@ class _Array:
         _, shape, dtype, fortran, raw = state
         if isinstance(raw, str):
             raw = raw.encode("latin1")
+        if shape == () and isinstance(dtype, _Dtype) and _OBJECT.fullmatch(dtype.spec):
+            if not isinstance(raw, list) or len(raw) != 1:
+                raise Refused("an array of objects")
+            self.wrapped = raw
+            return
         sizes = isinstance(shape, tuple) and all(type(size) is int and size >= 0 for size in shape)
         if not sizes or not isinstance(dtype, _Dtype) or not isinstance(raw, bytes) or len(shape) > 8:
             raise Refused("an array whose parts are of another kind")
@@ -154,12 +165,47 @@ class _Reader(_InPython):  # type: ignore[misc]
 
 
 def read_arrays(path: Path, limit: int = MAX_FILE_BYTES) -> Any:
-    """The content of a pickle of arrays, numbers, texts, lists, tuples and dictionaries.
+    """Read a pickle of arrays, numbers, texts, lists, tuples and dictionaries.
+
+    Args:
+        path: the file.
+        limit: bytes; a larger file is refused.
+
+    Returns:
+        The content; tuples have become lists, and dictionaries keep the entries whose key is a text or an int.
 
     Raises:
-        InputError: it holds anything else, or is damaged; names file and what was met.
+        InputError: it holds anything else, or is damaged; names the file and what was found in it.
     """
-    content = read_bytes(path, limit)
+    return _unpickle(path, read_bytes(path, limit))
+
+
+def read_saved_object(path: Path, limit: int = MAX_FILE_BYTES) -> Any:
+    """Read a .npy into which `np.save` pickled one object, such as a dictionary of arrays.
+
+    Args:
+        path: the file.
+        limit: bytes; a larger file is refused.
+
+    Returns:
+        The object, as `read_arrays` gives it.
+
+    Raises:
+        InputError: it is another kind of file, holds anything else, or is damaged.
+    """
+    stream = io.BytesIO(read_bytes(path, limit))
+    try:
+        version = np.lib.format.read_magic(stream)
+        header = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
+        shape, _, dtype = header(stream)
+    except Exception as error:  # a damaged header is evaluated as a literal, which raises anything
+        raise InputError(path, f"is not a .npy file ({type(error).__name__})") from error
+    if shape != () or dtype != np.dtype(object):
+        raise InputError(path, f"holds {dtype} of shape {shape}, expected one pickled object")
+    return _unpickle(path, stream.read())
+
+
+def _unpickle(path: Path, content: bytes) -> Any:
     try:
         return _Plain().of(_Reader(io.BytesIO(content), encoding="latin1").load(), 0)
     except Refused as error:
@@ -171,8 +217,10 @@ def read_arrays(path: Path, limit: int = MAX_FILE_BYTES) -> Any:
 
 
 class _Plain:
-    """Stand-ins become arrays; depth and number of values are bounded, since a few bytes can name one list again and
-    again, or a list inside itself."""
+    """Turns stand-ins into arrays.
+
+    Depth and number of values are bounded, since a few bytes can name one list again and again, or a list in itself.
+    """
 
     def __init__(self) -> None:
         self.left = MAX_VALUES
@@ -182,6 +230,8 @@ class _Plain:
         if depth > MAX_DEPTH or self.left < 0:
             raise Refused("values nested too deep, or too many")
         if isinstance(value, _Array):
+            if value.wrapped is not None:
+                return self.of(value.wrapped[0], depth + 1)
             if value.value is None:
                 raise Refused("an array without its parts")
             return value.value

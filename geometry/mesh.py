@@ -161,22 +161,3 @@ def _unit(vectors: F64) -> F64:
     length = np.linalg.norm(vectors, axis=1, keepdims=True)
     unit: F64 = np.divide(vectors, length, out=np.zeros_like(vectors), where=length > 0)
     return unit
-
-
-@dataclass(frozen=True, eq=False)
-class TexturedMesh:
-    """A mesh with a texture.
-
-    Attributes:
-        vertices: (A, 3); vertices on seams are there repeatedly.
-        faces: (F, 3) int32, outward.
-        uv: (A, 2) float64 in [0, 1], (0, 0) at the upper left corner of the picture.
-        texture: (N, N, 3) uint8, display values.
-        charts: how many.
-    """
-
-    vertices: F64
-    faces: I32
-    uv: F64
-    texture: U8
-    charts: int

@@ -220,3 +220,19 @@ def matrix_quaternions(rotations: F64) -> F64:
     flips = np.cumsum((quaternions[1:] * quaternions[:-1]).sum(axis=1) < 0.0) % 2 == 1
     quaternions[1:][flips] *= -1.0
     return quaternions
+
+
+def strongest_weights(weights: F64, count: int = 4) -> tuple[I32, F64]:
+    """The largest weights of each vertex; four are what glTF stores in one set.
+
+    Args:
+        weights: (V, B), one column a joint, each row with a positive sum.
+        count: how many to keep, K.
+
+    Returns:
+        (V, K) int32 joints, largest weight first, 0 where the weight is 0; (V, K) float64 weights, rows sum to 1.
+    """
+    joints = np.argsort(-weights, axis=1, kind="stable")[:, :count]
+    values = np.take_along_axis(weights, joints, axis=1)
+    values = values / values.sum(axis=1, keepdims=True)
+    return np.where(values > 0, joints, 0).astype(np.int32), values

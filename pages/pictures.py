@@ -10,7 +10,7 @@ import numpy as np
 from PIL import Image
 
 from ..core.arrays import F64, U8
-from ..core.pictures import on_background
+from ..core.pictures import over_background
 from ..geometry.camera import Camera, camera_of
 from ..geometry.mesh import PosedMesh
 from ..render.renderer import RendererChoice, open_renderer
@@ -80,7 +80,7 @@ def data_uri(picture: U8, quality: int = 88) -> str:
         picture: (H, W, 3) uint8, or (H, W, 4) uint8 with straight alpha, which is laid over the page's colour.
         quality: of the JPEG, 1 to 95.
     """
-    pixels = on_background(picture) if picture.shape[2] == 4 else picture
+    pixels = over_background(picture) if picture.shape[2] == 4 else picture
     buffer = io.BytesIO()
     Image.fromarray(np.ascontiguousarray(pixels)).save(buffer, "JPEG", quality=quality, subsampling=0)
     return "data:image/jpeg;base64," + base64.b64encode(buffer.getvalue()).decode()

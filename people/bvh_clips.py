@@ -13,17 +13,17 @@ from ..motion.bones import match_bones
 from ..motion.motion import FPS, Motion
 from ..motion.retarget import Target, retarget
 from .body.body import Body, skeleton
-from .write import Clip
+from .rig import BodyClip
 
 MAX_FILES = 200
 
 
-def retarget_body(motion: Motion, body: Body, *, name: str) -> Clip:
+def retarget_body(motion: Motion, body: Body, *, name: str) -> BodyClip:
     """A motion as a clip of a body's rig; the lowest foot of the whole motion stands on the floor."""
     rig = skeleton()
     result = retarget(motion, body_target(body))
     above = np.concatenate([np.tile(np.eye(3), (motion.frames, 1, 1, 1)), result.rotations[:, rig.parents[1:]]], axis=1)
-    return Clip(name, above.transpose(0, 1, 3, 2) @ result.rotations, result.hips - body.heads[0], FPS)
+    return BodyClip(name, above.transpose(0, 1, 3, 2) @ result.rotations, result.hips - body.heads[0], FPS)
 
 
 def body_target(body: Body) -> Target:
@@ -67,7 +67,7 @@ def read_motions(folder: Path) -> list[tuple[Path, Motion]]:
     return [(path, motion) for path in files for motion in read_motion_file(path)]
 
 
-def bvh_clips(folder: Path, body: Body, taken: set[str] | None = None) -> list[Clip]:
+def bvh_clips(folder: Path, body: Body, taken: set[str] | None = None) -> list[BodyClip]:
     """The motions of `read_motions` as clips of a body's rig, named after the files; `taken` names get a prefix."""
     used = set(taken or ())
     clips = []

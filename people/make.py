@@ -20,6 +20,8 @@ from ..core.folders import refuse_changes
 from ..core.progress import NoProgress, Progress
 from ..core.randomness import derive_rng
 from ..core.units import run_units
+from ..formats.gltf.write import write_glb
+from ..formats.obj.write import ObjStyle, write_obj
 from .body.animations import CLIPS, make_clip
 from .body.body import data_folder, skeleton
 from .body.poses import POSES, vary
@@ -28,7 +30,8 @@ from .bvh_clips import bvh_clips, read_motions
 from .clothes.mhclo import find_assets
 from .clothes.wardrobe import plan_person
 from .person import Person, build_person
-from .write import Clip, write_glb, write_obj
+from .rig import BodyClip, body_rig, textured_mesh
+from .surface import vertex_normals
 
 _LOG = logging.getLogger(__name__)
 
@@ -261,27 +264,21 @@ def _make_scan(unit: _Unit, folder: Path) -> None:
     local, offset = pose_rotations(person.body, pose)
     vertices = skin(person.surface.vertices, person.surface.weights, person.body, local, offset)
     vertices[:, 1] -= vertices[:, 1].min()
-    write_obj(folder, vertices, person.surface.faces, person.uv, person.texture)
+    mesh = textured_mesh(vertices, person.surface.faces, person.uv, person.texture)
+    style = ObjStyle(comment="clothed person; metres, y up, facing +z", texture_name="texture.png")
+    write_obj(folder / "mesh.obj", mesh, style)
 
 
 def _make_rig(unit: _Unit, path: Path) -> None:
     person = _person(unit)
-    rig = skeleton()
-    clips: list[Clip] = [make_clip(person.body, name, unit.frames) for name in CLIPS]
+    clips: list[BodyClip] = [make_clip(person.body, name, unit.frames) for name in CLIPS]
     if unit.bvh is not None:
         clips += bvh_clips(unit.bvh, person.body, {clip.name for clip in clips})
     # Soles on the floor: rest pose, bones and all.
     low = float(person.surface.vertices[:, 1].min())
     raised = person.surface.vertices - np.array([0.0, low, 0.0])
-    write_glb(
-        path,
-        vertices=raised,
-        faces=person.surface.faces,
-        uv=person.uv,
-        weights=person.surface.weights,
-        texture=person.texture,
-        names=rig.names,
-        parents=rig.parents,
-        heads=person.body.heads - np.array([0.0, low, 0.0]),
-        clips=clips,
-    )
+    heads = person.body.heads - np.array([0.0, low, 0.0])
+    mesh = textured_mesh(raised, person.surface.faces, person.uv, person.texture)
+    rig = body_rig(skeleton(), heads, raised, person.surface.weights, clips)
+    normals = vertex_normals(raised, person.surface.faces)
+    write_glb(path, mesh, rig, normals=normals, generator="mpc people")

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from ..core.arrays import F64, I32, I64, U8, Bools
+from ..motion.skinning import strongest_weights
 from .body.body import Body, make_body, skeleton
 from .body.hair import grow_hair, paint_hair
 from .body.regions import fields_of
@@ -42,10 +43,9 @@ class Person:
 
 def limit_weights(weights: F64) -> F64:
     """Keep the four largest weights a row and make them sum to 1, as glTF stores them."""
-    keep = np.argsort(-weights, axis=1, kind="stable")[:, :4]
+    joints, values = strongest_weights(weights)
     result = np.zeros_like(weights)
-    values = np.take_along_axis(weights, keep, axis=1)
-    np.put_along_axis(result, keep, values / values.sum(axis=1, keepdims=True), axis=1)
+    np.add.at(result, (np.arange(len(weights))[:, None], joints), values)
     return result
 
 

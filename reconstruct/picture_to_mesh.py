@@ -8,7 +8,7 @@ import numpy as np
 
 from ..core.arrays import F32, F64, I32, U8
 from ..geometry.camera import project
-from ..geometry.mesh import PosedMesh, TexturedMesh
+from ..geometry.mesh import PosedMesh
 from ..models.runs import LoadedRun
 from .localise.grid import LocalisedGrid
 from .localise.localise import localise
@@ -32,6 +32,14 @@ class ReconstructedMesh:
     faces: I32
     vertex_colours: U8 | None
     evaluations: int
+
+    @property
+    def posed(self) -> PosedMesh:
+        """The mesh as renderers, metrics and file writers take it."""
+        colours = self.vertex_colours
+        if colours is not None:
+            colours = np.concatenate([colours, np.full((len(colours), 1), 255, np.uint8)], axis=1)
+        return PosedMesh(self.vertices, self.faces, vertex_colours=colours)
 
 
 def reconstruct_view(
@@ -90,7 +98,7 @@ def vertex_colours(view: ViewField, mesh: PosedMesh, calibration: F64) -> U8:
     return colours
 
 
-def textured_mesh(view: ViewField, mesh: ReconstructedMesh, calibration: F64, size: int) -> TexturedMesh:
+def textured_mesh(view: ViewField, mesh: ReconstructedMesh, calibration: F64, size: int) -> PosedMesh:
     """Give a mesh a texture: the texture network's colour at the surface point of each texel.
 
     Args:

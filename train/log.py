@@ -8,7 +8,7 @@ from typing import Any
 
 from ..core.arrays import U8
 from ..core.files import write_text
-from ..reconstruct.capture.panels import write_png
+from ..formats.png import write_png
 
 
 class RunLog:

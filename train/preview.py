@@ -5,10 +5,9 @@ from __future__ import annotations
 import numpy as np
 
 from ..core.arrays import U8
-from ..core.pictures import side_by_side
+from ..core.pictures import LIGHT_GREY, over_background, side_by_side
 from ..models.surface import SurfaceNetwork
 from ..models.texture import TextureNetwork
-from ..reconstruct.capture.panels import over_background
 from ..reconstruct.localise.localise import localise
 from ..reconstruct.surface.direct import orthographic_rays, render_surface, to_rgba
 from ..reconstruct.view_field import encode_view
@@ -37,12 +36,12 @@ def reconstruction_picture(surface: SurfaceNetwork, texture: TextureNetwork | No
     grid = localise(view.occupancy, RESOLUTION)
     colour = None if texture is None else view.colours
     pixels = np.linspace(0, len(image) - 1, SIDE).round().astype(int)
-    panels = [over_background(image[pixels][:, pixels])]
+    panels = [over_background(image[pixels][:, pixels], LIGHT_GREY)]
     for yaw in np.deg2rad(YAWS_DEG):
         # Turn view space about the vertical axis through the middle of the cube.
         turn = np.eye(4)
         turn[[0, 0, 2, 2], [0, 2, 0, 2]] = np.cos(yaw), np.sin(yaw), -np.sin(yaw), np.cos(yaw)
         rays = orthographic_rays(np.eye(4), turn, SIDE, SIDE)
         seen = render_surface(grid, view.occupancy, rays, colour=colour, refinements=0)
-        panels.append(over_background(to_rgba(seen)))
+        panels.append(over_background(to_rgba(seen), LIGHT_GREY))
     return side_by_side(panels)

@@ -9,18 +9,16 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
-from PIL import Image
 
 from ...core.arrays import F32, F64, U8
 from ...core.errors import InputError, SettingsError
 from ...core.files import write_bytes
-from ...formats.obj.write import write_obj
-from ...formats.png import read_png
+from ...formats.png import read_png, write_png
 from ...geometry.camera import OrthographicCamera
 from ...render.layers import render_layers
 from ..renders.format import SceneRecord, read_scene_mesh
 from .calibrations import from_eight_rows, take_apart, to_eight_rows
-from .scene import ForeignScene, ForeignView
+from .scene import ForeignScene, ForeignView, write_scan
 
 # `dataset.scales` of ICON's configurations for scans in metres.
 SCALE = 100.0
@@ -35,8 +33,7 @@ def write_icon_scene(scene: SceneRecord, name: str, out: Path, *, seed: int) -> 
     """
     del seed
     mesh, _ = read_scene_mesh(scene)
-    (out / "scans" / name).mkdir(parents=True, exist_ok=True)
-    write_obj(out / "scans" / name / f"{name}.obj", mesh, mesh.vertices)
+    write_scan(out / "scans" / name / f"{name}.obj", mesh)
     views = out.parent / f"{out.name}_{len(scene.views)}views" / name
     for kind in ("render", "calib", "normal_F", "normal_B"):
         (views / kind).mkdir(parents=True, exist_ok=True)
@@ -55,7 +52,7 @@ def write_icon_scene(scene: SceneRecord, name: str, out: Path, *, seed: int) -> 
         layers = render_layers(mesh, camera, size, size, ("mask", "normal_front", "normal_back"))
         for kind, normals in (("normal_F", layers.normal_front), ("normal_B", layers.normal_back)):
             assert normals is not None
-            Image.fromarray(_coded(normals)).save(views / kind / f"{stem}.png")
+            write_png(views / kind / f"{stem}.png", _coded(normals))
         # Last: a calibration stands for a view that is whole.
         np.savetxt(views / "calib" / f"{stem}.txt", rows, fmt="%.17g")
 
@@ -104,10 +101,7 @@ def read_icon_views(scene: ForeignScene) -> list[ForeignView]:
         except (ValueError, np.linalg.LinAlgError, SettingsError) as error:
             raise InputError(path, f"is no calibration ({error})") from error
         image = scene.views / "render" / f"{path.stem}.png"
-        try:
-            picture = read_png(image.read_bytes())
-        except (OSError, SyntaxError, ValueError) as error:
-            raise InputError(image, f"does not read as a picture ({error})") from error
+        picture = read_png(image)
         if picture.shape[0] != picture.shape[1]:
             raise InputError(image, f"is {picture.shape[1]}x{picture.shape[0]}, expected a square")
         away = rotation[2]

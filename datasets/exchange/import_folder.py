@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from PIL import Image
 
-from ...core.arrays import U8
 from ...core.errors import InputError, MpcError
 from ...core.files import file_sha256
 from ...core.folders import claim_folder
@@ -19,6 +16,7 @@ from ...core.progress import NoProgress, Progress
 from ...core.randomness import derive_rng
 from ...core.units import run_units
 from ...formats.obj.read import read_obj
+from ...formats.png import encode_png
 from ...render.transfer import radiance_transfer
 from ...sampling.colour import sample_colour
 from ..renders.format import RENDERS, read_scene, remove_leftovers, write_scene
@@ -34,6 +32,7 @@ from .scene import ForeignScene, ForeignView
 FIND: dict[Layout, Callable[[Path], list[ForeignScene]]] = {"pifu": find_pifu_scenes, "icon": find_icon_scenes}
 READ: dict[Layout, Callable[[ForeignScene], list[ForeignView]]] = {"pifu": read_pifu_views, "icon": read_icon_views}
 LIGHT_POINTS = 20_000
+PNG_LEVEL = 4
 
 
 @dataclass(frozen=True)
@@ -147,7 +146,7 @@ def _import_scene(unit: _Unit, name: str, source: str) -> tuple[str, ...]:
         label += "" if abs(view.pitch_deg) < 1e-6 else f"_p{view.pitch_deg:+.0f}"
         if label in pictures:
             raise InputError(unit.scene.mesh, f"two views have a yaw of {label}")
-        pictures[label] = _png(view.picture)
+        pictures[label] = encode_png(view.picture, level=PNG_LEVEL)
         entries.append(
             {"name": label, "yaw_deg": view.yaw_deg, "pitch_deg": view.pitch_deg, "calibration": calibration.tolist(),
              "light": light.tolist(), "light_name": how}
@@ -166,12 +165,6 @@ def _import_scene(unit: _Unit, name: str, source: str) -> tuple[str, ...]:
     }  # fmt: skip
     write_scene(unit.out, description, mesh, transfer, pictures)
     return tuple(notices)
-
-
-def _png(picture: U8) -> bytes:
-    buffer = io.BytesIO()
-    Image.fromarray(picture).save(buffer, "PNG", compress_level=4)
-    return buffer.getvalue()
 
 
 def _is_done(folder: Path, source: str) -> bool:

@@ -15,11 +15,10 @@ from PIL import Image
 
 from ...core.arrays import F64, U8, Array
 from ...core.errors import InputError
-from ...core.files import write_bytes
+from ...core.files import replacing, write_bytes
 from ...core.randomness import derive_rng
 from ...formats.exr import exr_bytes
-from ...formats.obj.write import write_obj
-from ...formats.png import read_png
+from ...formats.png import read_png, write_png
 from ...geometry.morton import spatial_order
 from ...render.light.harmonics import sh_rotation
 from ...render.light.shading import display_irradiance
@@ -27,7 +26,7 @@ from ...sampling.colour import sample_colour
 from ..renders.format import SceneRecord, read_scene_mesh
 from .calibrations import TO_GL, from_pifu, take_apart, to_pifu
 from .params import read_params, write_params
-from .scene import ForeignScene, ForeignView
+from .scene import ForeignScene, ForeignView, write_scan
 
 CENTIMETRES = 100.0
 UV_SIZE = 256
@@ -52,20 +51,21 @@ def write_pifu_scene(scene: SceneRecord, name: str, out: Path, *, seed: int) -> 
         raise InputError(scene.folder, "two views share a whole degree of yaw; PIFu's files are named by it")
     for kind in ("RENDER", "MASK", "PARAM", "UV_RENDER", "UV_MASK", "UV_POS", "UV_NORMAL", "GEO/OBJ"):
         (out / kind / name).mkdir(parents=True, exist_ok=True)
-    write_obj(out / "GEO" / "OBJ" / name / f"{name}_100k.obj", mesh, _moved(mesh.vertices, to_file))
+    moved = mesh.with_vertices(_moved(mesh.vertices, to_file))
+    write_scan(out / "GEO" / "OBJ" / name / f"{name}_100k.obj", moved)
     points = sample_colour(mesh, transfer, UV_SIZE**2, rng=derive_rng(seed, name, "uv"))
     order = spatial_order(points.positions)
     shape = (UV_SIZE, UV_SIZE, 3)
-    Image.new("L", shape[:2], 255).save(out / "UV_MASK" / name / "00.png")
+    write_png(out / "UV_MASK" / name / "00.png", np.full(shape[:2], 255, np.uint8))
     places = _moved(points.positions[order], to_file).astype(np.float32).reshape(shape)
     write_bytes(out / "UV_POS" / name / "00.exr", exr_bytes(places))
-    _bytes_image(points.normals[order].reshape(shape) * 0.5 + 0.5).save(out / "UV_NORMAL" / name / "00.png")
+    write_png(out / "UV_NORMAL" / name / "00.png", _to_bytes(points.normals[order].reshape(shape) * 0.5 + 0.5))
     for view, camera, stem in zip(scene.views, cameras, stems, strict=True):
-        picture = read_png(view.path.read_bytes())
-        Image.fromarray(np.ascontiguousarray(picture[..., :3])).save(out / "RENDER" / name / f"{stem}.jpg", **JPEG)
-        Image.fromarray(np.ascontiguousarray(picture[..., 3])).save(out / "MASK" / name / f"{stem}.png")
+        picture = read_png(view.path)
+        _write_jpeg(out / "RENDER" / name / f"{stem}.jpg", picture[..., :3])
+        write_png(out / "MASK" / name / f"{stem}.png", picture[..., 3])
         colours = points.albedo[order] * display_irradiance(points.transfer[order], view.light)
-        _bytes_image(colours.reshape(shape)).save(out / "UV_RENDER" / name / f"{stem}.jpg", **JPEG)
+        _write_jpeg(out / "UV_RENDER" / name / f"{stem}.jpg", _to_bytes(colours.reshape(shape)))
         light = sh_rotation(camera["R"]) @ view.light.astype(np.float64) / PI
         write_params(out / "PARAM" / name / f"{stem}.npy", {**camera, "sh": light})
 
@@ -134,8 +134,14 @@ def _moved(points: F64, matrix: F64) -> F64:
     return np.asarray(points @ matrix[:3, :3].T + matrix[:3, 3], np.float64)
 
 
-def _bytes_image(values: Array) -> Image.Image:
-    return Image.fromarray(np.rint(np.clip(values, 0.0, 1.0) * 255.0).astype(np.uint8))
+def _to_bytes(values: Array) -> U8:
+    pixels: U8 = np.rint(np.clip(values, 0.0, 1.0) * 255.0).astype(np.uint8)
+    return pixels
+
+
+def _write_jpeg(path: Path, picture: U8) -> None:
+    with replacing(path) as temporary:
+        Image.fromarray(np.ascontiguousarray(picture)).save(temporary, "JPEG", **JPEG)
 
 
 def _open(path: Path, mode: str) -> U8:

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from ...core.arrays import F64, U8
+from ...formats.obj.write import ObjStyle, write_obj
+from ...geometry.mesh import PosedMesh
+
+# Nine digits hold a float32 exactly; textures are many and read once, so quickly written.
+SCAN_STYLE = ObjStyle(comment="", number=".9g", texture_name="{stem}_{material}.png", png_level=1)
 
 
 @dataclass(frozen=True)
@@ -41,3 +46,17 @@ class ForeignView:
     calibration: F64
     picture: U8
     light: F64 | None
+
+
+def write_scan(path: Path, mesh: PosedMesh) -> None:
+    """Write a scene's mesh as the OBJ other toolkits read; its materials are named "material<number>".
+
+    Args:
+        path: of the .obj.
+        mesh: in the toolkit's unit and axes.
+
+    Raises:
+        OSError: of the disk; names the file.
+    """
+    numbered = tuple(replace(material, name=f"material{n}") for n, material in enumerate(mesh.materials))
+    write_obj(path, replace(mesh, materials=numbered), SCAN_STYLE)

@@ -23,7 +23,7 @@ from ...render.renderer import Renderer, RendererChoice, open_renderer
 from ...render.transfer import radiance_transfer
 from ..subjects.scenes import LoadedScene
 from .format import Provenance, write_scene
-from .layer_files import encode_layers, encode_png8, layer_name
+from .layer_files import encode_layers, encode_view, layer_name
 from .settings import RenderSettings
 
 # Halving long edges may make so many times more faces, or this many of a coarse mesh.
@@ -235,7 +235,7 @@ def _needed_extent(vertices: F64, camera: Camera, reach: float) -> float:
 def _encode_view(
     prepared: PreparedScene, settings: RenderSettings, renderer: Renderer, name: str, picture: U8
 ) -> dict[str, bytes]:
-    files = {name: encode_png8(picture)}
+    files = {name: encode_view(picture)}
     if settings.layers:
         # Embree casts them whichever renderer draws, so another thread may do it.
         layers = renderer.layers(prepared.cameras[name], settings.layers)

@@ -11,15 +11,13 @@
 
 from __future__ import annotations
 
-import zlib
 from collections.abc import Sequence
 
-import imageio.v3 as iio
 import numpy as np
 
 from ...core.arrays import U8, Array
 from ...core.errors import InputError
-from ...formats.png import decode_png16, encode_png16
+from ...formats.png import decode_png, decode_png16, encode_png, encode_png16
 from ...render.layers import RenderLayers
 from .format import SceneRecord, ViewRecord
 
@@ -30,6 +28,11 @@ PNG_LEVEL = 4
 def layer_name(view: str, layer: str) -> str:
     """The layer's file name in the scene's folder, without ".png"."""
     return f"{view}.{layer}"
+
+
+def encode_view(picture: U8) -> bytes:
+    """PNG bytes of a rendered 8-bit picture: grey, RGB or RGBA."""
+    return encode_png(picture, level=PNG_LEVEL, runs_alone=True)
 
 
 def encode_layers(
@@ -50,9 +53,9 @@ def encode_layers(
     for name in names:
         values: Array = getattr(layers, name)
         if name == "mask":
-            encoded[name] = encode_png8(values.astype(np.uint8) * np.uint8(255))
+            encoded[name] = encode_view(values.astype(np.uint8) * np.uint8(255))
         elif name == "albedo":
-            encoded[name] = encode_png8(values)
+            encoded[name] = encode_view(values)
         else:
             wide = values.astype(np.float64)
             outside = np.isnan(wide) if wide.ndim == 2 else np.isnan(wide).any(axis=-1) | (wide == 0).all(axis=-1)
@@ -86,9 +89,9 @@ def read_layer(scene: SceneRecord, view: ViewRecord, name: str) -> Array:
     try:
         data = path.read_bytes()
         if name == "mask":
-            return np.asarray(iio.imread(data, extension=".png", mode="L") > 127)
+            return decode_png(data)[..., 0] > 127
         if name == "albedo":
-            return np.asarray(iio.imread(data, extension=".png", mode="RGBA"))
+            return decode_png(data)
         code = decode_png16(data)
     except (OSError, SyntaxError, ValueError) as error:
         raise InputError(path, f"does not read as a layer ({error})") from error
@@ -98,10 +101,3 @@ def read_layer(scene: SceneRecord, view: ViewRecord, name: str) -> Array:
         values = np.asarray(scene.centre_world) + values * scene.extent_m
     values[outside] = 0.0 if name.startswith("normal") else np.nan
     return values.astype(np.float32)
-
-
-def encode_png8(picture: U8) -> bytes:
-    """PNG bytes of an 8-bit picture."""
-    # Run-length encoding without a search for repeats: smaller files of rendered people in two thirds of the time
-    # (docs/rendering.md).
-    return bytes(iio.imwrite("<bytes>", picture, extension=".png", compress_level=PNG_LEVEL, compress_type=zlib.Z_RLE))

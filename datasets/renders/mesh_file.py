@@ -8,12 +8,12 @@ import zipfile
 from pathlib import Path
 from typing import Any
 
-import imageio.v3 as iio
 import numpy as np
 
 from ...core.arrays import F32
 from ...core.errors import InputError
 from ...core.files import file_sha256, write_bytes
+from ...formats.png import decode_png, encode_png
 from ...geometry.mesh import Material, MeshError, PosedMesh
 
 
@@ -70,7 +70,7 @@ def read_mesh(path: Path, textures: Path) -> tuple[PosedMesh, F32]:
             content.get("vertex_colours"),
         )
         return mesh, content["transfer"]
-    except (OSError, KeyError, ValueError, zipfile.BadZipFile, MeshError) as error:
+    except (OSError, SyntaxError, KeyError, ValueError, zipfile.BadZipFile, MeshError) as error:
         raise InputError(path, f"damaged scene ({error})") from error
 
 
@@ -83,8 +83,7 @@ def _write_material(folder: Path, material: Material) -> dict[str, Any]:
         texture = hashlib.sha256(repr(pixels.shape).encode() + pixels.tobytes()).hexdigest()[:16] + ".png"
         if not (folder / texture).exists():
             folder.mkdir(parents=True, exist_ok=True)
-            data = iio.imwrite("<bytes>", np.ascontiguousarray(pixels), extension=".png", compress_level=1)
-            write_bytes(folder / texture, data, shared=True)
+            write_bytes(folder / texture, encode_png(pixels, level=1), shared=True)
     return {
         "name": material.name,
         "texture": texture,
@@ -97,6 +96,6 @@ def _write_material(folder: Path, material: Material) -> dict[str, Any]:
 def _read_material(folder: Path, entry: dict[str, Any]) -> Material:
     texture = None
     if entry["texture"] is not None:
-        texture = iio.imread(folder / Path(entry["texture"]).name, mode="RGBA")
+        texture = decode_png((folder / Path(entry["texture"]).name).read_bytes())
     red, green, blue, alpha = entry["colour"]
     return Material(entry["name"], texture, (red, green, blue, alpha), entry["alpha_mode"], entry["alpha_cutoff"])

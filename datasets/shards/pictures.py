@@ -7,7 +7,7 @@ from PIL import Image
 
 from ...core.arrays import U8
 from ...core.pictures import average_areas
-from ...formats.png import read_png, write_png
+from ...formats.png import decode_png, encode_png_rows
 
 Box = tuple[int, int, int, int]
 
@@ -22,13 +22,13 @@ def crop_png(data: bytes) -> tuple[bytes, Box, tuple[int, int]]:
         PNG bytes, the box (row, column, height, width) in pixels of the whole picture, and the whole's (height, width).
         A picture without content keeps its first pixel.
     """
-    pixels = read_png(data)
+    pixels = decode_png(data)
     used = pixels.view(np.uint32)[..., 0] != 0
     rows, columns = np.flatnonzero(used.any(axis=1)), np.flatnonzero(used.any(axis=0))
     top, bottom = (int(rows[0]), int(rows[-1]) + 1) if len(rows) else (0, 1)
     left, right = (int(columns[0]), int(columns[-1]) + 1) if len(columns) else (0, 1)
     box = top, left, bottom - top, right - left
-    return write_png(pixels[top:bottom, left:right]), box, (pixels.shape[0], pixels.shape[1])
+    return encode_png_rows(pixels[top:bottom, left:right]), box, (pixels.shape[0], pixels.shape[1])
 
 
 def load_picture(data: bytes, box: Box, stored_size: int, size: int) -> U8:
@@ -47,7 +47,7 @@ def load_picture(data: bytes, box: Box, stored_size: int, size: int) -> U8:
     row, column, height, width = box
     if size == stored_size:
         whole = np.zeros((4, size, size), np.uint8)
-        whole[:, row : row + height, column : column + width] = read_png(data).transpose(2, 0, 1)
+        whole[:, row : row + height, column : column + width] = decode_png(data).transpose(2, 0, 1)
         return whole
     if stored_size % size:
         return average_areas(load_picture(data, box, stored_size, stored_size), size)
@@ -55,7 +55,7 @@ def load_picture(data: bytes, box: Box, stored_size: int, size: int) -> U8:
     top, left = row // factor, column // factor
     bottom, right = -(-(row + height) // factor), -(-(column + width) // factor)
     around = Image.new("RGBA", ((right - left) * factor, (bottom - top) * factor))
-    around.paste(Image.fromarray(read_png(data)), (column - left * factor, row - top * factor))
+    around.paste(Image.fromarray(decode_png(data)), (column - left * factor, row - top * factor))
     whole = np.zeros((4, size, size), np.uint8)
     whole[:, top:bottom, left:right] = np.asarray(around.reduce(factor)).transpose(2, 0, 1)  # premultiplies by itself
     return whole

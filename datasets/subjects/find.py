@@ -14,6 +14,7 @@ from typing import Literal
 from ...core.errors import InputError
 from ...formats.fbx.read import peek_fbx
 from ...formats.gltf.container import peek_json
+from ...formats.mesh_files import READ_SUFFIXES
 from .layouts.layout import Claim
 from .layouts.recognise import find_fit, find_texture, recognise
 from .layouts.xhumans import FOLDER as TAKE_FOLDER
@@ -22,7 +23,6 @@ from .sequences import first_frame, person_folder
 
 logger = logging.getLogger(__name__)
 
-MESH_SUFFIXES = (".obj", ".ply", ".stl", ".glb", ".gltf", ".fbx")
 UNREAD_SUFFIXES = (".dae", ".usd", ".usdz", ".blend", ".3ds")
 GENERIC_STEMS = {
     "avatar", "body", "character", "human", "mesh", "model", "object", "output", "person", "scan", "scene", "textured",
@@ -149,7 +149,7 @@ def _mesh_files(models_dir: Path) -> _Files:
                 (found if has_surface else clips).append(folder / entry.name)
                 if has_skin:
                     rigged.add(folder / entry.name)
-            elif suffix in MESH_SUFFIXES:
+            elif suffix in READ_SUFFIXES:
                 found.append(folder / entry.name)
             elif suffix in UNREAD_SUFFIXES:
                 unread.append(folder / entry.name)

@@ -9,13 +9,9 @@ from typing import Any
 import numpy as np
 
 from ...core.arrays import F64
-from ...core.errors import InputError
 from ...formats.build_mesh import ReadMesh
-from ...formats.fbx.read import read_fbx
-from ...formats.gltf.read import read_gltf
-from ...formats.obj.read import read_obj
-from ...formats.ply.read import read_ply
-from ...formats.stl import read_stl
+from ...formats.build_rig import ReadPerson
+from ...formats.mesh_files import read_mesh_file
 from ...geometry.mesh import PosedMesh
 from ...motion.landmarks import find_hips, find_pelvis, rest_facing
 from ...motion.skinning import Clip, Rig, world_matrices
@@ -101,20 +97,10 @@ def load_subject(subject: Subject, options: LoadOptions | None = None) -> Loaded
     options = LoadOptions() if options is None else options
     if subject.kind == "scans":
         return _place_scan(subject, read_frame(subject.path), options, name_takes(subject))
-    if subject.path.suffix.lower() in (".glb", ".gltf", ".fbx"):
-        return _load_rigged(subject, options)
-    return _place_scan(subject, _read_scan(subject), options, {})
-
-
-def _read_scan(subject: Subject) -> ReadMesh:
-    suffix = subject.path.suffix.lower()
-    if suffix == ".obj":
-        return read_obj(subject.path, subject.root, subject.texture)
-    if suffix == ".ply":
-        return read_ply(subject.path, subject.root)
-    if suffix == ".stl":
-        return read_stl(subject.path)
-    raise InputError(subject.path, f"files of type {suffix or 'unknown'} are not read")
+    read = read_mesh_file(subject.path, subject.root, texture=subject.texture)
+    if isinstance(read, ReadPerson):
+        return _place_person(subject, read, options)
+    return _place_scan(subject, read, options, {})
 
 
 def _place_scan(
@@ -146,10 +132,8 @@ def _read_fit(subject: Subject, layout: Layout | None, options: LoadOptions) -> 
     return None, [f"{layout.fit} is not there: the scale of {layout.name} is arbitrary; add it or give the height"]
 
 
-def _load_rigged(subject: Subject, options: LoadOptions) -> LoadedSubject:
-    """Load glTF or FBX, with a skin or without; both readers return metres, y up."""
-    reader = read_fbx if subject.path.suffix.lower() == ".fbx" else read_gltf
-    read = reader(subject.path, subject.root)
+def _place_person(subject: Subject, read: ReadPerson, options: LoadOptions) -> LoadedSubject:
+    """Place what glTF or FBX hold, with a skin or without; both readers return metres, y up."""
     hint = None
     rig = read.rig
     if rig is not None:

@@ -101,3 +101,9 @@ def to_display(linear: F64) -> F64:
     """Linear light to sRGB display values, both in [0, 1]."""
     linear = np.clip(linear, 0.0, 1.0)
     return np.where(linear <= 0.0031308, 12.92 * linear, 1.055 * linear ** (1 / 2.4) - 0.055)
+
+
+def to_linear(display: F64) -> F64:
+    """sRGB display values to linear light, both in [0, 1]."""
+    display = np.clip(display, 0.0, 1.0)
+    return np.where(display <= 0.04045, display / 12.92, ((display + 0.055) / 1.055) ** 2.4)

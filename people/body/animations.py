@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from ..write import Clip
+from ..rig import BodyClip
 from .body import Body
 from .posing import Arm, Leg, Pose, pose_rotations
 
@@ -180,11 +180,11 @@ CLIPS: dict[str, Callable[[float], Pose]] = {
 }
 
 
-def make_clip(body: Body, name: str, frames: int, fps: float = 30.0) -> Clip:
+def make_clip(body: Body, name: str, frames: int, fps: float = 30.0) -> BodyClip:
     """One of CLIPS for a body; `frames` frames spread evenly over its cycle."""
     rotations, offsets = [], []
     for frame in range(frames):
         local, offset = pose_rotations(body, CLIPS[name](frame / frames))
         rotations.append(local)
         offsets.append(offset)
-    return Clip(name, np.stack(rotations), np.stack(offsets), fps)
+    return BodyClip(name, np.stack(rotations), np.stack(offsets), fps)

@@ -12,6 +12,7 @@ from ...core.errors import MpcError
 from ...core.pictures import side_by_side
 from ...core.progress import NoProgress, Progress
 from ...formats.mesh_files import write_mesh
+from ...formats.png import write_png
 from ...geometry.camera import OrthographicCamera
 from ...models.runs import LoadedRun
 from ..localise.localise import localise_many
@@ -20,7 +21,7 @@ from ..view_field import ViewEncoder, batch_occupancy, batch_points, memory_boun
 from .films import FilmWriter, write_loop
 from .frame_pictures import Failure, FramedPicture, frame_film, frame_stills, unique_names
 from .framing import MASK_LEVEL, cut
-from .panels import FieldRenderer, MeshRenderer, fitting_camera, input_panel, turned, write_png
+from .panels import FieldRenderer, MeshRenderer, fitting_camera, input_panel, turned
 from .pictures import Source, frame_rate
 from .settings import CaptureSettings
 
@@ -225,13 +226,8 @@ def _write(
 ) -> tuple[ReconstructedMesh, list[U8]]:
     """Write the files of one picture, or the mesh of one frame. Returns the mesh and the panels."""
     mesh = mesh_of_grid(field.grid, field.view, field.calibration, largest_component=settings.largest_component)
-    textured = None
-    if settings.texture_size and set(settings.formats) - {"ply"}:
-        textured = textured_mesh(field.view, mesh, field.calibration, settings.texture_size)
     path, size = framed.folder / framed.name, settings.size
-    for suffix in settings.formats:
-        target = path.with_name(f"{framed.name}.{suffix}")
-        write_mesh(target, mesh.vertices, mesh.faces, mesh.vertex_colours, textured)
+    _write_meshes(path, field, mesh, settings)
     if not stills:  # all frames of a film are drawn at the same scale
         front = OrthographicCamera(framed.framing.centre_world, framed.framing.extent_m)
         return mesh, [
@@ -252,3 +248,13 @@ def _write(
         frames = surface.turntable(front, size, count)
         write_loop(path.with_name(f"{framed.name}.{settings.turntable}"), frames, count / TURNTABLE_SECONDS)
     return mesh, panels
+
+
+def _write_meshes(path: Path, field: FieldRenderer, mesh: ReconstructedMesh, settings: CaptureSettings) -> None:
+    """Write the mesh in every format chosen: with a texture where one is wanted, but a PLY with vertex colours."""
+    coloured = textured = mesh.posed
+    if settings.texture_size and set(settings.formats) - {"ply"}:
+        textured = textured_mesh(field.view, mesh, field.calibration, settings.texture_size)
+    lit = mesh.vertex_colours is None  # the texture network's colours hold the light of the picture
+    for suffix in settings.formats:
+        write_mesh(path.with_name(f"{path.name}.{suffix}"), coloured if suffix == "ply" else textured, lit=lit)

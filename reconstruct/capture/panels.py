@@ -5,14 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
-from pathlib import Path
 
 import numpy as np
 
 from ...core.arrays import F64, U8
-from ...core.files import write_bytes
 from ...core.kernels import usable_threads
-from ...formats.mesh_files import png_bytes
+from ...core.pictures import LIGHT_GREY, over_background
 from ...geometry.camera import OrthographicCamera, camera_of, pixel_centres
 from ...geometry.mesh import PosedMesh
 from ...geometry.rays import RayScene
@@ -22,7 +20,6 @@ from ..surface.direct import orthographic_rays, render_surface, to_rgba
 from ..view_field import ViewField
 from .framing import MASK_LEVEL, Framing, cut
 
-BACKGROUND = 246
 # Height of a picture relative to that of the person in it.
 MARGIN = 1.1
 
@@ -78,7 +75,7 @@ class FieldRenderer:
         colour = None if normals or self.view.texture_features is None else self.view.colours
         rays = orthographic_rays(self.calibration, camera.calibration, size * samples, size * samples)
         surface = render_surface(self.grid, self.view.occupancy, rays, colour=colour, refinements=0)
-        fine = over_background(to_rgba(surface))
+        fine = over_background(to_rgba(surface), LIGHT_GREY)
         blocks = fine.reshape(size, samples, size, samples, 3).astype(np.float32)
         pixels: U8 = np.rint(blocks.mean(axis=(1, 3))).astype(np.uint8)
         return pixels
@@ -102,7 +99,7 @@ class MeshRenderer:
         """A picture (size, size, 3) uint8; arguments as for `FieldRenderer.draw`."""
         values = self._normals if normals or self._colours is None else self._colours
         hits = self._scene.first_hit(*camera.rays(pixel_centres(size * samples, size * samples).reshape(-1, 2)))
-        shown = np.full((len(hits.face), 3), float(BACKGROUND))
+        shown = np.tile(np.array(LIGHT_GREY, np.float64), (len(hits.face), 1))
         corners = values[self._faces[hits.face[hits.hit]]]
         shown[hits.hit] = (corners * hits.weights()[hits.hit, :, None]).sum(axis=1)
         blocks = shown.reshape(size, samples, size, samples, 3)
@@ -119,16 +116,4 @@ def input_panel(picture: U8, framing: Framing, camera: OrthographicCamera, size:
     """The part of the input that a camera of yaw 0 shows, (size, size, 3) uint8."""
     shift = np.subtract(camera.centre_world, framing.centre_world) * framing.pixels_per_metre
     moved = replace(framing, column=framing.column + shift[0], row=framing.row - shift[1], extent_m=camera.extent_m)
-    return over_background(cut(picture, moved, size))
-
-
-def over_background(rgba: U8) -> U8:
-    """Put a picture with straight alpha on a light grey background: (H, W, 4) to (H, W, 3) uint8."""
-    alpha = rgba[..., 3:].astype(np.float32) / 255.0
-    mixed: U8 = np.rint(rgba[..., :3] * alpha + BACKGROUND * (1 - alpha)).astype(np.uint8)
-    return mixed
-
-
-def write_png(path: Path, picture: U8) -> None:
-    """Write (H, W, 3) uint8 as PNG; the file appears whole or not at all."""
-    write_bytes(path, png_bytes(picture))
+    return over_background(cut(picture, moved, size), LIGHT_GREY)

@@ -8,7 +8,7 @@ import torch
 
 from ...core.checks import check_choice, check_ranges
 from ...core.errors import SettingsError
-from ...formats.mesh_files import FORMATS
+from ...formats.mesh_files import WRITE_FORMATS
 from ..point_query import Speed
 
 TURNTABLES = ("gif", "mp4", "none")
@@ -63,7 +63,7 @@ class CaptureSettings:
         for name, value, allowed in (
             ("mode", self.mode, ("lossless", "fast")), ("framing", self.framing, FRAMINGS),
             ("turntable", self.turntable, TURNTABLES), ("precision", self.precision, PRECISIONS),
-            *(("format", one, FORMATS) for one in self.formats),
+            *(("format", one, WRITE_FORMATS) for one in self.formats),
         ):  # fmt: skip
             check_choice(name, value, allowed)
         check_ranges(

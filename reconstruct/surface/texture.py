@@ -7,18 +7,21 @@ from collections.abc import Callable
 import numpy as np
 
 from ...core.arrays import F32, F64, I32
-from ...geometry.mesh import TexturedMesh
+from ...geometry.mesh import Material, PosedMesh
 from .atlas import make_atlas
 
 
-def bake_texture(vertices: F64, faces: I32, size: int, colours: Callable[[F64], F32]) -> TexturedMesh:
-    """Lay a mesh out and colour its texture.
+def bake_texture(vertices: F64, faces: I32, size: int, colours: Callable[[F64], F32]) -> PosedMesh:
+    """Lay a mesh out on a texture and colour it.
 
     Args:
-        vertices: (V, 3).
-        faces: (F, 3).
+        vertices: (V, 3) float64.
+        faces: (F, 3) int32, outward.
         size: texels along each side of the texture.
         colours: points (N, 3) in the space of the vertices -> (N, 3) display colours in [0, 1].
+
+    Returns:
+        The same surface with one material, whose texture is (size, size, 4) uint8, opaque; seams cut the texture alone.
 
     Raises:
         SettingsError: the texture is too small for the charts of the mesh.
@@ -40,4 +43,8 @@ def bake_texture(vertices: F64, faces: I32, size: int, colours: Callable[[F64], 
     empty[where] = False
     nearest = distance_transform_edt(empty.reshape(size, size), return_distances=False, return_indices=True)
     filled = texture.reshape(size, size, 3)[nearest[0], nearest[1]]
-    return TexturedMesh(placed, atlas.faces, atlas.uv / size, filled, atlas.charts)
+    opaque = np.concatenate([filled, np.full((size, size, 1), 255, np.uint8)], axis=2)
+    uv = np.stack([atlas.uv[:, 0] / size, 1.0 - atlas.uv[:, 1] / size], axis=1)  # the atlas counts rows from above
+    return PosedMesh(
+        vertices, faces, (Material("person", opaque),), uv=uv.astype(np.float32), face_uv=atlas.faces.astype(np.int32)
+    )

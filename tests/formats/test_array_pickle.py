@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
 from mpc.core.errors import InputError
-from mpc.formats.array_pickle import read_arrays
+from mpc.formats.array_pickle import read_arrays, read_saved_object
 
 KINDS = [
     f"{order}{kind}" for order in "<>" for kind in ("f2", "f4", "f8", "i1", "i2", "i4", "i8", "u1", "u2", "u4", "u8")
@@ -32,6 +32,29 @@ def test_arrays_come_back_as_they_were(tmp_path_factory, data, protocol):
     assert found["a"].shape == array.shape
     assert found["a"].tobytes() == array.tobytes()
     assert found["b"][:4] == [1, 2.5, "c", None]
+
+
+@pytest.mark.parametrize("protocol", range(pickle.HIGHEST_PROTOCOL + 1))
+def test_an_object_saved_by_numpy_comes_back(tmp_path, protocol):
+    content = {"R": np.eye(3), "scale": np.float64(1.5), "names": ["a", 2]}
+    whole = tmp_path / "a.npy"
+    np.save(whole, np.array(content, object), allow_pickle=True)
+    header = whole.read_bytes()
+    header = header[: 10 + int.from_bytes(header[8:10], "little")]
+    (tmp_path / "b.npy").write_bytes(header + pickle.dumps(np.array(content, object), protocol))
+    for path in (whole, tmp_path / "b.npy"):
+        found = read_saved_object(path)
+        assert np.array_equal(found["R"], np.eye(3))
+        assert found["scale"] == 1.5
+        assert found["names"] == ["a", 2]
+
+
+def test_a_saved_array_or_several_saved_objects_are_refused(tmp_path):
+    np.save(tmp_path / "numbers.npy", np.zeros(3))
+    np.save(tmp_path / "several.npy", np.array([{}, []], object), allow_pickle=True)
+    for name in ("numbers", "several"):
+        with pytest.raises(InputError, match=f"{name}.*expected one pickled object"):
+            read_saved_object(tmp_path / f"{name}.npy")
 
 
 class Evil:

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from mpc.core.pictures import BACKGROUND, contact_sheet, on_background, resize, used_box
+from mpc.core.pictures import BACKGROUND, contact_sheet, over_background, resize, used_box
 from mpc.geometry.camera import OrthographicCamera
 from mpc.geometry.mesh import PosedMesh
 from mpc.pages.pictures import draw_coloured, heat_colours, turned_camera
@@ -28,7 +28,7 @@ def test_a_coloured_triangle_is_drawn_where_it_stands():
     box = used_box([picture], margin=0.0)
     assert 14 <= box[0] <= 17
     assert 47 <= box[2] <= 49
-    assert on_background(picture)[0, 0].tolist() == list(BACKGROUND)
+    assert over_background(picture)[0, 0].tolist() == list(BACKGROUND)
     sheet = contact_sheet([picture] * 3, 2, gap=4)
     assert sheet.shape == (132, 132, 3)
 

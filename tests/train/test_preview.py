@@ -13,8 +13,8 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 
 from mpc.core.errors import SettingsError
 from mpc.core.files import read_json
+from mpc.core.pictures import LIGHT_GREY
 from mpc.models.features import PixelFeatures
-from mpc.reconstruct.capture.panels import BACKGROUND
 from mpc.train.ellipsoids import AnalyticPeople, analytic_people
 from mpc.train.presets import preset
 from mpc.train.preview import SIDE, reconstruction_picture
@@ -51,7 +51,7 @@ def test_a_known_body_is_seen_where_it_is() -> None:
     pixel = 2 / SIDE
     # (middle column, half width): x from the front, z from the picture's right, -x from behind; y in all.
     for panel, middle, half in ((front, 0.3, 0.2), (side, 0.4, 0.1), (back, -0.3, 0.2)):
-        rows, columns = np.nonzero((panel != BACKGROUND).any(axis=2))
+        rows, columns = np.nonzero((panel != LIGHT_GREY[0]).any(axis=2))
         for places, where, reach in ((columns, middle, half), (rows, -0.2, 0.5)):
             low, high = (places.min() + 0.5) * pixel - 1, (places.max() + 0.5) * pixel - 1
             assert (low + high) / 2 == pytest.approx(where, abs=pixel)
@@ -60,7 +60,7 @@ def test_a_known_body_is_seen_where_it_is() -> None:
 
 def test_nobody_gives_empty_panels() -> None:
     for panel in panels(torch.full((3,), 1e-3))[1:]:
-        assert (panel == BACKGROUND).all()
+        assert (panel == LIGHT_GREY[0]).all()
 
 
 def test_a_run_leaves_pictures_and_what_its_networks_cost(tmp_path: Path) -> None:

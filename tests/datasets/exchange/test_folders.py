@@ -2,6 +2,7 @@
 
 import pickle
 import shutil
+import tracemalloc
 
 import numpy as np
 import pytest
@@ -17,9 +18,9 @@ from mpc.datasets.renders.build import render_models
 from mpc.datasets.renders.format import read_renders, read_scene_mesh
 from mpc.datasets.renders.settings import RenderSettings
 from mpc.datasets.shards.build import sample_renders
-from mpc.datasets.shards.pictures import read_png
 from mpc.datasets.shards.settings import SampleSettings
 from mpc.datasets.subjects.placement import LoadOptions
+from mpc.formats.png import read_png
 from mpc.geometry.camera import OrthographicCamera, project, view_to_pixels
 from mpc.geometry.directions import fibonacci_directions
 from mpc.render.light.harmonics import sh_basis
@@ -187,7 +188,7 @@ def test_what_was_exported_comes_back(renders, pifu, icon, tmp_path):
                 # The same place, the same pixel; the pictures are those that went out.
                 ours = project(before.bounds, view.calibration)
                 np.testing.assert_allclose(project(before.bounds + shift, back.calibration), ours, atol=1e-6)
-                picture, sent = (read_png(v.path.read_bytes()).astype(int) for v in (back, view))
+                picture, sent = (read_png(v.path).astype(int) for v in (back, view))
                 assert np.abs(picture - sent)[sent[..., 3] == 255].mean() < (3.0 if layout == "pifu" else 1e-9)
                 if layout == "pifu":
                     np.testing.assert_allclose(back.light, view.light, atol=1e-5)
@@ -217,6 +218,28 @@ def test_parameters_run_nothing(pifu, tmp_path, capsys):
         (tmp_path / "bad.npy").write_bytes(data)
         with pytest.raises(InputError, match=r"bad\.npy"):
             read_params(tmp_path / "bad.npy")
+
+
+class Reserve:
+    """Pickled as the call numpy.ndarray((2**27,)): a gigabyte, though the file has a few hundred bytes."""
+
+    def __reduce__(self):
+        return np.ndarray, ((1 << 27,),)
+
+
+def test_parameters_with_a_call_hidden_beside_them_are_refused(pifu, tmp_path):
+    """An unpickler that lets NumPy's own names be called reads such a file and reserves what it asks for."""
+    path = next((pifu / "PARAM").rglob("*.npy"))
+    good = np.load(path, allow_pickle=True).item()
+    with (tmp_path / "hidden.npy").open("wb") as file:
+        np.save(file, np.array({**good, "extra": Reserve()}, object), allow_pickle=True)
+    tracemalloc.start()
+    try:
+        with pytest.raises(InputError, match=r"hidden\.npy: the pickle holds more than arrays"):
+            read_params(tmp_path / "hidden.npy")
+        assert tracemalloc.get_traced_memory()[1] < 4 << 20
+    finally:
+        tracemalloc.stop()
 
 
 def test_refusals_name_the_file(renders, pifu, tmp_path):

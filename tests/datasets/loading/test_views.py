@@ -17,9 +17,10 @@ from mpc.datasets.renders.format import read_renders, read_scene_mesh
 from mpc.datasets.shards.build import sample_renders
 from mpc.datasets.shards.format import PointSetInfo
 from mpc.datasets.shards.index import read_index
-from mpc.datasets.shards.pictures import crop_png, load_picture, read_png, write_png
+from mpc.datasets.shards.pictures import crop_png, load_picture
 from mpc.datasets.shards.settings import SampleSettings
 from mpc.datasets.shards.verify import check_shard, verify_shards
+from mpc.formats.png import decode_png, encode_png_rows
 from mpc.geometry.camera import project
 from mpc.sampling.winding.winding import winding_number
 from support import balls
@@ -205,7 +206,7 @@ def test_calibration_image_and_points_agree(shards):
 def test_pictures_come_back_bit_for_bit(renders, shards):
     dataset = train(shards)
     for view, ref in enumerate(dataset.views):
-        whole = read_png((renders / ref.scene_key / f"{ref.view_name}.png").read_bytes())
+        whole = decode_png((renders / ref.scene_key / f"{ref.view_name}.png").read_bytes())
         assert (dataset.picture(view) == whole.transpose(2, 0, 1)).all()
 
 
@@ -250,16 +251,16 @@ def test_stored_pictures_are_png_for_everyone():
     from PIL import Image
 
     pixels = np.random.default_rng(0).integers(0, 256, (23, 17, 4), dtype=np.uint8)
-    data = write_png(pixels)
+    data = encode_png_rows(pixels)
     assert np.array_equal(np.asarray(Image.open(io.BytesIO(data))), pixels)
-    assert np.array_equal(read_png(data), pixels)
+    assert np.array_equal(decode_png(data), pixels)
     for level in (0, 6):  # by another program, with filters of its own
         buffer = io.BytesIO()
         Image.fromarray(pixels).save(buffer, "PNG", compress_level=level)
-        assert np.array_equal(read_png(buffer.getvalue()), pixels)
+        assert np.array_equal(decode_png(buffer.getvalue()), pixels)
     for broken in (data[: len(data) // 2], data[:60] + bytes([data[60] ^ 1]) + data[61:]):
         with pytest.raises((OSError, SyntaxError)):
-            read_png(broken)
+            decode_png(broken)
 
 
 def test_draws_repeat_and_differ(shards):

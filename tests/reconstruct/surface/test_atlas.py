@@ -73,14 +73,15 @@ def test_texels_have_the_colour_of_their_point_and_seams_are_padded(mesh):
     faces = rng.integers(0, len(mesh.faces), 20_000)
     weights = rng.dirichlet([0.3, 0.3, 0.3], 20_000)[..., None]  # many near edges and corners, where seams are
     points = (mesh.vertices[mesh.faces[faces]] * weights).sum(axis=1)
-    at = (textured.uv[textured.faces[faces]] * weights).sum(axis=1) * 512 - 0.5
-    texture = textured.texture.astype(float) / 255
+    at = (textured.uv[textured.face_uv[faces]] * weights).sum(axis=1)
+    at = np.stack([at[:, 0], 1 - at[:, 1]], axis=1) * 512 - 0.5  # rows count from above
+    texture = textured.materials[0].texture.astype(float) / 255
     found = np.stack([map_coordinates(texture[..., c], at[:, ::-1].T, order=1) for c in range(3)], axis=1)
     error = np.abs(found - colours(points)).max(axis=1)
     assert error.max() < 0.05  # without padding, black bleeds in: errors of 0.5
     assert np.median(error) < 0.003
     bare = bake_texture(mesh.vertices, mesh.faces, 512, lambda p: np.full((len(p), 3), 0.5))
-    assert (bare.texture == 128).all()  # no texel anywhere is left empty
+    assert (bare.materials[0].texture[..., :3] == 128).all()  # no texel anywhere is left empty
 
 
 def test_a_small_texture_is_refused(mesh):
@@ -91,13 +92,13 @@ def test_a_small_texture_is_refused(mesh):
 @pytest.mark.parametrize("suffix", ["glb", "obj"])
 def test_textured_files_are_read_back_by_trimesh(mesh, tmp_path, suffix):
     textured = bake_texture(mesh.vertices, mesh.faces, 256, colours)
-    write_mesh(tmp_path / f"p.{suffix}", mesh.vertices, mesh.faces, None, textured)
+    write_mesh(tmp_path / f"p.{suffix}", textured, lit=False)
     read = trimesh.load(tmp_path / f"p.{suffix}", process=False, force="mesh")
     assert len(read.faces) == len(mesh.faces)
     assert read.area == pytest.approx(mesh_areas(mesh.vertices, mesh.faces).sum(), rel=1e-4)
     material = read.visual.material
     picture = np.asarray((material.baseColorTexture if suffix == "glb" else material.image).convert("RGB"))
-    assert np.array_equal(picture, textured.texture)
+    assert np.array_equal(picture, textured.materials[0].texture[..., :3])
     # trimesh counts v from the bottom.
     at = np.stack([(1 - read.visual.uv[:, 1]) * 256 - 0.5, read.visual.uv[:, 0] * 256 - 0.5])
     found = np.stack([map_coordinates(picture[..., c] / 255, at, order=1) for c in range(3)], axis=1)
