@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
-from PIL import Image
 
 from .arrays import U8
 
@@ -44,20 +44,67 @@ def over_background(rgba: U8, background: tuple[int, int, int] = BACKGROUND) -> 
     return pixels
 
 
-def resize(rgba: U8, size: int) -> U8:
-    """(size, size, 4) uint8, with alpha premultiplied meanwhile, so that no dark rim appears."""
-    if rgba.shape[0] == size:
-        return rgba
-    alpha = rgba[..., 3:].astype(np.float32) / 255.0
-    channels = np.concatenate([rgba[..., :3] * alpha, alpha * 255.0], axis=2).astype(np.float32)
-    filter_ = Image.Resampling.BOX if rgba.shape[0] % size == 0 else Image.Resampling.LANCZOS
-    scaled = np.stack(
-        [np.asarray(Image.fromarray(channels[..., c]).resize((size, size), filter_)) for c in range(4)], axis=2
-    )
-    cover = np.maximum(scaled[..., 3:], 1e-6) / 255.0
-    straight = np.concatenate([scaled[..., :3] / cover, scaled[..., 3:]], axis=2)
-    pixels: U8 = np.clip(np.rint(straight), 0, 255).astype(np.uint8)
+def resample(rgba: U8, size: int, box: tuple[float, float, float, float] | None = None) -> U8:
+    """Show a part of a picture at another size.
+
+    Where it shrinks, areas are averaged exactly: a pixel on a border counts by the share that lies within. (Pillow's
+    BOX counts it whole or not at all, its LANCZOS overshoots at edges.) Where it grows, values are interpolated
+    linearly between the middles of pixels. Alpha is premultiplied meanwhile, so that no background bleeds in.
+
+    Args:
+        rgba: (H, W, 4) uint8, straight alpha.
+        size: pixels along each side of the result.
+        box: left, top, right and bottom of the part, in pixels from the picture's upper left corner; fractions are
+            exact, and what lies beyond the picture is transparent. None: the whole picture.
+
+    Returns:
+        (size, size, 4) uint8, straight alpha, contiguous; (0, 0, 0, 0) where alpha rounds to 0.
+    """
+    height, width = rgba.shape[:2]
+    left, top, right, bottom = (0.0, 0.0, float(width), float(height)) if box is None else box
+    if (left, top, right, bottom) == (0, 0, width, height) == (0, 0, size, size):
+        return np.ascontiguousarray(rgba)
+    rows, columns = _axis_weights(height, size, top, bottom), _axis_weights(width, size, left, right)
+    first_row, last_row = _used_range(rows)
+    first_column, last_column = _used_range(columns)
+    part = rgba[first_row:last_row, first_column:last_column].astype(np.float32)
+    part[..., :3] *= part[..., 3:]
+    across = part.shape[1]
+    short = (rows[:, first_row:last_row] @ part.reshape(len(part), -1)).reshape(size, across, 4)
+    short = short.transpose(1, 0, 2).reshape(across, size * 4)
+    mean = (columns[:, first_column:last_column] @ short).reshape(size, size, 4).transpose(1, 0, 2)
+    alpha = mean[..., 3:]
+    colour = np.divide(mean[..., :3], alpha, out=np.zeros_like(mean[..., :3]), where=alpha > 0.5)
+    pixels: U8 = np.clip(np.rint(np.concatenate([colour, alpha], axis=2)), 0, 255).astype(np.uint8)
     return pixels
+
+
+def _axis_weights(stored: int, size: int, low: float, high: float) -> Any:
+    """(size, stored) sparse float32: what each stored pixel adds to each of `size` pixels between `low` and `high`."""
+    from scipy.sparse import csr_array  # slow to import
+
+    step = (high - low) / size
+    if step >= 1:
+        begin = low + step * np.arange(size)[:, None]
+        pixel = np.floor(begin).astype(np.int64) + np.arange(int(np.ceil(step)) + 1)
+        share = np.minimum(pixel + 1, begin + step) - np.maximum(pixel, begin)
+        weights = np.clip(share, 0.0, None) / step
+        weights[(pixel < 0) | (pixel >= stored)] = 0.0
+    else:
+        middle = low + step * (np.arange(size)[:, None] + 0.5)
+        before = np.floor(middle - 0.5).astype(np.int64)
+        after = middle - 0.5 - before
+        pixel = np.concatenate([before, before + 1], axis=1)  # beyond an edge the edge's own pixel continues
+        weights = np.concatenate([1.0 - after, after], axis=1) * ((middle >= 0) & (middle <= stored))
+    starts = np.arange(size + 1) * pixel.shape[1]
+    columns = np.clip(pixel, 0, stored - 1).ravel()
+    return csr_array((weights.astype(np.float32).ravel(), columns, starts), shape=(size, stored))
+
+
+def _used_range(weights: Any) -> tuple[int, int]:
+    """First and last (exclusive) column of a sparse matrix that is used; one column where none is."""
+    used = weights.indices[weights.data != 0]
+    return (int(used.min()), int(used.max()) + 1) if len(used) else (0, 1)
 
 
 def used_box(pictures: Sequence[U8], margin: float = 0.04) -> tuple[int, int, int, int]:
@@ -91,19 +138,6 @@ def contact_sheet(pictures: Sequence[U8], columns: int, gap: int = 4) -> U8:
         top, left = index // columns * (height + gap), index % columns * (width + gap)
         sheet[top : top + height, left : left + width] = over_background(picture)
     return sheet
-
-
-def average_areas(picture: U8, size: int) -> U8:
-    """As Image.reduce for sizes that do not divide: pixels on a border count by the share that lies within."""
-    stored = picture.shape[1]
-    low, step = np.arange(size)[:, None] * (stored / size), stored / size
-    pixel = np.arange(stored)[None]
-    weights = (np.clip(np.minimum(pixel + 1, low + step) - np.maximum(pixel, low), 0, None) / step).astype(np.float32)
-    alpha = picture[3:].astype(np.float32)
-    premultiplied = np.concatenate([picture[:3] * alpha, alpha])
-    mean = weights @ premultiplied @ weights.T
-    colour = np.divide(mean[:3], mean[3:], out=np.zeros_like(mean[:3]), where=mean[3:] > 0)
-    return np.asarray(np.clip(np.rint(np.concatenate([colour, mean[3:]])), 0, 255), np.uint8)
 
 
 def side_by_side(panels: Sequence[U8]) -> U8:

@@ -6,7 +6,7 @@ import numpy as np
 from PIL import Image
 
 from ...core.arrays import U8
-from ...core.pictures import average_areas
+from ...core.pictures import resample
 from ...formats.png import decode_png, encode_png_rows
 
 Box = tuple[int, int, int, int]
@@ -50,7 +50,8 @@ def load_picture(data: bytes, box: Box, stored_size: int, size: int) -> U8:
         whole[:, row : row + height, column : column + width] = decode_png(data).transpose(2, 0, 1)
         return whole
     if stored_size % size:
-        return average_areas(load_picture(data, box, stored_size, stored_size), size)
+        whole = load_picture(data, box, stored_size, stored_size)
+        return np.ascontiguousarray(resample(whole.transpose(1, 2, 0), size).transpose(2, 0, 1))
     factor = stored_size // size
     top, left = row // factor, column // factor
     bottom, right = -(-(row + height) // factor), -(-(column + width) // factor)

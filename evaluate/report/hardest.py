@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from ...core.arrays import U8
-from ...core.pictures import crop, resize, used_box
+from ...core.pictures import crop, resample, used_box
 from ...datasets.loading.views import ViewDataset
 from ...datasets.shards.index import read_index
 from ...pages.pictures import data_uri
@@ -43,7 +43,7 @@ def hardest_views(shards: Path, training: Mapping[str, Any]) -> str:
 
 
 def _picture(dataset: ViewDataset, index: int) -> U8:
-    return resize(np.ascontiguousarray(dataset.picture(index).transpose(1, 2, 0)), THUMBNAIL)
+    return resample(np.ascontiguousarray(dataset.picture(index).transpose(1, 2, 0)), THUMBNAIL)
 
 
 def _thumbnails(pictures: Sequence[U8], entries: Sequence[Mapping[str, Any]], text: str) -> str:

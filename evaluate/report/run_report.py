@@ -14,7 +14,7 @@ import numpy as np
 from ... import __version__
 from ...core.arrays import F64, U8
 from ...core.files import read_json
-from ...core.pictures import contact_sheet, crop, resize, used_box
+from ...core.pictures import contact_sheet, crop, resample, used_box
 from ...core.progress import NoProgress, Progress
 from ...datasets.loading.views import ViewDataset
 from ...datasets.shards.index import read_index
@@ -210,7 +210,7 @@ def _nearest_picture(dataset: ViewDataset, index: int, yaw_deg: float) -> U8:
     scene = dataset.views[index].scene
     same = [number for number, view in enumerate(dataset.views) if view.scene == scene]
     nearest = min(same, key=lambda number: abs((dataset.views[number].yaw_deg - yaw_deg + 180.0) % 360.0 - 180.0))
-    return resize(np.ascontiguousarray(dataset.picture(nearest).transpose(1, 2, 0)), PICTURE)
+    return resample(np.ascontiguousarray(dataset.picture(nearest).transpose(1, 2, 0)), PICTURE)
 
 
 def _inputs(shards: Path) -> str:
@@ -223,7 +223,7 @@ def _inputs(shards: Path) -> str:
         for scene in scenes:
             views = [number for number, view in enumerate(dataset.views) if view.scene == scene]
             pictures += [
-                resize(np.ascontiguousarray(dataset.picture(views[i]).transpose(1, 2, 0)), THUMBNAIL)
+                resample(np.ascontiguousarray(dataset.picture(views[i]).transpose(1, 2, 0)), THUMBNAIL)
                 for i in (0, len(views) // 3, 2 * len(views) // 3)
             ]
         box = used_box(pictures)

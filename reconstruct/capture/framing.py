@@ -10,10 +10,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from PIL import Image
 
 from ...core.arrays import F64, U8
 from ...core.errors import MpcError, SettingsError
+from ...core.pictures import resample
 from ...geometry.camera import DEFAULT_EXTENT_M, OrthographicCamera, PerspectiveCamera
 
 # Pixels with at least this alpha belong to the person.
@@ -130,26 +130,6 @@ def cut(picture: U8, framing: Framing, size: int) -> U8:
     Returns:
         (size, size, 4) uint8, straight alpha.
     """
-    edge = framing.extent_m * framing.pixels_per_metre
-    left, top = framing.column - edge / 2, framing.row - edge / 2
-    first_row, first_column = int(np.floor(top)), int(np.floor(left))
-    across = int(np.ceil(edge)) + 1
-    canvas = np.zeros((across, across, 4), np.float32)
-    rows = slice(max(first_row, 0), min(first_row + across, picture.shape[0]))
-    columns = slice(max(first_column, 0), min(first_column + across, picture.shape[1]))
-    if rows.start < rows.stop and columns.start < columns.stop:
-        part = picture[rows, columns].astype(np.float32)
-        part[..., :3] *= part[..., 3:] / 255.0
-        canvas[
-            rows.start - first_row : rows.stop - first_row,
-            columns.start - first_column : columns.stop - first_column,
-        ] = part
-    box = (left - first_column, top - first_row, left - first_column + edge, top - first_row + edge)
-    method = Image.Resampling.BOX if edge >= size else Image.Resampling.BILINEAR
-    scaled = np.stack(
-        [np.asarray(Image.fromarray(canvas[..., c]).resize((size, size), method, box=box)) for c in range(4)], axis=-1
-    )
-    alpha = scaled[..., 3:]
-    straight = np.divide(scaled[..., :3] * 255.0, alpha, out=np.zeros_like(scaled[..., :3]), where=alpha > 0.5)
-    pixels: U8 = np.clip(np.rint(np.concatenate([straight, alpha], axis=-1)), 0, 255).astype(np.uint8)
-    return pixels
+    half = framing.extent_m * framing.pixels_per_metre / 2
+    left, top, right, bottom = framing.column - half, framing.row - half, framing.column + half, framing.row + half
+    return resample(picture, size, (left, top, right, bottom))

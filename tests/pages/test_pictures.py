@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from mpc.core.pictures import BACKGROUND, contact_sheet, over_background, resize, used_box
+from mpc.core.pictures import BACKGROUND, contact_sheet, over_background, resample, used_box
 from mpc.geometry.camera import OrthographicCamera
 from mpc.geometry.mesh import PosedMesh
 from mpc.pages.pictures import draw_coloured, heat_colours, turned_camera
@@ -36,7 +36,7 @@ def test_a_coloured_triangle_is_drawn_where_it_stands():
 def test_resizing_keeps_colours_clean_at_the_rim():
     picture = np.zeros((64, 64, 4), np.uint8)
     picture[:, :31] = [250, 10, 10, 255]
-    small = resize(picture, 32)
+    small = resample(picture, 32)
     rim = small[small[..., 3] > 0]
     assert (np.abs(rim[:, :3].astype(int) - [250, 10, 10]) <= 2).all()
 
