@@ -29,7 +29,7 @@ from mpc.evaluate.run import evaluate
 from mpc.models.runs import load_run
 from mpc.models.storage import read_tensors
 from mpc.train.data import Views, open_views
-from mpc.train.ellipsoids import AnalyticPeople, analytic_people
+from mpc.train.ellipsoids import EllipsoidViews, ellipsoid_people
 from mpc.train.presets import preset
 from mpc.train.run import train_views
 from mpc.train.settings import TrainSettings
@@ -60,9 +60,9 @@ FIGURES = {
 def rare_poses(size: int, points: int) -> tuple[Views, Views]:
     """Twenty everyday people and two in rare poses to train on; six and six held out."""
     options = {"size": size, "points": points, "colour_points": 1, "yaws_deg": tuple(range(0, 360, 45))}
-    train = analytic_people(20, 0) + analytic_people(2, 0, first=500, spread=3.0)
-    held_out = analytic_people(6, 0, first=100) + analytic_people(6, 0, first=600, spread=3.0)
-    return AnalyticPeople(train, **options), AnalyticPeople(held_out, **options)
+    train = ellipsoid_people(20, 0) + ellipsoid_people(2, 0, first=500, spread=3.0)
+    held_out = ellipsoid_people(6, 0, first=100) + ellipsoid_people(6, 0, first=600, spread=3.0)
+    return EllipsoidViews(train, **options), EllipsoidViews(held_out, **options)
 
 
 def variant_settings(name: str, seed: int, options: argparse.Namespace) -> TrainSettings:

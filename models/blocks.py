@@ -1,4 +1,4 @@
-"""Small pieces that several encoders share: normalisation by name, the pre-activation block of the hourglass."""
+"""Layers that several encoders share: normalisation by name, and the pre-activation block of the hourglass."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ def make_norm(kind: str, channels: int, groups: int = 32) -> nn.Module:
     Args:
         kind: "group", "batch" or "instance" (without parameters, as in PIFu's texture network).
         channels: channels of the map.
-        groups: at most this many groups; the largest divisor of `channels` is taken.
+        groups: greatest number of groups; the largest divisor of `channels` up to it is used.
     """
     if kind == "group":
         count = next(n for n in range(min(groups, channels), 0, -1) if channels % n == 0)
@@ -29,7 +29,7 @@ def make_norm(kind: str, channels: int, groups: int = 32) -> nn.Module:
 
 
 def check_sides(images: Tensor, step: int) -> None:
-    """Refuse pictures (B, 3, H, W) whose sides an encoder cannot halve often enough."""
+    """Raise SettingsError for pictures (B, 3, H, W) whose sides are not multiples of `step`."""
     height, width = images.shape[-2:]
     if height % step or width % step:
         raise SettingsError(f"picture of {width}x{height}: this encoder needs sides that are multiples of {step}")
@@ -43,8 +43,8 @@ def conv3x3(inputs: int, outputs: int, stride: int = 1) -> nn.Conv2d:
 class PyramidBlock(nn.Module):
     """Pre-activation residual block whose three 3x3 outputs (1/2, 1/4, 1/4 of the channels) are concatenated.
 
-    The block of Bulat and Tzimiropoulos ("How far are we from solving the 2D & 3D face alignment problem?", ICCV 2017),
-    which PIFu's hourglass is made of. `outputs` must be a multiple of 4.
+    PIFu's hourglass consists of these blocks, which are those of Bulat and Tzimiropoulos ("How far are we from solving
+    the 2D & 3D face alignment problem?", ICCV 2017). `outputs` must be a multiple of 4.
     """
 
     def __init__(self, inputs: int, outputs: int, norm: str, groups: int) -> None:

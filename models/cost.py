@@ -1,4 +1,4 @@
-"""What a network costs: weights, and floating-point operations for a picture and for a point."""
+"""The cost of a network: its weights, and its floating-point operations for a picture and for a point."""
 
 from __future__ import annotations
 
@@ -15,16 +15,18 @@ from .texture import TextureConfig, TextureNetwork
 
 @dataclass(frozen=True)
 class NetworkCost:
-    """Counted, not estimated: every convolution and matrix product, a multiply-add as two operations.
+    """Counts of every convolution and matrix product; a multiply-add counts as two operations.
 
-    Norms, activations, resizing and the sampling of maps are left out, as in the
-    usual tables (which give multiply-adds).
+    Norms, activations, resizing and the sampling of maps are left out, as in the usual tables (which list
+    multiply-adds).
 
     Attributes:
-        encoder_weights, head_weights: numbers that are trained; the summary's (models/summary.py) are the encoder's.
-        picture_flops: to encode one picture.
-        point_flops: of the head, for one point and one stack.
-        stacks: maps that the head is asked for in training (PIFu's intermediate supervision); after it, one.
+        encoder_weights: trained numbers of the encoder, including those of the summary (models/summary.py).
+        head_weights: trained numbers of the head.
+        picture_flops: operations to encode one picture.
+        point_flops: operations of the head for one point and one stack.
+        stacks: number of maps that the head is evaluated on in training (PIFu's intermediate supervision); after
+            training it is evaluated on one.
     """
 
     encoder_weights: int
@@ -34,7 +36,12 @@ class NetworkCost:
     stacks: int
 
     def step_flops(self, pictures: int, points: int) -> int:
-        """Of one training step with so many points a picture; the gradient costs twice the way there."""
+        """Operations of one training step; the backward pass costs twice as much as the forward pass.
+
+        Args:
+            pictures: in the batch.
+            points: of each picture.
+        """
         return 3 * pictures * (self.picture_flops + points * self.stacks * self.point_flops)
 
     def __str__(self) -> str:
@@ -46,11 +53,11 @@ class NetworkCost:
 
 
 def count_cost(config: SurfaceConfig | TextureConfig, image_size: int) -> NetworkCost:
-    """Count on the meta device: nothing is allocated or computed.
+    """Count the cost of a network on the meta device, without allocating or computing anything.
 
     Args:
-        config: of a surface or a texture network; the latter's count leaves out the surface network it stands on.
-        image_size: side of the pictures.
+        config: of a surface or a texture network; the count of the latter excludes the surface network that it needs.
+        image_size: pixels along each side of the pictures.
     """
     with torch.device("meta"):
         network = (SurfaceNetwork(config) if isinstance(config, SurfaceConfig) else TextureNetwork(config)).eval()
@@ -64,6 +71,7 @@ def count_cost(config: SurfaceConfig | TextureConfig, image_size: int) -> Networ
 
 
 def _flops(call: Callable[[], Any]) -> int:
+    """Operations of a call."""
     with FlopCounterMode(display=False) as counter, torch.no_grad():
         call()
     return int(counter.get_total_flops())

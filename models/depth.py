@@ -1,4 +1,4 @@
-"""How depth enters the head: as one number, or as MonoPort's Soft-Z."""
+"""The encoding of depth for the head: one number, or MonoPort's Soft-Z."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ PLAIN_SCALE = 1.28
 
 @dataclass(frozen=True, kw_only=True)
 class DepthConfig:
-    """Depth encoding.
+    """How depth is encoded.
 
     Attributes:
         kind: "soft" (Soft-Z) or "plain".
-        bins: length N of the Soft-Z vector, at least 2; the paper has 64.
+        bins: length N of the Soft-Z vector, at least 2; the paper uses 64.
     """
 
     kind: str = "soft"
@@ -33,19 +33,19 @@ class DepthConfig:
 
     @property
     def channels(self) -> int:
-        """Numbers a point's depth turns into."""
+        """Number of values that encode the depth of a point."""
         return self.bins if self.kind == "soft" else 1
 
 
 def soft_z(z: Tensor, bins: int) -> Tensor:
     """Soft-Z: depth as weights of the two nearest of N bins (Li et al., ECCV 2020, after Fu et al., CVPR 2018).
 
-    With t = (z + 1) / 2 * (N - 1), bin floor(t) gets 1 - frac(t) and bin floor(t) + 1 gets frac(t). Written as a
-    hat function, so that a whole t gives one bin the weight 1 and the sum is 1 everywhere.
+    With t = (z + 1) / 2 * (N - 1), bin floor(t) gets 1 - frac(t) and bin floor(t) + 1 gets frac(t). For an integer t,
+    one bin has the weight 1. The weights sum to 1 everywhere.
 
     Args:
         z: (...) view-space depth; clamped to [-1, 1].
-        bins: N.
+        bins: number of bins, N.
 
     Returns:
         (..., N) in [0, 1].
@@ -59,5 +59,5 @@ def soft_z(z: Tensor, bins: int) -> Tensor:
 
 
 def encode_depth(z: Tensor, config: DepthConfig) -> Tensor:
-    """(B, N) view-space depth -> (B, N, config.channels)."""
+    """Encode view-space depths (B, N) to (B, N, config.channels)."""
     return soft_z(z, config.bins) if config.kind == "soft" else z.float()[..., None] * PLAIN_SCALE

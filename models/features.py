@@ -1,4 +1,4 @@
-"""What an encoder returns: feature maps aligned with the picture, and how points read them."""
+"""The output of an encoder: feature maps that are aligned with the picture, and how points read them."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from torch.nn import functional
 
 @dataclass(frozen=True)
 class PixelFeatures:
-    """Feature maps of a batch of pictures; a network keeps none of it, so one encoding serves many queries.
+    """Feature maps of a batch of pictures. A network keeps no state, so one encoding serves many queries.
 
     Attributes:
-        stacks: maps (B, C, h, w), one for each supervised stage of the encoder; the last is the result.
-        fine: an optional early map (B, C', 2h, 2w) read beside each stack (PIFu's `skip_hourglass`).
-        summary: what `with_summary` put into the stacks, for training alone.
+        stacks: maps (B, C, h, w), one for each supervised stage of the encoder; the last one is the result.
+        fine: an optional early map (B, C', 2h, 2w), which is read together with each stack (PIFu's `skip_hourglass`).
+        summary: the vector (B, S) that `with_summary` added to the stacks; used in training alone.
     """
 
     stacks: tuple[Tensor, ...]
@@ -24,7 +24,7 @@ class PixelFeatures:
     summary: Tensor | None = None
 
     def with_summary(self, summary: Tensor) -> PixelFeatures:
-        """Each stack with a vector of the whole picture, (B, S), at every pixel."""
+        """The same maps with a vector of the whole picture, (B, S), added to every pixel of each stack."""
         stacks = tuple(
             torch.cat([stack, summary[:, :, None, None].expand(-1, -1, *stack.shape[2:]).to(stack.dtype)], dim=1)
             for stack in self.stacks
@@ -32,11 +32,11 @@ class PixelFeatures:
         return PixelFeatures(stacks=stacks, fine=self.fine, summary=summary)
 
     def last(self) -> PixelFeatures:
-        """Only the result, which is all that a query outside training needs."""
+        """Only the result of the encoder, which is all that a query outside training needs."""
         return PixelFeatures(stacks=self.stacks[-1:], fine=self.fine)
 
     def sample(self, xy: Tensor) -> list[Tensor]:
-        """Features at view-space points: (B, N, 2) -> one (B, N, C + C') for each stack; see `sample_map`."""
+        """Features (B, N, C + C') of view-space points (B, N, 2), for each stack; see `sample_map`."""
         if self.fine is None:
             return [sample_map(stack, xy) for stack in self.stacks]
         fine = sample_map(self.fine, xy)
@@ -44,19 +44,19 @@ class PixelFeatures:
 
 
 def project_points(points: Tensor, calibrations: Tensor) -> Tensor:
-    """World points to view space.
+    """Take world points to view space.
 
     Args:
         points: (B, N, 3) world, metres.
-        calibrations: (B, 4, 4) world to view. The fourth row is (0, 0, 0, 1) for an orthographic camera; any other
-            row is a perspective one, and x, y, z are divided by it.
+        calibrations: (B, 4, 4) world to view space. The fourth row is (0, 0, 0, 1) for an orthographic camera. Any
+            other row is that of a perspective camera: x, y and z are divided by its product with the point.
 
     Returns:
-        (B, N, 3) float32: x right and y down as `grid_sample` wants them, z away from the camera.
+        (B, N, 3) float32: x to the right and y down, as `grid_sample` expects them, z away from the camera.
     """
     assert points.shape[2:] == (3,), f"points {tuple(points.shape)}, expected (B, N, 3)"
     assert calibrations.shape == (points.shape[0], 4, 4), f"calibrations {tuple(calibrations.shape)}"
-    # Half precision has 8 bits of mantissa: 1/256 of the picture. Positions stay float32 under autocast.
+    # bfloat16 has 8 bits of mantissa, 1/256 of the picture, so positions stay float32 under autocast.
     with torch.autocast(device_type=points.device.type, enabled=False):
         matrix = calibrations.float()
         homogeneous = torch.baddbmm(matrix[:, None, :, 3], points.float(), matrix[:, :, :3].transpose(1, 2))
@@ -64,7 +64,7 @@ def project_points(points: Tensor, calibrations: Tensor) -> Tensor:
 
 
 def inside_cube(points_view: Tensor) -> Tensor:
-    """(B, N, 3) -> (B, N) bool: within [-1, 1]^3, the only place a network is asked about."""
+    """Which points (B, N, 3) lie in the cube [-1, 1]^3, (B, N) bool; a network is trained there alone."""
     return (points_view.abs() <= 1.0).all(dim=-1)
 
 
@@ -72,8 +72,8 @@ def sample_map(features: Tensor, xy: Tensor) -> Tensor:
     """Bilinear samples of a map at view-space positions.
 
     Args:
-        features: (B, C, h, w); cell (i, j) has its centre at ((2j+1)/w - 1, (2i+1)/h - 1), like a pixel.
-        xy: (B, N, 2) in [-1, 1]; beyond the centres of the border cells the border value holds.
+        features: (B, C, h, w); the centre of cell (i, j) is at ((2j+1)/w - 1, (2i+1)/h - 1), like that of a pixel.
+        xy: (B, N, 2) in [-1, 1]; positions beyond the centres of the border cells get the value at the border.
 
     Returns:
         (B, N, C).
@@ -85,7 +85,7 @@ def sample_map(features: Tensor, xy: Tensor) -> Tensor:
 
 
 def normalise_images(rgba: Tensor) -> Tensor:
-    """RGBA pictures to network input.
+    """Turn RGBA pictures into the input of a network.
 
     Args:
         rgba: (B, 4, H, W) uint8, sRGB, straight alpha.

@@ -1,4 +1,4 @@
-"""The point-wise networks: pixel features and a depth code in, one value (or colour) out."""
+"""The networks for single points: they take pixel features and encoded depth, and return one value (or a colour)."""
 
 from __future__ import annotations
 
@@ -33,12 +33,12 @@ class HeadConfig:
 
 
 def mean_over_views(x: Tensor, views: int) -> Tensor:
-    """(B * views, N, C) -> (B, N, C)."""
+    """Average the views of each person: (B * views, N, C) to (B, N, C)."""
     return x if views == 1 else x.view(-1, views, *x.shape[1:]).mean(dim=1)
 
 
 class SkipHead(nn.Module):
-    """PIFu's `SurfaceClassifier`: leaky ReLU, input concatenated before every layer but the first.
+    """PIFu's `SurfaceClassifier`: leaky ReLU, with the input concatenated before every layer except the first.
 
     Several views of one person are averaged after the middle layer (PIFu, section 3.3).
     """
@@ -52,7 +52,16 @@ class SkipHead(nn.Module):
         self.middle = len(widths) // 2
 
     def forward(self, pixel: Tensor, depth: Tensor, views: int = 1) -> Tensor:
-        """pixel (B * views, N, C), depth (B * views, N, D) -> (B, N, outputs), before the last activation."""
+        """Evaluate points.
+
+        Args:
+            pixel: (B * views, N, C) features.
+            depth: (B * views, N, D) encoded depth.
+            views: views of each person, averaged in the middle of the network.
+
+        Returns:
+            (B, N, outputs), before the last activation.
+        """
         given: Tensor = torch.cat([pixel, depth.to(pixel.dtype)], dim=-1)
         x: Tensor | None = None
         last = len(self.layers) - 1
@@ -60,7 +69,7 @@ class SkipHead(nn.Module):
             assert isinstance(layer, nn.Linear)
             x = self._mixed(layer, x, given)
             if index != last:
-                # In place: neither the product nor the sum before it is needed for the gradient.
+                # In place, since the gradient needs neither the product nor the sum before it.
                 x = functional.leaky_relu(x, inplace=True)
             if views > 1 and index == min(self.middle, last):
                 x, given = mean_over_views(x, views), mean_over_views(given, views)
@@ -69,7 +78,7 @@ class SkipHead(nn.Module):
 
     @staticmethod
     def _mixed(layer: nn.Linear, x: Tensor | None, given: Tensor) -> Tensor:
-        """The layer on [x, given] without making the two one: the copies are half of what a gradient would keep."""
+        """Apply a layer to [x, given] without concatenating them; that would double what the gradient has to keep."""
         if x is None:
             return functional.linear(given, layer.weight, layer.bias)
         before = x.shape[-1]
@@ -78,7 +87,7 @@ class SkipHead(nn.Module):
 
 
 class ConditionalNorm(nn.Module):
-    """Batch norm over all points whose scale and shift are linear in each point's condition (De Vries et al., 2017)."""
+    """Batch norm over all points; scale and shift are linear in each point's condition (De Vries et al., 2017)."""
 
     def __init__(self, channels: int, condition: int) -> None:
         super().__init__()
@@ -89,18 +98,18 @@ class ConditionalNorm(nn.Module):
             nn.init.constant_(layer.bias, bias)
 
     def forward(self, x: Tensor, condition: Tensor) -> Tensor:
-        """x (B, N, C), condition (B, N, D) -> (B, N, C)."""
+        """Normalise x (B, N, C) under a condition (B, N, D): (B, N, C)."""
         normed = self.norm(x.flatten(0, 1)).view_as(x)
         steered: Tensor = normed * self.scale(condition) + self.shift(condition)
         return steered
 
 
 class ConditionalHead(nn.Module):
-    """The depth code runs through few channels and is steered by the pixel's features.
+    """A narrow network on the encoded depth, conditioned on the pixel's features.
 
-    The paper's authors say that conditional batch norm allows fewer channels (MonoPort issue 22) and do not publish
-    the layout; this one is ours: as in Occupancy Networks (Mescheder et al., CVPR 2019), with the pixel feature of
-    each point as its condition.
+    The authors of the paper say that conditional batch norm allows fewer channels (MonoPort issue 22), but have not
+    published the layout. This one is ours. It follows Occupancy Networks (Mescheder et al., CVPR 2019), with the pixel
+    features of each point as its condition.
     """
 
     def __init__(self, pixel_channels: int, depth_channels: int, outputs: int, config: HeadConfig) -> None:
@@ -112,7 +121,16 @@ class ConditionalHead(nn.Module):
         self.middle = len(widths) // 2
 
     def forward(self, pixel: Tensor, depth: Tensor, views: int = 1) -> Tensor:
-        """pixel (B * views, N, C), depth (B * views, N, D) -> (B, N, outputs), before the last activation."""
+        """Evaluate points.
+
+        Args:
+            pixel: (B * views, N, C) features.
+            depth: (B * views, N, D) encoded depth.
+            views: views of each person, averaged in the middle of the network.
+
+        Returns:
+            (B, N, outputs), before the last activation.
+        """
         x: Tensor = self.enter(depth.to(pixel.dtype))
         for index, (norm, layer) in enumerate(zip(self.norms, self.layers, strict=True)):
             if views > 1 and index == self.middle:

@@ -1,4 +1,4 @@
-"""PIFu's stacked hourglass: group norm, average pooling, one supervised map a stack, at a quarter of the resolution."""
+"""PIFu's stacked hourglass: group norm, average pooling, and one supervised map per stack at 1/4 of the resolution."""
 
 from __future__ import annotations
 
@@ -15,17 +15,19 @@ from .features import PixelFeatures
 
 @dataclass(frozen=True, kw_only=True)
 class HourglassConfig:
-    """Stacked hourglass (Newell et al., ECCV 2016) as PIFu sizes it; the defaults are PIFu's surface network.
+    """Stacked hourglass (Newell et al., ECCV 2016); the defaults are those of PIFu's surface network.
 
     Attributes:
-        stacks: hourglasses in a row, each with its own supervised map.
-        depth: halvings inside one hourglass.
-        channels: width of the hourglasses, a multiple of 4.
+        kind: name of the encoder in models/registry.py.
+        stacks: number of hourglasses in a row, each with a supervised map of its own.
+        depth: number of halvings inside one hourglass.
+        channels: channels of the hourglasses, a multiple of 4.
         features: channels of the result.
-        stem: width of the first convolution (the next block has twice that).
-        norm, groups: normalisation, see `blocks.make_norm`.
-        upsample: "bilinear" (cells stay where the picture has them) or "bicubic-corners", which PIFu's weights expect.
-        fine: also hand out the first, half-resolution map (PIFu's `skip_hourglass`).
+        stem: channels of the first convolution; the next block has twice as many.
+        norm: normalisation, see `blocks.make_norm`.
+        groups: groups of the normalisation, see `blocks.make_norm`.
+        upsample: "bilinear" (cells keep their places in the picture) or "bicubic-corners", which PIFu's weights expect.
+        fine: also return the first map, at half resolution (PIFu's `skip_hourglass`).
     """
 
     kind: str = "hourglass"
@@ -49,12 +51,12 @@ class HourglassConfig:
 
     @property
     def fine_channels(self) -> int:
-        """Channels of the early map, 0 without one."""
+        """Channels of the early map; 0 without one."""
         return self.stem if self.fine else 0
 
 
 class Hourglass(nn.Module):
-    """One hourglass: recursion of (skip branch) + (half resolution, and up again)."""
+    """One hourglass: a skip branch plus a branch at half resolution, which holds the next smaller hourglass."""
 
     def __init__(self, config: HourglassConfig, depth: int) -> None:
         super().__init__()
@@ -68,7 +70,7 @@ class Hourglass(nn.Module):
         self.upsample = config.upsample
 
     def forward(self, x: Tensor) -> Tensor:
-        """(B, C, h, w) -> the same; h and w divisible by 2 ** depth."""
+        """Maps (B, C, h, w) to maps of the same shape; h and w must be divisible by 2 ** depth."""
         low = self.up(self.inner(self.down(functional.avg_pool2d(x, 2))))
         if self.upsample == "bilinear":
             raised = functional.interpolate(low, scale_factor=2, mode="bilinear", align_corners=False)
@@ -79,7 +81,7 @@ class Hourglass(nn.Module):
 
 
 class HourglassEncoder(nn.Module):
-    """Pictures (B, 3, H, W) to `PixelFeatures` at (H/4, W/4)."""
+    """Encodes pictures (B, 3, H, W) to `PixelFeatures` at (H/4, W/4)."""
 
     def __init__(self, config: HourglassConfig) -> None:
         super().__init__()
@@ -101,7 +103,7 @@ class HourglassEncoder(nn.Module):
         self.output_returns = nn.ModuleList(nn.Conv2d(config.features, width, 1) for _ in between)
 
     def forward(self, images: Tensor) -> PixelFeatures:
-        """(B, 3, H, W), H and W divisible by 4 * 2 ** depth."""
+        """Encode pictures (B, 3, H, W); H and W must be divisible by 4 * 2 ** depth."""
         check_sides(images, 4 * 2**self.config.depth)
         fine = torch.relu(self.stem_norm(self.stem(images)))
         x = self.block3(self.block2(functional.avg_pool2d(self.block1(fine), 2)))

@@ -1,4 +1,4 @@
-"""HRNetV2: branches of several resolutions side by side, fused into one map at a quarter of the picture's."""
+"""HRNetV2: parallel branches at several resolutions, fused to one map at a quarter of the picture's resolution."""
 
 from __future__ import annotations
 
@@ -15,17 +15,20 @@ from .features import PixelFeatures
 
 @dataclass(frozen=True, kw_only=True)
 class HRNetConfig:
-    """HRNetV2 (Wang et al., TPAMI 2020); the defaults are W18-small-v2, the paper's surface encoder.
+    """HRNetV2 (Wang et al., TPAMI 2020); the defaults are those of W18-small-v2, the paper's surface encoder.
 
     Attributes:
-        widths: channels of the branches, finest first; stage k + 1 has k + 2 of them.
-        modules: exchange modules of stages 2, 3, ...; one entry less than `widths`.
-        blocks: residual blocks of a branch in a module.
-        stem: width of the two strided convolutions and of the bottlenecks of stage 1 (which end at four times it).
-        stem_blocks: bottlenecks of stage 1.
+        kind: name of the encoder in models/registry.py.
+        widths: channels of the branches, finest first. Stage k has k branches.
+        modules: number of exchange modules in the stages 2, 3, ...; one entry less than `widths`.
+        blocks: number of residual blocks of a branch in a module.
+        stem: channels of the two strided convolutions and of the bottlenecks of stage 1, whose outputs have four times
+            as many.
+        stem_blocks: number of bottlenecks in stage 1.
         features: channels of the fused map.
-        norm, groups: see `blocks.make_norm`; "batch" is as published, "group" serves small batches.
-        fine: also hand out the first, half-resolution map.
+        norm: normalisation, see `blocks.make_norm`; "batch" is the published one, "group" is for small batches.
+        groups: groups of the normalisation, see `blocks.make_norm`.
+        fine: also return the first map, at half resolution.
     """
 
     kind: str = "hrnet"
@@ -48,12 +51,12 @@ class HRNetConfig:
 
     @property
     def fine_channels(self) -> int:
-        """Channels of the early map, 0 without one."""
+        """Channels of the early map; 0 without one."""
         return self.stem if self.fine else 0
 
 
 def conv_norm(inputs: int, outputs: int, config: HRNetConfig, *, size: int = 3, stride: int = 1) -> list[nn.Module]:
-    """Convolution without bias, and its norm."""
+    """A convolution without bias, and its norm."""
     return [
         nn.Conv2d(inputs, outputs, size, stride=stride, padding=size // 2, bias=False),
         make_norm(config.norm, outputs, config.groups),
@@ -61,7 +64,7 @@ def conv_norm(inputs: int, outputs: int, config: HRNetConfig, *, size: int = 3, 
 
 
 class BasicBlock(nn.Module):
-    """Two 3x3 convolutions and the identity (He et al., CVPR 2016)."""
+    """Residual block of two 3x3 convolutions (He et al., CVPR 2016)."""
 
     def __init__(self, channels: int, config: HRNetConfig) -> None:
         super().__init__()
@@ -69,12 +72,12 @@ class BasicBlock(nn.Module):
         self.conv2, self.norm2 = conv3x3(channels, channels), make_norm(config.norm, channels, config.groups)
 
     def forward(self, x: Tensor) -> Tensor:
-        """(B, C, h, w) -> the same."""
+        """Maps (B, C, h, w) to maps of the same shape."""
         return torch.relu(x + self.norm2(self.conv2(torch.relu(self.norm1(self.conv1(x))))))
 
 
 class Bottleneck(nn.Module):
-    """1x1, 3x3, 1x1 to four times the width."""
+    """Residual block of 1x1, 3x3 and 1x1 convolutions; the last one has four times the width."""
 
     def __init__(self, inputs: int, width: int, config: HRNetConfig) -> None:
         super().__init__()
@@ -88,12 +91,12 @@ class Bottleneck(nn.Module):
             self.shortcut = nn.Sequential(*conv_norm(inputs, 4 * width, config, size=1))
 
     def forward(self, x: Tensor) -> Tensor:
-        """(B, inputs, h, w) -> (B, 4 * width, h, w)."""
+        """Maps (B, inputs, h, w) to (B, 4 * width, h, w)."""
         return torch.relu(self.body(x) + self.shortcut(x))
 
 
 class ExchangeModule(nn.Module):
-    """Residual blocks on each branch, then every branch receives the sum of all."""
+    """Residual blocks on each branch, after which every branch receives the sum of all branches."""
 
     def __init__(self, widths: tuple[int, ...], config: HRNetConfig) -> None:
         super().__init__()
@@ -122,7 +125,7 @@ class ExchangeModule(nn.Module):
         return nn.Sequential(*layers)
 
     def forward(self, maps: list[Tensor]) -> list[Tensor]:
-        """One map a branch, finest first, each half the side of the one before."""
+        """Process one map for each branch, finest first; each has half the side of the one before."""
         maps = [branch(x) for branch, x in zip(self.branches, maps, strict=True)]
         fused = []
         for paths in self.exchange:
@@ -135,7 +138,7 @@ class ExchangeModule(nn.Module):
 
 
 class HRNetBody(nn.Module):
-    """Stem and stages without the fusion: (B, 3, H, W) -> the first map and one map a branch."""
+    """Stem and stages without the fusion: pictures (B, 3, H, W) to the first map and one map for each branch."""
 
     def __init__(self, config: HRNetConfig) -> None:
         super().__init__()
@@ -163,13 +166,13 @@ class HRNetBody(nn.Module):
         return nn.Identity()
 
     def forward(self, images: Tensor) -> tuple[Tensor, list[Tensor]]:
-        """(first map at half resolution, branch maps from a quarter down)."""
+        """The first map, at half resolution, and the maps of the branches, from a quarter of the resolution down."""
         first = self.stem1(images)
         maps = [self.stage1(self.stem2(first))]
         for transition, modules in zip(self.transitions, self.stages, strict=True):
             assert isinstance(transition, nn.ModuleList)
             assert isinstance(modules, nn.ModuleList)
-            # A new branch starts from the coarsest one there is.
+            # A new branch starts from the coarsest branch so far.
             maps = [path(maps[min(i, len(maps) - 1)]) for i, path in enumerate(transition)]
             for module in modules:
                 maps = module(maps)
@@ -177,10 +180,10 @@ class HRNetBody(nn.Module):
 
 
 class HRNetEncoder(nn.Module):
-    """Pictures (B, 3, H, W) to `PixelFeatures` at (H/4, W/4).
+    """Encodes pictures (B, 3, H, W) to `PixelFeatures` at (H/4, W/4).
 
-    The fusion is HRNetV2's (all branches raised to the finest, concatenated, 1x1 convolutions); its last layer
-    gives `features` channels instead of classes.
+    The fusion is that of HRNetV2: all branches are enlarged to the finest one, concatenated and processed by 1x1
+    convolutions, the last of which returns `features` channels instead of classes.
     """
 
     def __init__(self, config: HRNetConfig) -> None:
@@ -194,7 +197,7 @@ class HRNetEncoder(nn.Module):
         )  # fmt: skip
 
     def forward(self, images: Tensor) -> PixelFeatures:
-        """(B, 3, H, W), H and W divisible by 2 ** (branches + 1)."""
+        """Encode pictures (B, 3, H, W); H and W must be divisible by 2 ** (branches + 1)."""
         check_sides(images, 2 ** (len(self.config.widths) + 1))
         first, maps = self.body(images)
         size = maps[0].shape[-2:]

@@ -1,9 +1,9 @@
-"""The original PIFu checkpoints (`net_G`, `net_C`) onto our hourglass and residual networks, key by key.
+"""Reads the original PIFu checkpoints (`net_G`, `net_C`) into our hourglass and residual networks, key by key.
 
-The originals raise their hourglass maps with corner-aligned bicubic interpolation (`upsample="bicubic-corners"`) and
-scale plain z by 1.28, as ours. They were trained when `grid_sample` aligned corners by default, ours reads cells by
-their centres: a shift of at most half a feature cell at the border. Their z grows towards the camera, ours away from
-it: the weights that depth meets change their sign, so that our calibrations serve.
+The originals enlarge their hourglass maps by corner-aligned bicubic interpolation (`upsample="bicubic-corners"`) and
+scale plain z by 1.28, as ours do. They were trained when `grid_sample` aligned corners by default, while ours reads
+cells at their centres; this shifts positions by at most half a feature cell, at the border. Their z grows towards the
+camera and ours away from it. The weights on depth therefore change their sign, so that our calibrations can be used.
 """
 
 from __future__ import annotations
@@ -25,7 +25,8 @@ from .texture import TextureConfig, TextureNetwork
 
 PIFU_SURFACE = SurfaceConfig(encoder=HourglassConfig(upsample="bicubic-corners"), depth=DepthConfig(kind="plain"))
 PIFU_TEXTURE = TextureConfig(depth=DepthConfig(kind="plain"))
-# Their people are 180 units tall, their pictures show 512 * 0.4 units (`apps/render_data.py`); for one of 1.7 m.
+# Their people are 180 units tall, and their pictures show 512 * 0.4 units (`apps/render_data.py`). This is the extent
+# for a person of 1.7 m.
 PIFU_EXTENT_M = round(1.7 * 512 * 0.4 / 180, 4)
 PIFU_IMAGE_SIZE = 512
 
@@ -38,7 +39,15 @@ _RESIDUAL = {1: "stem", 4: "down1", 7: "down2"}
 
 
 def surface_key(key: str, depth: int = 2) -> str | None:
-    """Our name for a key of `net_G`; None for numbers that the original never uses."""
+    """Our name for a key of `net_G`; None for weights that the original never uses.
+
+    Args:
+        key: of the state dictionary.
+        depth: number of halvings inside an hourglass.
+
+    Raises:
+        KeyError: the key does not belong to the network.
+    """
     if match := re.fullmatch(r"surface_classifier\.conv(\d)\.(\w+)", key):
         return f"head.layers.{match[1]}.{match[2]}"
     name = key.removeprefix("image_filter.")
@@ -58,7 +67,7 @@ def surface_key(key: str, depth: int = 2) -> str | None:
 
 
 def _block_key(place: str, rest: str) -> str | None:
-    """A ConvBlock's entry. Its bn4 is also downsample.0, or, without a downsample, used nowhere."""
+    """Our name for an entry of a ConvBlock. Its bn4 is the same as downsample.0, or is unused without a downsample."""
     if rest.startswith("bn4."):
         return None
     for theirs, ours in _BLOCK.items():
@@ -68,7 +77,11 @@ def _block_key(place: str, rest: str) -> str | None:
 
 
 def texture_key(key: str) -> str | None:
-    """Our name for a key of `net_C`; None for running statistics of norms that have none with us."""
+    """Our name for a key of `net_C`.
+
+    Raises:
+        KeyError: the key does not belong to the network.
+    """
     if match := re.fullmatch(r"surface_classifier\.conv(\d)\.(\w+)", key):
         return f"head.layers.{match[1]}.{match[2]}"
     if match := re.fullmatch(r"image_filter\.model\.(\d+)\.(weight|bias)", key):
@@ -80,6 +93,7 @@ def texture_key(key: str) -> str | None:
 
 
 def _convert(state: Mapping[str, Tensor], network: torch.nn.Module, name: str) -> None:
+    """Load a published state dictionary into a network; `name` is for messages."""
     target = network.state_dict()
     found: dict[str, Tensor] = {}
     translate = surface_key if isinstance(network, SurfaceNetwork) else texture_key
@@ -92,12 +106,12 @@ def _convert(state: Mapping[str, Tensor], network: torch.nn.Module, name: str) -
             continue
         if ours not in target:
             raise InputError(name, f"{key!r} would be {ours!r}, which the network does not have")
-        # Their point-wise layers are 1D convolutions of width 1.
+        # Their layers on points are 1D convolutions of width 1.
         shaped = value[..., 0] if value.ndim == 3 else value
         if shaped.shape != target[ours].shape:
             raise InputError(name, f"{key!r} has shape {tuple(value.shape)}, expected {tuple(target[ours].shape)}")
         if ours.startswith("head.") and ours.endswith(".weight"):
-            # Depth is the last input of every layer of the head.
+            # Depth is the last input of every layer of the head; its weights change their sign.
             shaped = torch.cat([shaped[:, :-1], -shaped[:, -1:]], dim=1)
         found[ours] = shaped
     if missing := sorted(target.keys() - found.keys()):
@@ -109,7 +123,7 @@ def surface_from_pifu(state: Mapping[str, Tensor], name: str = "net_G") -> Surfa
     """PIFu's surface network from the state dictionary of `net_G`.
 
     Raises:
-        InputError: a key or a shape that does not belong there, or one that is missing.
+        InputError: a key is unknown or missing, or an array has another shape.
     """
     network = SurfaceNetwork(PIFU_SURFACE)
     _convert(state, network, name)
@@ -117,17 +131,21 @@ def surface_from_pifu(state: Mapping[str, Tensor], name: str = "net_G") -> Surfa
 
 
 def texture_from_pifu(state: Mapping[str, Tensor], name: str = "net_C") -> TextureNetwork:
-    """PIFu's texture network from the state dictionary of `net_C`; raises as `surface_from_pifu`."""
+    """PIFu's texture network from the state dictionary of `net_C`.
+
+    Raises:
+        InputError: as for `surface_from_pifu`.
+    """
     network = TextureNetwork(PIFU_TEXTURE)
     _convert(state, network, name)
     return network.eval()
 
 
 def read_pifu_checkpoint(path: Path) -> dict[str, Tensor]:
-    """The state dictionary of a published .pth file, read without running any code in it.
+    """Read the state dictionary of a published .pth file without running any code in it.
 
     Raises:
-        InputError: missing, or holds more than tensors.
+        InputError: the file is missing, or holds more than tensors.
     """
     import pickle
 
@@ -143,14 +161,15 @@ def read_pifu_checkpoint(path: Path) -> dict[str, Tensor]:
 
 
 def write_pifu_run(run: Path, net_g: Path, net_c: Path | None = None) -> None:
-    """Make a run folder of published checkpoints, ready for `mpc reconstruct --run`.
+    """Make a run folder from published checkpoints, for `mpc reconstruct --run`.
 
     Args:
         run: a folder that does not exist yet.
-        net_g, net_c: the surface and, if wanted, the texture network.
+        net_g: checkpoint of the surface network.
+        net_c: checkpoint of the texture network; None: a run without colours.
 
     Raises:
-        InputError: a file that is no such checkpoint, or `run` exists; nothing is written then.
+        InputError: `run` exists, or a file is not such a checkpoint; then nothing is written.
     """
     if run.exists():
         raise InputError(run, "exists already")

@@ -1,4 +1,4 @@
-"""The encoders by name. A plain table: a new encoder is one line here and one file."""
+"""The table of encoders by name. A new encoder is a file of its own and one line in this table."""
 
 from __future__ import annotations
 
@@ -18,7 +18,12 @@ EncoderConfig = HourglassConfig | HRNetConfig | ResidualConfig
 
 @dataclass(frozen=True)
 class EncoderEntry:
-    """How to configure and build one kind of encoder."""
+    """How to configure and build one kind of encoder.
+
+    Attributes:
+        config: returns the published configuration.
+        build: makes an encoder with fresh weights from a configuration.
+    """
 
     config: Callable[[], EncoderConfig]
     build: Callable[[EncoderConfig], nn.Module]
@@ -42,7 +47,7 @@ def _residual(config: EncoderConfig) -> nn.Module:
 ENCODERS: dict[str, EncoderEntry] = {
     "hourglass": EncoderEntry(HourglassConfig, _hourglass),
     "hrnet": EncoderEntry(HRNetConfig, _hrnet),
-    # MonoPortDataset's default: the same modules with wider, evener branches.
+    # The default of MonoPortDataset: the same modules with wider and more even branches.
     "hrnet-balance": EncoderEntry(
         lambda: HRNetConfig(kind="hrnet-balance", widths=(80, 160, 240, 360), modules=(1, 3, 2)), _hrnet
     ),
@@ -51,17 +56,21 @@ ENCODERS: dict[str, EncoderEntry] = {
 
 
 def find_encoder(kind: str) -> EncoderEntry:
-    """The entry of that name; an unknown name is an error that lists the valid ones."""
+    """The entry of a kind of encoder.
+
+    Raises:
+        SettingsError: an unknown name; the message lists the known ones.
+    """
     if kind not in ENCODERS:
         raise SettingsError(unknown_name("encoder", kind, ENCODERS))
     return ENCODERS[kind]
 
 
 def default_encoder(kind: str) -> EncoderConfig:
-    """The published configuration of that encoder."""
+    """The published configuration of a kind of encoder."""
     return find_encoder(kind).config()
 
 
 def build_encoder(config: EncoderConfig) -> nn.Module:
-    """An encoder with fresh weights."""
+    """Make an encoder with fresh weights."""
     return find_encoder(config.kind).build(config)

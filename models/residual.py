@@ -16,10 +16,12 @@ class ResidualConfig:
     """Residual encoder; the defaults are PIFu's and the paper's (six blocks).
 
     Attributes:
-        stem: width of the first convolution; the result has four times it.
-        blocks: residual blocks.
-        norm, groups: see `blocks.make_norm`.
-        fine: also hand out the first map, at half resolution (average of 2x2).
+        kind: name of the encoder in models/registry.py.
+        stem: channels of the first convolution; the result has four times as many.
+        blocks: number of residual blocks.
+        norm: normalisation, see `blocks.make_norm`.
+        groups: groups of the normalisation, see `blocks.make_norm`.
+        fine: also return the first map, at half resolution (the mean of 2x2 pixels).
     """
 
     kind: str = "residual"
@@ -40,12 +42,12 @@ class ResidualConfig:
 
     @property
     def fine_channels(self) -> int:
-        """Channels of the early map, 0 without one."""
+        """Channels of the early map; 0 without one."""
         return self.stem if self.fine else 0
 
 
 class ResidualBlock(nn.Module):
-    """Two 3x3 convolutions with reflected borders, added to the input; the last of an encoder ends without norm."""
+    """Residual block of two 3x3 convolutions with reflected borders; the last block of an encoder ends without norm."""
 
     def __init__(self, channels: int, config: ResidualConfig, *, last: bool) -> None:
         super().__init__()
@@ -55,13 +57,13 @@ class ResidualBlock(nn.Module):
         self.norm2: nn.Module = nn.Identity() if last else make_norm(config.norm, channels, config.groups)
 
     def forward(self, x: Tensor) -> Tensor:
-        """(B, C, h, w) -> the same."""
+        """Maps (B, C, h, w) to maps of the same shape."""
         inner: Tensor = self.norm2(self.conv2(self.norm1(self.conv1(x)).relu()))
         return x + inner
 
 
 class ResidualEncoder(nn.Module):
-    """Pictures (B, 3, H, W) to `PixelFeatures` at (H/4, W/4)."""
+    """Encodes pictures (B, 3, H, W) to `PixelFeatures` at (H/4, W/4)."""
 
     def __init__(self, config: ResidualConfig) -> None:
         super().__init__()
@@ -78,7 +80,7 @@ class ResidualEncoder(nn.Module):
         )
 
     def forward(self, images: Tensor) -> PixelFeatures:
-        """(B, 3, H, W), H and W divisible by 4."""
+        """Encode pictures (B, 3, H, W); H and W must be divisible by 4."""
         check_sides(images, 4)
         first = self.stem_norm(self.stem(images)).relu()
         x = self.norm1(self.down1(first)).relu()

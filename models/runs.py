@@ -1,4 +1,4 @@
-"""Runs: folders of trained networks, found and loaded."""
+"""Finds and loads runs, the folders of trained networks."""
 
 from __future__ import annotations
 
@@ -17,16 +17,16 @@ from .texture import TextureNetwork
 
 @dataclass(frozen=True)
 class LoadedRun:
-    """A trained pair, ready to be asked.
+    """A trained surface network and, where there is one, the texture network that belongs to it.
 
     Attributes:
-        surface: in evaluation mode, on `device`.
-        texture: the same, or None when the run has not reached it.
+        surface: the surface network, in evaluation mode, on `device`.
+        texture: the texture network, in evaluation mode, on `device`; None if the run has none yet.
         settings: resolved training settings (`run.json`), nested tables.
-        folder: where it came from.
-        device: where the networks are.
-        extent_m: edge of the training pictures' cube, metres; None: the run does not say.
-        fov_deg: angle of view of the training cameras; 0: orthographic.
+        folder: the folder of the run.
+        device: the device of the networks.
+        extent_m: edge of the training pictures' cube, metres; None if the run does not record it.
+        fov_deg: angle of view of the training cameras, degrees; 0: orthographic.
     """
 
     surface: SurfaceNetwork
@@ -39,10 +39,10 @@ class LoadedRun:
 
 
 def find_run(folder: Path) -> Path:
-    """`folder` itself when it is a run, else the newest run inside it.
+    """`folder` itself if it is a run, otherwise the newest run inside it.
 
     Raises:
-        InputError: there is none.
+        InputError: the folder holds no run.
     """
     if (folder / "run.json").is_file():
         return folder
@@ -55,15 +55,15 @@ def find_run(folder: Path) -> Path:
 
 
 def load_run(run: Path, device: torch.device | str = "cpu", *, which: str = "best") -> LoadedRun:
-    """The networks of a run folder (or of the newest run in a folder of runs).
+    """Load the networks of a run (or of the newest run in a folder of runs).
 
     Args:
-        run: holds run.json, surface/{best,last}.safetensors and, once trained, texture/.
-        device: where to put the networks.
-        which: "best" (falls back to last) or "last".
+        run: holds run.json, surface/{best,last}.safetensors and, once it is trained, texture/.
+        device: device to load the networks to.
+        which: "best" (the last weights where there are no best ones) or "last".
 
     Raises:
-        InputError: nothing was trained yet, or a file is damaged.
+        InputError: no surface network has been trained yet, or a file is damaged.
     """
     folder = find_run(run)
     record = read_json(folder / "run.json")

@@ -1,4 +1,4 @@
-"""Networks on disk: safetensors with the configuration inside, and the same configuration as JSON beside it."""
+"""Writes and reads networks: a safetensors file with weights and configuration, and the configuration as JSON."""
 
 from __future__ import annotations
 
@@ -22,23 +22,28 @@ from .texture import TextureConfig, TextureNetwork
 
 FORMAT = "mpc-network"
 VERSION = 1
-# More than a tensor's name, type and place take in the file's header.
+# More bytes than the entry of a tensor takes in the header of a file.
 HEADER_BYTES = 512
 
 
 def write_tensors(path: Path, tensors: Mapping[str, Tensor], header: Mapping[str, Any]) -> None:
-    """Tensors and a JSON header in one safetensors file, written whole or not at all.
+    """Write tensors and a JSON header to one safetensors file, which appears whole or not at all.
+
+    Args:
+        path: the file.
+        tensors: by name.
+        header: a table that JSON can hold.
 
     Raises:
-        OSError: the disk is full or read-only; names the file. What was there before stays.
+        OSError: the disk is full or read-only; the error names the file. An earlier file of that name stays.
     """
-    # safetensors refuses views that share memory; clones cost little beside a training step.
+    # safetensors refuses tensors that share memory. Clones cost little beside a training step.
     whole = {name: tensor.detach().cpu().contiguous().clone() for name, tensor in tensors.items()}
     text = json.dumps(header)
     try:
         with replacing(path) as temporary:
             temporary.touch()
-            # safetensors tells of a full disk in an error of its own kind: ask before.
+            # safetensors reports a full disk by an error of its own kind, so the room is reserved first.
             reserve(temporary, sum(tensor.nbytes for tensor in whole.values()) + len(text) + HEADER_BYTES * len(whole))
             save_file(whole, temporary, metadata={"mpc": text})
     except SafetensorError as error:
@@ -46,10 +51,10 @@ def write_tensors(path: Path, tensors: Mapping[str, Tensor], header: Mapping[str
 
 
 def read_tensors(path: Path, device: torch.device | str = "cpu") -> tuple[dict[str, Tensor], dict[str, Any]]:
-    """The tensors and the JSON header of `write_tensors`.
+    """Read the tensors and the JSON header that `write_tensors` wrote.
 
     Raises:
-        InputError: missing, not safetensors, or without our header.
+        InputError: the file is missing, is not a safetensors file, or has no header of ours.
     """
     if not path.is_file():
         raise InputError(path, "no such file")
@@ -65,12 +70,12 @@ def read_tensors(path: Path, device: torch.device | str = "cpu") -> tuple[dict[s
 
 
 def save_network(path: Path, network: nn.Module, config: SurfaceConfig | TextureConfig, **notes: Any) -> None:
-    """Write `path` (.safetensors) and the same header as JSON beside it.
+    """Write a network to a .safetensors file, and its header as JSON beside it.
 
     Args:
         path: ends in .safetensors.
         network: its `state_dict` is stored.
-        config: what it was built from.
+        config: the configuration that the network was built from.
         notes: further entries of the header (step, iou, ...).
     """
     kind = "surface" if isinstance(config, SurfaceConfig) else "texture"
@@ -90,10 +95,10 @@ def save_network(path: Path, network: nn.Module, config: SurfaceConfig | Texture
 def load_network(
     path: Path, device: torch.device | str = "cpu"
 ) -> tuple[SurfaceNetwork | TextureNetwork, dict[str, Any]]:
-    """A network of `save_network` in evaluation mode, and its header.
+    """Read a network that `save_network` wrote, in evaluation mode, and its header.
 
     Raises:
-        InputError: not such a file, of a later version, or its weights do not fit its configuration.
+        InputError: the file is of another kind or version, or its weights do not fit its configuration.
     """
     tensors, header = read_tensors(path, device)
     if header.get("format") != FORMAT or header.get("version") != VERSION:

@@ -1,4 +1,4 @@
-"""One vector for the whole picture, given to every pixel: which way the person faces, before any detail of depth."""
+"""One vector for the whole picture, added to every pixel: it tells which way the person faces."""
 
 from __future__ import annotations
 
@@ -13,13 +13,14 @@ from .blocks import check_sides, conv3x3, make_norm
 
 @dataclass(frozen=True, kw_only=True)
 class SummaryConfig:
-    """A narrow residual network that ends in a vector; ours, not published.
+    """A narrow residual network that ends in a vector. This part is ours and not from the paper.
 
-    A pixel's depth depends on the direction the person faces times where the pixel is. An encoder of pixel-aligned
-    features learns the first slowly, a classifier of whole pictures within a few hundred steps (docs/LOG.md).
+    The depth of a pixel depends on where the pixel is and on the direction in which the person faces. An encoder of
+    pixel-aligned features learns that direction slowly; a network that sees the whole picture learns it within a few
+    hundred steps (docs/LOG.md).
 
     Attributes:
-        numbers: of the vector; 0 leaves the summary out. The first two are trained towards the facing direction
+        numbers: length of the vector; 0: no summary. The first two numbers are trained towards the facing direction
             (StageSettings.facing).
         widths: channels after each halving of the picture.
         norm: see `blocks.make_norm`.
@@ -37,6 +38,8 @@ class SummaryConfig:
 
 
 class _Block(nn.Module):
+    """Residual block of two 3x3 convolutions."""
+
     def __init__(self, width: int, norm: str) -> None:
         super().__init__()
         self.conv1, self.norm1 = conv3x3(width, width), make_norm(norm, width)
@@ -48,7 +51,7 @@ class _Block(nn.Module):
 
 
 class SummaryEncoder(nn.Module):
-    """Pictures (B, 3, H, W) to (B, numbers); H and W divisible by 2 ** len(widths)."""
+    """Encodes pictures (B, 3, H, W) to (B, numbers); H and W must be divisible by 2 ** len(widths)."""
 
     def __init__(self, config: SummaryConfig) -> None:
         super().__init__()
@@ -61,11 +64,11 @@ class SummaryEncoder(nn.Module):
         for before, width in zip(config.widths, others, strict=False):
             layers += [nn.Conv2d(before, width, 2, stride=2), _Block(width, config.norm)]
         self.trunk = nn.Sequential(*layers)
-        # A three by three grid keeps where things are; a mean over the whole map would not.
+        # A grid of three by three cells keeps positions, which a mean over the whole map would lose.
         self.end = nn.Linear(9 * config.widths[-1], config.numbers)
 
     def forward(self, images: Tensor) -> Tensor:
-        """See the class."""
+        """Encode pictures (B, 3, H, W) to (B, numbers)."""
         check_sides(images, self.step)
         summary: Tensor = self.end(functional.adaptive_avg_pool2d(self.trunk(images), 3).flatten(1))
         return summary

@@ -1,4 +1,4 @@
-"""The surface network: is a world point inside the person in the picture?"""
+"""The surface network: it predicts whether a world point is inside the person in a picture."""
 
 from __future__ import annotations
 
@@ -20,7 +20,14 @@ from .summary import SummaryConfig, SummaryEncoder
 
 @dataclass(frozen=True, kw_only=True)
 class SurfaceConfig:
-    """What a surface network is made of; the defaults are the paper's encoder and Soft-Z with PIFu's head."""
+    """The parts of a surface network. The defaults are the paper's encoder and Soft-Z, with PIFu's head.
+
+    Attributes:
+        encoder: of the picture.
+        depth: encoding of depth.
+        head: the network for single points.
+        summary: the vector of the whole picture.
+    """
 
     encoder: HourglassConfig | HRNetConfig | ResidualConfig = field(
         default_factory=HRNetConfig, metadata={BY_KIND: default_encoder}
@@ -31,12 +38,12 @@ class SurfaceConfig:
 
     @property
     def pixel_channels(self) -> int:
-        """Features a point reads from the maps."""
+        """Number of features that a point reads from the maps."""
         return self.encoder.features + self.encoder.fine_channels + self.summary.numbers
 
 
 class SurfaceNetwork(nn.Module):
-    """Pixel-aligned implicit function of a surface (PIFu, Saito et al., ICCV 2019), without memory between calls."""
+    """Pixel-aligned implicit function of a surface (PIFu, Saito et al., ICCV 2019); keeps no state between calls."""
 
     def __init__(self, config: SurfaceConfig) -> None:
         super().__init__()
@@ -46,7 +53,7 @@ class SurfaceNetwork(nn.Module):
         self.head = build_head(config.pixel_channels, config.depth.channels, 1, config.head)
 
     def encode(self, images: Tensor) -> PixelFeatures:
-        """Pictures (B, 3, H, W) from `normalise_images` to their feature maps."""
+        """Encode pictures (B, 3, H, W) from `normalise_images` to their feature maps."""
         features = self.encoder(images)
         assert isinstance(features, PixelFeatures)
         return features if self.summary is None else features.with_summary(self.summary(images))
@@ -54,9 +61,10 @@ class SurfaceNetwork(nn.Module):
     def logits_all(
         self, features: PixelFeatures, points: Tensor, calibrations: Tensor, views: int = 1
     ) -> tuple[list[Tensor], Tensor]:
-        """For each stack (B, N) values before the sigmoid; and (B, N) bool, which points lie in the cube.
+        """Evaluate points on every stack; arguments as for `query`.
 
-        Arguments as for `query`.
+        Returns:
+            (B, N) values before the sigmoid for each stack, and (B, N) bool, which points lie in the cube.
         """
         position = project_points(points, calibrations)
         depth = encode_depth(position[..., 2], self.config.depth)
@@ -66,18 +74,18 @@ class SurfaceNetwork(nn.Module):
         return [self.head(pixel, depth, views)[..., 0] for pixel in features.sample(position[..., :2])], inside
 
     def query_all(self, features: PixelFeatures, points: Tensor, calibrations: Tensor, views: int = 1) -> list[Tensor]:
-        """Occupancy after each stack; arguments and values as for `query`."""
+        """Occupancy predicted from each stack; arguments and values as for `query`."""
         logits, inside = self.logits_all(features, points, calibrations, views)
         return [torch.sigmoid(value.float()) * inside for value in logits]
 
     def query(self, features: PixelFeatures, points: Tensor, calibrations: Tensor, views: int = 1) -> Tensor:
-        """Occupancy of world points.
+        """Predict the occupancy of world points.
 
         Args:
-            features: of `encode`, B pictures (or B * views, the views of one person side by side).
+            features: from `encode`, of B pictures (or of B * views, with the views of one person side by side).
             points: (B * views, N, 3) world, metres; repeated for the views of one person.
             calibrations: (B * views, 4, 4) world to view space.
-            views: pictures of one person whose opinions are averaged in the middle of the head.
+            views: number of pictures of each person, whose features are averaged in the middle of the head.
 
         Returns:
             (B, N) float32 in [0, 1]; 0 outside the cube [-1, 1]^3 of view space.
@@ -87,6 +95,6 @@ class SurfaceNetwork(nn.Module):
     def forward(
         self, images: Tensor, points: Tensor, calibrations: Tensor
     ) -> tuple[list[Tensor], Tensor, Tensor | None]:
-        """`encode` and `logits_all` in one call, as distributed training needs it; and the summary, if there is one."""
+        """`encode` and `logits_all` in one call, as distributed training needs it, and the summary if there is one."""
         features = self.encode(images)
         return *self.logits_all(features, points, calibrations), features.summary

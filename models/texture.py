@@ -1,4 +1,4 @@
-"""The texture network: the colour of a point on the surface, the unseen back included."""
+"""The texture network: it predicts the colour of a point on the surface, including the back, which is not seen."""
 
 from __future__ import annotations
 
@@ -19,12 +19,13 @@ from .residual import ResidualConfig
 
 @dataclass(frozen=True, kw_only=True)
 class TextureConfig:
-    """What a texture network is made of.
+    """The parts of a texture network.
 
     Attributes:
         encoder: of the picture.
-        depth, head: as for the surface.
-        surface_channels: features a point reads from the surface network it works with, its `pixel_channels`.
+        depth: encoding of depth.
+        head: the network for single points.
+        surface_channels: number of features that a point reads from the surface network, its `pixel_channels`.
     """
 
     encoder: HourglassConfig | HRNetConfig | ResidualConfig = field(
@@ -36,12 +37,12 @@ class TextureConfig:
 
     @property
     def pixel_channels(self) -> int:
-        """Features a point reads, the surface network's first."""
+        """Number of features that a point reads, from the surface network and from the texture encoder."""
         return self.surface_channels + self.encoder.features + self.encoder.fine_channels
 
 
 class TextureNetwork(nn.Module):
-    """PIFu's texture inference: its own features beside those of the frozen surface network."""
+    """PIFu's texture inference: features of its own together with those of the frozen surface network."""
 
     def __init__(self, config: TextureConfig) -> None:
         super().__init__()
@@ -50,7 +51,7 @@ class TextureNetwork(nn.Module):
         self.head = build_head(config.pixel_channels, config.depth.channels, 3, config.head)
 
     def encode(self, images: Tensor) -> PixelFeatures:
-        """Pictures (B, 3, H, W) from `normalise_images` to their feature maps."""
+        """Encode pictures (B, 3, H, W) from `normalise_images` to their feature maps."""
         features = self.encoder(images)
         assert isinstance(features, PixelFeatures)
         return features
@@ -63,11 +64,11 @@ class TextureNetwork(nn.Module):
         calibrations: Tensor,
         views: int = 1,
     ) -> Tensor:
-        """Colours of world points.
+        """Predict the colours of world points.
 
         Args:
-            texture_features: of this network's `encode`.
-            surface_features: of the surface network's `encode` for the same pictures.
+            texture_features: from this network's `encode`.
+            surface_features: from the surface network's `encode`, for the same pictures.
             points: (B * views, N, 3) world, metres.
             calibrations: (B * views, 4, 4) world to view space.
             views: see `SurfaceNetwork.query`.
@@ -80,7 +81,7 @@ class TextureNetwork(nn.Module):
         xy = position[..., :2]
         surface, texture = surface_features.last().sample(xy)[0], texture_features.last().sample(xy)[0]
         pixel = torch.cat([surface.to(texture.dtype), texture], dim=-1)
-        # PIFu ends in tanh with colours in [-1, 1]; (tanh + 1) / 2 is the same in [0, 1].
+        # PIFu ends in tanh, with colours in [-1, 1]; (tanh + 1) / 2 takes them to [0, 1].
         return torch.tanh(self.head(pixel, depth, views).float()) * 0.5 + 0.5
 
     def forward(self, images: Tensor, surface_features: PixelFeatures, points: Tensor, calibrations: Tensor) -> Tensor:

@@ -1,4 +1,4 @@
-"""The state of an unfinished stage: everything that decides how it would have gone on."""
+"""The state of an unfinished stage: everything that decides how its training continues."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ VERSION = 1
 
 @dataclass
 class Position:
-    """Where a stage stands.
+    """How far a stage has come.
 
     Attributes:
-        step: steps done.
+        step: number of steps done.
         seconds: time they took, over all sessions.
-        best: best validation score, higher is better; None before the first.
+        best: best validation score so far, higher is better; None before the first validation.
         pending: see `MinedBatches.pending`.
         finished: whether the stage is complete.
     """
@@ -45,7 +45,16 @@ def save_state(
     optimiser: torch.optim.Optimizer,
     table: MiningTable,
 ) -> None:
-    """Write one file with weights, their average, optimiser, mining table, draws ahead and random state."""
+    """Write one file with the weights, their moving average, and the states of optimiser, mining and random numbers.
+
+    Args:
+        path: the file.
+        position: how far the stage has come, with the views that are drawn already.
+        network: the network that is trained.
+        average: the moving average of its weights.
+        optimiser: of the network's weights.
+        table: the mining table.
+    """
     tensors = {f"network/{name}": value for name, value in network.state_dict().items()}
     if average.decay > 0:
         tensors |= {f"average/{name}": value for name, value in average.network.state_dict().items()}
@@ -64,10 +73,17 @@ def load_state(
     optimiser: torch.optim.Optimizer,
     table: MiningTable,
 ) -> Position:
-    """Restore what `save_state` wrote, in place.
+    """Restore in place what `save_state` wrote.
+
+    Args:
+        path: the file.
+        network: receives the weights.
+        average: receives their moving average.
+        optimiser: receives its state.
+        table: receives the scores.
 
     Raises:
-        InputError: damaged, or of other networks.
+        InputError: the file is damaged or belongs to other networks.
     """
     tensors, header = read_tensors(path)
     if header.get("format") != FORMAT or header.get("version") != VERSION:

@@ -1,4 +1,4 @@
-"""What training wants from a data set, and how its views become batches on the training device."""
+"""The data sets that training accepts, and how their views become batches on the training device."""
 
 from __future__ import annotations
 
@@ -22,18 +22,20 @@ from .mining import MinedBatches
 from .settings import TrainSettings
 
 Item = dict[str, Tensor]
+"""One view of a data set, or a batch of views, by the names that `Views` lists."""
 
 
 class Views(Protocol):
-    """Views with points of their scenes; `datasets.torch_dataset.ViewDataset` and `analytic.AnalyticPeople` are such.
+    """A data set of views with points of their scenes: `ViewDataset` (datasets/loading/views.py), `EllipsoidViews`.
 
-    `self[view]` or `self[(view, draw)]` gives image (4, H, W) uint8, calibration (4, 4), points (N, 3), labels (N,),
-    colour_points (M, 3), colours (M, 3), view and scene; `views[i]` has scene_key, subject, view_name.
+    `self[view]`, or `self[(view, draw)]` for another draw of the points, is an item with image (4, H, W) uint8,
+    calibration (4, 4), points (N, 3), labels (N,), colour_points (M, 3), colours (M, 3), view () and scene ().
+    `views[i]` has the attributes scene_key, subject and view_name.
     """
 
     @property
     def views(self) -> Sequence[Any]:
-        """One record a view."""
+        """One record for each view."""
 
     def __len__(self) -> int: ...
 
@@ -41,7 +43,7 @@ class Views(Protocol):
 
 
 def fingerprint(data: Views) -> str:
-    """Hash of which views a data set has, in order: a checkpoint's mining table belongs to these alone."""
+    """Hash of the views of a data set, in order. The mining table of a checkpoint is valid for these views alone."""
     digest = hashlib.sha256()
     for view in data.views:
         digest.update(f"{view.scene_key}\x1f{view.view_name}\n".encode())
@@ -49,10 +51,10 @@ def fingerprint(data: Views) -> str:
 
 
 def view_cube(data: Views) -> dict[str, float]:
-    """Edge of the pictures' cube in metres and angle of view (0: orthographic); medians of a few views."""
+    """Edge of the pictures' cube in metres, and angle of view in degrees (0: orthographic); medians of a few views."""
     cameras = [camera_of(data[view]["calibration"].numpy()) for view in spread(len(data), 8)]
     fovs = [camera.fov_deg if isinstance(camera, PerspectiveCamera) else 0.0 for camera in cameras]
-    # Items hold float32.
+    # Rounded, since items hold float32.
     return {
         "extent_m": round(statistics.median(camera.extent_m for camera in cameras), 4),
         "fov_deg": round(statistics.median(fovs), 2),
@@ -60,30 +62,38 @@ def view_cube(data: Views) -> dict[str, float]:
 
 
 def open_loader(data: Views, batches: MinedBatches, *, workers: int, group: Group) -> DataLoader[Item]:
-    """Batches as `batches` draws them; with workers, two batches ahead each."""
+    """A loader of the batches that `batches` draws; each worker prepares two batches in advance.
+
+    Args:
+        data: the views.
+        batches: draws the views of each step.
+        workers: loader processes; 0 loads in this process.
+        group: the processes that train together.
+    """
     return DataLoader(
         cast("Dataset[Item]", data),
         batch_sampler=batches,
         num_workers=workers,
         prefetch_factor=2 if workers else None,
         pin_memory=group.device.type == "cuda",
-        # A generator of its own: the loader would else take a number from torch's, and a resumed run would differ.
+        # Without a generator of its own, the loader would draw a number from torch's global one, and a resumed run
+        # would differ from one that was not interrupted.
         generator=torch.Generator(),
     )
 
 
 def collate(items: Sequence[Item]) -> Item:
-    """Items to one batch."""
+    """Stack items to one batch."""
     return {name: torch.stack([item[name] for item in items]) for name in items[0]}
 
 
 def to_device(batch: Item, device: torch.device) -> Item:
-    """The batch where the networks are."""
+    """Move a batch to the device of the networks."""
     return {name: value.to(device, non_blocking=True) for name, value in batch.items()}
 
 
 def spread(count: int, most: int) -> list[int]:
-    """At most `most` of `count` indices, evenly spaced, the first included."""
+    """At most `most` of the indices 0 to `count` - 1, evenly spaced, beginning with 0."""
     take = min(count, most)
     return [index * count // take for index in range(take)]
 
@@ -91,9 +101,15 @@ def spread(count: int, most: int) -> list[int]:
 def open_views(
     shards: Path, split: str, settings: TrainSettings, points: int, colour_points: int, *, train: bool = False
 ) -> ViewDataset:
-    """The views of a split with the settings' picture size and seed, cached where that is small.
+    """Open the views of a split, with the picture size and the seed of the settings; small data sets are cached.
 
-    With `train` the points are mixed as the settings say; otherwise as PIFu does, so that scores of all runs compare.
+    Args:
+        shards: folder written by `mpc sample`.
+        split: name of the split.
+        settings: settings of the run.
+        points: number of points of each view.
+        colour_points: number of coloured points of each view.
+        train: mix the points as the settings say; otherwise as PIFu does, so that the scores of all runs compare.
     """
     share, power = (settings.uniform_share, settings.sigma_power) if train else (UNIFORM_SHARE, 0.0)
     stored = read_index(shards).settings

@@ -1,4 +1,4 @@
-"""Several processes started by `torchrun`, or this one alone, behind the same few calls."""
+"""The processes of a run, started by `torchrun` or one alone, with the same interface for both."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ class Group:
     """The processes of a run.
 
     Attributes:
-        rank: this process, from 0.
-        world: how many there are.
-        device: where this process computes.
-        reason: why that device, for the log.
+        rank: number of this process, from 0.
+        world: number of processes.
+        device: the device that this process computes on.
+        reason: why that device was chosen, for the log.
     """
 
     rank: int
@@ -36,7 +36,7 @@ class Group:
         return self.rank == 0
 
     def gather(self, values: Tensor) -> Tensor:
-        """(K,) of every process -> (world, K), in order of rank."""
+        """Collect the values (K,) of every process to (world, K), in the order of ranks."""
         if self.world == 1:
             return values[None]
         parts = [torch.empty_like(values) for _ in range(self.world)]
@@ -44,14 +44,18 @@ class Group:
         return torch.stack(parts)
 
     def wait(self) -> None:
-        """Return when every process has come here."""
+        """Wait until every process has called this method."""
         if self.world > 1:
             torch.distributed.barrier()
 
 
 @contextmanager
 def open_group(device: str) -> Iterator[Group]:
-    """Join the processes that torchrun started (gloo on the CPU, nccl on CUDA), or stand alone."""
+    """Join the processes that torchrun started (gloo on the CPU, nccl on CUDA), or make a group of this process alone.
+
+    Args:
+        device: "auto", "cpu", "cuda" or "cuda:N".
+    """
     chosen, reason = choose_device(device)
     if chosen.type == "cuda":
         torch.cuda.set_device(chosen)

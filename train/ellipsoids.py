@@ -1,7 +1,7 @@
 """People made of ellipsoids, in memory: pictures, labels and colours in closed form, for tests and benchmarks.
 
-Same interface as `datasets.torch_dataset.ViewDataset`, without files, rendering or meshes, so that what training does
-can be told apart from what the data is.
+The data set has the interface of `ViewDataset` (datasets/loading/views.py) but needs no files, no rendering and no
+meshes, so that an effect of training can be separated from an effect of the data.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from ..geometry.camera import DEFAULT_EXTENT_M as EXTENT_M
 from ..geometry.camera import OrthographicCamera, pixel_centres
 
 LIGHT_VIEW = np.array([0.4, -0.6, -0.7]) / np.linalg.norm([0.4, -0.6, -0.7])
-"""Direction towards the light in view space: above, right, before the person."""
+"""Direction towards the light in view space: from above, from the right, from in front of the person."""
 
 
 @dataclass(frozen=True)
@@ -39,18 +39,18 @@ class Ellipsoids:
     colours: F64
 
     def values(self, points: F64) -> F64:
-        """(N, 3) -> (N, E): |u|^2, below 1 inside."""
+        """|u|^2 of points (N, 3) in each ellipsoid, (N, E); below 1 inside."""
         inverse = np.linalg.inv(self.axes)
         flat = inverse.reshape(-1, 3)  # one product for all ellipsoids
         local = points @ flat.T - np.einsum("eij,ej->ei", inverse, self.centres).reshape(-1)
         return np.asarray((local.reshape(len(points), -1, 3) ** 2).sum(axis=-1))
 
     def inside(self, points: F64) -> Bools:
-        """(N, 3) -> (N,) bool."""
+        """Which points (N, 3) are inside, (N,) bool."""
         return np.asarray(self.values(points).min(axis=1) < 1.0)
 
     def normals(self, points: F64, part: npt.NDArray[np.intp]) -> F64:
-        """Outward unit normals of points (N, 3) on the given ellipsoids (N,)."""
+        """Outward unit normals at points (N, 3) on the ellipsoids `part` (N,)."""
         inverse = np.linalg.inv(self.axes)[part]
         local = np.einsum("nij,nj->ni", inverse, points - self.centres[part])
         normals = np.einsum("nij,ni->nj", inverse, local)
@@ -58,7 +58,7 @@ class Ellipsoids:
 
 
 def limb(start: F64, end: F64, radius: float) -> tuple[F64, F64]:
-    """Centre (3,) and half axes (3, 3) of an ellipsoid that reaches a little beyond both ends."""
+    """Centre (3,) and half axes (3, 3) of an ellipsoid from `start` to `end` that reaches a little beyond both."""
     along = end - start
     length = float(np.linalg.norm(along))
     first = along / length
@@ -72,8 +72,8 @@ def ellipsoid_person(rng: np.random.Generator, *, spread: float = 1.0) -> Ellips
     """A person of eleven ellipsoids.
 
     Args:
-        rng: sole source of randomness.
-        spread: how far the joints turn; 1 is everyday, 3 leaves it.
+        rng: the only source of randomness.
+        spread: how far the joints turn; 1 gives everyday poses, 3 gives rare ones.
     """
     scale = rng.uniform(0.85, 1.1)
 
@@ -105,14 +105,24 @@ def ellipsoid_person(rng: np.random.Generator, *, spread: float = 1.0) -> Ellips
 
 
 def draw_ellipsoids(person: Ellipsoids, camera: OrthographicCamera, size: int, *, oversample: int = 2) -> U8:
-    """The picture (size, size, 4) uint8 RGBA, straight alpha: nearest ellipsoid along each ray, Lambert shading."""
+    """Draw the nearest ellipsoid along each ray, with Lambert shading.
+
+    Args:
+        person: what to draw.
+        camera: where from.
+        size: pixels along each side.
+        oversample: rays along each side of a pixel.
+
+    Returns:
+        (size, size, 4) uint8 RGBA, straight alpha.
+    """
     matrix = camera.calibration
     axes = matrix[:3, :3] @ person.axes
     centres = person.centres @ matrix[:3, :3].T + matrix[:3, 3]
     shape = np.linalg.inv(np.einsum("eij,ekj->eik", axes, axes))  # (p - c)^T shape (p - c) < 1
     big = size * oversample
     xy = pixel_centres(big, big).reshape(-1, 1, 2) - centres[:, :2]
-    # Quadratic in z for each pixel and ellipsoid: a z^2 + 2 b z + c = 0.
+    # For each pixel and ellipsoid, the depths are the roots of a z^2 + 2 b z + c = 0.
     a = shape[:, 2, 2]
     b = np.einsum("nei,ei->ne", xy, shape[:, :2, 2])
     c = np.einsum("nei,eij,nej->ne", xy, shape[:, :2, :2], xy) - 1.0
@@ -133,13 +143,20 @@ def draw_ellipsoids(person: Ellipsoids, camera: OrthographicCamera, size: int, *
 
 
 def shade(normals_view: F64) -> F64:
-    """(N, 3) view-space normals -> (N,) display brightness in [0.45, 1]."""
+    """Display brightness (N,) in [0.45, 1] for view-space normals (N, 3)."""
     return np.asarray(0.45 + 0.55 * np.maximum(0.0, normals_view @ LIGHT_VIEW))
 
 
 @dataclass(frozen=True)
-class AnalyticView:
-    """One entry of `AnalyticPeople.views`."""
+class EllipsoidView:
+    """One entry of `EllipsoidViews.views`.
+
+    Attributes:
+        scene_key: name of the scene.
+        subject: name of the person.
+        view_name: name of the view in its scene.
+        yaw_deg: yaw of the camera, degrees.
+    """
 
     scene_key: str
     subject: str
@@ -147,15 +164,16 @@ class AnalyticView:
     yaw_deg: float
 
 
-class AnalyticPeople(Dataset[dict[str, Tensor]]):
-    """Views of ellipsoid people; see the module.
+class EllipsoidViews(Dataset[dict[str, Tensor]]):
+    """A data set of views of ellipsoid people, see `train.data.Views`.
 
     Args:
-        people: one scene each.
-        yaws_deg: views of each scene.
-        size: side of the pictures.
-        points, colour_points: drawn anew for each (view, draw).
-        sigma_m: of the noise on the points near the surface.
+        people: the people, each of which is one scene.
+        yaws_deg: yaws of the views of each scene, degrees.
+        size: pixels along each side of the pictures.
+        points: number of points with labels, drawn anew for each (view, draw).
+        colour_points: number of points with colours, drawn anew for each (view, draw).
+        sigma_m: standard deviation of the noise on points near the surface, metres.
         seed: of the points.
     """
 
@@ -174,7 +192,7 @@ class AnalyticPeople(Dataset[dict[str, Tensor]]):
         self.points, self.colour_points = points, colour_points
         self.cameras = [OrthographicCamera((0.0, 0.9, 0.0), EXTENT_M, yaw) for yaw in yaws_deg]
         self.views = tuple(
-            AnalyticView(f"person{scene:03d}/scan_0000", f"person{scene:03d}", f"{turn:03.0f}", turn)
+            EllipsoidView(f"person{scene:03d}/scan_0000", f"person{scene:03d}", f"{turn:03.0f}", turn)
             for scene in range(len(self.people))
             for turn in yaws_deg
         )
@@ -212,17 +230,18 @@ class AnalyticPeople(Dataset[dict[str, Tensor]]):
         }
 
     def _points(self, person: Ellipsoids, rng: np.random.Generator) -> F64:
+        """Points near the surface, and an eighth of them evenly from the cube."""
         uniform = max(1, self.points // 8)
         near = surface_points(person, self.points - uniform, rng)[0]
         near += rng.normal(0, self.sigma_m, near.shape)
         even = rng.uniform(-0.5, 0.5, (uniform, 3)) * EXTENT_M + [0.0, 0.9, 0.0]
-        half = EXTENT_M / np.sqrt(2) / 2  # the box that every turned cube contains
+        half = EXTENT_M / np.sqrt(2) / 2  # the box that the cubes of all views contain
         clipped: F64 = np.clip(np.concatenate([near, even]), [-half, -0.3, -half], [half, 2.1, half])
         return clipped
 
 
 def surface_points(person: Ellipsoids, count: int, rng: np.random.Generator) -> tuple[F64, npt.NDArray[np.intp]]:
-    """Points (count, 3) on the outside of the union and the ellipsoid (count,) of each; not evenly spread."""
+    """Points (count, 3) on the outer surface of the union, and their ellipsoids (count,); not evenly distributed."""
     points, parts = np.empty((0, 3)), np.empty(0, dtype=np.intp)
     weights = np.abs(np.linalg.det(person.axes)) ** (2 / 3)
     while len(points) < count:
@@ -237,6 +256,13 @@ def surface_points(person: Ellipsoids, count: int, rng: np.random.Generator) -> 
     return points[:count], parts[:count]
 
 
-def analytic_people(count: int, seed: int, *, first: int = 0, spread: float = 1.0) -> list[Ellipsoids]:
-    """`count` people, each from its own stream; `first` skips those used elsewhere (another split)."""
+def ellipsoid_people(count: int, seed: int, *, first: int = 0, spread: float = 1.0) -> list[Ellipsoids]:
+    """Make people, each from a random stream of its own.
+
+    Args:
+        count: number of people.
+        seed: of the streams.
+        first: number of the first person; it skips people that are used elsewhere, such as in another split.
+        spread: see `ellipsoid_person`.
+    """
     return [ellipsoid_person(derive_rng(seed, index, "person"), spread=spread) for index in range(first, first + count)]

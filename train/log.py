@@ -1,4 +1,4 @@
-"""The run's log: one JSON object a line, pictures, and TensorBoard files on request."""
+"""The log of a run: log.jsonl with one JSON object per line, pictures, and TensorBoard files on request."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from ..formats.png import write_png
 
 
 class RunLog:
-    """Writes log.jsonl; on another rank than the first it does nothing.
+    """Writes log.jsonl. Only the first process of a run writes; in the others all methods do nothing.
 
     Args:
-        folder: the run.
+        folder: the folder of the run.
         active: whether this process writes.
         tensorboard: also write TensorBoard files to folder/tensorboard.
     """
@@ -29,7 +29,13 @@ class RunLog:
             self._board = SummaryWriter(str(folder / "tensorboard"))
 
     def write(self, stage: str, step: int, values: dict[str, Any]) -> None:
-        """One line; `step` counts finished steps of the stage."""
+        """Append one line.
+
+        Args:
+            stage: name of the stage.
+            step: number of finished steps of the stage.
+            values: the other entries of the line; TensorBoard receives those that are numbers.
+        """
         if not self.active:
             return
         with self.path.open("a", encoding="utf-8") as file:
@@ -40,7 +46,7 @@ class RunLog:
                     self._board.add_scalar(f"{stage}/{name}", value, step)
 
     def picture(self, stage: str, step: int, pixels: U8) -> None:
-        """(H, W, 3) uint8 as <stage>/pictures/<step>.png, and for TensorBoard."""
+        """Write (H, W, 3) uint8 to <stage>/pictures/<step>.png and to TensorBoard."""
         if not self.active:
             return
         folder = self.path.parent / stage / "pictures"
@@ -50,20 +56,20 @@ class RunLog:
             self._board.add_image(f"{stage}/reconstruction", pixels, step, dataformats="HWC")
 
     def rewind(self, stage: str, step: int) -> None:
-        """Drop lines of a stage beyond `step`: an interrupted run wrote more than its last checkpoint holds."""
+        """Delete the lines of a stage after `step`: an interrupted run may have logged steps after its checkpoint."""
         if not self.active or not self.path.exists():
             return
         kept = [line for line in read_lines(self.path) if line["stage"] != stage or line["step"] <= step]
         write_text(self.path, "".join(json.dumps(line) + "\n" for line in kept))
 
     def close(self) -> None:
-        """Flush TensorBoard."""
+        """Write what TensorBoard has buffered, and close its file."""
         if self._board is not None:
             self._board.close()
 
 
 def read_lines(path: Path) -> list[dict[str, Any]]:
-    """The lines of a log; a last line that a crash cut short is left out."""
+    """The lines of a log, without a last line that a crash has cut short."""
     lines = []
     for text in path.read_text(encoding="utf-8").splitlines():
         try:

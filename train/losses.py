@@ -1,4 +1,7 @@
-"""Losses and the scores that mining and validation go by; all of one item, so that ranks and batches can be split."""
+"""Losses, and the scores used by mining and validation.
+
+Each returns one value per item, so that a batch can be split across ranks.
+"""
 
 from __future__ import annotations
 
@@ -15,13 +18,13 @@ def occupancy_loss(
     """Loss of each item, averaged over the stacks (PIFu's intermediate supervision).
 
     Args:
-        logits: one (B, N) for each stack, before the sigmoid.
-        inside: (B, N) bool; points outside the view's cube do not count.
+        logits: (B, N) for each stack, before the sigmoid.
+        inside: (B, N) bool, whether a point lies in the view's cube; the others do not count.
         labels: (B, N) float32, 1 inside the person.
-        kind: "mse" of the occupancy, "bce", or "balanced-bce", in which the inner and the outer points of an item weigh
-            the same (with few inner points it thickens the body along the ray, where depth is uncertain).
-        point_alpha: a point weighs exp(|occupancy - label| / point_alpha), normalised to mean 1 over the item;
-            None weighs all points alike.
+        kind: "mse" of the occupancy, "bce", or "balanced-bce". The last gives the inner and the outer points of an item
+            the same total weight; with few inner points this thickens the body along the ray, where depth is uncertain.
+        point_alpha: a point has the weight exp(|occupancy - label| / point_alpha), normalised to mean 1 over the item;
+            None gives all points the same weight.
 
     Returns:
         (B,) float32.
@@ -48,22 +51,23 @@ def occupancy_loss(
 
 
 def facing_loss(summary: Tensor, facing: Tensor, calibrations: Tensor) -> Tensor:
-    """Squared error of a picture's summary as the horizontal direction that the person faces.
+    """Squared error of the facing direction that a picture's summary predicts.
 
     Args:
-        summary: (B, S); its first two numbers are read as (right, away from the camera).
-        facing: (B, 3) world, unit; zero where nobody knows, which costs nothing.
+        summary: (B, S); its first two numbers are the predicted direction (right, away from the camera).
+        facing: (B, 3) world, unit; zero where the direction is unknown, which makes the loss 0.
         calibrations: (B, 4, 4), mirrored and scaled with the picture.
 
     Returns:
         (B,) float32.
     """
     matrix = calibrations[:, :, :3].float()
-    # The camera's axes. A pinhole's depth is the fourth row; its first row holds some of it where the picture moved.
+    # The axes of the camera. The depth axis of a pinhole camera is the fourth row. Where augmentation has shifted the
+    # picture, its first row holds a part of that axis, which is subtracted.
     pinhole = matrix[:, 3].norm(dim=1, keepdim=True) > 0
     away = functional.normalize(torch.where(pinhole, matrix[:, 3], matrix[:, 2]), dim=1)
     right = functional.normalize(matrix[:, 0] - (matrix[:, 0] * away).sum(dim=1, keepdim=True) * away, dim=1)
-    # Sums of products, not a matrix product, which autocast would do in half precision.
+    # Written as sums of products, because autocast would compute a matrix product in half precision.
     turned = (torch.stack([right, away], dim=1) * facing.float()[:, None]).sum(dim=2)
     length = turned.norm(dim=1, keepdim=True)
     error = (summary[:, :2].float() - turned / length.clamp(min=1e-6)).square().sum(dim=1)
@@ -71,7 +75,16 @@ def facing_loss(summary: Tensor, facing: Tensor, calibrations: Tensor) -> Tensor
 
 
 def colour_loss(colours: Tensor, truth: Tensor, *, point_alpha: float | None = None) -> Tensor:
-    """(B, N, 3) display colours in [0, 1] and the truth -> (B,) mean absolute error, weighted as `occupancy_loss`."""
+    """Mean absolute error of colours.
+
+    Args:
+        colours: (B, N, 3) display values in [0, 1].
+        truth: (B, N, 3) the same.
+        point_alpha: weights of the points, see `occupancy_loss`.
+
+    Returns:
+        (B,) float32.
+    """
     error = (colours.float() - truth).abs().mean(dim=-1)
     if point_alpha is not None:
         hardness = torch.exp(error.detach() / point_alpha)
@@ -80,7 +93,7 @@ def colour_loss(colours: Tensor, truth: Tensor, *, point_alpha: float | None = N
 
 
 def iou(occupancy: Tensor, labels: Tensor) -> Tensor:
-    """IoU of {occupancy > 0.5} and {label > 0.5}: (B, N), (B, N) -> (B,) float32; 1 where both are empty."""
+    """IoU of {occupancy > 0.5} and {label > 0.5}, both (B, N): (B,) float32; 1 where both sets are empty."""
     found, true = occupancy > 0.5, labels > 0.5
     union = (found | true).sum(dim=1)
     return torch.where(union > 0, (found & true).sum(dim=1) / union.clamp(min=1), 1.0).float()

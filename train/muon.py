@@ -1,4 +1,4 @@
-"""Muon: convolution kernels step along their orthogonalised momentum, all other weights by AdamW."""
+"""Muon: convolution kernels are updated along their orthogonalised momentum, all other weights by AdamW."""
 
 from __future__ import annotations
 
@@ -9,24 +9,26 @@ import torch
 from torch import Tensor, nn
 
 # Steps of the quintic Newton-Schulz iteration, and its coefficients (Jordan et al., "Muon", 2024): singular values from
-# 0.02 up come out between 0.7 and 1.2, which is all that matters here.
+# 0.02 up end between 0.7 and 1.2, which is accurate enough here.
 _STEPS = 5
 _QUINTIC = (3.4445, -4.7750, 2.0315)
-# Kernels of fewer inputs are rather sets of filters than maps between spaces.
+# Kernels with fewer inputs are sets of filters rather than maps between spaces.
 _LEAST_INPUTS = 17
 
 
 class Muon(torch.optim.AdamW):
     """K. Jordan et al., "Muon: an optimizer for hidden layers in neural networks", 2024, with Nesterov momentum.
 
-    A convolution kernel (O, I, h, w) counts as the matrix (O, I h w). Its step is the orthogonal matrix nearest to its
-    momentum, times max(1, O / (I h w))^0.5 and the rate, so that every direction of a layer learns alike.
+    A convolution kernel (O, I, h, w) is treated as the matrix (O, I h w). Its step is the orthogonal matrix nearest to
+    its momentum, times max(1, O / (I h w))^0.5 and the rate, so that all directions of a layer learn at the same speed.
+    (`torch.optim.Muon` accepts parameters with two dimensions alone, hence no convolutions.)
 
     Args:
-        parameters: of one network; kernels of at least 17 inputs are orthogonalised.
-        lr: of AdamW. Kernels take `matrix_rate` times as much.
+        parameters: the weights of one network; kernels with at least 17 inputs are orthogonalised.
+        lr: learning rate of AdamW.
         weight_decay: of AdamW; the kernels have none.
-        momentum: of the kernels' gradient.
+        matrix_rate: learning rate of the kernels, in multiples of `lr`.
+        momentum: of the gradients of the kernels.
     """
 
     def __init__(
@@ -50,22 +52,22 @@ class Muon(torch.optim.AdamW):
 
     @torch.no_grad()
     def step(self, closure: Callable[[], Any] | None = None) -> Any:
-        """One step of all weights that have a gradient."""
+        """Update all weights that have a gradient once."""
         groups = self.param_groups
         for group in groups:
             for parameter in group["params"] if group["matrix_rate"] else ():
                 if parameter.grad is not None:
-                    self._turn(parameter, group)
+                    self._update_kernel(parameter, group)
         try:
             self.param_groups = [group for group in groups if not group["matrix_rate"]]
             return super().step(closure)
         finally:
             self.param_groups = groups
 
-    def _turn(self, kernel: nn.Parameter, group: dict[str, Any]) -> None:
+    def _update_kernel(self, kernel: nn.Parameter, group: dict[str, Any]) -> None:
         state = self.state[kernel]
         if not state:
-            # Adam looks for a step in every state it restores.
+            # When Adam restores its states, it expects a step in each of them.
             state["step"], state["momentum"] = torch.zeros(()), torch.zeros_like(kernel)
         assert kernel.grad is not None
         state["momentum"].lerp_(kernel.grad, 1.0 - group["momentum"])
@@ -75,7 +77,7 @@ class Muon(torch.optim.AdamW):
 
 
 def orthogonal(matrix: Tensor) -> Tensor:
-    """The matrix (m, n) float32 with all singular values brought near 1, between 0.7 and 1.2."""
+    """The matrix (m, n) float32 with all its singular values moved close to 1, between 0.7 and 1.2."""
     x = matrix / (matrix.norm() + 1e-7)
     wide: Tensor = x if len(x) <= x.shape[1] else x.T
     a, b, c = _QUINTIC

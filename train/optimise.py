@@ -13,7 +13,7 @@ from .settings import StageSettings
 
 
 def build_optimiser(network: nn.Module, settings: StageSettings) -> torch.optim.Optimizer:
-    """The optimiser that `settings.optimiser` names, with PyTorch's other defaults."""
+    """The optimiser that `settings.optimiser` names, otherwise with PyTorch's defaults."""
     parameters = [p for p in network.parameters() if p.requires_grad]
     rate = settings.learning_rate
     if settings.optimiser == "rmsprop":
@@ -26,7 +26,7 @@ def build_optimiser(network: nn.Module, settings: StageSettings) -> torch.optim.
 
 
 def rate_factor(progress: float, settings: StageSettings) -> float:
-    """Factor on the learning rate at `progress` in [0, 1] through the stage: warm-up times schedule."""
+    """Factor of the learning rate when the share `progress` of the stage is over: warm-up times schedule."""
     warm = min(1.0, (progress + 1e-4) / settings.warmup) if settings.warmup > 0 else 1.0
     if settings.schedule == "step":
         return warm * 0.1 ** sum(progress >= share for share in settings.decay_at)
@@ -39,7 +39,11 @@ def rate_factor(progress: float, settings: StageSettings) -> float:
 class MovingAverage:
     """Exponential moving average of a network's weights; with decay 0 it is the network itself.
 
-    The decay grows from 0 as (1 + step) / (10 + step), so that the random start is soon forgotten.
+    The decay is at most (1 + step) / (10 + step), so that the random start is soon forgotten.
+
+    Args:
+        network: the network that is trained.
+        decay: of the average, in [0, 1).
     """
 
     def __init__(self, network: nn.Module, decay: float) -> None:
@@ -48,7 +52,7 @@ class MovingAverage:
 
     @torch.no_grad()
     def update(self, step: int) -> None:
-        """Take the source's weights of this step (from 0) into the average."""
+        """Add the network's weights after step `step` (counted from 0) to the average."""
         if self.decay <= 0:
             return
         decay = min(self.decay, (1 + step) / (10 + step))
@@ -59,7 +63,7 @@ class MovingAverage:
 
 
 def optimiser_tensors(optimiser: torch.optim.Optimizer) -> tuple[dict[str, torch.Tensor], dict[str, Any]]:
-    """An optimiser's state as named tensors and a table that JSON can hold."""
+    """The state of an optimiser, as named tensors and a table that JSON can hold."""
     state = optimiser.state_dict()
     tensors: dict[str, torch.Tensor] = {}
     numbers: dict[str, Any] = {}
@@ -73,7 +77,7 @@ def optimiser_tensors(optimiser: torch.optim.Optimizer) -> tuple[dict[str, torch
 def restore_optimiser(
     optimiser: torch.optim.Optimizer, tensors: dict[str, torch.Tensor], table: dict[str, Any]
 ) -> None:
-    """The inverse of `optimiser_tensors`."""
+    """Restore a state from `optimiser_tensors`."""
     state: dict[int, dict[str, Any]] = {}
     entries = {**{k: v for k, v in tensors.items() if k.startswith("optimiser/")}, **table["numbers"]}
     for key, value in entries.items():

@@ -1,4 +1,4 @@
-"""Named settings, from minutes on a laptop's CPU to the paper's."""
+"""Named settings, from training in minutes on a laptop's CPU to the settings of the paper."""
 
 from __future__ import annotations
 
@@ -21,15 +21,15 @@ from ..models.surface import SurfaceConfig
 from ..models.texture import TextureConfig
 from .settings import StageSettings, TrainSettings, read_config, resolve_settings
 
-# The reference code mirrors, scales by 0.9 to 1.1 and jitters colours; shifts are PIFu's.
+# The reference code mirrors, scales by 0.9 to 1.1 and changes colours; the shifts are PIFu's.
 AUGMENT = AugmentSettings(flip=0.5, scale=0.1, shift=0.05, colour=0.2)
 
 
 def tiny() -> TrainSettings:
-    """64x64 pictures and a narrow hourglass: a recognisable body within minutes on two cores.
+    """64x64 pictures and a narrow hourglass: a recognisable body after minutes on two cores.
 
-    Where minutes count, many views seen beat sharp pictures: on two dozen free people and equal CPU time, 64x64
-    pictures gave a Chamfer distance of 5.5 cm, 128x128 ones 6.3 cm.
+    In a short training, many views matter more than sharp pictures. On two dozen free people and with equal CPU time,
+    64x64 pictures gave a Chamfer distance of 5.5 cm, and 128x128 pictures 6.3 cm.
     """
     return TrainSettings(
         preset="tiny", image_size=64, workers=0, uniform_share=0.2, sigma_power=1.0, surface_share=0.8, augment=AUGMENT,
@@ -42,11 +42,13 @@ def tiny() -> TrainSettings:
             schedule="cosine", clip=1.0, ema=0.98, validation_views=32,
         ),
         surface_network=SurfaceConfig(
-            # Group norm forgets on maps of a few pixels: this encoder told fronts from backs only with batch norm.
+            # Group norm loses information on maps of a few pixels: only with batch norm did this encoder distinguish
+            # fronts from backs.
             encoder=HourglassConfig(stacks=1, depth=3, channels=64, features=64, stem=16, norm="batch", fine=True),
-            # Soft-Z learns slower: after 300 steps Chamfer 7.2 cm against 6.2 cm (docs/LOG.md).
+            # Soft-Z learns more slowly: after 300 steps the Chamfer distance was 7.2 cm, with plain z 6.2 cm
+            # (docs/LOG.md).
             depth=DepthConfig(kind="plain"), head=HeadConfig(kind="cbn", channels=(64, 64)),
-            # Without it thousands of steps go by before depth takes sides (docs/LOG.md).
+            # Without it, the network needs thousands of steps to distinguish front from back (docs/LOG.md).
             summary=SummaryConfig(numbers=32),
         ),
         texture_network=TextureConfig(
@@ -76,7 +78,7 @@ def small() -> TrainSettings:
 
 
 def paper() -> TrainSettings:
-    """The paper's, as far as it is known (docs/training.md says what is published and what is our choice)."""
+    """The settings of the paper, as far as they are known (docs/training.md lists the published ones and ours)."""
     stage = StageSettings(epochs=5, batch=24, points=4096, learning_rate=1e-3, schedule="step", decay_at=(0.6, 0.85))
     return TrainSettings(
         preset="paper", image_size=512, workers=8, log_every=10, augment=AUGMENT,
@@ -93,11 +95,14 @@ PRESETS: dict[str, Callable[[], TrainSettings]] = {"tiny": tiny, "small": small,
 
 
 def preset(name: str, **overrides: Any) -> TrainSettings:
-    """The settings of that name, with fields replaced (nested tables are merged).
+    """The settings of a preset, with some fields replaced (nested tables are merged).
 
     Args:
-        name: a key of `PRESETS`; "auto" is resolved by `auto_preset`.
+        name: a key of `PRESETS`; for "auto" see `auto_preset`.
         overrides: fields of `TrainSettings`, for example `seed=3, surface={"steps": 100}`.
+
+    Raises:
+        SettingsError: an unknown preset or field.
     """
     if name not in PRESETS:
         raise SettingsError(unknown_name("preset", name, [*PRESETS, "auto"]))
@@ -105,7 +110,7 @@ def preset(name: str, **overrides: Any) -> TrainSettings:
 
 
 def auto_preset() -> tuple[str, str]:
-    """The preset for this machine and one line that says why."""
+    """The name of the preset for this machine, and one line that gives the reason."""
     import torch
 
     if torch.cuda.is_available():
@@ -127,17 +132,24 @@ def choose_settings(
     device: str | None = None,
     seed: int | None = None,
 ) -> tuple[TrainSettings, str]:
-    """The settings of a run and one line for the user about a choice made for him ("" where he chose himself).
+    """Resolve the settings of a run: the preset, then the file, then the assignments, then the other arguments.
 
     Args:
-        name: a preset, or "auto" for what suits this machine.
+        name: a preset, or "auto" for the one that suits this machine.
         config: TOML file of settings.
         assignments: texts such as "surface.steps=500".
-        mining, stage, max_minutes, device, seed: None leaves what the above give.
+        mining: mode of hard example mining; here and below, None keeps the value of the arguments above.
+        stage: what to train.
+        max_minutes: time limit.
+        device: where to train.
+        seed: of weights, draws and points.
+
+    Returns:
+        The settings, and one line for the user about the preset that was chosen automatically, "" if none was.
 
     Raises:
         SettingsError: an unknown preset or key, or a wrong value.
-        InputError: the file does not read.
+        InputError: the file cannot be read.
     """
     remark = ""
     if name == "auto":

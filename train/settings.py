@@ -1,4 +1,4 @@
-"""What can be set about training: one small frozen dataclass a component, presets, and a TOML file on top."""
+"""The settings of training: one frozen dataclass per component, presets, and a TOML file on top of them."""
 
 from __future__ import annotations
 
@@ -29,23 +29,23 @@ class StageSettings:
     """One stage of training, surface or texture.
 
     Attributes:
-        steps: optimiser steps; 0 takes them from `epochs`.
-        epochs: passes over as many views as there are (views are drawn with replacement).
-        batch: views of one step, over all processes.
-        accumulate: the batch of each process is split into this many parts, one after the other, to save memory.
-        points: points of each view in a step; IoU is measured on the same ones.
+        steps: number of optimiser steps; 0: computed from `epochs`.
+        epochs: length of the stage in passes; a pass draws as many views as there are (with replacement).
+        batch: number of views in one step, over all processes.
+        accumulate: each process computes its batch in this many parts, one after the other, to save memory.
+        points: number of points of each view in one step; IoU is measured on the same points.
         loss: "mse", "bce" or "balanced-bce" for the surface, "l1" for the texture.
         optimiser: "rmsprop", "adam", "adamw" or "muon" (train/muon.py).
-        learning_rate: after the warm-up.
+        learning_rate: the learning rate after the warm-up.
         weight_decay: of AdamW.
-        warmup: share of all steps over which the rate rises from 0.
-        schedule: "constant", "step" (a tenth after each share in `decay_at`) or "cosine" (to a hundredth).
-        decay_at: shares of all steps.
-        clip: largest gradient norm; 0 leaves it alone.
-        ema: decay of an exponential average of the weights, which is then what is stored and measured; 0 is off.
-        validate_every: steps between validations (the last step is always validated); 0 takes a tenth of all steps.
-        validation_views: at most so many views of the validation split, evenly spaced.
-        facing: weight of `losses.facing_loss`; counts where the surface network has a summary (models/summary.py).
+        warmup: share of all steps during which the rate rises from 0.
+        schedule: "constant", "step" (divided by ten after each share in `decay_at`) or "cosine" (to a hundredth).
+        decay_at: shares of all steps after which the "step" schedule lowers the rate.
+        clip: largest norm of the gradient; 0: no limit.
+        ema: decay of an exponential average of the weights, which is then stored and measured; 0: no average.
+        validate_every: steps between validations (the last step is always validated); 0: a tenth of all steps.
+        validation_views: greatest number of views of the validation split, evenly spaced.
+        facing: weight of `losses.facing_loss`; used if the surface network has a summary (models/summary.py).
     """
 
     steps: int = 0
@@ -82,43 +82,45 @@ class StageSettings:
             raise SettingsError(f"ema {self.ema}: expected at least 0 and below 1")
 
     def total_steps(self, views: int) -> int:
-        """Steps over a data set of that many views."""
+        """Number of steps for a data set with that many views."""
         return self.steps or max(1, round(self.epochs * views / self.batch))
 
 
 @dataclass(frozen=True, kw_only=True)
 class TrainSettings:
-    """Everything about a run; saved resolved in `run.json`.
+    """All settings of a run; run.json holds them with all values resolved.
 
     Attributes:
-        preset: the name this started from, for the record.
+        preset: name of the preset that the settings started from, for the record.
         seed: of weights, draws and points.
-        image_size: side of the pictures the networks see; None takes them as stored.
+        image_size: pixels along each side of the pictures that the networks see; None: as stored.
         device: "auto", "cpu", "cuda" or "cuda:N".
-        amp: bfloat16 autocast on GPUs that compute it (Ampere and later).
-        compile: `torch.compile` the networks.
-        uniform_share: part of the points that is drawn evenly from the cube; the rest lies near the surface. 1/17 is
-            PIFu's.
-        sigma_power: near points of a distance sigma get a share in proportion to sigma to this power: 0 is as many of
-            each, 1 or more prefers the far ones, which teach a coarse network more.
-        balanced: as many points inside as outside in each view, as PIFu's loader draws them; the mixture then tells
-            where they come from.
-        workers: loader processes; 0 loads in the training process.
-        threads: threads of torch on the CPU; 0 leaves its own choice.
-        max_minutes: end within this time (surface and texture share it by `surface_share`); 0 is no limit. The
-            learning rate then follows the clock where that is ahead of the steps, so two such runs are not bit for bit
-            the same.
-        surface_share: part of `max_minutes` for the surface.
+        amp: use bfloat16 autocast on GPUs that support it (Ampere and later).
+        compile: run the networks through `torch.compile`.
+        uniform_share: share of the points that is drawn evenly from the cube; the others lie near the surface. PIFu has
+            1/17.
+        sigma_power: points near the surface with a noise of sigma get a share in proportion to sigma to this power.
+            0 draws as many with each sigma; 1 or more prefers the distant ones, which teach a coarse network more.
+        balanced: draw as many points inside as outside in each view, as PIFu's loader does; the two settings above then
+            decide which points those are.
+        workers: number of loader processes; 0 loads in the training process.
+        threads: number of torch's threads on the CPU; 0: torch's own choice.
+        max_minutes: time limit, which surface and texture share by `surface_share`; 0: no limit. With a limit, the
+            learning rate follows the clock where that is ahead of the steps, so that two runs are not equal bit for
+            bit.
+        surface_share: share of `max_minutes` for the surface.
         stages: "both", "surface" or "texture".
-        checkpoint_every: steps between checkpoints; 0 writes them at validations alone.
-        picture_every: steps between pictures of a held-out view as the networks of that moment rebuild it; 0 draws one
-            at each validation, -1 none.
+        checkpoint_every: steps between checkpoints; 0: only at validations.
+        picture_every: steps between pictures of the current reconstruction of a held-out view; 0: one at each
+            validation; -1: none.
         log_every: steps between lines of the log.
         tensorboard: also write TensorBoard files.
-        surface, texture: the stages.
-        mining: hard examples.
+        surface: settings of the surface stage.
+        texture: settings of the texture stage.
+        mining: hard example mining.
         augment: how far training pictures are changed.
-        surface_network, texture_network: the networks.
+        surface_network: architecture of the surface network.
+        texture_network: architecture of the texture network.
     """
 
     preset: str = "paper"
@@ -161,16 +163,16 @@ class TrainSettings:
         if self.max_minutes < 0 or not 0.0 < self.surface_share < 1.0:
             raise SettingsError("max_minutes must not be negative, surface_share lies between 0 and 1")
         if self.texture_network.surface_channels != self.surface_network.pixel_channels:
-            # Not a choice: the texture network reads what the surface network gives.
+            # This value follows from the surface network, whose features the texture network reads.
             network = dataclasses.replace(self.texture_network, surface_channels=self.surface_network.pixel_channels)
             object.__setattr__(self, "texture_network", network)
 
 
 def read_config(path: Path) -> dict[str, Any]:
-    """A TOML file as a nested table.
+    """Read a TOML file to a nested table.
 
     Raises:
-        InputError: missing or not TOML.
+        InputError: the file is missing or is not TOML.
     """
     try:
         return tomllib.loads(path.read_text(encoding="utf-8"))
@@ -183,9 +185,14 @@ def read_config(path: Path) -> dict[str, Any]:
 def resolve_settings(
     base: TrainSettings, *, config: Mapping[str, Any] | None = None, assignments: Iterable[str] = ()
 ) -> TrainSettings:
-    """`base`, then the table of a configuration file, then `key=value` texts; the later wins.
+    """Override settings, first with the table of a configuration file, then with `key=value` texts.
+
+    Args:
+        base: the settings to start from.
+        config: nested table, from `read_config`.
+        assignments: texts such as "surface.steps=500".
 
     Raises:
-        SettingsError: an unknown key, with the nearest known one, or a wrong value.
+        SettingsError: an unknown key (the message has the nearest known one), or a wrong value.
     """
     return override(override(base, config or {}), dotted(assignments))

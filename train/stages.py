@@ -1,4 +1,4 @@
-"""The two things that are trained: what a step computes, what mining goes by, what validation measures."""
+"""The two stages of training: their losses, their mining scores, their validation and their files."""
 
 from __future__ import annotations
 
@@ -23,14 +23,14 @@ from .validate import validate_surface, validate_texture
 
 
 class Task(ABC):
-    """One stage's network and how it learns.
+    """The network of one stage, and how it is trained.
 
     Attributes:
         name: "surface" or "texture".
-        settings: of the stage.
-        mining: of the run.
-        network: what is trained.
         metric: name of the score in the log ("iou", "colour_error").
+        settings: settings of the stage.
+        mining: mining settings of the run.
+        network: the network that is trained.
     """
 
     name: str
@@ -42,22 +42,32 @@ class Task(ABC):
 
     @abstractmethod
     def losses(self, model: nn.Module, batch: Item) -> tuple[Tensor, Tensor]:
-        """Loss (B,) with gradient and metric (B,) without, of the points trained on.
+        """Compute loss and metric on the points of a batch.
 
-        `model` is the network, compiled or wrapped for distributed training.
+        Args:
+            model: the network, possibly compiled or wrapped for distributed training.
+            batch: B views.
+
+        Returns:
+            The loss (B,), with a gradient, and the metric (B,), without one.
         """
 
     @abstractmethod
     def table(self, views: int, seed: int) -> MiningTable:
-        """The mining table of this stage."""
+        """A new mining table for this stage.
+
+        Args:
+            views: number of training views.
+            seed: seed of the run.
+        """
 
     @abstractmethod
     def mining_score(self, metric: Tensor) -> Tensor:
-        """The metric as mining's score: higher is easier."""
+        """The score for mining that a metric corresponds to; views with a higher score are easier."""
 
     @abstractmethod
     def validate(self, network: nn.Module, data: Views, device: torch.device) -> Tensor:
-        """The metric on held-out views (V,)."""
+        """The metric on held-out views, (V,)."""
 
     @abstractmethod
     def picture(self, network: nn.Module, item: Item) -> U8:
@@ -65,15 +75,15 @@ class Task(ABC):
 
     @abstractmethod
     def save(self, path: Path, network: nn.Module, **notes: Any) -> None:
-        """Store the network for `load_run`."""
+        """Write the network to a file that `load_run` reads; `notes` are added to its header."""
 
     def goodness(self, metric: float) -> float:
-        """The metric so that higher is better."""
+        """The metric with the sign that makes higher values better."""
         return float(self.mining_score(torch.tensor(metric)))
 
 
 class SurfaceTask(Task):
-    """Occupancy; the metric is IoU."""
+    """Trains the surface network on occupancy; the metric is IoU."""
 
     name, metric = "surface", "iou"
 
@@ -99,7 +109,7 @@ class SurfaceTask(Task):
         )  # fmt: skip
 
     def mining_score(self, metric: Tensor) -> Tensor:
-        """IoU itself."""
+        """The IoU itself."""
         return metric
 
     def validate(self, network: nn.Module, data: Views, device: torch.device) -> Tensor:
@@ -119,7 +129,7 @@ class SurfaceTask(Task):
 
 
 class TextureTask(Task):
-    """Colour, with a surface network that stays as it is; the metric is the mean absolute error."""
+    """Trains the texture network beside a surface network that stays as it is; the metric is the colour error."""
 
     name, metric = "texture", "colour_error"
 
@@ -148,7 +158,7 @@ class TextureTask(Task):
         )  # fmt: skip
 
     def mining_score(self, metric: Tensor) -> Tensor:
-        """Minus the colour error."""
+        """The negative colour error."""
         return -metric
 
     def validate(self, network: nn.Module, data: Views, device: torch.device) -> Tensor:

@@ -1,4 +1,4 @@
-"""One optimiser step: the batch changed, gradients of this process's part, figures of all processes together."""
+"""One optimiser step: augmentation of the batch, gradients of this process's views, figures of all processes."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from .stages import Task
 
 
 def wrap_network(network: nn.Module, settings: TrainSettings, group: Group) -> nn.Module:
-    """The network compiled and for several processes, as asked; it shares its weights with what is given."""
+    """Compile the network, and wrap it for several processes, where needed; the weights stay those of `network`."""
     if group.world > 1 and group.device.type == "cuda":
         network = nn.SyncBatchNorm.convert_sync_batchnorm(network)  # type: ignore[no-untyped-call]
     model: nn.Module = torch.compile(network) if settings.compile else network  # type: ignore[assignment]
@@ -27,9 +27,17 @@ def wrap_network(network: nn.Module, settings: TrainSettings, group: Group) -> n
 
 
 def augment_batch(batch: Item, task: Task, settings: TrainSettings, step: int, group: Group) -> Item:
-    """The batch with pictures and calibrations changed, the same way however many processes share it."""
+    """Augment the pictures and calibrations of a batch; the result does not depend on the number of processes.
+
+    Args:
+        batch: the views of this process.
+        task: the stage.
+        settings: settings of the run.
+        step: number of the step, which the draws depend on.
+        group: the processes that share the batch.
+    """
     chosen = settings.augment
-    if task.name == "texture":  # colours are what it learns
+    if task.name == "texture":  # it learns the colours themselves
         chosen = replace(chosen, colour=0.0)
     rows, count = slice(group.rank, None, group.world), task.settings.batch
     if chosen.relight:
@@ -50,9 +58,20 @@ def optimise(
     settings: TrainSettings,
     group: Group,
 ) -> tuple[Tensor, Tensor, float]:
-    """Gradients of the batch and one update; loss () and metric (B,) of this process, and the gradient's norm.
+    """Compute the gradient of a batch and update the weights once.
 
-    Autocast computes in bfloat16, whose range is float32's: no gradient scaler is needed.
+    Autocast computes in bfloat16, which has the range of float32, so no gradient scaler is needed.
+
+    Args:
+        task: the stage.
+        model: its network, possibly compiled or wrapped for distributed training.
+        optimiser: of the network's weights.
+        batch: the views of this process.
+        settings: settings of the run.
+        group: the processes that train together.
+
+    Returns:
+        The loss () and the metric (B,) of this process, and the norm of the gradient.
     """
     optimiser.zero_grad(set_to_none=True)
     parts = task.settings.accumulate
@@ -78,16 +97,18 @@ def optimise(
 def share_figures(
     group: Group, loss: Tensor, scores: Tensor, stop: bool, done: float
 ) -> tuple[float, Tensor, bool, float]:
-    """Bring together what the processes measured.
+    """Combine the figures of all processes; every process gets the same result.
 
     Args:
-        loss, scores: () and (B,) of this process, as `optimise` gives them.
+        group: the processes.
+        loss: () of this process, from `optimise`.
+        scores: (B,) metric of this process, from `optimise`.
         stop: whether this process was asked to stop.
-        done: share of the stage that is over by this process's clock.
+        done: share of the stage that is over by the clock of this process.
 
     Returns:
-        The mean loss, the metric of the whole batch in drawing order (B * world,) on the CPU, whether any process was
-        asked to stop, and the first one's `done`: the same for all.
+        The mean loss; the metric of the whole batch (B * world,) on the CPU, in the order in which the views were
+        drawn; whether any process was asked to stop; and `done` of the first process.
     """
     if group.world == 1:
         return float(loss), scores.float().cpu(), stop, done

@@ -1,4 +1,4 @@
-"""Scores on held-out views, and what a guess without looking at the picture would score."""
+"""Scores on held-out views, and the score of a guess that does not look at the picture."""
 
 from __future__ import annotations
 
@@ -20,7 +20,18 @@ from .losses import colour_loss, iou
 
 @torch.no_grad()
 def validate_surface(network: SurfaceNetwork, data: Views, *, views: int, batch: int, device: torch.device) -> Tensor:
-    """IoU of evenly spaced views on each view's own points: (views,) float32."""
+    """IoU of evenly spaced views, each on its own points.
+
+    Args:
+        network: the surface network; it is set to evaluation mode.
+        data: held-out views.
+        views: greatest number of views.
+        batch: number of views in one call of the network.
+        device: where the network is.
+
+    Returns:
+        (V,) float32.
+    """
     network.eval()
     scores = []
     for items in _batches(data, views, batch, device):
@@ -34,7 +45,19 @@ def validate_surface(network: SurfaceNetwork, data: Views, *, views: int, batch:
 def validate_texture(
     network: TextureNetwork, surface: SurfaceNetwork, data: Views, *, views: int, batch: int, device: torch.device
 ) -> Tensor:
-    """Mean absolute colour error of evenly spaced views, display values in [0, 1]: (views,) float32."""
+    """Mean absolute colour error of evenly spaced views, in display values from 0 to 1.
+
+    Args:
+        network: the texture network; it is set to evaluation mode.
+        surface: the surface network, whose features the texture network reads.
+        data: held-out views.
+        views: greatest number of views.
+        batch: number of views in one call of the network.
+        device: where the networks are.
+
+    Returns:
+        (V,) float32.
+    """
     network.eval()
     errors = []
     for items in _batches(data, views, batch, device):

@@ -10,7 +10,7 @@ import torch
 from mpc.core.devices import choose_device, computes_bfloat16
 from mpc.core.errors import SettingsError
 from mpc.evaluate.run import evaluate
-from mpc.train.ellipsoids import AnalyticPeople, analytic_people
+from mpc.train.ellipsoids import EllipsoidViews, ellipsoid_people
 from mpc.train.presets import preset
 from mpc.train.run import train_views
 
@@ -30,7 +30,7 @@ def test_the_cpu_is_always_there() -> None:
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="this machine has a GPU")
 def test_a_missing_gpu_is_said_before_any_work(tmp_path: Path) -> None:
-    people = AnalyticPeople(analytic_people(1, seed=0), size=32, points=8, colour_points=8)
+    people = EllipsoidViews(ellipsoid_people(1, seed=0), size=32, points=8, colour_points=8)
     with pytest.raises(SettingsError, match="finds 0 CUDA devices"):
         train_views(people, None, tmp_path, preset("tiny", device="cuda"))
     with pytest.raises(SettingsError, match="finds 0 CUDA devices"):

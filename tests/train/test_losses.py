@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from mpc.train.data import collate, spread
-from mpc.train.ellipsoids import AnalyticPeople, analytic_people
+from mpc.train.ellipsoids import EllipsoidViews, ellipsoid_people
 from mpc.train.losses import colour_loss, iou, occupancy_loss
 from mpc.train.optimise import MovingAverage, rate_factor
 from mpc.train.settings import StageSettings
@@ -96,11 +96,11 @@ def test_moving_average_follows_the_formula() -> None:
 def test_baseline_knows_a_constant_shape_and_nothing_else() -> None:
     """One person from one side: the mean is the answer up to the cells' size. People that differ: it is poor."""
     options = {"size": 8, "points": 2048, "colour_points": 1}
-    person = analytic_people(1, seed=3)
-    draws = [AnalyticPeople(person * 3, yaws_deg=(0.0,), seed=seed, **options) for seed in (0, 9)]
+    person = ellipsoid_people(1, seed=3)
+    draws = [EllipsoidViews(person * 3, yaws_deg=(0.0,), seed=seed, **options) for seed in (0, 9)]
     alike = mean_occupancy_baseline(*draws)
-    train = AnalyticPeople(analytic_people(6, seed=0), yaws_deg=(0.0, 90.0), **options)
-    held_out = AnalyticPeople(analytic_people(3, seed=0, first=50), yaws_deg=(0.0, 90.0), **options)
+    train = EllipsoidViews(ellipsoid_people(6, seed=0), yaws_deg=(0.0, 90.0), **options)
+    held_out = EllipsoidViews(ellipsoid_people(3, seed=0, first=50), yaws_deg=(0.0, 90.0), **options)
     mixed = mean_occupancy_baseline(train, held_out)
     assert alike.iou > 0.55
     assert 0.15 < mixed.iou < alike.iou - 0.1
@@ -110,10 +110,10 @@ def test_baseline_knows_a_constant_shape_and_nothing_else() -> None:
 def test_the_baseline_never_sees_the_views_it_is_scored_on() -> None:
     """Other held-out people change the score, but neither the mean nor the threshold."""
     options = {"size": 8, "points": 2048, "colour_points": 1}
-    train = AnalyticPeople(analytic_people(6, seed=0), yaws_deg=(0.0, 90.0), **options)
+    train = EllipsoidViews(ellipsoid_people(6, seed=0), yaws_deg=(0.0, 90.0), **options)
     scores = [
         mean_occupancy_baseline(
-            train, AnalyticPeople(analytic_people(3, seed=0, first=first), yaws_deg=(0.0, 90.0), **options)
+            train, EllipsoidViews(ellipsoid_people(3, seed=0, first=first), yaws_deg=(0.0, 90.0), **options)
         )
         for first in (50, 90)
     ]
@@ -128,7 +128,7 @@ def test_spread_is_even_and_bounded() -> None:
 
 def test_analytic_labels_and_pictures_agree() -> None:
     """Inside points project into the mask (half a pixel of slack); the items are reproducible and differ by draw."""
-    people = AnalyticPeople(analytic_people(2, seed=1), size=96, points=2000, colour_points=50)
+    people = EllipsoidViews(ellipsoid_people(2, seed=1), size=96, points=2000, colour_points=50)
     batch = collate([people[(3, 0)], people[(6, 0)]])
     from mpc.models.features import project_points
 

@@ -15,7 +15,7 @@ from mpc.core.errors import SettingsError
 from mpc.core.files import read_json
 from mpc.core.pictures import LIGHT_GREY
 from mpc.models.features import PixelFeatures
-from mpc.train.ellipsoids import AnalyticPeople, analytic_people
+from mpc.train.ellipsoids import EllipsoidViews, ellipsoid_people
 from mpc.train.presets import preset
 from mpc.train.preview import SIDE, reconstruction_picture
 from mpc.train.run import train_views
@@ -64,7 +64,7 @@ def test_nobody_gives_empty_panels() -> None:
 
 
 def test_a_run_leaves_pictures_and_what_its_networks_cost(tmp_path: Path) -> None:
-    data = AnalyticPeople(analytic_people(2, seed=0), yaws_deg=(0.0, 180.0), size=32, points=64, colour_points=16)
+    data = EllipsoidViews(ellipsoid_people(2, seed=0), yaws_deg=(0.0, 180.0), size=32, points=64, colour_points=16)
     stage = {"steps": 4, "batch": 2, "points": 64, "validation_views": 2, "validate_every": 2}
     settings = preset("tiny", threads=1, surface=stage, texture={**stage, "steps": 3}, tensorboard=True)
     run = train_views(data, data, tmp_path, settings, name="run")

@@ -14,7 +14,7 @@ from mpc.datasets.shards.build import sample_renders
 from mpc.datasets.shards.settings import SampleSettings
 from mpc.train.data import collate, open_views
 from mpc.train.distributed import Group
-from mpc.train.ellipsoids import AnalyticPeople, analytic_people
+from mpc.train.ellipsoids import EllipsoidViews, ellipsoid_people
 from mpc.train.log import read_lines
 from mpc.train.presets import preset
 from mpc.train.run import train, train_views
@@ -88,6 +88,6 @@ def test_each_process_does_its_share_of_the_same_batch(shards: Path) -> None:
 
 
 def test_views_that_cannot_be_relit_are_refused(tmp_path: Path) -> None:
-    people = AnalyticPeople(analytic_people(1, seed=0), size=32, points=64, colour_points=16)
+    people = EllipsoidViews(ellipsoid_people(1, seed=0), size=32, points=64, colour_points=16)
     with pytest.raises(SettingsError, match=r"augment\.relight needs views with coloured points"):
         train_views(people, None, tmp_path, settings())

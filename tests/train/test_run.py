@@ -23,7 +23,7 @@ from mpc.geometry.camera import camera_of
 from mpc.models.features import normalise_images
 from mpc.models.runs import load_run
 from mpc.train.data import collate
-from mpc.train.ellipsoids import AnalyticPeople, analytic_people
+from mpc.train.ellipsoids import EllipsoidViews, ellipsoid_people
 from mpc.train.log import read_lines
 from mpc.train.losses import iou
 from mpc.train.mining import MiningTable
@@ -55,9 +55,9 @@ def small(**overrides: Any) -> TrainSettings:
     return override(base, {"surface": surface, "texture": texture, **overrides})
 
 
-def people(count: int = 3, first: int = 0, **options: Any) -> AnalyticPeople:
-    return AnalyticPeople(
-        analytic_people(count, seed=0, first=first), **{"size": 32, "points": 128, "colour_points": 32, **options}
+def people(count: int = 3, first: int = 0, **options: Any) -> EllipsoidViews:
+    return EllipsoidViews(
+        ellipsoid_people(count, seed=0, first=first), **{"size": 32, "points": 128, "colour_points": 32, **options}
     )
 
 
@@ -69,7 +69,7 @@ def test_overfits_one_view() -> None:
     """100 steps on 4,096 points of one view (64x64 picture) reach an IoU above 0.98 on them, above 0.8 on new ones."""
     torch.manual_seed(0)
     torch.set_num_threads(1)
-    data = AnalyticPeople(analytic_people(1, seed=5), yaws_deg=(30.0,), size=64, points=4096, colour_points=1)
+    data = EllipsoidViews(ellipsoid_people(1, seed=5), yaws_deg=(30.0,), size=64, points=4096, colour_points=1)
     encoder = {"channels": 16, "stem": 16, "features": 16, "depth": 2, "norm": "group", "groups": 8}
     depth = {"kind": "soft", "bins": 64}
     network = {"encoder": encoder, "depth": depth, "head": {"kind": "cbn", "channels": [64, 64]}}
@@ -209,7 +209,7 @@ def test_mining_in_a_run_turns_to_the_hard_subject(tmp_path: Path, monkeypatch: 
     """One person's labels are noise and stay hard. Its share of the drawn views is what the weights of each moment say,
     within three standard deviations, and grows beyond its share of the data; uniform drawing keeps to the latter."""
 
-    class OneHard(AnalyticPeople):
+    class OneHard(EllipsoidViews):
         def __getitem__(self, key: int | tuple[int, int]) -> dict[str, torch.Tensor]:
             item = super().__getitem__(key)
             if int(item["scene"]) == 0:
@@ -227,7 +227,7 @@ def test_mining_in_a_run_turns_to_the_hard_subject(tmp_path: Path, monkeypatch: 
             return draw(self, step, count)
 
         monkeypatch.setattr(MiningTable, "draw", watched)
-        data = OneHard(analytic_people(4, seed=0), size=32, points=256, colour_points=8)
+        data = OneHard(ellipsoid_people(4, seed=0), size=32, points=256, colour_points=8)
         # Settings of its own, not the preset's: the other people must become easy within these steps.
         stage = {"steps": steps, "batch": batch, "points": 256, "loss": "balanced-bce", "learning_rate": 5e-3}
         settings = small(stages="surface", mining={"mode": mode, "surface_alpha": 0.1}, surface=stage)
@@ -249,7 +249,7 @@ def test_two_processes_equal_one(tmp_path: Path) -> None:
         textwrap.dedent("""
         import sys, torch
         from pathlib import Path
-        from mpc.train.ellipsoids import AnalyticPeople, analytic_people
+        from mpc.train.ellipsoids import EllipsoidViews, ellipsoid_people
         from mpc.train import loop, run
         from mpc.core.settings import override
         from mpc.train.settings import TrainSettings
@@ -268,7 +268,7 @@ def test_two_processes_equal_one(tmp_path: Path) -> None:
             nets.append(network)
             return real_average(network, decay)
         loop.MovingAverage = watch_average
-        data = AnalyticPeople(analytic_people(3, seed=0), size=32, points=128, colour_points=32)
+        data = EllipsoidViews(ellipsoid_people(3, seed=0), size=32, points=128, colour_points=32)
         run.train_views(data, None, out, settings, name="world" + os.environ.get("WORLD_SIZE", "1"))
         rank = os.environ.get("RANK", "0")
         weights = {f"{i}/{n}": v for i, net in enumerate(nets) for n, v in net.state_dict().items()}

@@ -9,12 +9,12 @@ import pytest
 
 from mpc.core.errors import SettingsError
 from mpc.core.files import read_json
-from mpc.train.ellipsoids import AnalyticPeople, analytic_people
+from mpc.train.ellipsoids import EllipsoidViews, ellipsoid_people
 from mpc.train.presets import preset
 from mpc.train.run import read_settings, train_views
 from mpc.train.settings import TrainSettings
 
-PEOPLE = AnalyticPeople(analytic_people(2, seed=0), size=32, points=64, colour_points=8)
+PEOPLE = EllipsoidViews(ellipsoid_people(2, seed=0), size=32, points=64, colour_points=8)
 ENCODER = {"stacks": 1, "depth": 1, "channels": 16, "features": 16, "stem": 8}
 NETWORK = {"encoder": ENCODER, "head": {"channels": [16]}, "summary": {"numbers": 0}}
 
