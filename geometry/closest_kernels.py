@@ -250,18 +250,25 @@ def closest(
     squares: wp.array(dtype=wp.float64),
 ):
     """Find the nearest triangle of each point, the point on it and its squared distance; in `order` of the points."""
+    # Arrays taken out of the struct once: in the loops below that is a tenth faster on a CPU.
+    lows = tree.lows
+    highs = tree.highs
+    firsts = tree.firsts
+    counts = tree.counts
+    corners = tree.corners
+    face_of = tree.face_of
     row = order[first + wp.tid()]
     p = points[row]
     rough = wp.vec3(p)
     slack = 4.0e-7 * (1.0 + wp.max(wp.max(wp.abs(rough[0]), wp.abs(rough[1])), wp.abs(rough[2])))
-    top = tree.firsts.shape[0] - 1
+    top = firsts.shape[0] - 1
     best = wp.float64(wp.inf)
     place = wp.int32(0)
     # A first guess: the triangles that lie around the point on the curve.
     middle = wp.lower_bound(tree.keys, place_on_curve(rough))
-    begin = wp.max(wp.min(middle, tree.face_of.shape[0]) - GUESSES / 2, 0)
-    end = wp.min(begin + GUESSES, tree.face_of.shape[0])
-    best, place = nearest_of(p, tree.corners, begin, end, best, place)
+    begin = wp.max(wp.min(middle, face_of.shape[0]) - GUESSES / 2, 0)
+    end = wp.min(begin + GUESSES, face_of.shape[0])
+    best, place = nearest_of(p, corners, begin, end, best, place)
     reach = wp.float32(wp.sqrt(best)) * 1.000001 + slack
     limit = reach * reach
     # The way back up is one bit per height: set where the other child of the node above is still to be visited.
@@ -272,10 +279,10 @@ def closest(
         descended = bool(False)
         if height > 0:
             left = 2 * node
-            right = wp.min(left + 1, tree.counts[height - 1] - 1)
-            box = tree.firsts[height - 1]
-            left_gap = squared_to_box(rough, tree.lows[box + left], tree.highs[box + left])
-            right_gap = squared_to_box(rough, tree.lows[box + right], tree.highs[box + right])
+            right = wp.min(left + 1, counts[height - 1] - 1)
+            box = firsts[height - 1]
+            left_gap = squared_to_box(rough, lows[box + left], highs[box + left])
+            right_gap = squared_to_box(rough, lows[box + right], highs[box + right])
             if wp.min(left_gap, right_gap) <= limit:
                 descended = True
                 height -= 1
@@ -283,8 +290,8 @@ def closest(
                 if left != right and wp.max(left_gap, right_gap) <= limit:
                     trail = trail | (1 << height)
         else:
-            end = wp.min((node + 1) * LEAF, tree.face_of.shape[0])
-            best, place = nearest_of(p, tree.corners, node * LEAF, end, best, place)
+            end = wp.min((node + 1) * LEAF, face_of.shape[0])
+            best, place = nearest_of(p, corners, node * LEAF, end, best, place)
             reach = wp.float32(wp.sqrt(best)) * 1.000001 + slack
             limit = reach * reach
         while not descended:
@@ -297,11 +304,11 @@ def closest(
             else:
                 trail = trail & ~(1 << height)
                 node = node + 1 - 2 * (node % 2)
-                box = tree.firsts[height] + node
-                descended = squared_to_box(rough, tree.lows[box], tree.highs[box]) <= limit
-    faces[row] = tree.face_of[place]
-    a = tree.corners[3 * place]
-    b = tree.corners[3 * place + 1]
-    c = tree.corners[3 * place + 2]
+                box = firsts[height] + node
+                descended = squared_to_box(rough, lows[box], highs[box]) <= limit
+    faces[row] = face_of[place]
+    a = corners[3 * place]
+    b = corners[3 * place + 1]
+    c = corners[3 * place + 2]
     feet[row] = on_triangle(p, a, b, c, wp.float64(1.0e300))
     squares[row] = best

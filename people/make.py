@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import logging
 import os
 import shutil
 from dataclasses import asdict, dataclass
@@ -33,8 +32,6 @@ from .person import Person, build_person
 from .rig import BodyClip, body_rig, textured_mesh
 from .surface import vertex_normals
 
-_LOG = logging.getLogger(__name__)
-
 FORMAT, VERSION = "mpc-people", 1
 
 LICENSE_TEXT = """\
@@ -50,7 +47,14 @@ They were made by `mpc people`. What went into them:
 
 @dataclass(frozen=True)
 class PeopleSummary:
-    """What `make_people` did: names made now, kept from an earlier run, and (name, reason) of those that failed."""
+    """What `make_people` did.
+
+    Attributes:
+        out: the folder.
+        made: names of people made now.
+        kept: names of people that an earlier run had finished.
+        failed: (name, reason) of people that could not be made.
+    """
 
     out: Path
     made: tuple[str, ...]
@@ -58,8 +62,10 @@ class PeopleSummary:
     failed: tuple[tuple[str, str], ...]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class _Unit:
+    """One person to make; the settings are those of `make_people`."""
+
     out: Path
     name: str
     kind: str
@@ -68,11 +74,12 @@ class _Unit:
     frames: int
     assets: Path | None
     bvh: Path | None
-    fingerprint: str
 
 
 @dataclass(frozen=True)
 class _Record:
+    """The outcome of a unit: `error` is None where the person was made."""
+
     name: str
     error: str | None
 
@@ -98,11 +105,16 @@ def make_people(
 
     Args:
         out: folder to write `scan_000/`, ..., `rig_000.glb`, ..., people.json and LICENSE.txt into.
-        scans, rigged: how many of each, 0 or more.
+        scans: number of static people, 0 or more.
+        rigged: number of rigged people, 0 or more.
+        seed: of the data set.
         assets: folder of MakeHuman clothes and hair (.mhclo with .obj) to dress people from.
         bvh: folder of BVH files that become animations of the rigs, after the made ones.
+        jobs: worker processes; 0 for one per core.
+        backend: of joblib.
         texture_size: edge of the textures, texels, 64 to 8192.
-        frames: of each made animation, at 30 frames a second.
+        frames: number of frames of each made animation, at 30 frames a second.
+        progress: where progress is reported; None reports nothing.
 
     Raises:
         SettingsError: a number out of range, or `out` holds people of other settings.
@@ -114,7 +126,6 @@ def make_people(
     _check(scans, rigged, texture_size, frames)
     data_folder()
     settings = _settings(seed, texture_size, frames, assets, bvh)
-    fingerprint = hashlib.sha256(json.dumps(settings, sort_keys=True).encode()).hexdigest()
     # Read once here, so that a bad file ends the command before anything is made.
     if assets is not None:
         find_assets(assets)
@@ -126,15 +137,14 @@ def make_people(
     names = [f"scan_{i:03d}" for i in range(scans)] + [f"rig_{i:03d}" for i in range(rigged)]
     units = [
         _Unit(
-            out,
-            name,
-            "scan" if name.startswith("scan") else "rig",
-            seed,
-            texture_size,
-            frames,
-            assets,
-            bvh,
-            fingerprint,
+            out=out,
+            name=name,
+            kind="scan" if name.startswith("scan") else "rig",
+            seed=seed,
+            texture_size=texture_size,
+            frames=frames,
+            assets=assets,
+            bvh=bvh,
         )
         for name in names
     ]
@@ -178,7 +188,7 @@ def _settings(seed: int, texture_size: int, frames: int, assets: Path | None, bv
 
 
 def _folder_digest(folder: Path, endings: tuple[str, ...]) -> str:
-    """A digest of the files that matter, so that kept people are of the same clothes and motions."""
+    """SHA-256 of the names and contents of a folder's files with these endings."""
     if not folder.is_dir():
         raise InputError(folder, "is not a folder")
     digest = hashlib.sha256()
@@ -222,10 +232,10 @@ def _license(assets: Path | None, bvh: Path | None) -> str:
 
 
 def scan_pose_name(seed: int, name: str) -> str:
-    """Which pose a scan takes; neighbours in a set take different ones."""
+    """The name of the pose a scan takes; consecutive scans take different ones."""
     order = derive_rng(seed, "scans", "people", 0, "poses").permutation(len(POSES))
     pose = sorted(POSES)[int(order[int(name.rsplit("_", 1)[1]) % len(POSES)])]
-    # Cloth does not fall here: a skirt would stand out in front of one who sits.
+    # Cloth is not simulated, so the skirt of a sitting person would stand out in front.
     skirted = any(worn.garment.kind == "skirt" for worn in plan_person(seed, name).worn)
     return {"sitting": "contrapposto", "lunge": "relaxed"}.get(pose, pose) if skirted else pose
 
@@ -274,7 +284,7 @@ def _make_rig(unit: _Unit, path: Path) -> None:
     clips: list[BodyClip] = [make_clip(person.body, name, unit.frames) for name in CLIPS]
     if unit.bvh is not None:
         clips += bvh_clips(unit.bvh, person.body, {clip.name for clip in clips})
-    # Soles on the floor: rest pose, bones and all.
+    # The rest pose, its bones included, is raised until the soles stand on the floor.
     low = float(person.surface.vertices[:, 1].min())
     raised = person.surface.vertices - np.array([0.0, low, 0.0])
     heads = person.body.heads - np.array([0.0, low, 0.0])

@@ -9,15 +9,16 @@ import numpy as np
 
 from ..core.arrays import F64, I32, I64, U8, Bools
 from ..motion.skinning import strongest_weights
-from .body.body import Body, make_body, skeleton
+from .body.body import BODY_VERTICES, Body, make_body, skeleton
 from .body.hair import grow_hair, paint_hair
 from .body.regions import fields_of
 from .body.skin import Skin, paint_eye, paint_skin, skin_charts, visible_skin
 from .clothes.assets import dress, shrunk_body
-from .clothes.fabric import fabric_colour
+from .clothes.fabric import Fabric, fabric_colour
 from .clothes.garments import Sewn, sew
+from .clothes.outfits import Worn
 from .clothes.stitching import stitch
-from .clothes.wardrobe import PersonPlan, Worn
+from .clothes.wardrobe import PersonPlan
 from .surface import Surface, merge
 from .texture import Chart, Texels, box_charts, cylinder, pack, paint, point_chart, rasterise, relaxed, uv_islands
 
@@ -116,7 +117,7 @@ def hidden_vertices(body: Body, sewn: list[Sewn]) -> Bools:
     for item in sewn:
         margin = _KEEP_M if item.garment.kind != "shoes" else 0.03
         hidden |= item.covers(body.vertices, fields) > margin
-    hidden[13380:] = False
+    hidden[BODY_VERTICES:] = False
     return hidden
 
 
@@ -236,8 +237,6 @@ class _Painter:
         for number in range(len(self.sewn) + 1, len(self.first) - 1):
             rows = np.flatnonzero(owner == number)
             if self.plan.hair in ("cap", "beanie"):
-                from .clothes.fabric import Fabric
-
                 fabric = Fabric(pattern="knit" if self.plan.hair == "beanie" else "plain", base=self.plan.hat_colour)
                 colour[rows] = fabric_colour(fabric, cloth[rows, 0], cloth[rows, 1], texel_m, self.plan.seed)
             else:

@@ -22,6 +22,9 @@ from ...core.arrays import F32, F64, I32
 from ...core.errors import MpcError
 
 DECIMETRE = 0.1
+# Vertices of MakeHuman's base mesh, and how many of them, the first ones, are the body's skin: helper geometry follows.
+BASE_VERTICES = 19158
+BODY_VERTICES = 13380
 AGES = ("newborn", "baby", "child", "young", "old")
 ANCESTRIES = ("african", "asian", "caucasian")
 
@@ -249,7 +252,7 @@ def make_body(phenotype: dict[str, float]) -> Body:
         rows, offsets = _target(name)
         vertices[rows] += coefficient * offsets
     rig = skeleton()
-    vertices[:, 1] -= vertices[:13380, 1].min()
+    vertices[:, 1] -= vertices[:BODY_VERTICES, 1].min()
     hips = [vertices[rig.head_vertices[rig.names.index(f"upperleg01.{side}")]].mean(axis=0) for side in "LR"]
     vertices[:, [0, 2]] -= np.mean(hips, axis=0)[[0, 2]]
     heads = np.stack([vertices[rows].mean(axis=0) for rows in rig.head_vertices])

@@ -7,9 +7,13 @@ from functools import lru_cache
 import numpy as np
 
 from ...core.arrays import F64, I32
+from ..cutting import clip
 from ..noise import fractal_noise, value_noise
-from ..surface import Surface, averaging, catmull_clark, clip, close_solid, merge, triangulate, vertex_normals
-from .body import Body, base_mesh, skeleton
+from ..solids import close_solid
+from ..subdivision import catmull_clark
+from ..surface import Surface, averaging, triangulate, vertex_normals
+from .body import BODY_VERTICES, Body, base_mesh, skeleton
+from .head_solids import ball, grid_solid, head_frame, rigid
 from .regions import fields_of
 from .skin import HEAD_FLOOR, hairline
 
@@ -40,15 +44,6 @@ def _scalp(body: Body) -> Surface:
     return Surface(points, triangulate(quads), weights, fields)
 
 
-def _frame(body: Body) -> tuple[F64, float]:
-    """Centre of the head and its size relative to the base mesh's."""
-    head = base_mesh().vertices[:13380, 1] > 0.70
-    points = body.vertices[:13380][head]
-    base = base_mesh().vertices[:13380][head]
-    scale = float(np.ptp(points[:, 1]) / np.ptp(base[:, 1]))
-    return points.mean(axis=0), scale
-
-
 def grow_hair(
     body: Body, style: str, seed: int, *, volume: float = 1.0, length: float = 0.5, clothes: F64 | None = None
 ) -> list[Surface]:
@@ -60,7 +55,7 @@ def grow_hair(
     """
     if style in ("bald", "buzz"):
         return []
-    _, scale = _frame(body)
+    _, scale = head_frame(body)
     thick = {"short": 0.014, "swept": 0.020, "curly": 0.022, "afro": 0.055, "bob": 0.015, "long": 0.014,
              "ponytail": 0.009, "bun": 0.009, "cap": 0.012, "beanie": 0.013}[style] * volume * scale  # fmt: skip
     pieces = [_cap(body, style, thick, scale, seed)]
@@ -97,7 +92,7 @@ def _cap(body: Body, style: str, thick: float, scale: float, seed: int) -> Surfa
         normals /= np.maximum(np.linalg.norm(normals, axis=1, keepdims=True), 1e-12)
     moved = surface.vertices + normals * (0.0025 * scale + thick * rise)[:, None]
     if style == "afro":  # a ball around the head rather than its outline, blown up
-        centre, _ = _frame(body)
+        centre, _ = head_frame(body)
         middle = centre + np.array([0.0, 0.035, -0.015]) * scale
         ray = moved - middle
         length = np.linalg.norm(ray, axis=1)
@@ -117,37 +112,13 @@ def _cap(body: Body, style: str, thick: float, scale: float, seed: int) -> Surfa
     return close_solid(clip(surface.moved(moved), level), thickness_m=0.0015 * scale, depth_m=0.004 * scale)
 
 
-def _grid_solid(outer: F64, inner: F64, weights: F64, fields: dict[str, F64]) -> Surface:
-    """A slab between two grids (rows, columns, 3), closed all around; weights and fields are per grid point."""
-    rows, columns, _ = outer.shape
-    index = np.arange(rows * columns, dtype=np.int32).reshape(rows, columns)
-    quads = np.stack([index[:-1, :-1], index[1:, :-1], index[1:, 1:], index[:-1, 1:]], axis=-1).reshape(-1, 4)
-    count = rows * columns
-    rim = np.concatenate([index[0, ::-1], index[1:, 0], index[-1, 1:], index[-2:0:-1, -1]])
-    after = np.roll(rim, -1)
-    sides = np.stack([rim, rim + count, after + count, after], axis=1)
-    faces = np.concatenate([triangulate(quads), triangulate(quads[:, ::-1] + count), triangulate(sides)])
-    points = np.concatenate([outer.reshape(-1, 3), inner.reshape(-1, 3)])
-    volume = np.einsum("ij,ij->", points[faces[:, 0]], np.cross(points[faces[:, 1]], points[faces[:, 2]]))
-    if volume < 0:
-        faces = faces[:, ::-1]
-    lining = np.zeros(len(faces), bool)
-    return Surface(
-        points,
-        np.ascontiguousarray(faces, np.int32),
-        np.concatenate([weights, weights]),
-        {name: np.concatenate([values, values]) for name, values in fields.items()},
-        lining,
-    )
-
-
 def _curtain(body: Body, thick: float, scale: float, seed: int, length: float, clothes: F64 | None) -> Surface:
     """Hair hanging behind and beside the head, on the shoulders and the back."""
-    centre, _ = _frame(body)
+    centre, _ = head_frame(body)
     names = skeleton().names
     arm = [i for i, n in enumerate(names) if n.startswith(("lowerarm", "wrist", "finger", "metacarpal"))]
-    use = skeleton().weights[:13380][:, arm].sum(axis=1) < 0.5
-    points = body.vertices[:13380][use]
+    use = skeleton().weights[:BODY_VERTICES][:, arm].sum(axis=1) < 0.5
+    points = body.vertices[:BODY_VERTICES][use]
     if clothes is not None:
         points = np.concatenate([points, clothes])
     sectors, rows = 41, 34
@@ -207,54 +178,23 @@ def _curtain(body: Body, thick: float, scale: float, seed: int, length: float, c
     weights[:, names.index("spine01")] = 1 - share
     fields = fields_of(outer.reshape(-1, 3), weights, body)
     fields["canonical"] = outer.reshape(-1, 3)
-    return _grid_solid(outer, inner, weights, fields)
-
-
-def _ball(centre: F64, radii: F64, rows: int = 14, columns: int = 20) -> tuple[F64, I32]:
-    polar = np.linspace(0, np.pi, rows)[1:-1]
-    turn = np.arange(columns) / columns * 2 * np.pi
-    ring = np.stack(
-        [
-            np.sin(polar)[:, None] * np.cos(turn)[None],
-            np.broadcast_to(np.cos(polar)[:, None], (rows - 2, columns)),
-            np.sin(polar)[:, None] * np.sin(turn)[None],
-        ],
-        axis=-1,
-    ).reshape(-1, 3)
-    points = np.concatenate([ring, [[0, 1, 0], [0, -1, 0]]]) * radii + centre
-    faces = []
-    index = np.arange((rows - 2) * columns, dtype=np.int32).reshape(rows - 2, columns)
-    nxt = np.roll(index, -1, axis=1)
-    faces.append(triangulate(np.stack([index[:-1], nxt[:-1], nxt[1:], index[1:]], axis=-1).reshape(-1, 4)))
-    north, south = len(points) - 2, len(points) - 1
-    faces.append(np.stack([np.full(columns, north), nxt[0], index[0]], axis=1))
-    faces.append(np.stack([np.full(columns, south), index[-1], nxt[-1]], axis=1))
-    return points, np.concatenate(faces).astype(np.int32)
-
-
-def _rigid(body: Body, points: F64, faces: I32, bone: str = "head") -> Surface:
-    names = skeleton().names
-    weights = np.zeros((len(points), len(names)))
-    weights[:, names.index(bone)] = 1.0
-    fields = fields_of(points, weights, body)
-    fields["canonical"] = points
-    return Surface(points, faces, weights, fields)
+    return grid_solid(outer, inner, weights, fields)
 
 
 def _knot(body: Body, style: str, scale: float, seed: int) -> Surface:
-    centre, _ = _frame(body)
-    head = body.vertices[:13380]
+    centre, _ = head_frame(body)
+    head = body.vertices[:BODY_VERTICES]
     back = head[np.abs(head[:, 1] - centre[1] - 0.03 * scale) < 0.02][:, 2].min()
     if style == "bun":
         at = np.array([0.0, centre[1] + 0.055 * scale, back - 0.008 * scale])
-        points, faces = _ball(at, np.array([0.042, 0.038, 0.036]) * scale)
+        points, faces = ball(at, np.array([0.042, 0.038, 0.036]) * scale)
         swirl = points - at
         turn = np.arctan2(swirl[:, 1], swirl[:, 0])
         points = (
             points + swirl * (0.06 * np.sin(turn * 3 + np.linalg.norm(swirl, axis=1)[:, None].ravel() * 300))[:, None]
         )
-        return _rigid(body, points, faces)
-    points, faces = _ball(np.zeros(3), np.ones(3), rows=26, columns=16)
+        return rigid(body, points, faces)
+    points, faces = ball(np.zeros(3), np.ones(3), rows=26, columns=16)
     fall = 0.5 * (1 - points[:, 1])  # 0 at the top, 1 at the tip
     size = 0.024 * scale * np.sin(np.pi * np.clip(fall, 0, 1) ** 0.75) ** 0.7 * (1.1 - 0.35 * fall)
     flat = np.hypot(points[:, 0], points[:, 2])
@@ -265,13 +205,13 @@ def _knot(body: Body, style: str, scale: float, seed: int) -> Surface:
     spine_y = centre[1] + 0.045 * scale - drop * fall**1.15
     wobble = 1 + 0.12 * value_noise(np.stack([np.arctan2(points[:, 0], points[:, 2]) * 3, fall * 6], axis=1), seed)
     placed = np.stack([unit[:, 0] * size * wobble, spine_y, spine_z + unit[:, 2] * size * 0.9 * wobble], axis=1)
-    return _rigid(body, placed, faces)
+    return rigid(body, placed, faces)
 
 
 def _brim(body: Body, scale: float) -> Surface:
     """The visor of a baseball cap."""
-    centre, _ = _frame(body)
-    front = body.vertices[:13380]
+    centre, _ = head_frame(body)
+    front = body.vertices[:BODY_VERTICES]
     forehead = front[np.abs(front[:, 1] - centre[1] - 0.045 * scale) < 0.012]
     start = float(forehead[:, 2].max())
     wide = 0.074 * scale
@@ -287,7 +227,7 @@ def _brim(body: Body, scale: float) -> Surface:
     weights[:, names.index("head")] = 1
     fields = fields_of(outer.reshape(-1, 3), weights, body)
     fields["canonical"] = outer.reshape(-1, 3)
-    return _grid_solid(outer, inner, weights, fields)
+    return grid_solid(outer, inner, weights, fields)
 
 
 def paint_hair(colour: tuple[float, float, float], canonical: F64, style: str, seed: int) -> F64:
@@ -302,6 +242,3 @@ def paint_hair(colour: tuple[float, float, float], canonical: F64, style: str, s
         tone = 0.26 * value_noise(strands, seed) + 0.24 * value_noise(fine, seed + 1)
     shine = 0.10 * np.exp(-(((y - y.max() + 0.05) / 0.03) ** 2)) if len(y) else 0.0
     return np.asarray(np.clip(np.asarray(colour)[None, :] * (1 + tone + shine)[:, None], 0, 1))
-
-
-__all__ = ["STYLES", "grow_hair", "merge", "paint_hair"]

@@ -8,8 +8,9 @@ from functools import lru_cache
 import numpy as np
 
 from ...core.arrays import F64, I32
-from ..surface import Surface, catmull_clark, triangulate
-from .body import Body, base_mesh, skeleton
+from ..subdivision import catmull_clark
+from ..surface import Surface, triangulate
+from .body import BODY_VERTICES, Body, base_mesh, skeleton
 
 _ARM_BONES = ("upperarm", "lowerarm", "wrist", "metacarpal", "finger")
 
@@ -45,7 +46,7 @@ def landmarks(body: Body) -> Landmarks:
     middle = tights[(np.abs(tights[:, 0]) < 0.004) & (tights[:, 1] < hip + 0.03)]
     crotch = float(middle[:, 1].min()) if len(middle) else float(hip) - 0.06
     return Landmarks(
-        float(body.vertices[:13380, 1].max()),
+        float(body.vertices[:BODY_VERTICES, 1].max()),
         float(hip),
         crotch,
         float(hip + 0.36 * (neck - hip)),

@@ -11,7 +11,8 @@ from scipy.spatial import cKDTree
 
 from ...core.arrays import F32, F64, I32, Bools
 from ..noise import fractal_noise, value_noise
-from ..surface import Surface, boundary_loops, triangulate
+from ..solids import boundary_loops
+from ..surface import Surface, triangulate
 from ..texture import Chart, box_charts, uv_islands
 from .body import Body, base_mesh, data_folder, skeleton
 from .regions import fields_of

@@ -13,14 +13,16 @@ from scipy.spatial import cKDTree
 
 from ...core.arrays import F64, Bools
 from ...core.randomness import derive_rng
-from ..body.body import Body, skeleton
+from ..body.body import BODY_VERTICES, Body, base_mesh, skeleton
 from ..body.regions import fields_of, landmarks
-from ..surface import Surface, averaging_all, boundary_loops, close_solid, thick_shell, triangulate, vertex_normals
+from ..solids import boundary_loops, close_solid, thick_shell
+from ..surface import Surface, averaging_all, triangulate, vertex_normals
 from ..texture import plane_areas
 from .fabric import Fabric
 from .garments import Garment, Sewn
 from .mhclo import Asset, asset_weights, find_assets, fit_asset
-from .wardrobe import PersonPlan, Worn
+from .outfits import Worn
+from .wardrobe import PersonPlan
 
 
 @dataclass(frozen=True, eq=False)
@@ -85,7 +87,7 @@ def dress(folder: Path, body: Body, plan: PersonPlan, seed: int, name: str) -> D
             np.ones(len(shell.vertices)),
             _layout(hair_asset, surface, shell),
         )
-    deleted[13380:] = False
+    deleted[BODY_VERTICES:] = False
     return Dressed(tuple(worn), tuple(sewn), hair, deleted)
 
 
@@ -157,8 +159,6 @@ def _as_sewn(surface: Surface, layout: F64, garment: Garment) -> Sewn:
 
 def shrunk_body(body: Body, deleted: Bools) -> Body:
     """The body drawn in where clothes hide it, so that skin does not show through; softly towards the edges."""
-    from ..body.body import base_mesh
-
     faces = triangulate(base_mesh().quads["body"])
     mean = averaging_all(faces, len(body.vertices))
     amount = deleted.astype(float)

@@ -11,8 +11,10 @@ from scipy.spatial import cKDTree
 from ...core.arrays import F64
 from ..body.body import Body
 from ..body.regions import Landmarks, landmarks, region_surface
+from ..cutting import clip
 from ..noise import fractal_noise, value_noise
-from ..surface import Surface, averaging, boundary_loops, clip, close_solid, thick_shell, vertex_normals
+from ..solids import boundary_loops, close_solid, thick_shell
+from ..surface import Surface, averaging, vertex_normals
 
 Levels = Callable[[F64, dict[str, F64]], list[F64]]
 

@@ -15,9 +15,8 @@ import numpy as np
 
 from ...core.arrays import F32, F64, I32
 from ...core.errors import InputError
-from ..body.body import DECIMETRE
+from ..body.body import BASE_VERTICES, DECIMETRE
 
-BASE_VERTICES = 19158
 MAX_BYTES = 64 * 1024 * 1024
 MAX_FILES = 1000
 

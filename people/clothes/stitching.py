@@ -6,7 +6,7 @@ import numpy as np
 
 from ...core.arrays import F64, Bools
 from ..noise import cell_noise, value_noise
-from .wardrobe import Worn
+from .outfits import Worn
 
 
 def _line(distance: F64, width: float, texel_m: float) -> F64:

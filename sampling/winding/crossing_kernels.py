@@ -47,6 +47,10 @@ def crossings(
     counts: wp.array(dtype=wp.int32),
 ):
     """Count the signed crossings of one point's ray among the faces of its cell."""
+    # Arrays taken out of the struct once: faster on a CPU than in the loop below.
+    corners = index.corners
+    start = index.start
+    members = index.members
     i = wp.tid()
     p = points[i]
     row = int(wp.floor((p[0] - index.low[0]) / index.cell[0]))
@@ -54,11 +58,11 @@ def crossings(
     total = wp.int32(0)  # a plain 0 would be a constant to Warp
     if row >= 0 and row < index.cells[0] and column >= 0 and column < index.cells[1]:
         place = row * index.cells[1] + column
-        for k in range(index.start[place], index.start[place + 1]):
-            face = index.members[k]
-            a = index.corners[3 * face]
-            b = index.corners[3 * face + 1]
-            c = index.corners[3 * face + 2]
+        for k in range(start[place], start[place + 1]):
+            face = members[k]
+            a = corners[3 * face]
+            b = corners[3 * face + 1]
+            c = corners[3 * face + 2]
             if a[2] > p[2] or b[2] > p[2] or c[2] > p[2]:
                 cover = edge(a, b, p) + edge(b, c, p) + edge(c, a, p)
                 if cover != 0:

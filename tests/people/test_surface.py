@@ -6,8 +6,11 @@ import numpy as np
 import pytest
 import trimesh
 
+from mpc.people.cutting import clip
 from mpc.people.noise import value_noise
-from mpc.people.surface import Surface, boundary_loops, catmull_clark, clip, close_solid, thick_shell
+from mpc.people.solids import boundary_loops, close_solid, thick_shell
+from mpc.people.subdivision import catmull_clark
+from mpc.people.surface import Surface
 from mpc.people.texture import Chart, pack, rasterise, relaxed
 
 

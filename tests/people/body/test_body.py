@@ -7,7 +7,7 @@ import pytest
 
 anny = pytest.importorskip("anny")
 
-from mpc.people.body.body import base_mesh, make_body, phenotype_targets, skeleton  # noqa: E402
+from mpc.people.body.body import BODY_VERTICES, base_mesh, make_body, phenotype_targets, skeleton  # noqa: E402
 from mpc.people.body.posing import Pose, bone_transforms, pose_rotations, skin  # noqa: E402
 
 PHENOTYPE = {
@@ -49,7 +49,7 @@ def test_skeleton_is_consistent() -> None:
 
 def test_age_height_and_sex_change_the_body() -> None:
     def height(**changes: float) -> float:
-        return float(make_body(PHENOTYPE | changes).vertices[:13380, 1].max())
+        return float(make_body(PHENOTYPE | changes).vertices[:BODY_VERTICES, 1].max())
 
     child, adult = height(age=1 / 3, height=0.5), height(age=0.66, height=0.5)
     assert 0.9 < child < 1.5 < adult < 2.0
