@@ -1,4 +1,4 @@
-"""Cameras: world metres to view space, the cube [-1, 1]^3 with x right, y down, z away from the camera."""
+"""Cameras: from world metres to view space, the cube [-1, 1]^3 with x right, y down and z away from the camera."""
 
 from __future__ import annotations
 
@@ -14,14 +14,15 @@ DEFAULT_EXTENT_M = 2.4  # edge of the view cube: a tall adult with an arm raised
 
 @dataclass(frozen=True)
 class Camera:
-    """What orthographic and perspective cameras share: where the view cube is, and which way it is looked at.
+    """What orthographic and perspective cameras share: the view cube and the direction of view.
 
     Attributes:
         centre_world: centre of the cube, metres.
         extent_m: edge of the cube, metres.
         yaw_deg: azimuth of the camera about the vertical axis, from +z (it sees the face) towards +x.
         pitch_deg: elevation of the camera above the horizon.
-        roll_deg: turn of the camera about its own axis, its right towards its down; the picture turns the other way.
+        roll_deg: rotation of the camera about its own axis, its right towards its down; the picture rotates the other
+            way.
     """
 
     centre_world: tuple[float, float, float]
@@ -47,17 +48,21 @@ class Camera:
         raise NotImplementedError
 
     def rays(self, xy: F64, *, backwards: bool = False) -> tuple[F64, F64]:
-        """The rays through view-space points xy (N, 2).
+        """The rays through points of the picture.
+
+        Args:
+            xy: (N, 2) view-space points.
+            backwards: cast from behind the cube towards the camera, which finds the last surface.
 
         Returns:
-            Origins (N, 3), world metres, before everything near the cube (or, `backwards`, behind it), and directions
-            away from the camera (or towards it): (N, 3), or (3,) where all are parallel. They are one metre long along
-            the camera's axis, so that a ray's distance is depth in metres.
+            (N, 3) origins, world metres, in front of the cube (behind it if `backwards`).
+            Directions away from the camera (towards it if `backwards`), (N, 3), or (3,) where all rays are parallel.
+            Their component along the camera's axis is one metre, so that a ray's distance is depth in metres.
         """
         raise NotImplementedError
 
     def depth_m(self, points_world: F64) -> F64:
-        """(N,) metres along the camera's axis from where `rays` start."""
+        """Depth of points (N, 3), world metres: (N,) metres along the camera's axis from the origins of `rays`."""
         raise NotImplementedError
 
 
@@ -74,7 +79,7 @@ class OrthographicCamera(Camera):
         return matrix
 
     def rays(self, xy: F64, *, backwards: bool = False) -> tuple[F64, F64]:
-        """See Camera; they start one cube edge before (behind) the cube's centre."""
+        """See Camera; the origins lie one cube edge in front of the cube's centre, or behind it if `backwards`."""
         right, down, away = self.rotation
         if backwards:
             away = -away
@@ -88,10 +93,10 @@ class OrthographicCamera(Camera):
 
 @dataclass(frozen=True)
 class PerspectiveCamera(Camera):
-    """A pinhole at the distance from which the cube's middle cross-section just fills the picture.
+    """A pinhole at the distance from which the cube's middle cross-section exactly fills the picture.
 
-    View space is projective: planes stay planes, z runs from -1 at half a cube edge before the centre to +1 at half
-    an edge behind it, finer near the camera. What the picture shows between these depths is a frustum, wider behind.
+    View space is projective: planes stay planes, and z runs from -1 at half a cube edge in front of the centre to +1 at
+    half an edge behind it, with finer steps near the camera. What the picture shows between these depths is a frustum.
 
     Attributes:
         fov_deg: angle of view across the picture, more than 0 and less than 90.
@@ -101,18 +106,18 @@ class PerspectiveCamera(Camera):
 
     @property
     def distance_m(self) -> float:
-        """From the pinhole to the cube's centre."""
+        """Metres from the pinhole to the cube's centre."""
         return float(0.5 * self.extent_m / np.tan(np.radians(self.fov_deg) / 2))
 
     @property
     def eye_world(self) -> F64:
-        """(3,) float64, the pinhole."""
+        """(3,) float64 position of the pinhole, world metres."""
         eye: F64 = np.asarray(self.centre_world) - self.rotation[2] * self.distance_m
         return eye
 
     @property
     def calibration(self) -> F64:
-        """(4, 4) float64: homogeneous world metres to view space; the fourth row gives metres before the pinhole."""
+        """(4, 4) float64: homogeneous world metres to view space; the fourth row gives depth in metres."""
         distance, half = self.distance_m, self.extent_m / 2
         lens = np.zeros((4, 4))
         lens[0, 0] = lens[1, 1] = lens[2, 2] = distance / half
@@ -125,7 +130,7 @@ class PerspectiveCamera(Camera):
         return matrix
 
     def rays(self, xy: F64, *, backwards: bool = False) -> tuple[F64, F64]:
-        """See Camera; they start at the pinhole (one cube edge behind the cube's centre)."""
+        """See Camera; the origins are the pinhole, or lie one cube edge behind the cube's centre if `backwards`."""
         right, down, away = self.rotation
         directions = away + xy @ (np.stack([right, down]) * (self.extent_m / 2 / self.distance_m))
         if not backwards:
@@ -146,7 +151,16 @@ def orbit_cameras(
     offset_deg: float = 0.0,
     pitch_deg: float = 0.0,
 ) -> list[OrthographicCamera]:
-    """Cameras around the vertical axis, `step_deg` apart, the first at `offset_deg`."""
+    """Cameras around the vertical axis.
+
+    Args:
+        centre_world: centre of their view cube, metres.
+        extent_m: edge of the cube, metres.
+        views: number of cameras.
+        step_deg: yaw between neighbours.
+        offset_deg: yaw of the first.
+        pitch_deg: elevation of all.
+    """
     return [
         OrthographicCamera(centre_world, extent_m, (offset_deg + step_deg * index) % 360.0, pitch_deg)
         for index in range(views)
@@ -154,7 +168,7 @@ def orbit_cameras(
 
 
 def camera_of(calibration: F64) -> OrthographicCamera | PerspectiveCamera:
-    """The camera that a calibration (4, 4) was made by; angles are exact but for whole turns and the poles."""
+    """The camera with a given calibration (4, 4); its yaw is in [0, 360), and yaw and roll mix at a pitch of 90."""
     matrix = np.asarray(calibration, np.float64)
     if is_orthographic(matrix):
         extent = 2.0 / float(np.linalg.norm(matrix[0, :3]))
@@ -171,7 +185,7 @@ def camera_of(calibration: F64) -> OrthographicCamera | PerspectiveCamera:
 
 
 def _angles(rotation: F64) -> tuple[float, float, float]:
-    """(yaw, pitch, roll), degrees, of a rotation as `Camera.rotation` makes it."""
+    """(yaw, pitch, roll) in degrees of a rotation in the form of `Camera.rotation`."""
     right, _, away = rotation
     yaw = np.arctan2(-away[0], -away[2])
     pitch = np.arcsin(np.clip(-away[1], -1.0, 1.0))
@@ -190,10 +204,9 @@ def is_orthographic(calibration: F64 | Sequence[Sequence[float]]) -> bool:
 
 
 def project(points_world: F64, calibration: F64) -> F64:
-    """World points (N, 3), metres, to view space (N, 3) float64.
+    """Transform world points (N, 3), metres, to view space (N, 3) float64.
 
-    With a perspective calibration x, y and z are divided by what the fourth row gives, the metres before the pinhole,
-    which must be positive.
+    With a perspective calibration x, y and z are divided by the depth from the pinhole, which must be positive.
     """
     view: F64 = points_world @ calibration[:3, :3].T + calibration[:3, 3]
     if is_orthographic(calibration):
@@ -203,12 +216,12 @@ def project(points_world: F64, calibration: F64) -> F64:
 
 
 def unproject(points_view: F64, calibration: F64) -> F64:
-    """View-space points (N, 3) to world metres (N, 3) float64."""
+    """Transform view-space points (N, 3) to world metres (N, 3) float64."""
     return project(points_view, np.linalg.inv(calibration).astype(np.float64))
 
 
 def view_to_pixels(points_view: F64, height: int, width: int) -> F64:
-    """View space (N, 3) to (N, 2) float64 (row, column) with pixel centres at whole numbers.
+    """Convert view-space points (N, 3) to (N, 2) float64 (row, column), with pixel centres at whole numbers.
 
     Pixel (i, j) of an HxW picture has its centre at ((2j+1)/W - 1, (2i+1)/H - 1): `grid_sample` with
     `align_corners=False`.
@@ -219,7 +232,7 @@ def view_to_pixels(points_view: F64, height: int, width: int) -> F64:
 
 
 def pixel_centres(height: int, width: int) -> F64:
-    """(H, W, 2) float64: view-space (x, y) of the centres of all pixels."""
+    """View-space (x, y) of the centres of all pixels: (H, W, 2) float64."""
     x = (2.0 * np.arange(width) + 1.0) / width - 1.0
     y = (2.0 * np.arange(height) + 1.0) / height - 1.0
     return np.stack(np.broadcast_arrays(x[None, :], y[:, None]), axis=-1)

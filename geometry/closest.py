@@ -1,9 +1,10 @@
-"""Closest points on a triangle mesh, exact: a hierarchy of boxes on the CPU or a GPU, from one source (warp).
+"""Exact closest points on a triangle mesh: a hierarchy of boxes, with one Warp source for CPU and GPU.
 
-Triangles are put in order along Hilbert's curve and boxed in pairs, the boxes in pairs again. A query takes the
-triangles about its own place on the curve for a first guess, then looks into every box that is nearer than the best so
-far, the nearer first. Boxes are float32 and wide enough for its rounding; the distance to a triangle is float64, so
-that an answer is what float64 brute force would say. Triangles without area are the segments or points they are.
+Triangles are sorted along a Hilbert curve and boxed in pairs, and the boxes are boxed in pairs again. A query first
+tests the triangles around its own position on the curve, then descends into every box that is nearer than the best
+triangle so far, the nearer box first. Boxes are float32, enlarged by its rounding error. Distances to triangles are
+float64, so the result equals that of float64 brute force (which Warp's own `wp.Mesh`, float32, cannot give). A triangle
+without area counts as a segment or a point.
 """
 
 from __future__ import annotations
@@ -21,10 +22,11 @@ from .device_mesh import DeviceMesh, SurfaceError, checked_points
 
 # Coordinates in the hierarchy lie in [-1, 1]: half a float32 step there is 6e-8.
 _MARGIN = 1.2e-7
-# Triangles longer than this part of the half diagonal are kept apart, so that they swell no others' box.
+# Triangles longer than this share of the half diagonal are boxed apart, so that they do not enlarge others' boxes.
 _LARGE = 0.05
-_CHUNK = 1 << 18  # queries at a time: bounds the memory
-# Queries and triangles that a thread takes at a time.
+# Queries at a time: bounds the memory.
+_CHUNK = 1 << 18
+# Queries and triangles that a thread processes at a time.
 _QUERIES, _TRIANGLES = 1 << 12, 1 << 15
 
 
@@ -35,7 +37,7 @@ class ClosestPoints:
     Attributes:
         distances: (N,) float64, unit of the mesh, not squared.
         points: (N, 3) float64, on the mesh.
-        faces: (N,) int32, the face each lies on (one of them where faces tie).
+        faces: (N,) int32, the face each point lies on (one of them where faces tie).
     """
 
     distances: F64
@@ -46,7 +48,7 @@ class ClosestPoints:
 def closest_points(
     vertices: npt.ArrayLike, faces: npt.ArrayLike, points: npt.ArrayLike, *, device: str = "auto"
 ) -> ClosestPoints:
-    """Closest points of one mesh, prepared for this call alone; arguments and errors as for `ClosestSurface`."""
+    """Query one mesh once; arguments and errors are those of `ClosestSurface` and its `query`."""
     return ClosestSurface(vertices, faces, device=device).query(points)
 
 
@@ -55,8 +57,8 @@ class ClosestSurface:
 
     Args:
         vertices: (V, 3), any float dtype.
-        faces: (F, 3) integers; zero-area faces count as the segment or point they are.
-        device: "cpu", "cuda", "cuda:1", …; "auto" takes a GPU where warp finds one.
+        faces: (F, 3) integers; a face without area counts as a segment or a point.
+        device: "cpu", "cuda", "cuda:1", …; "auto" chooses a GPU where Warp finds one.
 
     Raises:
         SurfaceError: no faces, NaN or infinite coordinates.
@@ -67,7 +69,7 @@ class ClosestSurface:
 
     @classmethod
     def of(cls, mesh: DeviceMesh) -> ClosestSurface:
-        """The surface of a mesh that lies on its device already."""
+        """Prepare a mesh that is on its device already."""
         surface = cls.__new__(cls)
         surface._build(mesh)
         return surface
@@ -90,10 +92,13 @@ class ClosestSurface:
             self._launch(kernels.box_nodes, counts[level], [level], [tree], _TRIANGLES)
 
     def query(self, points: npt.ArrayLike) -> ClosestPoints:
-        """Closest points for queries (N, 3), in the unit of the mesh, N at least 1.
+        """Find the closest point of the mesh for each query.
+
+        Args:
+            points: (N, 3), in the unit of the mesh, N at least 1.
 
         Raises:
-            SurfaceError: no points, another shape, NaN or infinite coordinates, or so far off that squares overflow.
+            SurfaceError: no points, another shape, NaN or infinite coordinates, or so far away that squares overflow.
         """
         queries = checked_points(points)
         parts = [self._query(queries[first : first + _CHUNK]) for first in range(0, len(queries), _CHUNK)]
@@ -108,7 +113,7 @@ class ClosestSurface:
     def _query(self, queries: F64) -> ClosestPoints:
         wp, kernels = load_warp(), _kernels()
         scaled = wp.array((queries - self.centre) / self.scale, dtype=wp.vec3d, device=self.device)
-        # Neighbours one after the other find the same boxes in the cache.
+        # Queries near one another run one after the other, so that they find the same boxes in the cache.
         order, _ = self._sorted(kernels.order_points, [scaled], len(queries), _QUERIES)
         faces = wp.empty(len(queries), dtype=wp.int32, device=self.device)
         feet = wp.empty(len(queries), dtype=wp.vec3d, device=self.device)
@@ -121,7 +126,7 @@ class ClosestSurface:
         return ClosestPoints(distances, found, faces.numpy())
 
     def _sorted(self, kernel: Any, inputs: list[Any], count: int, per_thread: int) -> tuple[Any, Any]:
-        """Numbers 0 to `count` in the order of the keys that a kernel gives them, and those keys (warp arrays)."""
+        """Sort the numbers 0 to `count` by keys that a kernel computes; the numbers and the keys, as Warp arrays."""
         wp = load_warp()
         keys, order = (wp.empty(2 * count, dtype=wp.int32, device=self.device) for _ in range(2))
         self._launch(kernel, count, inputs, [keys, order], per_thread)

@@ -250,7 +250,7 @@ def closest(
     squares: wp.array(dtype=wp.float64),
 ):
     """Find the nearest triangle of each point, the point on it and its squared distance; in `order` of the points."""
-    # Arrays taken out of the struct once: in the loops below that is a tenth faster on a CPU.
+    # The arrays are taken out of the struct once, before the loops: a few percent faster on a CPU.
     lows = tree.lows
     highs = tree.highs
     firsts = tree.firsts

@@ -1,4 +1,4 @@
-"""A checked triangle mesh where kernels can reach it: what drawing points and finding closest points start from."""
+"""A checked triangle mesh in the memory of a device, for drawing points and finding closest points."""
 
 from __future__ import annotations
 
@@ -12,30 +12,30 @@ from ..core.arrays import F64, I32
 from ..core.errors import MpcError
 from ..core.kernels import find_device, launch, load_warp
 
-_PER_THREAD = 1 << 14  # triangles or points a thread takes at a time
+_PER_THREAD = 1 << 14  # triangles or points that a thread processes at a time
 
 
 class SurfaceError(MpcError):
-    """A mesh or points from which no distance can be taken: empty, without area, NaN, faces that refer to nothing."""
+    """A mesh or points that cannot be measured: empty, without area, NaN, or faces with indices out of range."""
 
 
 class DeviceMesh:
     """Triangles in coordinates of about -1 to 1, on a CPU or a GPU.
 
-    Vertices of no face are left out: they neither move the centre, nor does it matter if they are NaN.
+    Vertices that no face uses are left out: they do not move the centre and may be NaN.
 
     Args:
         vertices: (V, 3), any float dtype.
         faces: (F, 3) integers.
-        device: "cpu", "cuda", "cuda:1", …; "auto" takes a GPU where warp finds one.
+        device: "cpu", "cuda", "cuda:1", …; "auto" chooses a GPU where Warp finds one.
 
     Attributes:
         positions: (V, 3) float64, the vertices that faces use, in the mesh's own unit.
         triangles: (F, 3) int32 into `positions`.
-        device: as warp names it.
+        device: Warp's name of it.
         centre: (3,) float64, middle of the mesh's box, in its own unit.
         scale: half the diagonal of that box, in its own unit; 1 for a single point.
-        arrays: what kernels take (`sample_kernels.Triangles`): vertices (vertex - centre) / scale, and faces.
+        arrays: `sample_kernels.Triangles` for kernels; its vertices are (vertex - centre) / scale.
 
     Raises:
         SurfaceError: no faces, other shapes, indices out of range, NaN or infinite coordinates.
@@ -57,7 +57,7 @@ class DeviceMesh:
         self.arrays.faces = wp.array(self.triangles, dtype=wp.vec3i, device=self.device)
 
     def __len__(self) -> int:
-        """Faces."""
+        """Number of faces."""
         return len(self.triangles)
 
     @cached_property
@@ -69,13 +69,14 @@ class DeviceMesh:
         """
         areas = load_warp().empty(len(self), dtype=load_warp().float64, device=self.device)
         launch(_kernels().measure_areas, len(self), [self.arrays], [areas], device=self.device, per_thread=_PER_THREAD)
-        sums = np.cumsum(areas.numpy())  # here, in one order: a GPU's own sums differ from run to run
+        # Summed on the CPU in a fixed order: a GPU's own sums differ from run to run.
+        sums = np.cumsum(areas.numpy())
         if not sums[-1] > 0:
             raise SurfaceError("the mesh has no area")
         return sums
 
     def draw(self, count: int, *, rng: np.random.Generator) -> tuple[F64, I32]:
-        """Draw points independently and uniformly by area; the same on every device, but for rounding.
+        """Draw points independently and uniformly by area; devices differ by rounding only.
 
         Args:
             count: N.
@@ -99,10 +100,10 @@ class DeviceMesh:
 
 
 def checked_points(points: npt.ArrayLike) -> F64:
-    """Points (N, 3) as float64.
+    """Check points (N, 3) and convert them to float64.
 
     Raises:
-        SurfaceError: none, another shape, NaN or infinite coordinates.
+        SurfaceError: no points, another shape, NaN or infinite coordinates.
     """
     array = np.asarray(points, np.float64)
     if not array.size:
@@ -116,7 +117,7 @@ def checked_points(points: npt.ArrayLike) -> F64:
 
 
 def _checked(vertices: npt.ArrayLike, faces: npt.ArrayLike) -> tuple[F64, I32]:
-    """Vertices (V, 3) that faces (F, 3) use, and the faces."""
+    """Check a mesh; returns the vertices (V, 3) that its faces use, and the faces (F, 3) into them."""
     try:
         positions, triangles = np.asarray(vertices, np.float64), np.asarray(faces)
     except (TypeError, ValueError) as error:

@@ -8,7 +8,7 @@ from ..core.arrays import F64
 
 
 def fibonacci_directions(count: int) -> F64:
-    """(count, 3) float64 unit directions, even over the sphere (Gonzalez, "Measurement of Areas on a Sphere", 2010)."""
+    """Fibonacci lattice: (count, 3) float64 unit directions (Gonzalez, "Measurement of Areas on a Sphere", 2010)."""
     index = np.arange(count) + 0.5
     height = 1.0 - 2.0 * index / count
     turn = np.pi * (1.0 + np.sqrt(5.0)) * index

@@ -1,4 +1,4 @@
-"""The posed, textured triangle mesh: what loaders make, renderers draw and samplers label."""
+"""The posed, textured triangle mesh: loaders make it, renderers draw it, samplers label points around it."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from ..core.errors import MpcError
 
 
 class MeshError(MpcError):
-    """A mesh whose arrays contradict one another; the message says which."""
+    """A mesh whose arrays contradict one another; the message names the array."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -22,11 +22,11 @@ class Material:
     """The unlit appearance of a set of faces.
 
     Attributes:
-        name: as in the file.
+        name: from the file.
         texture: (H, W, 4) uint8, sRGB, straight alpha, row 0 at the top; None for a plain colour.
-        colour: RGBA in [0, 1], display (sRGB) values; multiplies the texture.
+        colour: RGBA in [0, 1], display (sRGB) values; it multiplies the texture.
         alpha_mode: "opaque" ignores alpha; "mask" cuts out below `alpha_cutoff` (hair cards, lace).
-        alpha_cutoff: in [0, 1], used by "mask" alone.
+        alpha_cutoff: in [0, 1], used by "mask" only.
     """
 
     name: str = "default"
@@ -40,7 +40,7 @@ class Material:
 class PosedMesh:
     """Triangles in world space (metres, y up, right-handed, people face +z), one pose, textured.
 
-    Positions and texture coordinates are indexed apart, as in OBJ, so that a texture seam does not cut the surface.
+    Positions and texture coordinates have separate indices, as in OBJ, so a texture seam does not cut the surface.
 
     Attributes:
         vertices: (V, 3) float64, metres.
@@ -48,8 +48,8 @@ class PosedMesh:
         materials: at least one.
         face_material: (F,) int32 into `materials`.
         uv: (T, 2) float32, origin at the texture's lower left, v up (OBJ, OpenGL); None without texture coordinates.
-        face_uv: (F, 3) int32 into `uv`; None exactly where `uv` is.
-        vertex_colours: (V, 4) uint8, sRGB; multiplies the material; None for white.
+        face_uv: (F, 3) int32 into `uv`; None exactly when `uv` is None.
+        vertex_colours: (V, 4) uint8, sRGB; they multiply the material's colour; None for white.
     """
 
     vertices: F64
@@ -90,7 +90,7 @@ class PosedMesh:
 
     @cached_property
     def vertex_normals(self) -> F64:
-        """(V, 3) float64, unit: area-weighted mean of the faces around; zero for a vertex of no face."""
+        """(V, 3) float64, unit: area-weighted mean of the adjacent face normals; zero if no face uses the vertex."""
         total = np.zeros_like(self.vertices)
         for corner in range(3):
             for axis in range(3):
@@ -101,7 +101,7 @@ class PosedMesh:
 
     @cached_property
     def bounds(self) -> F64:
-        """(2, 3) float64: least and greatest corner of the used vertices, metres."""
+        """(2, 3) float64: least and greatest coordinates of the vertices that faces use, metres."""
         marked = np.zeros(len(self.vertices), np.bool_)
         marked[self.faces] = True
         used = self.vertices[marked]
@@ -112,7 +112,7 @@ class PosedMesh:
         return replace(self, vertices=np.ascontiguousarray(vertices, np.float64))
 
     def transformed(self, matrix: F64) -> PosedMesh:
-        """Moved by a (4, 4) affine matrix; faces are turned over where it mirrors, so that they stay outward."""
+        """The mesh moved by a (4, 4) affine matrix; if it mirrors, faces are reversed to stay outward."""
         moved = self.with_vertices(self.vertices @ matrix[:3, :3].T + matrix[:3, 3])
         if np.linalg.det(matrix[:3, :3]) >= 0:
             return moved
@@ -121,7 +121,7 @@ class PosedMesh:
 
 
 def check_mesh(mesh: PosedMesh) -> None:
-    """Raise MeshError when arrays have a wrong shape, a wrong dtype or an index out of range, or hold NaN."""
+    """Raise MeshError if an array has a wrong shape or dtype, holds NaN, or has an index out of range."""
     expected: list[tuple[str, npt.NDArray[np.generic] | None, type, tuple[int | None, ...]]] = [
         ("vertices", mesh.vertices, np.float64, (None, 3)),
         ("faces", mesh.faces, np.int32, (None, 3)),

@@ -1,4 +1,4 @@
-"""Points along a Morton curve: neighbours in the order are mostly so in space."""
+"""Points sorted along a Morton curve: neighbours in this order are mostly neighbours in space."""
 
 from __future__ import annotations
 
@@ -6,19 +6,21 @@ import numpy as np
 
 from ..core.arrays import F64, I64, U32, Floats
 
-# Bits an axis of a code: three times as many fit 32.
+# Bits of a code per axis: three axes fit 32 bits.
 BITS = 10
 
 
 def morton_codes(points: Floats) -> tuple[U32, F64, float]:
-    """The cube around the points, cut into 1024 cells along each axis, and the number of each point's cell.
+    """Divide the cube around the points into 1024 cells along each axis, and number each point's cell.
 
     Args:
         points: (N, 3), N at least 1, metres.
 
     Returns:
-        (N,) uint32 codes, the cell's x, y and z in every third bit; shifted down by 3 k they are the codes of cells 2^k
-        times as wide. (3,) float64 the cube's low corner and the edge of a cell, metres.
+        (N,) uint32 codes, with the cell's x, y and z in every third bit. Shifted down by 3 k bits they are the codes of
+        cells 2^k times as wide.
+        (3,) float64 low corner of the cube, metres.
+        Edge of a cell, metres.
     """
     low = points.min(axis=0).astype(np.float64)
     edge = max(float((points - low).max()), 1e-30) / (2**BITS - 1)
@@ -30,12 +32,12 @@ def morton_codes(points: Floats) -> tuple[U32, F64, float]:
 
 
 def morton_cells(codes: U32) -> U32:
-    """(N, 3) uint32 x, y and z of cells from their codes (N,)."""
+    """Decode cells: (N, 3) uint32 x, y and z from codes (N,)."""
     return np.stack([_gather(codes >> np.uint32(axis)) for axis in range(3)], axis=-1)
 
 
 def spatial_order(points: Floats) -> I64:
-    """(N,) int64 numbers of points (N, 3) along the curve."""
+    """The order of points (N, 3) along the curve: (N,) int64 indices."""
     if not len(points):
         return np.zeros(0, np.int64)
     return np.argsort(morton_codes(points)[0], kind="stable").astype(np.int64)

@@ -1,4 +1,4 @@
-"""Rays against a posed mesh: Embree's bounding-volume hierarchy behind two questions, blocked or not, and first hit."""
+"""Rays against a posed mesh by Embree: whether a ray is blocked, and what it hits first."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from embreex.rtcore_scene import EmbreeScene
 from ..core.arrays import F32, F64, I32, Bools, Floats, Ints
 from .mesh import PosedMesh
 
-# Rays a call to Embree: their float32 copies (origins, directions, results) stay in the processor's cache, which makes
-# Embree up to twice as fast as one large call.
+# Rays per call to Embree: their float32 copies (origins, directions, results) then stay in the processor's cache, which
+# is up to twice as fast as one large call.
 CHUNK_RAYS = 1 << 14
-# Embree computes in float32: a position of magnitude |p| metres (from the mesh's centre) is known to about this share.
+# Embree computes in float32: relative error of a position, of its distance from the mesh's centre.
 FLOAT32_RELATIVE = 4e-7
 
 
@@ -48,17 +48,17 @@ class Hits:
 
 
 class RayScene:
-    """Embree's view of a mesh (or of some of its faces), built once and asked often; both sides of a face are hit.
+    """A mesh (or some of its faces) prepared for ray queries by Embree; both sides of a face are hit.
 
     Embree works in float32. Positions are taken relative to the middle of the mesh's bounding box, so that a mesh far
-    from the origin loses nothing; `resolution_m` bounds the error of a hit's position. A ray that starts on the
-    surface may hit it at distance 0: move its origin by some `resolution_m` first.
+    from the origin loses no accuracy; `resolution_m` bounds the error of a hit's position. A ray that starts on the
+    surface may hit it at distance 0: move its origin by a few `resolution_m` first.
 
     Args:
-        mesh: any posed mesh; copied into Embree, not referred to.
-        faces: (K,) face numbers to use; all when None. Hits always give numbers of the whole mesh.
-        watertight: no ray slips between two faces that share an edge; without it rays are about a quarter faster,
-            good enough where many rays are averaged.
+        mesh: any posed mesh; Embree holds a copy.
+        faces: (K,) face numbers to use; None for all. Hits always give face numbers of the whole mesh.
+        watertight: no ray slips between two faces that share an edge. Without it rays are about a quarter faster, which
+            is accurate enough where many rays are averaged.
     """
 
     def __init__(self, mesh: PosedMesh, faces: Ints | None = None, *, watertight: bool = True) -> None:
@@ -75,7 +75,7 @@ class RayScene:
             TriangleMesh(self._scene, vertices, np.ascontiguousarray(used, np.int32))
 
     def occluded(self, origins: Floats, directions: Floats) -> Bools:
-        """Whether anything lies on each ray, at any distance ahead.
+        """Whether each ray hits anything, at any distance ahead.
 
         Args:
             origins: (N, 3), world metres.
@@ -95,14 +95,19 @@ class RayScene:
         return blocked
 
     def occluded_local(self, origins: F32, directions: F32) -> Bools:
-        """`occluded` without copies: (N, 3) contiguous float32 each, origins relative to `centre_world`; one chunk."""
+        """`occluded` without copies, in one call to Embree.
+
+        Args:
+            origins: (N, 3) contiguous float32, relative to `centre_world`.
+            directions: (N, 3) contiguous float32.
+        """
         if self._empty:
             return np.zeros(len(origins), bool)
         blocked: Bools = self._scene.run(origins, directions, query="OCCLUDED") == 0
         return blocked
 
     def first_hit(self, origins: Floats, directions: Floats) -> Hits:
-        """The nearest surface on each ray.
+        """Find the nearest surface on each ray.
 
         Args:
             origins: (N, 3), world metres.

@@ -1,4 +1,4 @@
-"""Splitting large triangles, so that light, kept a vertex, does not depend on how fine a mesh happens to be."""
+"""Splitting large triangles: light is stored per vertex, and must not depend on how finely a mesh is divided."""
 
 from __future__ import annotations
 
@@ -7,22 +7,22 @@ import numpy as np
 from ..core.arrays import I32, I64, Bools
 from .mesh import PosedMesh
 
-# Rounds of halving: an edge 256 times too long still comes down.
+# Rounds of halving: enough for an edge that is 256 times too long.
 MAX_ROUNDS = 8
 
 
 def refine_mesh(mesh: PosedMesh, longest_edge_m: float, *, most_faces: int = 1_000_000) -> PosedMesh:
-    """Halve edges until none is longer than `longest_edge_m`; the surface and its texture stay where they are.
+    """Halve edges until none is longer than `longest_edge_m`, without moving the surface or its texture.
 
-    Every face beside a long edge is split there, so no crack opens. A mesh that is fine enough is returned as it is.
+    Both faces of a long edge are split at its middle, so no crack opens. A mesh without long edges is returned as is.
 
     Args:
-        mesh: any.
+        mesh: any mesh.
         longest_edge_m: metres, > 0.
-        most_faces: no round begins that could pass this count; large faces then stay larger.
+        most_faces: a round that could exceed this number of faces is not begun; some edges then stay longer.
 
     Returns:
-        A mesh whose first V vertices are the given ones; new corners have interpolated uv and vertex colours.
+        A mesh whose first V vertices are the given ones; new vertices have interpolated uv and vertex colours.
     """
     for _ in range(MAX_ROUNDS):
         edges, of_face = _edges(mesh.faces)
@@ -36,7 +36,7 @@ def refine_mesh(mesh: PosedMesh, longest_edge_m: float, *, most_faces: int = 1_0
 
 
 def _edges(faces: I32) -> tuple[I32, I64]:
-    """Distinct edges (E, 2), and each face's three (F, 3): edge k runs from corner k to corner k + 1."""
+    """Distinct edges (E, 2), and the three of each face (F, 3): edge k runs from corner k to corner k + 1."""
     pairs = np.sort(np.stack([faces, np.roll(faces, -1, axis=1)], axis=-1).reshape(-1, 2), axis=1)
     key = pairs[:, 0].astype(np.int64) * (int(faces.max()) + 1) + pairs[:, 1]
     _, first, inverse = np.unique(key, return_index=True, return_inverse=True)
@@ -55,7 +55,7 @@ def _split(mesh: PosedMesh, edges: I32, of_face: I64, long: Bools) -> PosedMesh:
     faces, parent = _divide(mesh.faces.astype(np.int64), middle[of_face])
     uv, face_uv = mesh.uv, mesh.face_uv
     if uv is not None and face_uv is not None:
-        # Texture edges are halved where the edges in space are; a seam's two sides each get their own middle.
+        # Texture edges are halved where the edges in space are; each side of a seam gets a middle of its own.
         uv_edges, uv_of_face = _edges(face_uv)
         uv_long = np.zeros(len(uv_edges), bool)
         uv_long[uv_of_face[long[of_face]]] = True
@@ -70,11 +70,11 @@ def _split(mesh: PosedMesh, edges: I32, of_face: I64, long: Bools) -> PosedMesh:
 
 
 def _divide(corners: I64, cut: I64) -> tuple[I32, I64]:
-    """Faces (F', 3) after cutting edges at new corners `cut` (F, 3; -1: not), and the face each comes from."""
+    """Split faces at the vertices `cut` (F, 3) on their edges (-1: not split): (F', 3) faces and parents."""
     count = (cut >= 0).sum(axis=1)
     pieces: list[I64] = [corners[count == 0]]
     parents: list[I64] = [np.flatnonzero(count == 0)]
-    # Turn every face so that its cuts begin at edge 0 (one), are edges 0 and 1 (two), or are all three.
+    # Rotate the corners of every face so that a single cut is on edge 0, and two cuts are on edges 0 and 1.
     for number in (1, 2, 3):
         face = np.flatnonzero(count == number)
         start = np.argmax(cut[face] >= 0, axis=1) if number == 1 else (np.argmax(cut[face] < 0, axis=1) + 1) % 3

@@ -1,4 +1,4 @@
-"""Points on a mesh's surface: drawing them evenly, and what the surface carries there (attributes, unlit colour)."""
+"""Points on a mesh's surface: drawing them uniformly, and evaluating attributes and unlit colour there."""
 
 from __future__ import annotations
 
@@ -27,7 +27,13 @@ class SurfacePoints:
 
 
 def sample_surface(mesh: PosedMesh, count: int, rng: np.random.Generator, weights: F64 | None = None) -> SurfacePoints:
-    """Draw `count` points over the surface: evenly by area, or with (F,) `weights` times as many to the area.
+    """Draw points on the surface, uniformly by area.
+
+    Args:
+        mesh: the surface.
+        count: number of points.
+        rng: sole source of randomness.
+        weights: (F,) factors of the density on each face; None for 1 everywhere.
 
     Raises:
         MeshError: the mesh has no area.
@@ -37,9 +43,9 @@ def sample_surface(mesh: PosedMesh, count: int, rng: np.random.Generator, weight
         raise MeshError("no area to sample: every face is degenerate")
     place = rng.random(count) * cumulative[-1]
     faces = np.searchsorted(cumulative, place, side="right").astype(np.int32)
-    # "right" skips faces without area; a product rounded up to the total would land behind the last face with area.
+    # "right" skips faces without area; a product rounded up to the total would give a face behind the last with area.
     faces = np.minimum(faces, int(np.searchsorted(cumulative, cumulative[-1])))
-    # Even over the triangle: Osada et al., "Shape distributions" (2002), section 4.2.
+    # Uniform over the triangle: Osada et al., "Shape distributions" (2002), section 4.2.
     root, second = np.sqrt(rng.random(count)), rng.random(count)
     barycentric = np.stack([1.0 - root, root * (1.0 - second), root * second], axis=1)
     positions = np.asarray(interpolate(mesh, mesh.vertices, faces, barycentric), np.float64)
@@ -50,7 +56,7 @@ def interpolate(mesh: PosedMesh, per_vertex: Floats, faces: I32, barycentric: Fl
     """Per-vertex values (V, ...) at surface points: (N, ...), in the wider of the two dtypes.
 
     Args:
-        mesh: whose `faces` index `per_vertex`.
+        mesh: the mesh whose `faces` index `per_vertex`.
         per_vertex: (V,) or (V, C).
         faces: (N,).
         barycentric: (N, 3).
@@ -59,7 +65,7 @@ def interpolate(mesh: PosedMesh, per_vertex: Floats, faces: I32, barycentric: Fl
 
 
 def uv_at(mesh: PosedMesh, faces: I32, barycentric: Floats) -> F64:
-    """(N, 2) float64 texture coordinates at surface points; zeros for a mesh without them."""
+    """Texture coordinates at surface points: (N, 2) float64, zeros for a mesh without them."""
     if mesh.uv is None or mesh.face_uv is None:
         return np.zeros((len(faces), 2))
     uv = _weighted(mesh.uv, mesh.face_uv[faces], barycentric.astype(np.float64, copy=False))
@@ -67,12 +73,12 @@ def uv_at(mesh: PosedMesh, faces: I32, barycentric: Floats) -> F64:
 
 
 def albedo_at(mesh: PosedMesh, faces: I32, barycentric: Floats) -> F32:
-    """The unlit colour at surface points, as OpenGL shows the texture at full size (no mip-maps).
+    """The unlit colour at surface points, equal to OpenGL's at full texture size (no mip-maps).
 
     Texture (bilinear, repeated) x material colour x vertex colour (interpolated), all in display (sRGB) values.
 
     Args:
-        mesh: any.
+        mesh: any mesh.
         faces: (N,) int32.
         barycentric: (N, 3).
 
@@ -94,7 +100,7 @@ def albedo_at(mesh: PosedMesh, faces: I32, barycentric: Floats) -> F32:
 
 
 def material_colour(material: Material, uv: Floats) -> F32:
-    """(N, 4) float32: texture at (N, 2) `uv`, times the material's colour; alpha as stored."""
+    """Colour of a material at texture coordinates (N, 2): (N, 4) float32, texture times colour, alpha as stored."""
     factor = np.asarray(material.colour, np.float32)
     if material.texture is None:
         return np.broadcast_to(factor, (len(uv), 4)).copy()
@@ -102,18 +108,18 @@ def material_colour(material: Material, uv: Floats) -> F32:
 
 
 def sample_bilinear(texture: U8 | F32, uv: Floats) -> F32:
-    """GL_LINEAR with GL_REPEAT: texel centres at half integers, row 0 at the top, v up.
+    """Sample a texture as OpenGL's GL_LINEAR with GL_REPEAT: texel centres at half integers, row 0 at the top, v up.
 
     Args:
         texture: (H, W, C).
-        uv: (N, 2); any finite value, whole numbers repeat the picture.
+        uv: (N, 2), any finite values; the texture repeats with period 1.
 
     Returns:
         (N, C) float32 in the texture's own range.
     """
     height, width, channels = texture.shape
     flat = texture.reshape(-1, channels)
-    # The whole part goes first, in float64: a far-off uv would otherwise lose its fraction.
+    # The integer part is subtracted first, in float64: a large uv would otherwise lose its fraction.
     x = (uv[:, 0] - np.floor(uv[:, 0])) * width - 0.5
     y = (np.ceil(uv[:, 1]) - uv[:, 1]) * height - 0.5
     left, top = np.floor(x).astype(np.int64), np.floor(y).astype(np.int64)

@@ -1,0 +1,1 @@
+"""Skeletons, clips, skinning, which bone is which, retargeting; opens no user's file."""

@@ -1,0 +1,1 @@
+"""Light, radiance transfer, the two renderers, layers."""

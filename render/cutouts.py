@@ -1,4 +1,4 @@
-"""The first surface along a ray that is really there: holes of cut-out materials (hair cards) are seen through."""
+"""The first visible surface along a ray: rays pass through the holes of cut-out materials (hair cards)."""
 
 from __future__ import annotations
 
@@ -9,16 +9,16 @@ from ..geometry.mesh import PosedMesh
 from ..geometry.rays import Hits, RayScene
 from ..geometry.surface import albedo_at
 
-# A ray passes at most this many holes, then takes what it meets.
+# A ray passes at most this many holes; the next surface it meets counts as visible.
 MAX_HOLES = 16
 
 
 def first_visible(mesh: PosedMesh, scene: RayScene, origins: F64, directions: F64) -> Hits:
-    """`scene.first_hit` past holes: points of "mask" materials with alpha below their cutoff.
+    """`scene.first_hit` that continues through holes: points of "mask" materials with alpha below their cutoff.
 
     Args:
         mesh: the scene's mesh.
-        scene: of the whole mesh.
+        scene: the rays' view of the whole mesh.
         origins: (N, 3) world metres.
         directions: (N, 3), or (3,) for one shared direction.
     """

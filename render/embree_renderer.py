@@ -1,7 +1,7 @@
-"""Drawing without OpenGL: Embree rays, shaded in NumPy, the same picture as the graphics card's with 4x multisampling.
+"""Drawing without OpenGL: Embree rays shaded in NumPy, equal to a graphics card's picture with 4x multisampling.
 
-Like a graphics card, the inside of a surface is shaded once a pixel, with mip-mapped textures; only pixels on an edge
-(of the silhouette, between two shells, at a texture seam) are sampled four times.
+As on a graphics card, pixels inside a surface are shaded once, with mip-mapped textures. Only pixels on an edge (of the
+silhouette, between two shells, at a texture seam) are sampled four times.
 """
 
 from __future__ import annotations
@@ -24,23 +24,23 @@ from .parts import split_parts
 from .screen import Screen, on_screen, touched_pixels
 from .textures import MipTexture, mip_level
 
-# Where four samples lie in a pixel (row, column from its centre): the rotated grid that graphics cards use, turned over
-# since OpenGL counts rows from below (Direct3D 11 standard pattern, also Mesa's).
+# Positions of a pixel's four samples (row, column from its centre): the rotated grid of graphics cards (Direct3D 11
+# standard pattern, also Mesa's), flipped because OpenGL counts rows from below.
 SUBPIXELS = np.array([(3, -1), (1, 3), (-1, -3), (-3, 1)]) / 8.0
-# Neighbours further apart in depth than this many pixels lie on an edge.
+# Neighbouring pixels whose depths differ by more than this many pixel widths lie on an edge.
 EDGE_PIXELS = 3.0
 
 
 @dataclass(frozen=True, eq=False)
 class _Samples:
-    """Points of the surface that one picture is made of.
+    """The surface points from which one picture is composed.
 
     Attributes:
-        inside: (N,) pixels (flat index) that are seen whole, by one ray.
-        edge: (E,) pixels that are sampled as SUBPIXELS says.
-        place: (M,) which of the 4 E rays through these met the surface.
-        face: (N + M,) what was met, inside pixels first.
-        weights: (3, N + M) float32, of the faces' corners.
+        inside: (N,) flat indices of the pixels that one ray samples.
+        edge: (E,) flat indices of the pixels that four rays sample, see SUBPIXELS.
+        place: (M,) numbers of those of the 4 E rays that hit the surface.
+        face: (N + M,) faces hit, those of inside pixels first.
+        weights: (3, N + M) float32 barycentric weights of the faces' corners.
     """
 
     inside: I64
@@ -51,7 +51,7 @@ class _Samples:
 
 
 class EmbreeRenderer:
-    """One mesh for Embree; see render/renderer.py for the interface.
+    """Draws one mesh with Embree; the interface is `renderer.Renderer`.
 
     Args:
         mesh: drawn from both sides.
@@ -62,14 +62,14 @@ class EmbreeRenderer:
     def __init__(self, mesh: PosedMesh, height: int, width: int) -> None:
         self._mesh = mesh
         self._size = (height, width)
-        # A ray that slips through leaves an edge, where four more are cast. Light was gathered with the same tree.
+        # Where a ray slips between faces an edge is found, and four more rays are cast. The light uses the same tree.
         self._scene: RayScene = ray_scene(mesh, watertight=False)
         self._corners: I32 = np.ascontiguousarray(mesh.faces.T)
         self._parts = split_parts(mesh)
         self._textures = [None if part.texture is None else MipTexture(part.texture) for part in self._parts]
         self._part_of = np.full(len(mesh.materials), -1, np.int32)
         self._part_of[[part.material for part in self._parts]] = np.arange(len(self._parts))
-        # A face's number among its part's faces.
+        # The number of each face among the faces of its part.
         self._local = np.zeros(len(mesh.faces), np.int32)
         for part in self._parts:
             chosen = np.flatnonzero(mesh.face_material == part.material)
@@ -109,7 +109,7 @@ class EmbreeRenderer:
         return render_layers(self._mesh, camera, *self._size, names)
 
     def _shade(self, index: int, face: I32, weights: F32, screen: Screen, irradiance: F32) -> F32:
-        """(3, N) float32 display values in [0, 255] of points (faces, weights of their corners) on one part."""
+        """Shade points (faces, weights of their corners) on one part: (3, N) float32 display values in [0, 255]."""
         part, texture = self._parts[index], self._textures[index]
         local = part.faces.take(self._local.take(face), axis=0).T
         lit = part.colours(irradiance)
@@ -169,7 +169,7 @@ class EmbreeRenderer:
 
 
 def _edges(chart: I32, depth: F32, step_m: float) -> Bools:
-    """(H, W) bool: pixels beside one that sees nothing (chart -1), another shell or chart, or a much other depth."""
+    """(H, W) bool: pixels next to one without a hit (chart -1), with another chart, or with a very different depth."""
     edge = np.zeros(chart.shape, bool)
     for first, second in (
         ((slice(1, None),), (slice(-1),)),
@@ -182,7 +182,7 @@ def _edges(chart: I32, depth: F32, step_m: float) -> Bools:
 
 
 def _add_missed_vertices(edge: Bools, screen: Screen, top: int, left: int, depth_m: F32) -> None:
-    """Add to `edge` the pixels with a vertex nearer than `depth_m` (H, W): finds strands thinner than a pixel."""
+    """Add to `edge` the pixels with a vertex nearer than `depth_m` (H, W), which finds strands thinner than a pixel."""
     row, column = (np.rint(values).astype(np.int64) for values in (screen.rows - top, screen.columns - left))
     within = np.flatnonzero((row >= 0) & (row < edge.shape[0]) & (column >= 0) & (column < edge.shape[1]))
     pixel = row[within] * edge.shape[1] + column[within]
@@ -191,13 +191,13 @@ def _add_missed_vertices(edge: Bools, screen: Screen, top: int, left: int, depth
 
 
 def _steps(values: Array, corners: I32) -> tuple[Array, ...]:
-    """Values (V,) at the first of corners (3, N), and how much further those at the second and third are: (N,) each."""
+    """Values (V,) at the first of corners (3, N), and the differences to those at the second and third: (N,) each."""
     first = values.take(corners[0])
     return first, values.take(corners[1]) - first, values.take(corners[2]) - first
 
 
 def _weighted(values: F32, corners: I32, weights: F32) -> F32:
-    """Values (V,) at corners (3, N), weighted: (N,)."""
+    """Weighted sum (N,) of values (V,) at corners (3, N)."""
     total: F32 = values.take(corners[0]) * weights[0]
     total += values.take(corners[1]) * weights[1]
     total += values.take(corners[2]) * weights[2]
@@ -205,7 +205,7 @@ def _weighted(values: F32, corners: I32, weights: F32) -> F32:
 
 
 def _fill(picture: U8, pixel: I64, colours: F32, alpha: F32) -> None:
-    """Pixels (N,) of a picture (P, 4) from values (3, N) and (N,) in [0, 255]."""
+    """Write pixels (N,) of a picture (P, 4) from colours (3, N) and alpha (N,) in [0, 255]."""
     values = np.empty((len(pixel), 4), np.uint8)
     for channel, plane in enumerate((*colours, alpha)):
         values[:, channel] = np.rint(plane)
@@ -213,14 +213,14 @@ def _fill(picture: U8, pixel: I64, colours: F32, alpha: F32) -> None:
 
 
 def _charts(mesh: PosedMesh) -> I32:
-    """(F,) int32: faces with the same number hang together, in space and in the texture, and share a material."""
+    """(F,) int32: faces with the same number are connected, in space and in the texture, and share a material."""
     corners = mesh.faces if mesh.face_uv is None else mesh.face_uv
     count = int(corners.max()) + 1
     links = np.concatenate([corners[:, :2], corners[:, 1:]])
     graph = coo_matrix((np.ones(len(links), np.int8), (links[:, 0], links[:, 1])), shape=(count, count))
     label = connected_components(graph, directed=False)[1][corners[:, 0]]
     if mesh.face_uv is not None:
-        # Shells may share texture space (a mirrored pair of shoes), so position counts too.
+        # Shells may share texture space (a mirrored pair of shoes), so connection in space is required too.
         used = len(mesh.vertices)
         links = np.concatenate([mesh.faces[:, :2], mesh.faces[:, 1:]])
         graph = coo_matrix((np.ones(len(links), np.int8), (links[:, 0], links[:, 1])), shape=(used, used))

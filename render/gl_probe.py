@@ -1,4 +1,4 @@
-"""Can an offscreen OpenGL context be made here? Asked in a child process, since a broken driver may crash or hang."""
+"""Whether an offscreen OpenGL context works here, tested in a child process: a broken driver may crash or hang."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from functools import lru_cache
 PLATFORMS = ("egl", "osmesa")
 PROBE_SECONDS = 60.0
 
-# Draws one triangle the way the real renderer will and compares the middle of the picture. Both modules are imported
-# only in the child; it says what it drew with and how many EGL devices there are, or ends with the error's last line.
+# Draws one triangle as the real renderer does and checks the middle of the picture. Both modules are imported only in
+# the child. It prints the name of the renderer and the number of EGL devices, or ends with the error's last line.
 _PROBE = """
 import os
 import numpy as np, pyrender
@@ -36,12 +36,12 @@ SOFTWARE_DRIVERS = ("llvmpipe", "softpipe", "swrast", "swiftshader")
 
 @dataclass(frozen=True)
 class GlSupport:
-    """The answer of one probe.
+    """The result of `find_gl`.
 
     Attributes:
-        platform: "egl" or "osmesa" where a picture could be drawn; "" where none could.
-        reason: the device's name, or why there is none, one line a platform.
-        devices: the graphics cards EGL draws with, by their EGL_DEVICE_ID; empty where there is only the default.
+        platform: "egl" or "osmesa", whichever drew the test picture; "" if neither did.
+        reason: name of the device, or why each platform failed.
+        devices: EGL_DEVICE_ID of each graphics card that draws; empty where there is only the default.
     """
 
     platform: str
@@ -50,16 +50,16 @@ class GlSupport:
 
 
 def software_driver(text: str) -> str:
-    """The name of the software renderer that `text` (what a picture was drawn with) speaks of, or ""."""
+    """The software renderer named in `text` (the name of an OpenGL renderer), or ""."""
     return next((driver for driver in SOFTWARE_DRIVERS if driver in text.lower()), "")
 
 
 @lru_cache(maxsize=1)
 def find_gl() -> GlSupport:
-    """Try EGL, then OSMesa (or only the one in PYOPENGL_PLATFORM), each in a child process; remembered."""
-    asked = os.environ.get("PYOPENGL_PLATFORM", "")
+    """Try EGL, then OSMesa (or only the one in PYOPENGL_PLATFORM), each in a child process; the result is cached."""
+    chosen = os.environ.get("PYOPENGL_PLATFORM", "")
     failures = []
-    for platform in (asked,) if asked else PLATFORMS:
+    for platform in (chosen,) if chosen else PLATFORMS:
         works, text = probe_gl(platform)
         if works:
             text, _, count = text.partition("; devices ")
@@ -69,7 +69,7 @@ def find_gl() -> GlSupport:
 
 
 def _cards(platform: str, text: str, count: int) -> tuple[int, ...]:
-    """Of `count` EGL devices those that draw without software; asked one by one, side by side."""
+    """The EGL devices among `count` that draw in hardware; each is tested in a process of its own, in parallel."""
     if platform != "egl" or count < 2 or software_driver(text) or "EGL_DEVICE_ID" in os.environ:
         return ()
     with ThreadPoolExecutor(min(count, 8)) as pool:
@@ -80,13 +80,16 @@ def _cards(platform: str, text: str, count: int) -> tuple[int, ...]:
 def probe_gl(
     platform: str, *, device: int | None = None, seconds: float = PROBE_SECONDS, program: str = _PROBE
 ) -> tuple[bool, str]:
-    """Whether `platform` draws, and what it drew with (and "; devices N" for EGL) or why it does not.
+    """Test whether a platform draws.
 
     Args:
         platform: a value of PYOPENGL_PLATFORM.
-        device: of EGL; None takes the default.
-        seconds: how long the child may take before it counts as hung.
-        program: the child's Python source; another one in tests.
+        device: EGL_DEVICE_ID; None for the default.
+        seconds: after this time the child counts as hung.
+        program: Python source of the child; tests pass another one.
+
+    Returns:
+        Whether it draws, and the name of the renderer (with "; devices N" for EGL) or the reason of the failure.
     """
     environment = {**os.environ, "PYOPENGL_PLATFORM": platform}
     if device is not None:

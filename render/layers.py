@@ -1,4 +1,4 @@
-"""Exact geometric layers of a view: first and last surface along the ray through each pixel's centre."""
+"""Exact geometric layers of a view: the first and last surface along the ray through each pixel's centre."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ LAYERS = ("mask", "albedo", "depth_front", "depth_back", "normal_front", "normal
 
 @dataclass(frozen=True, eq=False)
 class RenderLayers:
-    """Layers of one view; those not asked for are None. No antialiasing: a pixel holds what its centre sees.
+    """Layers of one view; those not requested are None. No antialiasing: a pixel holds what is at its centre.
 
     Attributes:
-        mask: (H, W) bool, the ray through the pixel's centre meets the surface.
+        mask: (H, W) bool, whether the ray through the pixel's centre hits the surface.
         albedo: (H, W, 4) uint8 RGBA, unlit texture at full size; 0 outside.
         depth_front: (H, W) float32, view-space z of the first surface, -1 near to +1 far (projective
             under a perspective camera, see PerspectiveCamera); NaN outside.
@@ -46,7 +46,14 @@ class RenderLayers:
 def render_layers(
     mesh: PosedMesh, camera: Camera, height: int, width: int, names: Sequence[str] = LAYERS
 ) -> RenderLayers:
-    """Cast one ray a pixel, and one from behind where a back layer is asked for.
+    """Cast one ray per pixel, and one from behind if a back layer is requested.
+
+    Args:
+        mesh: world metres.
+        camera: any camera.
+        height: pixels.
+        width: pixels.
+        names: layers to compute, of LAYERS.
 
     Raises:
         SettingsError: a name is not in LAYERS.
@@ -57,7 +64,7 @@ def render_layers(
     corners = view_to_pixels(project(mesh.vertices, camera.calibration), height, width).T
     low = np.clip(np.floor(corners.min(axis=1)).astype(int), 0, (height, width))
     high = np.clip(np.ceil(corners.max(axis=1)).astype(int) + 1, low, (height, width))
-    # Only pixels that the mesh can touch are cast.
+    # Rays are cast only through pixels in the mesh's bounding box.
     box = (slice(low[0], high[0]), slice(low[1], high[1]))
     centres = pixel_centres(height, width)[box]
     xy = centres.reshape(-1, 2)
@@ -96,7 +103,7 @@ def _side_layers(
             layers[name] = _spread(hits, inside, depth.astype(np.float32), np.nan)
         else:
             normals = mesh.face_normals[face]
-            # Both sides of a face are drawn, so a normal is turned against the ray that sees it.
+            # Both sides of a face are drawn, so the normal is oriented against the ray.
             along = (normals * directions[inside]).sum(axis=1, keepdims=True)
             normals = np.where(along > 0, -normals, normals) @ camera.rotation.T
             layers[name] = _spread(hits, inside, normals.astype(np.float32), 0)

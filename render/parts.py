@@ -1,4 +1,4 @@
-"""A mesh as a graphics card wants it: one part a material, vertices split where texture coordinates differ."""
+"""A mesh in the form graphics cards need: one part per material, vertices split where texture coordinates differ."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ class MeshPart:
 
     Attributes:
         material: index into the mesh's materials.
-        cut_out: the material has holes.
-        texture: (H, W, 4) uint8; None for a plain colour. Alpha is 255 throughout, or where cut out 0 or 255, with the
-            colours around a hole continued into it.
+        cut_out: whether the material has holes.
+        texture: (H, W, 4) uint8; None for a plain colour. Alpha is 255 everywhere, or 0 or 255 for a cut-out, whose
+            holes are filled with the colours around them.
         colour: RGBA factor in [0, 1].
-        vertex: (N,) int32, the mesh's vertex each of the part's is a copy of.
+        vertex: (N,) int32, the mesh's vertex that each vertex of the part is a copy of.
         positions: (N, 3) float32, world metres.
         uv: (N, 2) float32, or None without a texture.
         faces: (F', 3) int32 into the part's vertices.
@@ -39,7 +39,7 @@ class MeshPart:
     vertex_colours: F32 | None
 
     def colours(self, vertex_irradiance: F32) -> F32:
-        """(N, 4) float32: irradiance (V, 3) of the mesh's vertices times vertex colours; alpha 1."""
+        """Irradiance (V, 3) of the mesh's vertices times vertex colours: (N, 4) float32, alpha 1."""
         colours = np.ones((len(self.vertex), 4), np.float32)
         colours[:, :3] = vertex_irradiance[self.vertex]
         if self.vertex_colours is not None:
@@ -48,7 +48,7 @@ class MeshPart:
 
 
 def split_parts(mesh: PosedMesh) -> list[MeshPart]:
-    """One part for each material in use."""
+    """Split a mesh into one part per material in use."""
     parts = []
     for number in np.unique(mesh.face_material):
         chosen = mesh.face_material == number
@@ -90,5 +90,5 @@ def split_parts(mesh: PosedMesh) -> list[MeshPart]:
 
 
 def _near_zero(uv: F32) -> F32:
-    """Texture coordinates moved by whole pictures, all alike: graphics cards lose the fraction of far-off ones."""
+    """Shift texture coordinates by a common integer: graphics cards lose the fraction of large ones."""
     return uv - np.floor(np.median(uv, axis=0)).astype(np.float32)

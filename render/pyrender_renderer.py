@@ -27,9 +27,15 @@ _context: dict[str, Any] = {}
 def shared_context(platform: str, height: int, width: int, devices: tuple[int, ...] = ()) -> Any:
     """This process's one pyrender.OffscreenRenderer, resized.
 
-    One, since ending a second would terminate the display they share (eglTerminate), and since a context and its
-    compiled shaders take longer to make than a view to draw. It stays on the graphics card (`devices[0]`, unless the
-    user set EGL_DEVICE_ID) that it was first asked for.
+    There is only one because ending a second would terminate their common display (eglTerminate), and because making a
+    context and compiling its shaders takes longer than drawing a view. It stays on the graphics card of the first call:
+    `devices[0]`, unless the user set EGL_DEVICE_ID.
+
+    Args:
+        platform: "egl" or "osmesa".
+        height: pixels.
+        width: pixels.
+        devices: EGL_DEVICE_ID of the graphics card; empty for the default.
 
     Raises:
         SettingsError: called from another thread than before, or OpenGL was loaded for another platform.
@@ -49,7 +55,7 @@ def shared_context(platform: str, height: int, width: int, devices: tuple[int, .
 
         try:
             renderer = pyrender.OffscreenRenderer(width, height)
-        except Exception as error:  # whatever the driver, PyOpenGL's bindings or an assertion of pyrender's bring up
+        except Exception as error:  # the driver, PyOpenGL's bindings and pyrender's assertions raise many types
             raise SettingsError(f"no OpenGL context in this process ({error!r}); use --renderer embree") from error
         _context.update(owner=here, renderer=renderer)
         atexit.register(close_context)
@@ -59,7 +65,7 @@ def shared_context(platform: str, height: int, width: int, devices: tuple[int, .
 
 
 def close_context() -> None:
-    """Free this process's OpenGL context; the next `shared_context` makes a new one."""
+    """Free this process's OpenGL context; the next call of `shared_context` makes a new one."""
     if _context and _context["owner"][0] == os.getpid():
         renderer = _context["renderer"]
         _context.clear()
@@ -67,14 +73,14 @@ def close_context() -> None:
 
 
 class PyrenderRenderer:
-    """One mesh in pyrender; see render/renderer.py for the interface.
+    """Draws one mesh with pyrender; the interface is `renderer.Renderer`.
 
     Args:
         platform: "egl" or "osmesa".
         mesh: drawn from both sides.
         height: pixels.
         width: pixels.
-        devices: the graphics card, by EGL_DEVICE_ID; empty for the default one.
+        devices: EGL_DEVICE_ID of the graphics card; empty for the default.
     """
 
     def __init__(self, platform: str, mesh: PosedMesh, height: int, width: int, devices: tuple[int, ...] = ()) -> None:
@@ -105,7 +111,7 @@ class PyrenderRenderer:
             )
             for part, material in zip(self._parts, self._materials, strict=True)
         ]
-        # A new mesh with the old materials: pyrender uploads the vertices again (a few ms) and keeps the textures.
+        # A new mesh with the same materials: pyrender uploads the vertices again (a few ms) and keeps the textures.
         if self._mesh_node is not None:
             self._scene.remove_node(self._mesh_node)
         self._mesh_node = self._scene.add(pyrender.Mesh(primitives))
@@ -119,7 +125,7 @@ class PyrenderRenderer:
         return self.colour(camera, np.ones((len(self._mesh.vertices), 3), np.float32))
 
     def layers(self, camera: Camera, names: Sequence[str]) -> RenderLayers:
-        """See render/layers.py; cast by Embree, since a rasteriser's are neither exact nor see the back."""
+        """See render/layers.py. Embree casts them: a rasteriser's are not exact and do not include the back."""
         return render_layers(self._mesh, camera, *self._size, names)
 
     def close(self) -> None:
@@ -145,7 +151,7 @@ class PyrenderRenderer:
             lens = pyrender.PerspectiveCamera(yfov=fov, znear=near, zfar=distance + extent, aspectRatio=1.0)
             pose[:3, 3] = camera.eye_world
         else:
-            # The cube lies between 1.5 and 2.5 extents from the eye; half as much around it is drawn too.
+            # The cube lies between 1.5 and 2.5 extents from the eye; half an extent before and behind it is drawn too.
             lens = pyrender.OrthographicCamera(extent / 2, extent / 2, znear=extent, zfar=3 * extent)
             pose[:3, 3] = np.asarray(camera.centre_world) - away * 2 * extent
             # pyrender widens the view of a picture that is not square; view space always spans the picture.
@@ -156,7 +162,7 @@ class PyrenderRenderer:
 
 @contextmanager
 def _coverage_from_alpha(wanted: bool) -> Iterator[None]:
-    """Cut-outs: pyrender's flat shader discards nothing, so alpha decides how many of a pixel's samples are drawn."""
+    """For cut-outs: pyrender's flat shader discards no pixel, so alpha decides how many of its samples are drawn."""
     from OpenGL.GL import GL_SAMPLE_ALPHA_TO_COVERAGE, GL_SAMPLE_ALPHA_TO_ONE, glDisable, glEnable
 
     states = (GL_SAMPLE_ALPHA_TO_COVERAGE, GL_SAMPLE_ALPHA_TO_ONE) if wanted else ()

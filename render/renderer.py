@@ -1,4 +1,4 @@
-"""One interface to the renderers: choose once, open for a mesh, draw views."""
+"""One interface to both renderers: choose one, open it for a mesh, draw views."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ RENDERERS = ("auto", "pyrender", "embree")
 
 @dataclass(frozen=True)
 class RendererChoice:
-    """Which renderer draws, and why; small and picklable, so that one choice serves all workers.
+    """The renderer that draws, and why it was chosen; picklable, so that one choice serves all workers.
 
     Attributes:
         name: "pyrender" or "embree".
         reason: one line for the user.
         platform: the value of PYOPENGL_PLATFORM for pyrender, "" for Embree.
-        devices: the graphics cards to share work among, by EGL_DEVICE_ID; a process draws with the first.
+        devices: EGL_DEVICE_ID of the graphics cards that share the work; a process draws with the first.
     """
 
     name: Literal["pyrender", "embree"]
@@ -37,39 +37,39 @@ class RendererChoice:
     devices: tuple[int, ...] = ()
 
     def for_worker(self, number: int) -> RendererChoice:
-        """The same choice with the graphics card that worker `number` takes, one after the other."""
+        """The same choice for worker `number`: workers use the graphics cards in turn."""
         turn = number % max(len(self.devices), 1)
         return replace(self, devices=self.devices[turn:] + self.devices[:turn])
 
 
 class Renderer(Protocol):
-    """Draws one mesh; made by `open_renderer`. To be used in the thread that opened it."""
+    """Draws one mesh; made by `open_renderer`, and used only in the thread that opened it."""
 
     def colour(self, camera: Camera, vertex_irradiance: F32) -> U8:
-        """The lit picture.
+        """Draw the lit picture.
 
         Args:
-            camera: any; the mesh lies wholly before a perspective one.
-            vertex_irradiance: (V, 3) float32 display values, see render/light/shading.py; multiplies the albedo.
+            camera: any camera; the whole mesh must be in front of a perspective one.
+            vertex_irradiance: (V, 3) float32 display values that multiply the albedo, see render/light/shading.py.
 
         Returns:
             (H, W, 4) uint8 RGBA, sRGB, straight alpha, antialiased, transparent background (0, 0, 0, 0); contiguous.
         """
 
     def albedo(self, camera: Camera) -> U8:
-        """The unlit picture: `colour` with irradiance 1."""
+        """Draw the unlit picture: `colour` with irradiance 1."""
 
     def layers(self, camera: Camera, names: Sequence[str]) -> RenderLayers:
-        """Exact layers at the pixels' centres, see render/layers.py."""
+        """Compute exact layers at the pixels' centres, see render/layers.py."""
 
 
 def choose_renderer(name: str = "auto") -> RendererChoice:
-    """Decide once how to draw: "auto" takes pyrender where a graphics card serves OpenGL, otherwise Embree.
+    """Choose a renderer: "auto" is pyrender where a graphics card provides OpenGL, otherwise Embree.
 
     Mesa's software driver draws the same picture on the same cores as Embree, only slower (docs/rendering.md).
 
     Raises:
-        SettingsError: the name is unknown, or "pyrender" is asked for and OpenGL does not work here.
+        SettingsError: the name is unknown, or it is "pyrender" and OpenGL does not work here.
     """
     if name not in RENDERERS:
         raise SettingsError(f"unknown renderer {name!r}; one of {', '.join(RENDERERS)}")
@@ -94,10 +94,10 @@ def choose_renderer(name: str = "auto") -> RendererChoice:
 
 @contextmanager
 def open_renderer(choice: RendererChoice, mesh: PosedMesh, size: int | tuple[int, int]) -> Iterator[Renderer]:
-    """A renderer that holds the mesh and its textures until the block ends.
+    """Open a renderer that holds the mesh and its textures until the block ends.
 
     Args:
-        choice: from `choose_renderer`.
+        choice: made by `choose_renderer`.
         mesh: drawn from both sides; a "mask" material is cut out.
         size: pixels, an edge or (height, width).
     """

@@ -1,4 +1,4 @@
-"""Where a mesh is on the screen: its vertices in pixels, and the tiles of the picture that its faces can touch."""
+"""A mesh on the screen: its vertices in pixels, and the tiles of the picture that its faces may cover."""
 
 from __future__ import annotations
 
@@ -15,11 +15,12 @@ TILE = 8
 
 @dataclass(frozen=True, eq=False)
 class Screen:
-    """A mesh's vertices as a camera sees them.
+    """A mesh's vertices in the picture of a camera.
 
     Attributes:
-        columns, rows: (V,) float64, pixels, centres at whole numbers.
-        depth_m: (V,) float64, as `Camera.depth_m` gives it.
+        columns: (V,) float64, pixels, centres at whole numbers.
+        rows: (V,) float64, pixels, centres at whole numbers.
+        depth_m: (V,) float64, metres, see `Camera.depth_m`.
     """
 
     columns: F64
@@ -28,29 +29,33 @@ class Screen:
 
 
 def on_screen(vertices: F64, camera: Camera, height: int, width: int) -> Screen:
-    """The screen of a mesh's vertices (V, 3), world metres."""
+    """Project vertices (V, 3), world metres, onto the picture of a camera."""
     rows, columns = view_to_pixels(project(vertices, camera.calibration), height, width).T
     return Screen(np.ascontiguousarray(columns), np.ascontiguousarray(rows), camera.depth_m(vertices))
 
 
 def touched_pixels(screen: Screen, corners: I32, height: int, width: int) -> tuple[slice, slice, Bools]:
-    """The pixels in tiles that the bounding box of some face reaches into.
+    """The pixels in those tiles that the bounding box of some face overlaps.
 
     Args:
-        screen: of the mesh.
-        corners: (3, F) its faces.
-        height, width: of the picture.
+        screen: the mesh's vertices.
+        corners: (3, F) the mesh's faces.
+        height: of the picture, pixels.
+        width: of the picture, pixels.
 
     Returns:
-        Rows and columns of the box around them, and which of its pixels they are.
+        Rows of the box around these pixels.
+        Columns of that box.
+        (rows, columns) bool, which pixels of the box are meant.
     """
     down, across = -(-height // TILE), -(-width // TILE)
-    # Tiles of the vertices. The first row and column hold what lies before the picture, the last what lies behind it.
+    # Tiles of the vertices. The first row and column are for what lies above or left of the picture, the last for what
+    # lies below or right of it.
     row, column = _tiles(screen.rows, down), _tiles(screen.columns, across)
     shape = (down + 2, across + 2)
     touched = np.zeros(shape, bool)
     touched[row, column] = True
-    # A face across several tiles: its box, as four corners of a summed table.
+    # Faces across several tiles: the boxes are added by their four corners in a summed-area table.
     tile = row * shape[1] + column
     first, second, third = (tile.take(corner) for corner in corners)
     wide = corners[:, (first != second) | (second != third)]
@@ -74,5 +79,5 @@ def touched_pixels(screen: Screen, corners: I32, height: int, width: int) -> tup
 
 
 def _tiles(pixels: F64, count: int) -> I32:
-    """(V,) which row (or column) of tiles a vertex is in, from 1; 0 before the picture, count + 1 behind it."""
+    """Row (or column) of the tile of each vertex: (V,), from 1; 0 before the picture, count + 1 after it."""
     return np.clip((pixels + 0.5) * (1.0 / TILE) + 1.0, 0.0, count + 1.0).astype(np.int32)

@@ -1,4 +1,4 @@
-"""Where light is gathered: the mesh's vertices, with duplicates joined and normals that survive messy scans."""
+"""The points at which light is computed: a mesh's vertices, duplicates merged, with normals robust to messy scans."""
 
 from __future__ import annotations
 
@@ -9,20 +9,20 @@ import numpy as np
 from ..core.arrays import F64, I64, Ints
 from ..geometry.mesh import PosedMesh
 
-# Coincident vertices share one normal when each lies within 45 degrees of the common one; a sharper edge stays sharp.
+# Coincident vertices share one normal if each is within 45 degrees of the common one; a sharper edge stays sharp.
 SMOOTH_COSINE = float(np.cos(np.pi / 4))
-# Below this ratio |sum of normals| / sum of |normals| the faces around a vertex face each other's backs.
+# Below this ratio |sum of normals| / sum of |normals| the faces around a vertex are oriented against one another.
 CANCELLED = 0.3
 
 
 @dataclass(frozen=True, eq=False)
 class ShadingPoints:
-    """P points that stand for V vertices.
+    """P points that represent V vertices.
 
     Attributes:
         positions: (P, 3) float64, world metres.
         normals: (P, 3) float64, unit; zero where no face has area.
-        of_vertex: (V,) int64, the point of each vertex.
+        of_vertex: (V,) int64, the point that represents each vertex.
     """
 
     positions: F64
@@ -31,7 +31,7 @@ class ShadingPoints:
 
 
 def shading_points(mesh: PosedMesh) -> ShadingPoints:
-    """Join vertices at equal positions (loaders of glTF split them at texture seams) whose normals agree."""
+    """Merge vertices at equal positions (glTF splits them at texture seams) if their normals agree."""
     place, first = _places(mesh.vertices)
     cross = np.repeat(mesh.face_cross, 3, axis=0)
     corner = mesh.faces.reshape(-1)
@@ -40,7 +40,7 @@ def shading_points(mesh: PosedMesh) -> ShadingPoints:
     shared = _untangled(shared, place[corner], cross)
     own_unit, shared_unit = _unit(own), _unit(shared)
     agree = (own_unit * shared_unit[place]).sum(axis=1) > SMOOTH_COSINE
-    # Vertices of faces without area have no say; those of a flipped patch's border take the untangled normal.
+    # Vertices of faces without area, and those on the border of a flipped patch, take the common normal.
     tangled = np.linalg.norm(own, axis=1) < CANCELLED * _sum_by(corner, np.linalg.norm(cross, axis=1), len(own))
     joined = agree | tangled | ~own_unit.any(axis=1)
     key = np.where(joined, place, len(first) + np.arange(len(place)))
@@ -50,8 +50,8 @@ def shading_points(mesh: PosedMesh) -> ShadingPoints:
 
 
 def _places(vertices: F64) -> tuple[I64, I64]:
-    """Number of each vertex's distinct position (V,), and the first vertex at each."""
-    # A weighted sum as a key: equal positions have equal keys, and different ones differ but by a freak.
+    """Index (V,) of each vertex's position among the distinct ones, and the first vertex at each position."""
+    # Hash each position to one number; distinct positions collide with negligible probability.
     weights = np.array([1.0, 0.7548776662466927, 0.5698402909980532]) * np.pi
     _, first, place = np.unique((vertices + 0.0) @ weights, return_index=True, return_inverse=True)
     alike = (vertices[first[place]] == vertices).all(axis=1)
@@ -61,7 +61,7 @@ def _places(vertices: F64) -> tuple[I64, I64]:
 
 
 def _untangled(normals: F64, place: I64, cross: F64) -> F64:
-    """Where the faces around a point cancel, turn each to the side of the largest before adding them up."""
+    """Where the normals around a point cancel, orient each like that of the largest face before summing."""
     size = np.linalg.norm(cross, axis=1)
     total = _sum_by(place, size, len(normals))
     cancelled = np.linalg.norm(normals, axis=1) < CANCELLED * total

@@ -1,4 +1,4 @@
-"""Texture filtering in software as graphics cards do it: a mip-map pyramid, sampled trilinearly (GL 4.6 spec, 8.14)."""
+"""Texture filtering in software, as on graphics cards: trilinear samples of a mip-map pyramid (GL 4.6 spec, 8.14)."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from PIL import Image
 
 from ..core.arrays import F32, I64, U8, Floats
 
-# Square pixels: smaller triangles on the screen count as seen from their edge.
+# Square pixels: a triangle that is smaller on the screen counts as seen edge-on.
 TINY_AREA = 1e-9
 
 
@@ -36,9 +36,15 @@ class MipTexture:
         return int(self._widths[0]), int(self._heights[0])
 
     def sample(self, u: Floats, v: Floats, level: Floats) -> F32:
-        """Colours at (N,) `u`, `v`, at mip-map levels (N,) (0 full size, k halved k times): (4, N) float32 in [0, 255].
+        """Sample the texture, repeated beyond [0, 1], with texel centres at half integers, linear between levels.
 
-        Repeats beyond [0, 1], v up, texel centres at half integers; between levels linear.
+        Args:
+            u: (N,) texture coordinates.
+            v: (N,) texture coordinates, v up.
+            level: (N,) mip-map levels; 0 is full size, k is halved k times.
+
+        Returns:
+            (4, N) float32 in [0, 255].
         """
         top_level = len(self._starts) - 1
         level = np.clip(level, 0.0, top_level)
@@ -73,14 +79,14 @@ class MipTexture:
 
 
 def mip_level(texel_steps: Sequence[Floats], pixel_steps: Sequence[Floats]) -> F32:
-    """The mip-map level at which triangles are sampled: log2 of the texels a pixel's step crosses, the longer way.
+    """The mip-map level of triangles: log2 of the texels per pixel, along the axis of the screen with more of them.
 
     Args:
-        texel_steps: (N,) four times: x and y of the steps from corner 0 to corner 1 and to corner 2, in texels.
-        pixel_steps: (N,) four times: the same on the screen, in pixels.
+        texel_steps: four arrays (N,): x and y of the step from corner 0 to corner 1, and to corner 2, in texels.
+        pixel_steps: four arrays (N,): the same on the screen, in pixels.
 
     Returns:
-        (N,) float32; negative where magnified; very large for a triangle seen from its edge.
+        (N,) float32; negative where the texture is magnified, very large for a triangle seen edge-on.
     """
     u1, v1, u2, v2 = texel_steps
     x1, y1, x2, y2 = pixel_steps
@@ -93,10 +99,17 @@ def mip_level(texel_steps: Sequence[Floats], pixel_steps: Sequence[Floats]) -> F
 
 
 def cut_texture(texture: U8, cutoff: float) -> U8:
-    """(H, W, 4) uint8 with alpha 0 below `cutoff` (a share of 255) and 255 from it on, ready to be filtered.
+    """Make the alpha of a texture binary: 0 below `cutoff` and 255 from it on.
 
-    The colours of holes, often black or white, would bleed into the edges; they are replaced by those around them
-    (push and pull over the mip-maps: Gortler et al., "The Lumigraph", 1996, section 3.4).
+    The colours of holes, often black or white, would bleed into the edges when filtered. They are replaced by those
+    around them (push and pull over the mip-maps: Gortler et al., "The Lumigraph", 1996, section 3.4).
+
+    Args:
+        texture: (H, W, 4) uint8.
+        cutoff: in [0, 1].
+
+    Returns:
+        (H, W, 4) uint8.
     """
     solid = (texture[..., 3] >= cutoff * 255.0).astype(np.float32)[..., None]
     pyramid = [np.concatenate([texture[..., :3] * solid, solid], axis=-1)]
@@ -115,13 +128,13 @@ def cut_texture(texture: U8, cutoff: float) -> U8:
 def _half(level: U8) -> U8:
     height, width = level.shape[:2]
     size = (max(1, width // 2), max(1, height // 2))
-    # Channel by channel: as one RGBA picture Pillow would weigh colours by alpha, which graphics cards do not.
+    # Each channel separately: Pillow weights the colours of an RGBA picture by alpha, which graphics cards do not.
     bands = [np.asarray(Image.fromarray(level[..., band]).resize(size, Image.Resampling.BOX)) for band in range(4)]
     return np.dstack(bands)
 
 
 def _mix(first: F32, second: F32, share: F32) -> F32:
-    """first + (second - first) * share, in the memory of `second`."""
+    """first + (second - first) * share, computed in place of `second`."""
     second -= first
     second *= share
     second += first

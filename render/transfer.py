@@ -1,12 +1,12 @@
-"""Precomputed radiance transfer: how much of each harmonic of the light reaches a vertex, past the mesh itself.
+"""Precomputed radiance transfer: how much of each harmonic of the light reaches a vertex past the rest of the mesh.
 
 Sloan, Kautz and Snyder, "Precomputed Radiance Transfer for Real-Time Rendering in Dynamic, Low-Frequency Lighting
 Environments" (2002), diffuse self-shadowed case: T_k = (1/pi) integral of visibility(w) max(n.w, 0) Y_k(w) dw.
 
-What is in the open is known in closed form (the cosine lobe's harmonics), so rays only measure what is missing. They
-go the same even (Fibonacci) directions from every vertex, the half above its horizon: first an even quarter of them;
-of the others only those whose neighbours in that quarter disagree, that is, along the outlines of what is in the way.
-docs/rendering.md has the figures that led to this choice.
+Without occlusion the transfer has a closed form (the cosine lobe's harmonics), so rays only measure what is blocked.
+They have the same uniform (Fibonacci) directions at every vertex, of which those above its horizon are used. A uniform
+quarter of them is cast first, then those others whose neighbours in that quarter disagree, that is, along the outlines
+of the occluders. docs/rendering.md has the figures that led to this choice.
 """
 
 from __future__ import annotations
@@ -25,48 +25,49 @@ from ..geometry.surface import albedo_at
 from .light.harmonics import COEFFICIENTS, LAMBERT, sh_basis
 from .shading_points import shading_points
 
-# How far above the surface a ray starts, as a share of the bounding box's diagonal (0.1 mm for an adult): far above
-# float32's resolution there (1e-6 m), below the thinnest cloth.
+# Height of the rays' origins above the surface, as a share of the bounding box's diagonal (0.1 mm for an adult): well
+# above float32's resolution there (1e-6 m), and less than the thinnest cloth.
 OFFSET_SHARE = 5e-5
-# Rays flatter than this (cosine to the normal) are left out: 1 % of the light, a tenth of the rays, most of the acne.
-# What they would have met counts as open.
+# Rays with a smaller cosine to the normal are not cast and count as unblocked: they carry 1 % of the light, are a tenth
+# of the rays, and cause most of the shadow acne.
 LEAST_COSINE = 0.1
-# Points a chunk: some thousand rays, which stay in the processor's cache; with very many more Embree takes twice as
-# long. Also keeps the small matrix products below the size at which BLAS wakes its threads for nothing.
+# Points per chunk: a few thousand rays, which stay in the processor's cache; with many more Embree takes twice as long.
+# It also keeps the matrix products below the size at which BLAS starts its threads, which would not pay here.
 CHUNK_POINTS = 256
-# The share of directions cast first, and how many of these must agree for the others between them not to be cast.
+# One in FIRST_SHARE directions is cast first; another direction is not cast if its NEIGHBOURS nearest of these agree.
 FIRST_SHARE = 4
 NEIGHBOURS = 3
-# Fewer see too little; more do not fit a 64-bit word. Beyond either all directions are cast.
+# Limits of the number of first directions: fewer miss occluders, more do not fit a 64-bit word. Beyond these limits all
+# directions are cast.
 LEAST_FIRST, MOST_FIRST = 16, 64
 # Directions over the whole sphere where the caller does not choose: 2 to 4 % error, see `radiance_transfer`.
 DEFAULT_RAYS = 240
-# A point that sees less than this share of its own side, and more than the other share of its back side, lies on a face
-# wound the wrong way: it takes the light of its back side. The back of a closed surface sees nothing, even in a deep
-# crease; the inside of a scan sees a little through its holes.
+# A point with less than DARK_SIDE of its own hemisphere open and more than OPEN_SIDE of the opposite one lies on a
+# flipped face and takes the light of its back. The back of a closed surface is fully blocked, even in a deep crease;
+# inside a scan a little is open through its holes.
 DARK_SIDE = 0.3
 OPEN_SIDE = 0.5
 SIDE_RAYS = 32
 
 
 def open_transfer(normals: F64) -> F64:
-    """(N, 9) float64 transfer at unit normals (N, 3) with nothing in the way, in closed form; 0 for a zero normal."""
+    """Unoccluded transfer at unit normals (N, 3) in closed form: (N, 9) float64, 0 for a zero normal."""
     return np.asarray(sh_basis(normals) * LAMBERT * (normals != 0).any(axis=1, keepdims=True), np.float64)
 
 
 def radiance_transfer(mesh: PosedMesh, *, rays: int = DEFAULT_RAYS, threads: int = 1) -> F32:
-    """Transfer of every vertex, the mesh shadowing itself.
+    """Compute the transfer of every vertex, with the mesh shadowing itself.
 
-    Vertices that coincide with like normals (a texture seam in glTF) get one value. Cut-out faces that are mostly
-    holes cast no shadow. A vertex whose own side is closed off and whose back is open (flipped faces of a messy scan)
-    takes its back's light; one that is closed off on both sides (skin beneath clothes) is dark.
+    Coincident vertices with similar normals (a texture seam in glTF) get one value. Cut-out faces that are mostly holes
+    cast no shadow. A vertex whose own side is blocked and whose back is open (a flipped face of a messy scan) takes the
+    light of its back; one that is blocked on both sides (skin under clothes) is dark.
 
     Args:
-        mesh: any; orientation and closedness do not matter beyond the rule above.
-        rays: directions over the whole sphere, at least 16; half of them are above a vertex's horizon, about a third
-            of those are cast (all where there are fewer than 64 or more than 256). 240 gives 2 to 4 % error (rms of
+        mesh: any mesh, open or closed.
+        rays: directions over the whole sphere, at least 16. Half of them are above a vertex's horizon, and about a
+            third of those are cast (all if there are fewer than 64 or more than 256). 240 gives 2 to 4 % error (rms of
             all coefficients against 65,536 directions).
-        threads: that cast rays side by side; the result does not depend on it.
+        threads: number of threads that cast rays; the result does not depend on it.
 
     Returns:
         (V, 9) float32, order of render/light/harmonics.py; without occlusion the first is 0.2821 (= Y_00).
@@ -87,7 +88,14 @@ def radiance_transfer(mesh: PosedMesh, *, rays: int = DEFAULT_RAYS, threads: int
 
 @dataclass(frozen=True, eq=False)
 class _Directions:
-    """Even directions, those cast first in front; `neighbours` holds for each other one the bits of its nearest."""
+    """Uniform directions, those cast first at the front.
+
+    Attributes:
+        vectors: (D, 3) unit vectors.
+        basis: (D, 9) harmonics times 4 / D.
+        first: number of directions cast first.
+        neighbours: (D - first,) for each other direction the bits of its nearest among the first.
+    """
 
     vectors: F32
     basis: F32
@@ -97,7 +105,7 @@ class _Directions:
 
 def _even_directions(count: int) -> _Directions:
     directions = fibonacci_directions(count)
-    # Neighbours in direction one after the other: what a ray has fetched of Embree's tree serves the next.
+    # Similar directions follow one another, so that the next ray finds the nodes of Embree's tree in the cache.
     directions = directions[spatial_order(directions)]
     quarter = count // FIRST_SHARE
     first = quarter if LEAST_FIRST <= quarter <= MOST_FIRST else count
@@ -106,13 +114,13 @@ def _even_directions(count: int) -> _Directions:
     directions = directions[np.concatenate([chosen, others])]
     nearest = np.argsort(-(directions[first:] @ directions[:first].T), axis=1, kind="stable")[:, :NEIGHBOURS]
     neighbours = np.bitwise_or.reduce(np.uint64(1) << nearest.astype(np.uint64), axis=1)
-    # 4 pi / count each, over pi.
+    # The weight of a direction is 4 pi / count; transfer is divided by pi.
     basis = (sh_basis(directions) * (4.0 / count)).astype(np.float32)
     return _Directions(directions.astype(np.float32), basis, first, neighbours)
 
 
 def _spread(directions: F64, count: int) -> I64:
-    """(count,) numbers, ascending, of directions as far from one another as can be (farthest point sampling)."""
+    """Indices (count,), ascending, of directions far apart from one another (farthest point sampling)."""
     chosen = [0]
     closeness = directions @ directions[0]
     while len(chosen) < count:
@@ -124,7 +132,7 @@ def _spread(directions: F64, count: int) -> I64:
 def _cast(
     scene: RayScene, positions: F64, normals: F64, directions: _Directions, offset_m: float, threads: int = 1
 ) -> tuple[F32, F32]:
-    """(N, 9) transfer and (N,) cosine-weighted share of the hemisphere that is open."""
+    """(N, 9) transfer, and (N,) cosine-weighted share of the hemisphere that is unblocked."""
     order = spatial_order(positions)
     origins = (positions + normals * offset_m - scene.centre_world).astype(np.float32)[order]
     narrow_normals = normals.astype(np.float32)[order]
@@ -147,13 +155,13 @@ def _cast(
 
 
 def _blocked_transfer(scene: RayScene, origins: F32, normals: F32, directions: _Directions) -> F32:
-    """(N, 9) what is missing of the open transfer at a chunk of points."""
+    """The blocked part of the unoccluded transfer at a chunk of points: (N, 9)."""
     first, vectors, basis = directions.first, directions.vectors, directions.basis
     blocked = np.zeros((len(origins), COEFFICIENTS), np.float32)
     cosine = normals @ vectors[:first].T
     above = cosine > LEAST_COSINE
     hit = _blocked(scene, origins, vectors[:first], above)
-    # Points that see nothing in the first directions see nothing between them either.
+    # Points without a hit in the first directions are taken to have none between them either.
     rows = np.flatnonzero(hit.any(axis=1))
     found = (cosine[rows] * hit[rows]) @ basis[:first]
     if first < len(vectors) and len(rows):
@@ -169,7 +177,7 @@ def _blocked_transfer(scene: RayScene, origins: F32, normals: F32, directions: _
 
 
 def _blocked(scene: RayScene, origins: F32, directions: F32, wanted: Bools) -> Bools:
-    """(N, D) bool: something is in the way of the wanted pairs (N, D) of origin and direction."""
+    """Cast the wanted pairs (N, D) of origin and direction: (N, D) bool, whether each is blocked."""
     pairs = np.flatnonzero(wanted)
     point = pairs // len(directions)
     direction = pairs - point * len(directions)
@@ -180,21 +188,21 @@ def _blocked(scene: RayScene, origins: F32, directions: F32, wanted: Bools) -> B
 
 
 def _bits(flags: Bools) -> U64:
-    """(N,) uint64: each row of up to 64 flags as the bits of one word, the first the lowest."""
+    """Pack rows of up to 64 flags into words: (N,) uint64, the first flag in the lowest bit."""
     padded = np.zeros((len(flags), MOST_FIRST), bool)
     padded[:, : flags.shape[1]] = flags
     words: U64 = np.packbits(padded, axis=1, bitorder="little").view("<u8")[:, 0]
     return words
 
 
-# Corners' middles and centre: where a face's alpha is looked up.
+# Barycentric positions at which a face's alpha is sampled.
 _PROBES = np.array(
     [[1, 1, 1], [4, 1, 1], [1, 4, 1], [1, 1, 4], [3, 3, 1], [1, 3, 3], [3, 1, 3]], np.float64
 )  # fmt: skip
 
 
 def solid_faces(mesh: PosedMesh) -> I32 | None:
-    """(K,) int32 faces that block light, or None for all of them (no cut-out material)."""
+    """The faces that block light: (K,) int32, or None for all of them (no cut-out material)."""
     cut_out = np.array([material.alpha_mode == "mask" for material in mesh.materials])
     candidates = np.flatnonzero(cut_out[mesh.face_material]).astype(np.int32)
     if not len(candidates):

@@ -1,0 +1,1 @@
+"""Exact inside/outside labels, occupancy and colour samples."""

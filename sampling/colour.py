@@ -1,4 +1,4 @@
-"""Coloured points on the surface: what is needed to know their colour under any light."""
+"""Coloured points on the surface, with what is needed to evaluate their colour under any light."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from ..core.arrays import F32, F64
 from ..geometry.mesh import MeshError, PosedMesh
 from ..geometry.surface import albedo_at, interpolate, sample_surface
 
-# A point whose constant transfer term is below this share of a free plane's gets next to no light from outside: it is
-# buried under other shells (the skin under a shirt), no picture ever shows it.
+# A point whose constant transfer term is below this share of an unoccluded plane's receives almost no light: it is
+# buried under other shells (skin under a shirt) and visible in no picture.
 BURIED_SHARE = 0.02
-# T_0 of a plane that sees its whole half space: Y_00 = 1 / (2 sqrt(pi)), and the cosine integrates to pi.
+# T_0 of a plane without occlusion: Y_00 = 1 / (2 sqrt(pi)), and the cosine integrates to pi.
 FREE_TRANSFER = 0.28209479177387814
 MAX_ROUNDS = 20
 
@@ -36,16 +36,16 @@ class ColourSamples:
 
 
 def sample_colour(mesh: PosedMesh, transfer: F32, count: int, *, rng: np.random.Generator) -> ColourSamples:
-    """Draw `count` points evenly over the part of the surface that can be seen from outside.
+    """Draw points uniformly on the part of the surface that is visible from outside.
 
     Args:
         mesh: world metres, textured.
-        transfer: (V, 9) float32 per vertex.
+        transfer: (V, 9) float32 radiance transfer of each vertex.
         count: number of points.
         rng: sole source of randomness.
 
     Raises:
-        MeshError: nothing of the surface is seen from outside.
+        MeshError: no part of the surface is visible from outside, or `transfer` has another shape.
     """
     if transfer.shape != (len(mesh.vertices), 9):
         raise MeshError(f"transfer is {transfer.shape}, expected ({len(mesh.vertices)}, 9)")

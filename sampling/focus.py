@@ -1,4 +1,4 @@
-"""Where near-surface points are worth more: thin parts (fingers, ears, cloth, hair) and sharp bends."""
+"""Where near-surface points are drawn more densely: thin parts (fingers, ears, cloth, hair) and sharp bends."""
 
 from __future__ import annotations
 
@@ -10,23 +10,30 @@ from ..geometry.rays import ray_scene
 
 # A part this thick or thicker is not thin: a finger is 15 mm, a wrist 50 mm.
 THIN_BELOW_M = 0.04
-# A surface bending with a radius of this or less is as curved as it gets: a fingertip, a cloth edge.
+# A bend of this radius or less gets the full weight: a fingertip, a cloth edge.
 CURVED_BELOW_M = 0.008
-# Rays start this far below the surface, in the scene's own resolution.
+# Rays start this far below the surface, in units of the ray scene's `resolution_m`.
 LIFT = 16.0
 
 
 def face_focus(mesh: PosedMesh, strength: float) -> F64:
-    """(F,) float64 weights: 1 on broad parts, up to 1 + `strength` where the mesh is thin or sharply bent.
+    """Weights of faces for drawing points: 1 on broad parts, up to 1 + `strength` on thin or sharply bent ones.
 
-    Thickness is what a ray into the surface meets first (cloth over skin counts as thin); the bend is the angle
-    between neighbouring faces over the distance of their centres.
+    Thickness is the distance to the first hit of a ray into the surface (cloth over skin counts as thin). The bend is
+    the angle between neighbouring faces divided by the distance of their centres.
+
+    Args:
+        mesh: world metres.
+        strength: 0 or more.
+
+    Returns:
+        (F,) float64.
     """
     return 1.0 + strength * np.maximum(_thinness(mesh), _bend(mesh))
 
 
 def _thinness(mesh: PosedMesh) -> F64:
-    """(F,) in [0, 1]: 1 for no thickness, 0 for THIN_BELOW_M and beyond, and for faces with nothing behind them."""
+    """(F,) in [0, 1]: 1 at thickness 0, 0 from THIN_BELOW_M on and where a ray into the surface hits nothing."""
     rays = ray_scene(mesh)
     lift = LIFT * rays.resolution_m
     hits = rays.first_hit(mesh.corners.mean(axis=1) - mesh.face_normals * lift, -mesh.face_normals)

@@ -1,4 +1,4 @@
-"""Positions as whole numbers: exact in float32 and float64 alike, six bytes a point."""
+"""Positions stored as whole numbers: exact in float32 and float64, six bytes per point."""
 
 from __future__ import annotations
 
@@ -20,23 +20,23 @@ class Lattice:
     """A cubic lattice around a scene: position = origin + step * q with q (N, 3) int16.
 
     The step is a power of two and the origin a multiple of it, so the position comes out the same, to the last bit, in
-    float32 and in float64 (DESIGN "Samples": a label belongs to the coordinates as stored).
+    float32 and in float64: points are rounded first and labelled after, so a label belongs to the stored position.
 
     Attributes:
-        origin_world: metres.
-        step_m: metres.
+        origin_world: position of the lattice point (0, 0, 0), metres.
+        step_m: distance of neighbouring lattice points, metres.
     """
 
     origin_world: tuple[float, float, float]
     step_m: float
 
     def round(self, points_world: Floats) -> I16:
-        """The nearest lattice points (N, 3) int16; beyond the lattice's end, its end."""
+        """The nearest lattice points (N, 3) int16 of points (N, 3), world metres; clipped to the lattice."""
         whole = np.rint((np.asarray(points_world, np.float64) - self.origin_world) / self.step_m)
         return np.clip(whole, -LIMIT, LIMIT).astype(np.int16)
 
     def positions(self, q: I16) -> F64:
-        """World metres (N, 3) float64 of lattice points (N, 3) int16."""
+        """Positions (N, 3) float64, world metres, of lattice points (N, 3) int16."""
         return np.asarray(q * self.step_m + np.asarray(self.origin_world), np.float64)
 
 
@@ -44,7 +44,7 @@ def make_lattice(centre_world: tuple[float, float, float], reach_m: float) -> La
     """The finest lattice that spans `reach_m` (metres) to each side of the centre: 2^-14 m up to a reach of 2 m.
 
     Raises:
-        SettingsError: so far from the world's origin that float32 cannot tell its points apart.
+        SettingsError: the centre is so far from the world's origin that float32 cannot represent the points exactly.
     """
     step = 2.0 ** math.ceil(math.log2(reach_m / LIMIT))
     if max(abs(value) for value in centre_world) + LIMIT * step >= EXACT_FLOAT32 * step:

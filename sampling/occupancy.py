@@ -1,4 +1,4 @@
-"""Labelled points: near the surface, at several distances, and evenly through every view's cube."""
+"""Labelled points: near the surface with several spreads, and uniform in every view's cube."""
 
 from __future__ import annotations
 
@@ -16,22 +16,22 @@ from .inside import InsideOracle, ambiguous_share
 from .lattice import Lattice, make_lattice
 
 UNIFORM = "uniform"
-# Gaussian noise beyond this many sigmas of the view cubes is put on the lattice's border (about once in 1e9 points).
+# Gaussian noise of more sigmas than this beyond the view cubes is clipped to the lattice (about once in 1e9 points).
 NOISE_REACH = 6.0
-# Ambiguous share of a person's volume above which a scene is reported.
+# The user is warned of a scene whose ambiguous share of the volume is greater.
 REPORTED_SHARE = 0.02
 
 
 @dataclass(frozen=True, eq=False)
 class PointSet:
-    """Points of one kind, in random order, so that any run of neighbours is a random draw.
+    """Points of one kind, in random order, so that any contiguous slice is a random sample.
 
     Attributes:
         name: "near_<sigma in millimetres>mm" or "uniform".
-        sigma_m: of the Gaussian noise, metres; 0 for "uniform".
+        sigma_m: standard deviation of the Gaussian noise, metres; 0 for "uniform".
         q: (N, 3) int16 lattice points.
         inside: (N,) bool, the label of the position as stored.
-        confidence: (N,) float32 in [0, 1], see InsideOracle.judge; None where all are certain.
+        confidence: (N,) float32 in [0, 1], see InsideOracle.judge; None where all labels are certain.
     """
 
     name: str
@@ -46,11 +46,11 @@ class OccupancySamples:
     """All labelled points of a scene: its pool.
 
     Attributes:
-        lattice: gives world positions.
-        sets: one a sigma, then "uniform".
-        method: how inside was decided.
-        ambiguous_share: see sampling/inside.py.
-        notices: doubts and repairs, for the user.
+        lattice: converts stored points to world positions.
+        sets: one per sigma, then "uniform".
+        method: how points were labelled, see `InsideOracle.method`.
+        ambiguous_share: see `inside.ambiguous_share`.
+        notices: messages for the user about ambiguity and repairs.
     """
 
     lattice: Lattice
@@ -77,18 +77,18 @@ def sample_occupancy(
 ) -> OccupancySamples:
     """Draw points around a mesh and label them inside or outside its solid parts.
 
-    Near points are even over the surface plus Gaussian noise ("Spatial Sampling" in PIFu, Saito et al., ICCV 2019,
-    whose one sigma is 5 cm). Uniform points are even over the upright cylinder that holds all views' cubes, so that
-    those in any one cube are even over that cube whatever its yaw. Nothing is balanced here: a trainer chooses its
+    Near points are uniform on the surface plus Gaussian noise ("Spatial Sampling" in PIFu, Saito et al., ICCV 2019,
+    with a single sigma of 5 cm). Uniform points fill the upright cylinder that contains all views' cubes, so that the
+    points in any one cube are uniform in that cube at every yaw. Labels are not balanced here: a trainer chooses the
     mixture.
 
     Args:
         mesh: the scene, world metres.
         calibrations: (4, 4) float64 of every view, world metres to the cube [-1, 1]^3.
-        near_counts: points for each sigma in metres.
-        uniform_count: points in the cylinder.
-        noise: per axis, or along the surface's normal alone (MonoPort's way).
-        focus: extra near points to the area on thin and curved parts (hands, hair, cloth edges), see sampling/focus.py.
+        near_counts: number of points for each sigma in metres.
+        uniform_count: number of points in the cylinder.
+        noise: "isotropic", or "normal" for noise along the surface's normal only, as in MonoPort.
+        focus: strength of the extra density on thin and curved parts, see `focus.face_focus`; 0 for none.
         rng: sole source of randomness.
 
     Raises:
@@ -119,7 +119,7 @@ def sample_occupancy(
 
 
 def covering_cylinder(calibrations: Sequence[F64]) -> tuple[tuple[float, float, float], float, float]:
-    """Centre (world), radius and half height, metres, of the upright cylinder around all views' cubes."""
+    """Centre (world), radius and half height, metres, of the upright cylinder that contains all views' cubes."""
     signs = np.array(np.meshgrid([-1.0, 1.0], [-1.0, 1.0], [-1.0, 1.0])).reshape(3, 8).T
     centres, corners = [], []
     for calibration in calibrations:
@@ -135,5 +135,5 @@ def covering_cylinder(calibrations: Sequence[F64]) -> tuple[tuple[float, float, 
 
 def _label(oracle: InsideOracle, lattice: Lattice, name: str, sigma_m: float, points: F64) -> PointSet:
     q = lattice.round(points)
-    # Rounded first, labelled second: what is stored is what the label speaks of.
+    # Points are rounded before they are labelled, so that a label belongs to the stored position.
     return PointSet(name, sigma_m, q, *oracle.judge(lattice.positions(q)))

@@ -1,0 +1,1 @@
+"""Environments as spherical harmonics: skies, interiors, panoramas, exposure and shading."""

@@ -1,4 +1,4 @@
-"""The built-in environments: 72 places computed here, projected to harmonics; no picture is shipped or downloaded."""
+"""The built-in environments: 72 procedural places, projected to harmonics; no picture is shipped or downloaded."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from .sky import Daylight, daylight_radiance, sun_direction, sun_irradiance
 
 RGB = tuple[float, float, float]
 
-# Directions of the projection: windows a few degrees wide still count within a few percent.
+# Directions of the projection: a window a few degrees wide is projected to within a few percent.
 PROJECTION_DIRECTIONS = 8192
 _GROUNDS: dict[str, RGB] = {
     "street": (0.16, 0.16, 0.16),
@@ -26,7 +26,7 @@ _GROUNDS: dict[str, RGB] = {
 
 
 def environments() -> Iterator[tuple[str, F64]]:
-    """Each built-in environment's name and (9, 3) float64 radiance coefficients, in its own unit."""
+    """Yield the name and (9, 3) float64 radiance coefficients, in a unit of its own, of each built-in environment."""
     directions = fibonacci_directions(PROJECTION_DIRECTIONS)
     projector = sh_basis(directions).T * (4.0 * np.pi / PROJECTION_DIRECTIONS)
     for name, sky in _skies():

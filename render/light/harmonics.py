@@ -14,14 +14,14 @@ from ...geometry.directions import fibonacci_directions
 
 COEFFICIENTS = 9
 
-# Share of a radiance coefficient of band 0, 1, 2 that reaches a diffuse surface as irradiance / pi, without occlusion
+# Factor from a radiance coefficient of band 0, 1, 2 to irradiance / pi of a diffuse surface, without occlusion
 # (Ramamoorthi and Hanrahan, "An Efficient Representation for Irradiance Environment Maps", 2001, equations 8 and 9).
 LAMBERT_BANDS = (1.0, 2.0 / 3.0, 1.0 / 4.0)
 LAMBERT: F64 = np.repeat(LAMBERT_BANDS, (1, 3, 5))
 
 
 def sh_basis(directions: Floats) -> F64:
-    """The nine functions at unit directions (N, 3): (N, 9) float64."""
+    """Evaluate the nine functions at unit directions (N, 3): (N, 9) float64."""
     x, y, z = np.asarray(directions, np.float64).T
     first = np.sqrt(3.0 / (4.0 * np.pi))
     second = np.sqrt(15.0 / (4.0 * np.pi))
@@ -42,9 +42,12 @@ def sh_basis(directions: Floats) -> F64:
 
 
 def sh_rotation(rotation: Floats) -> F64:
-    """(9, 9) float64 matrix M: a function with coefficients c, turned by `rotation` (3, 3), has coefficients M @ c.
+    """The (9, 9) float64 matrix M that rotates coefficients: the rotated function has the coefficients M @ c.
 
-    "Turned" carries what the function shows along d to `rotation @ d`.
+    The rotated function has at `rotation @ d` the value that the original has at d.
+
+    Args:
+        rotation: (3, 3).
     """
     directions = fibonacci_directions(64)
     # f'(d) = f(R^-1 d), so basis(d) M = basis(R^-1 d); the bands are closed under rotation and the fit is exact.
@@ -54,6 +57,6 @@ def sh_rotation(rotation: Floats) -> F64:
 
 
 def yaw_rotation(yaw_rad: float) -> F64:
-    """(3, 3) float64: turns world directions about the vertical axis, from +z towards +x (as cameras' yaw does)."""
+    """(3, 3) float64 rotation of world directions about the vertical axis, from +z towards +x (as cameras' yaw)."""
     cosine, sine = np.cos(yaw_rad), np.sin(yaw_rad)
     return np.array([[cosine, 0.0, sine], [0.0, 1.0, 0.0], [-sine, 0.0, cosine]])

@@ -1,4 +1,4 @@
-"""Light indoors: a room with windows and lamps seen from where the person stands, and studios of soft boxes."""
+"""Light indoors: a room with windows and lamps, at the place of the person, and studios with soft boxes."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ class Panel:
     Attributes:
         face: "+x", "-x", "+y" (ceiling), "+z" or "-z".
         centre: middle of the panel along the face's two other axes (in order x, y, z), in [-1, 1] of the room.
-        half: half its size along them, same unit.
+        half: half its size along these axes, in the same unit.
         radiance: linear RGB.
     """
 
@@ -34,9 +34,11 @@ class Room:
 
     Attributes:
         size_m: width (x), height (y), depth (z).
-        walls, floor, ceiling: linear RGB reflectance.
+        walls: linear RGB reflectance.
+        floor: linear RGB reflectance.
+        ceiling: linear RGB reflectance.
         panels: windows and lamps.
-        ambient: share of the panels' light that the walls give back evenly.
+        ambient: share of the panels' light that fills the room after reflection.
     """
 
     size_m: tuple[float, float, float]
@@ -54,8 +56,8 @@ class SoftBox:
     Attributes:
         azimuth_deg: from +z towards +x.
         elevation_deg: above the horizon.
-        sharpness: 4 (a wall of light) to 200 (a spot).
-        radiance: linear RGB in its middle.
+        sharpness: 4 (very wide) to 200 (a spot).
+        radiance: linear RGB at its centre.
     """
 
     azimuth_deg: float
@@ -66,7 +68,12 @@ class SoftBox:
 
 @dataclass(frozen=True, kw_only=True)
 class Studio:
-    """Soft boxes before an even backdrop of linear RGB radiance."""
+    """Soft boxes in front of a uniform backdrop.
+
+    Attributes:
+        boxes: the lamps.
+        backdrop: linear RGB radiance.
+    """
 
     boxes: tuple[SoftBox, ...]
     backdrop: RGB = (0.08, 0.08, 0.08)
@@ -76,7 +83,7 @@ _FACES = ("+x", "-x", "+y", "-y", "+z", "-z")
 
 
 def room_radiance(room: Room, directions: F64) -> F64:
-    """(N, 3) float64 linear RGB radiance that arrives at chest height in the middle of the room."""
+    """Radiance from directions (N, 3) at chest height in the middle of the room: (N, 3) float64 linear RGB."""
     half = np.asarray(room.size_m) / 2.0
     eye = np.array([0.0, min(1.3, 0.6 * room.size_m[1]) - half[1], 0.0])
     safe = np.where(np.abs(directions) < 1e-9, 1e-9, directions)
@@ -85,7 +92,7 @@ def room_radiance(room: Room, directions: F64) -> F64:
     rows = np.arange(len(directions))
     spot = (eye + directions * to_wall[rows, axis, None]) / half
     face = axis * 2 + (safe[rows, axis] < 0)
-    # The bounced light that fills the room: what the panels send out, by their size.
+    # The reflected light that fills the room is proportional to the panels' radiance and area.
     glow = np.zeros(3)
     for panel in room.panels:
         glow += np.asarray(panel.radiance) * panel.half[0] * panel.half[1]
@@ -102,7 +109,7 @@ def room_radiance(room: Room, directions: F64) -> F64:
 
 
 def studio_radiance(studio: Studio, directions: F64) -> F64:
-    """(N, 3) float64 linear RGB radiance."""
+    """Radiance from directions (N, 3): (N, 3) float64 linear RGB."""
     radiance = np.tile(np.asarray(studio.backdrop, np.float64), (len(directions), 1))
     for box in studio.boxes:
         azimuth, elevation = np.radians(box.azimuth_deg), np.radians(box.elevation_deg)

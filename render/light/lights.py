@@ -1,4 +1,4 @@
-"""Environments as lights of second-order spherical harmonics: built in or read, exposed alike, turned and drawn."""
+"""Environments as second-order spherical harmonics: built in or read, exposed, rotated and drawn at random."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ from .environments import environments
 from .harmonics import LAMBERT, sh_basis, sh_rotation, yaw_rotation
 from .panoramas import PANORAMA_SUFFIXES, project_panorama, read_panorama
 
-# Exposure, on a white sphere in the open, linear values: this percentile of its surface has just reached white in its
-# brightest channel, ...
+# Exposure is set on an unoccluded white sphere, in linear values: this percentile of the brightest channel over its
+# surface is white, ...
 WHITE_PERCENTILE = 95.0
-# ... and this percentile keeps at least this luminance (display 0.25), by adding even light where need be.
+# ... and this percentile of luminance is at least DARK_LUMINANCE (display value 0.25), by adding uniform light.
 DARK_PERCENTILE = 5.0
 DARK_LUMINANCE = 0.25**2.2
-# Cameras balance colours: this share (of the logarithm) of a light's mean tint is taken out.
+# White balance of a camera: this share (of the logarithm) of a light's mean tint is removed.
 WHITE_BALANCE = 0.6
 LUMINANCE: F64 = np.array([0.2126, 0.7152, 0.0722])
 
@@ -41,12 +41,12 @@ class LightSet:
 
 @dataclass(frozen=True, eq=False)
 class Light:
-    """One environment of a set, turned about the vertical axis.
+    """One environment of a set, rotated about the vertical axis.
 
     Attributes:
-        name: in its set.
-        yaw_rad: the turn, from +z towards +x.
-        coefficients: (9, 3) float32, already turned.
+        name: of the environment in its set.
+        yaw_rad: the rotation, from +z towards +x.
+        coefficients: (9, 3) float32, after the rotation.
     """
 
     name: str
@@ -55,13 +55,13 @@ class Light:
 
 
 def rotate_light(coefficients: F32, yaw_rad: float) -> F32:
-    """The environment (9, 3) turned about the vertical axis, from +z towards +x, exactly: (9, 3) float32."""
+    """Rotate an environment (9, 3) about the vertical axis, from +z towards +x, exactly: (9, 3) float32."""
     turned: F32 = (sh_rotation(yaw_rotation(yaw_rad)) @ coefficients.astype(np.float64)).astype(np.float32)
     return turned
 
 
 def draw_light(lights: LightSet, rng: np.random.Generator) -> Light:
-    """One environment at random, at a random turn."""
+    """Draw an environment and its rotation at random."""
     index = int(rng.integers(len(lights.names)))
     yaw_rad = float(rng.uniform(0.0, 2.0 * np.pi))
     return Light(lights.names[index], yaw_rad, rotate_light(lights.coefficients[index], yaw_rad))
@@ -69,16 +69,16 @@ def draw_light(lights: LightSet, rng: np.random.Generator) -> Light:
 
 @lru_cache(maxsize=1)
 def builtin_lights() -> LightSet:
-    """The 72 environments of render/light/environments.py, exposed; computed once a process (under half a second)."""
+    """The 72 environments of render/light/environments.py, exposed; computed once per process, in 0.5 s."""
     names, coefficients = zip(*environments(), strict=True)
     return LightSet(names, np.stack([expose(light) for light in coefficients]))
 
 
 def load_lights(folder: Path) -> LightSet:
-    """All panoramas (.hdr, .exr; longitude by latitude) in a folder and below, by path, exposed like the built-in.
+    """Read all panoramas (.hdr, .exr; longitude by latitude) below a folder, sorted by path, and expose them.
 
     Raises:
-        InputError: no panorama there, or one that cannot be read; names it.
+        InputError: there is no panorama, or one cannot be read; the message names it.
     """
     if not folder.is_dir():
         raise InputError(folder, "no such folder of panoramas")
@@ -95,9 +95,9 @@ def load_lights(folder: Path) -> LightSet:
 
 
 def expose(coefficients: F64) -> F32:
-    """Balance, brighten or dim an environment (9, 3) so that pictures under it are neither clipped nor dark.
+    """Balance and scale an environment (9, 3) so that pictures under it are neither clipped nor dark.
 
-    On a white sphere in the open, the WHITE_PERCENTILE of the brightest channel is then 1 and the DARK_PERCENTILE of
+    On an unoccluded white sphere, the WHITE_PERCENTILE of the brightest channel is then 1 and the DARK_PERCENTILE of
     luminance at least DARK_LUMINANCE.
     """
     mean = np.maximum(coefficients[0], 1e-12)
@@ -114,6 +114,6 @@ def expose(coefficients: F64) -> F32:
 
 
 def white_sphere(coefficients: F64, count: int = 1024) -> F64:
-    """(count, 3) float64 linear irradiance / pi at even normals of a white sphere in the open, >= 0."""
+    """Linear irradiance / pi at uniform normals of an unoccluded white sphere: (count, 3) float64, >= 0."""
     basis = sh_basis(fibonacci_directions(count)) * LAMBERT
     return np.asarray(np.maximum(basis @ coefficients, 0.0), np.float64)

@@ -1,4 +1,4 @@
-"""High-dynamic-range panoramas: Radiance .hdr read here, OpenEXR through its own package; projected to harmonics."""
+"""High-dynamic-range panoramas, read (Radiance .hdr here, OpenEXR by its own package) and projected to harmonics."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from ...core.errors import InputError
 from .harmonics import COEFFICIENTS, sh_basis
 
 PANORAMA_SUFFIXES = (".hdr", ".exr")
-# A 16k panorama; a header that claims more is refused before memory is asked for.
+# A 16k panorama; a header with more pixels is refused before memory is allocated.
 MAX_PIXELS = 16384 * 8192
 _HEADER_BYTES = 65536
 
 
 def read_panorama(path: Path) -> F32:
-    """(H, W, 3) float32 linear RGB radiance, row 0 at the top.
+    """Read a panorama: (H, W, 3) float32 linear RGB radiance, row 0 at the top.
 
     Raises:
         InputError: unreadable, truncated, too large, or .exr without the OpenEXR package.
@@ -29,10 +29,10 @@ def read_panorama(path: Path) -> F32:
 
 
 def project_panorama(panorama: F32) -> F64:
-    """(9, 3) float64 harmonics of a longitude-by-latitude panorama (H, W, 3).
+    """Project a longitude-by-latitude panorama (H, W, 3) to harmonics: (9, 3) float64.
 
-    Its middle column is seen when looking along +z (the way people face), its right half to their right (-x). Values
-    that are not finite or negative count as 0.
+    Its middle column is in the direction +z (which people face), its right half towards -x (their right). Values that
+    are not finite or negative count as 0.
     """
     height, width = panorama.shape[:2]
     azimuth = ((np.arange(width) + 0.5) / width - 0.5) * 2.0 * np.pi
@@ -50,7 +50,7 @@ def project_panorama(panorama: F32) -> F64:
 
 
 def read_hdr(path: Path) -> F32:
-    """A Radiance RGBE picture (Ward, "Real Pixels", Graphics Gems II, 1991), flat or run-length coded.
+    """Read a Radiance RGBE picture (Ward, "Real Pixels", Graphics Gems II, 1991), flat or run-length coded.
 
     Raises:
         InputError: not such a picture, another orientation than "-Y H +X W", XYZE, truncated or too large.
@@ -88,7 +88,7 @@ def _flat(path: Path, body: U8, height: int, width: int) -> U8:
 
 
 def _decode_runs(path: Path, body: U8, height: int, width: int) -> U8:
-    # Four bytes of header a row and two a run of at most 127 are the least a row can take.
+    # A row takes at least four bytes of header and two bytes per run of at most 127 pixels.
     if len(body) < height * (4 + 4 * 2 * (width // 128)):
         raise InputError(path, "truncated: pixels are missing")
     stream = body.tobytes()

@@ -43,7 +43,7 @@ class Daylight:
     Attributes:
         sun_elevation_deg: above the horizon, 2 to 88.
         turbidity: haze, 2 (mountain air) to 8.
-        clouds: share of the clear sky replaced by an overcast one, in [0, 1]; dims the sun with it.
+        clouds: share of the clear sky that an overcast one replaces, in [0, 1]; it dims the sun too.
         ground: linear RGB reflectance of the ground.
         overcast: linear RGB tint of clouds.
     """
@@ -62,14 +62,14 @@ def sun_direction(sky: Daylight) -> F64:
 
 
 def daylight_radiance(sky: Daylight, directions: F64) -> F64:
-    """(N, 3) float64 linear RGB radiance of the sky without its sun, and of the ground; kcd per square metre."""
+    """Radiance of the sky without its sun, and of the ground, from directions (N, 3): (N, 3) linear RGB, kcd/m^2."""
     up = directions[:, 1]
     above = directions.copy()
     above[:, 1] = np.maximum(up, 0.01)
     above /= np.linalg.norm(above, axis=1, keepdims=True)
     clear = _clear_sky(sky, above)
     zenith = float(_zenith_luminance(sky))
-    # CIE overcast sky; its zenith follows the clear one's, so that noon stays brighter than evening.
+    # CIE overcast sky. Its zenith luminance follows that of the clear sky, so that noon is brighter than evening.
     cloudy = (0.6 * zenith + 2.0) * (1.0 + 2.0 * above[:, 1:2]) / 3.0 * np.asarray(sky.overcast)
     radiance: F64 = clear * (1.0 - sky.clouds) + cloudy * sky.clouds
     horizontal = (radiance[up > 0] * up[up > 0, None]).mean(axis=0) * 2.0 * np.pi
@@ -79,7 +79,7 @@ def daylight_radiance(sky: Daylight, directions: F64) -> F64:
 
 
 def sun_irradiance(sky: Daylight) -> F64:
-    """(3,) float64 linear RGB irradiance of the sun on a surface that faces it, klx; reddened and dimmed by the air."""
+    """Irradiance of the sun on a surface that faces it, after the atmosphere: (3,) float64 linear RGB, klx."""
     elevation = np.radians(sky.sun_elevation_deg)
     # Kasten and Young's optical air mass (1989) and Angstrom's haze, at 600, 550 and 460 nm.
     mass = 1.0 / (np.sin(elevation) + 0.50572 * (sky.sun_elevation_deg + 6.07995) ** -1.6364)
@@ -90,7 +90,7 @@ def sun_irradiance(sky: Daylight) -> F64:
 
 
 def _zenith_luminance(sky: Daylight) -> float:
-    """kcd per square metre (Preetham et al., appendix A.2)."""
+    """Luminance of the zenith, kcd per square metre (Preetham et al., appendix A.2)."""
     theta = np.pi / 2 - np.radians(sky.sun_elevation_deg)
     chi = (4.0 / 9.0 - sky.turbidity / 120.0) * (np.pi - 2.0 * theta)
     return max(float((4.0453 * sky.turbidity - 4.9710) * np.tan(chi) - 0.2155 * sky.turbidity + 2.4192), 0.5)

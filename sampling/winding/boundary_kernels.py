@@ -71,12 +71,12 @@ def triangle(a: wp.vec3d, b: wp.vec3d, d: wp.vec3d) -> wp.float64:
     """Solid angle of the triangle from the point at infinity -d to a and b, seen from the origin."""
     numerator = wp.dot(d, wp.cross(a, b))
     result = wp.float64(0.0)
-    if numerator != wp.float64(0.0):  # a and b in line with the rays, or with the origin
+    if numerator != wp.float64(0.0):  # 0 where a and b are in line with the rays or with the origin
         la = wp.length(a)
         lb = wp.length(b)
         denominator = la * lb + wp.dot(a, b) - wp.dot(d, a) * lb - wp.dot(d, b) * la
         if wp.abs(numerator) < wp.float64(0.4142135623730950) * denominator:
-            # Below 45 degrees, most of them: a polynomial fitted there (error 3e-13) is far quicker than atan2.
+            # Most angles are below 45 degrees: there a fitted polynomial (error 3e-13) is much faster than atan2.
             x = numerator / denominator
             s = x * x
             y = wp.float64(-0.037654956340561097) * s + wp.float64(0.06974188830207238)
@@ -94,7 +94,7 @@ def triangle(a: wp.vec3d, b: wp.vec3d, d: wp.vec3d) -> wp.float64:
 
 @wp.func
 def from_afar(p: wp.vec3d, node: Node, d: wp.vec3d) -> wp.float64:
-    """Solid angle of a run's triangle and, as a dipole, of what lies between run and chord."""
+    """Solid angle of the triangle of a run's chord plus, as a dipole, of the surface between the run and its chord."""
     r = node.centre - p
     square = wp.length_sq(r)
     dipole = wp.dot(node.area, r) / (square * wp.sqrt(square))
@@ -122,8 +122,8 @@ def gather(tree: Tree, cells: Cells):
     direction = tree.direction
     half = edge * wp.float64(0.5)
     reach = half * wp.float64(1.7320508075688772)
-    # Quadratic interpolation along an axis errs by at most 0.00802 edge^3 times the third derivative and makes no value
-    # more than 1.25 times as large: along three axes 1 + 1.25 + 1.25^2 times that.
+    # The error of quadratic interpolation along an axis is at most 0.00802 edge^3 times the third derivative, and it
+    # enlarges no value by more than 1.25 times; along three axes the error is at most 1 + 1.25 + 1.25^2 times that.
     bend = wp.float64(0.0306) * edge * edge * edge
     for c in range(27):
         cells.places[i, c] = wp.float64(0.0)
@@ -134,7 +134,7 @@ def gather(tree: Tree, cells: Cells):
         n = tree.nodes[node]
         r = n.centre - m
         distance = wp.length(r)
-        # From the run's centre to the cube itself: nearer than to its corners' ball.
+        # Distance to the cube itself, which is a tighter bound than that to the ball around its corners.
         x = wp.max(wp.abs(r[0]) - half, wp.float64(0.0))
         y = wp.max(wp.abs(r[1]) - half, wp.float64(0.0))
         z = wp.max(wp.abs(r[2]) - half, wp.float64(0.0))
@@ -148,14 +148,14 @@ def gather(tree: Tree, cells: Cells):
             error += bend * wp.float64(24.0) * wp.length(n.area) / (near2 * near2 * near)
             error += bend * wp.float64(6.0) * n.chord / (cube * gap)
             if error < tree.allowed:
-                # No ray from the cell may pass the run: crossings were counted at the run, not at its chord.
+                # No ray from the cell may cross between run and chord: crossings were counted against the run.
                 along = wp.dot(r, direction)
                 aside = wp.sqrt(wp.max(distance * distance - along * along, wp.float64(0.0))) - n.radius - reach
                 behind = along < -(n.radius + reach)
                 if behind:
                     aside = gap
                 if aside > wp.float64(0.0):
-                    # The two rays from the chord's ends to infinity, apart or as a pair.
+                    # Interpolation error of the two rays from the chord's ends to infinity, singly or as a pair.
                     cubed = aside * aside * aside
                     apart = wp.float64(18.85) / cubed
                     pair = wp.float64(32.0) * n.chord / (cubed * aside)
@@ -170,7 +170,7 @@ def gather(tree: Tree, cells: Cells):
                 cells.places[i, c] = cells.places[i, c] + from_afar(m + half * place, n, direction)
             node = tree.skip[node]
         elif tree.skip[node] == node + 1 or n.radius < wp.float64(1.6) * edge:
-            # Small beside the cell: each point decides for itself how deep to go.
+            # The run is small compared with the cell: each point decides how deep to descend.
             if count < cells.lists.shape[1]:
                 cells.lists[i, count] = node
             count += 1
@@ -178,7 +178,7 @@ def gather(tree: Tree, cells: Cells):
         else:
             node += 1
     if count > cells.lists.shape[1]:
-        # Too much lies near: points walk the whole tree.
+        # Too many nodes are near: points descend the whole tree.
         for c in range(27):
             cells.places[i, c] = wp.float64(0.0)
         bound = wp.float64(0.0)

@@ -1,14 +1,14 @@
-"""What an open surface's winding number is beyond its signed crossings: a sum over its boundary edges alone.
+"""The winding number of an open surface minus its signed crossings: a sum over the boundary edges alone.
 
 For a surface and a ray direction d, winding = crossings(d) + sum over boundary edges (a, b) of the signed solid angle
 of the triangle (-d, a, b) over 4 pi: seen from the point, crossings as a function of direction change only across the
 boundary, and the cone from -d over it has the same changes and misses d (the idea of "one-shot" winding numbers,
 Martens and Bessmeltsev, 2025).
 
-Far runs of edges are taken together (boundary_tree.py): the triangle of the run's ends and a dipole, as Barill et al.
-do with triangles ("Fast Winding Numbers for Soups and Clouds", SIGGRAPH 2018), but with a bound. Points come in cells
-of a grid; what is far from a whole cell is summed at 27 places and interpolated, again with a bound, since nothing
-there changes fast. The bounds add up, so a caller knows when to ask again.
+A distant run of edges (boundary_tree.py) is evaluated as one: the triangle of its ends and a dipole, as Barill et al.
+do for triangles ("Fast Winding Numbers for Soups and Clouds", SIGGRAPH 2018), but with a bound of the error. Points are
+grouped into cells of a grid. Runs that are distant from a whole cell are summed at 27 of its points and interpolated,
+again with a bound. The bounds are summed, so a caller knows which points to evaluate again with a smaller tolerance.
 """
 
 from __future__ import annotations
@@ -29,23 +29,24 @@ from .winding import solid_angles
 logger = logging.getLogger(__name__)
 
 CHUNK_PAIRS = 1 << 20
-# Points a cell on average: fewer, and the sums at a cell's 27 places cost more than they save.
+# Least number of points per cell on average: with fewer, the sums at a cell's 27 points cost more than they save.
 POINTS_PER_CELL = 16
-# Nodes a cell may keep for its points, and cells at a time: together 8 MiB.
+# Greatest number of near nodes that a cell lists for its points, and cells at a time: together 8 MiB.
 LIST_NODES = 2048
 CHUNK_CELLS = 1024
 
 
 def boundary_term(tree: BoundaryTree, points: F64, tolerance: float) -> tuple[F64, F64]:
-    """The boundary's part of the winding number at each point.
+    """Evaluate the boundary's part of the winding number.
 
     Args:
-        tree: of the boundary.
+        tree: the boundary.
         points: (N, 3) float64, metres.
-        tolerance: error allowed a run of edges, in winding numbers; 0 takes every edge by itself.
+        tolerance: error allowed for a run of edges, in winding numbers; 0 evaluates every edge by itself.
 
     Returns:
-        (N,) float64 the part, (N,) float64 a bound of its error (0 where exact but for rounding).
+        (N,) float64 the boundary's part.
+        (N,) float64 a bound of its error; 0 where it is exact up to rounding.
     """
     kernels, reason = compiled_kernels()
     if kernels is None:
@@ -92,7 +93,7 @@ def _pack(kernels: Any, tree: BoundaryTree, tolerance: float) -> Any:
 
 
 def boundary_term_numpy(tree: BoundaryTree, points: F64) -> F64:
-    """`boundary_term` in NumPy, every edge by itself."""
+    """The reference twin of `boundary_term` in NumPy: (N,) float64, every edge by itself."""
     total = np.zeros(len(points))
     apex = -ray_direction(tree.axis)
     step = max(1, CHUNK_PAIRS // max(1, len(tree.edges)))
@@ -105,7 +106,7 @@ def boundary_term_numpy(tree: BoundaryTree, points: F64) -> F64:
 
 
 def _cells(points: F64) -> tuple[I64, I64, F64, float]:
-    """The points' order cell by cell, (C + 1,) where each cell begins in it, (C, 3) cells' middles, their edge."""
+    """Group points into cells: their order, (C + 1,) starts of the cells in it, (C, 3) middles, edge of a cell."""
     codes, low, edge = morton_codes(points)
     order = np.argsort(codes, kind="stable").astype(np.int64)
     codes = codes[order]

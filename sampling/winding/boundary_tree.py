@@ -1,11 +1,11 @@
-"""Boundary loops as a tree: groups of loops, loops, runs of edges, edges, each with what it looks like from afar.
+"""Boundary loops as a tree of groups of loops, loops, runs of edges and edges, each with its far-field expansion.
 
-A run from u to v spans a surface with its chord: that of its two halves and the triangle (u, middle, v). From far away
-such a surface is a dipole: its solid angle from p is A.r/|r|^3, r = c - p, with its area vector A and its centroid c.
-How wrong that is follows from the next terms of the expansion of r/|r|^3, whose k-th derivatives are at most
-(k + 1)!/|r|^(k + 2): at most (2 D + S (3 a + rho)/a^2)/|r|^3 with a = |r| - rho (Taylor's remainder, integrated on the
-way from c), where D is the nuclear norm of the traceless symmetric part of the integral of dA (y - c)^T, S the integral
-of |dA| |y - c|^2 and rho the radius of a ball around the run. A flat loop has D = 0.
+A run from u to v spans a surface together with its chord: the surfaces of its two halves and the triangle (u, middle,
+v). Far away such a surface is a dipole: its solid angle seen from p is A.r/|r|^3 with r = c - p, area vector A and
+centroid c. The error follows from the next terms of the expansion of r/|r|^3, whose k-th derivatives are at most
+(k + 1)!/|r|^(k + 2). It is at most (2 D + S (3 a + rho)/a^2)/|r|^3 with a = |r| - rho (Taylor's remainder, integrated
+from c), where D is the nuclear norm of the traceless symmetric part of the integral of dA (y - c)^T, S the integral of
+|dA| |y - c|^2 and rho the radius of a ball around the run. A flat loop has D = 0.
 """
 
 from __future__ import annotations
@@ -23,12 +23,15 @@ class BoundaryTree:
     """The nodes, in depth-first order.
 
     Attributes:
-        axis: of the rays, see crossings.py.
-        begin, end: (T, 3) float64 first and last vertex of the run, metres; the same for closed loops.
-        centre: (T, 3) float64 c; radius: (T,) float64 rho of a ball around it, metres; of an edge, its middle and half.
+        axis: main axis of the rays, see crossings.py.
+        begin: (T, 3) float64 first vertex of the run, metres.
+        end: (T, 3) float64 last vertex of the run, metres; equal to `begin` for closed loops.
+        centre: (T, 3) float64 c, metres; the middle of an edge.
+        radius: (T,) float64 rho, metres; half the length of an edge.
         area: (T, 3) float64 A, square metres; 0 for an edge, which is its own chord.
-        first: (T,) float64 2 D, cubic metres; second: (T,) float64 S, metres to the fourth.
-        skip: (T,) int32 the node after all below this one; an edge's is the next.
+        first: (T,) float64 2 D, cubic metres.
+        second: (T,) float64 S, metres to the fourth power.
+        skip: (T,) int32 the node after all those below this one; for an edge the next node.
         edges: (B, 2, 3) float64 the edges themselves.
     """
 
@@ -45,7 +48,13 @@ class BoundaryTree:
 
 
 def build_boundary_tree(vertices: F64, edges: I64, axis: int) -> BoundaryTree:
-    """Order boundary edges (B, 2) int64 into loops and build the tree; `axis` as in CrossingIndex."""
+    """Join boundary edges into loops and build their tree.
+
+    Args:
+        vertices: (V, 3) float64, metres.
+        edges: (B, 2) int64 directed boundary edges.
+        axis: main axis of the rays, as in `CrossingIndex`.
+    """
     plan = _Plan([vertices[run] for run in closed_runs(edges)])
     start, stop, skip = (np.array(column, np.int64) for column in (plan.start, plan.stop, plan.skip))
     left, right, middle, depth = (np.array(c, np.int64) for c in (plan.left, plan.right, plan.middle, plan.depth))
@@ -61,7 +70,7 @@ def build_boundary_tree(vertices: F64, edges: I64, axis: int) -> BoundaryTree:
         if not len(rows):
             continue
         a, b = left[rows], right[rows]
-        # The triangle (first, middle, last) closes the two halves of a run; loops need none.
+        # The triangle (first, middle, last) closes the two halves of a run; a group of loops needs none.
         corners = np.stack([begin[rows], line[np.maximum(middle[rows], 0)], end[rows]], axis=1)
         corners[loop[rows]] = 0.0
         piece = np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0]) * 0.5
@@ -88,7 +97,7 @@ def build_boundary_tree(vertices: F64, edges: I64, axis: int) -> BoundaryTree:
 
 
 class _Plan:
-    """Which node holds which vertices: numbers alone, so that all geometry can be done a level at a time."""
+    """The vertices of each node, as indices only, so that the geometry can be computed one level at a time."""
 
     def __init__(self, runs: list[F64]) -> None:
         self.start: list[int] = []
@@ -111,7 +120,7 @@ class _Plan:
         return len(self.start) - 1
 
     def _group(self, runs: list[F64], middles: F64, depth: int) -> int:
-        """Loops, halved along their longest extent."""
+        """Add a group of loops, split in halves along its longest extent; returns its row."""
         if len(runs) == 1:
             start = self._filled
             self.loops.append(runs[0])
@@ -137,9 +146,9 @@ class _Plan:
 
 
 def closed_runs(edges: I64) -> list[I64]:
-    """Directed edges joined into runs of vertices, each edge once.
+    """Join directed edges into closed runs of vertices that use each edge once.
 
-    A boundary has no boundary: as many edges leave a vertex as enter it, so each run ends where it began.
+    The boundary of a surface has no boundary itself: as many edges leave a vertex as enter it, so each run is closed.
     """
     leaving: defaultdict[int, list[int]] = defaultdict(list)
     for a, b in edges.tolist():
@@ -155,7 +164,7 @@ def closed_runs(edges: I64) -> list[I64]:
 
 
 def _nuclear(dyads: F64) -> F64:
-    """(T,) nuclear norms of the traceless symmetric parts of (T, 3, 3): a harmonic field sees no other."""
+    """(T,) nuclear norms of the traceless symmetric parts of (T, 3, 3), the only parts that act on a harmonic field."""
     symmetric = (dyads + dyads.transpose(0, 2, 1)) * 0.5
     symmetric -= np.trace(symmetric, axis1=1, axis2=2)[:, None, None] / 3.0 * np.eye(3)
     return np.asarray(np.abs(np.linalg.eigvalsh(symmetric)).sum(axis=1))

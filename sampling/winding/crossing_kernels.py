@@ -23,7 +23,7 @@ class Index:
 
 @wp.func
 def edge(a: wp.vec3d, b: wp.vec3d, p: wp.vec3d) -> int:
-    """+1 or -1 where the edge passes the point on its right, upward or downward; the same value from both faces."""
+    """+1 (upward) or -1 (downward) where the edge passes right of the point; equal from both of its faces."""
     up = a[1] <= p[1]
     if up == (b[1] <= p[1]):
         return 0
@@ -47,7 +47,7 @@ def crossings(
     counts: wp.array(dtype=wp.int32),
 ):
     """Count the signed crossings of one point's ray among the faces of its cell."""
-    # Arrays taken out of the struct once: faster on a CPU than in the loop below.
+    # The arrays are taken out of the struct once, before the loop: a few percent faster on a CPU.
     corners = index.corners
     start = index.start
     members = index.members

@@ -1,8 +1,8 @@
-"""Signed crossings of parallel rays, exactly: how many sheets lie above a point, counted with their orientation.
+"""Exact signed crossings of parallel rays: the number of sheets above a point, counted with their orientation.
 
-All rays go one way, so that a point needs only the triangles whose shadow along that way covers it, found in a flat
-grid. Whether the shadow covers it is decided edge by edge with the same float64 expression for both faces of an edge
-(lower end first), so no ray slips between two faces or counts both: on a closed surface the answer is the winding
+All rays have one direction, so that a point needs only the triangles whose projection along it covers the point, which
+a two-dimensional grid finds. Coverage is decided edge by edge with the same float64 expression for both faces of an
+edge (lower end first), so no ray slips between two faces or counts both. On a closed surface the result is the winding
 number wherever rounding (about 1e-12 m) cannot move the point across the surface. Embree's float32 rays have no such
 guarantee.
 """
@@ -21,7 +21,7 @@ from ...core.kernels import kernels_or_reason, load_warp, on_cpu
 
 logger = logging.getLogger(__name__)
 
-# The rays lean by these slopes against their axis, so that they meet no edge of axis-aligned geometry head on.
+# Slopes of the rays against their main axis, so that they are parallel to no face of axis-aligned geometry.
 LEAN = (0.0123456789, 0.0098765432)
 CELLS_PER_FACE = 1.0
 MAX_CELLS = 2048
@@ -30,15 +30,16 @@ CHUNK_PAIRS = 1 << 19
 
 @dataclass(frozen=True, eq=False)
 class CrossingIndex:
-    """Faces sorted into the cells of a flat grid, seen along the rays.
+    """Faces sorted into the cells of a two-dimensional grid, seen along the rays.
 
     Attributes:
-        axis: the rays' main axis, 0 to 2; the least extent of the surface, where sheets are fewest.
+        axis: main axis of the rays, 0 to 2; along the least extent of the surface, where sheets are fewest.
         corners: (F, 3, 3) float64 in ray coordinates: across, across, along.
-        low, cell: (2,) float64 origin and cell edges of the grid, metres.
-        cells: (2,) cells a side.
-        start: (cells + 1,) int32 where each cell's faces begin in `members`.
-        members: int32 faces.
+        low: (2,) float64 origin of the grid, metres.
+        cell: (2,) float64 edges of a cell, metres.
+        cells: number of cells along both sides.
+        start: (C + 1,) int32 index in `members` at which each cell's faces begin.
+        members: int32 face numbers, cell after cell.
     """
 
     axis: int
@@ -51,14 +52,14 @@ class CrossingIndex:
 
 
 def ray_direction(axis: int) -> F64:
-    """(3,) float64 unit direction of the rays of a main axis."""
+    """Unit direction of the rays with a main axis: (3,) float64."""
     direction = np.zeros(3)
     direction[[(axis + 1) % 3, (axis + 2) % 3, axis]] = (*LEAN, 1.0)
     return direction / np.linalg.norm(direction)
 
 
 def to_ray_coordinates(points: F64, axis: int) -> F64:
-    """Points (..., 3) sheared so that the rays run along the last coordinate; right-handed, volumes are kept."""
+    """Shear points (..., 3) so that rays run along the last coordinate; right-handed and volume-preserving."""
     along = points[..., axis]
     across = points[..., (axis + 1) % 3] - LEAN[0] * along, points[..., (axis + 2) % 3] - LEAN[1] * along
     return np.ascontiguousarray(np.stack([*across, along], axis=-1))
@@ -95,14 +96,14 @@ def index_crossings(corners: F64) -> CrossingIndex:
 
 
 def count_crossings(index: CrossingIndex, points: F64) -> I32:
-    """How often the ray from each point leaves the surface minus how often it enters.
+    """Count how often the ray from each point leaves the surface, minus how often it enters.
 
     Args:
-        index: of the surface.
+        index: the surface.
         points: (N, 3) float64, metres.
 
     Returns:
-        (N,) int32: the winding number of a closed surface; 1 inside a solid, 2 where two overlap.
+        (N,) int32. For a closed surface this is the winding number: 1 inside a solid, 2 where two overlap.
     """
     compiled, reason = compiled_kernel()
     if compiled is None:
@@ -110,7 +111,7 @@ def count_crossings(index: CrossingIndex, points: F64) -> I32:
         return count_crossings_numpy(index, points)
     warp = load_warp()
     sheared = to_ray_coordinates(np.asarray(points, np.float64), index.axis)
-    # Neighbours in the grid one after the other find their faces in the cache: twice as fast.
+    # Points of one cell run one after the other and find its faces in the cache: twice as fast.
     order = np.argsort(_place(index, sheared))
     counts = np.zeros(len(sheared), np.int32)
     struct, kernel = compiled
@@ -126,7 +127,7 @@ def count_crossings(index: CrossingIndex, points: F64) -> I32:
 
 
 def count_crossings_numpy(index: CrossingIndex, points: F64) -> I32:
-    """`count_crossings` in NumPy: the same arithmetic, some ten to twenty times slower."""
+    """The twin of `count_crossings` in NumPy: the same arithmetic, ten to twenty times slower."""
     sheared = to_ray_coordinates(np.asarray(points, np.float64), index.axis)
     place = _place(index, sheared)
     cell = np.maximum(place, 0)
@@ -148,7 +149,7 @@ def count_crossings_numpy(index: CrossingIndex, points: F64) -> I32:
 
 
 def _place(index: CrossingIndex, sheared: F64) -> I64:
-    """(N,) int64 cell of each point in ray coordinates, -1 outside the grid."""
+    """The cell of each point, given in ray coordinates: (N,) int64, -1 outside the grid."""
     cell = np.floor((sheared[:, :2] - index.low) / index.cell)
     within = ((cell >= 0) & (cell < index.cells)).all(axis=1)
     place = np.where(within, cell[:, 0] * index.cells[1] + cell[:, 1], -1.0)
@@ -156,7 +157,7 @@ def _place(index: CrossingIndex, sheared: F64) -> I64:
 
 
 def _crossings(p: F64, corners: F64) -> F64:
-    """+1, -1 or 0 for each (point, face) pair: see the kernel, which says the same one pair at a time."""
+    """+1, -1 or 0 for each (point, face) pair, as `crossing_kernels.crossings` computes it."""
     a, b, c = corners[:, 0], corners[:, 1], corners[:, 2]
     cover = _edge(a, b, p) + _edge(b, c, p) + _edge(c, a, p)
     volume = np.einsum("ni,ni->n", a - p, np.cross(b - p, c - p))

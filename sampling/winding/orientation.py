@@ -1,4 +1,4 @@
-"""Which way faces point: closed or open, consistent or not, and turning them outward."""
+"""The orientation of faces: welding vertices, finding the boundary, and turning faces outward."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ from ...geometry.mesh import PosedMesh
 from ...geometry.rays import RayScene
 
 # Ray voting (after Takayama et al., "A simple method for correcting facet orientations in polygon meshes based on ray
-# casting", JCGT 2014): an open patch is turned only where its back sees clearly more of the outside than its front, so
-# that linings and sheets seen alike from both sides stay as they were made.
+# casting", JCGT 2014): an open patch is turned only if clearly more rays escape from its back than from its front.
+# Linings, and sheets that are equally visible from both sides, keep their orientation.
 VOTES = 256
-# Fewer a patch where there are thousands (hair, crumbs, a heap of single triangles): seconds, not minutes.
+# Total of rays: meshes of thousands of patches (hair, debris, single triangles) get fewer rays per patch.
 RAYS = 1_000_000
 VOTES_LEAST = 48
 FREE_LEAST = 0.1
@@ -26,20 +26,23 @@ FREE_RATIO = 1.5
 
 @dataclass(frozen=True, eq=False)
 class Boundary:
-    """Edges at which a surface, taken with its orientation, does not cancel; none for a closed, consistent one.
+    """The boundary of an oriented surface: the edges whose directed copies do not cancel.
 
     Attributes:
-        edges: (B, 2) int64 into the welded vertices, in the direction of the face they bound; repeated where several.
+        edges: (B, 2) int64 into the welded vertices, in the direction of their faces, repeated by multiplicity;
+            empty for a closed, consistently oriented surface.
     """
 
     edges: I64
 
 
 def weld(mesh: PosedMesh) -> tuple[F64, I64, I64]:
-    """Vertices with equal positions made one, and faces that thereby lose a corner dropped.
+    """Merge vertices with equal positions, and drop the faces that thereby lose a corner.
 
     Returns:
-        (W, 3) float64 vertices, (G, 3) int64 faces, and (G,) int64, the mesh's face that each of them was.
+        (W, 3) float64 vertices.
+        (G, 3) int64 faces.
+        (G,) int64 number of each of them among the mesh's faces.
     """
     # Adding 0 turns -0.0 into 0.0, which compares equal but has other bits.
     rows = np.ascontiguousarray(mesh.vertices + 0.0).view(np.dtype((np.void, 24))).ravel()
@@ -50,10 +53,10 @@ def weld(mesh: PosedMesh) -> tuple[F64, I64, I64]:
 
 
 def find_boundary(faces: I64) -> Boundary:
-    """The boundary of an oriented surface as a chain: each directed edge minus its reverse.
+    """Find the boundary of an oriented surface (G, 3) as a chain: each directed edge minus its reverse.
 
-    Where it is empty the winding number is a whole number everywhere off the surface, and the signed crossings of any
-    ray count it; faces may meet in any number at an edge.
+    If it is empty, the winding number is a whole number everywhere off the surface and equal to the signed crossings of
+    any ray. Any number of faces may share an edge.
     """
     a, b = faces.ravel(), np.roll(faces, -1, axis=1).ravel()
     size = int(faces.max(initial=0)) + 1
@@ -69,13 +72,13 @@ def find_boundary(faces: I64) -> Boundary:
 
 @dataclass(frozen=True, eq=False)
 class Oriented:
-    """A welded surface with its faces turned outward as far as that can be told.
+    """A welded surface with its faces turned outward as far as possible.
 
     Attributes:
         vertices: (W, 3) float64, metres.
         faces: (G, 3) int64.
-        boundary: what is open.
-        notices: what was turned, for the user.
+        boundary: its open edges.
+        notices: messages for the user about turned faces.
     """
 
     vertices: F64
@@ -87,9 +90,9 @@ class Oriented:
 def orient(mesh: PosedMesh) -> Oriented:
     """Turn faces so that each part of a mesh faces outward.
 
-    Within a patch (faces joined by edges of exactly two faces) the lesser part by area follows the greater. A closed
-    part is turned to have positive volume, so a shell within another one counts as solid, not as a cavity. An open
-    patch is turned where rays say so.
+    Within a patch (faces joined by edges of exactly two faces) the orientation of the larger area is used. A closed
+    part is turned to have positive volume, so that a shell within another one counts as solid, not as a cavity. An
+    open patch is turned if ray voting says so (see VOTES).
     """
     vertices, faces, numbers = weld(mesh)
     areas = mesh.face_areas[numbers]
@@ -115,7 +118,7 @@ def _turned(faces: I64, which: Bools) -> I64:
 
 
 def _shared_edges(faces: I64) -> tuple[I64, I64, Bools, I64]:
-    """Neighbouring half-edges in order of their edge: owner faces, direction, and how many share the edge."""
+    """Half-edges sorted by edge: code of the edge, face, direction, and the number of half-edges of the edge."""
     a, b = faces.ravel(), np.roll(faces, -1, axis=1).ravel()
     size = int(faces.max(initial=0)) + 1
     code = np.minimum(a, b) * size + np.maximum(a, b)
@@ -125,12 +128,12 @@ def _shared_edges(faces: I64) -> tuple[I64, I64, Bools, I64]:
 
 
 def _agree(faces: I64, areas: F64) -> tuple[Bools, I64, int]:
-    """Which faces to turn so that patches agree, each face's patch, and the number of one-sided patches."""
+    """The faces to turn so that patches are consistent, each face's patch, and the number of one-sided patches."""
     _, owner, forward, count = _shared_edges(faces)
     pairs = np.flatnonzero(count == 2)[::2]
     first, second, clash = owner[pairs], owner[pairs + 1], forward[pairs] == forward[pairs + 1]
     total = len(faces)
-    # Two copies of each face, as it is and turned; neighbours that clash join one's copy to the other's turned one.
+    # Two copies of each face, as is and turned: neighbours that disagree join one's copy to the other's turned copy.
     rows = np.concatenate([first, first + total])
     columns = np.concatenate([second + total * clash, second + total * ~clash])
     ones = np.ones(len(rows), np.int8)
@@ -138,14 +141,14 @@ def _agree(faces: I64, areas: F64) -> tuple[Bools, I64, int]:
     as_is, turned = label[:total].astype(np.int64), label[total:].astype(np.int64)
     torn = as_is == turned
     weight = np.bincount(as_is, areas, minlength=int(label.max()) + 1)
-    # A patch has two consistent orientations: keep the one that most of its area has already.
+    # A patch has two consistent orientations: the one that most of its area already has is kept.
     flip = ~torn & ((weight[turned] > weight[as_is]) | ((weight[turned] == weight[as_is]) & (turned < as_is)))
     patch = np.unique(np.minimum(as_is, turned), return_inverse=True)[1].ravel().astype(np.int64)
     return flip, patch, len(np.unique(patch[torn]))
 
 
 def _edge_parts(faces: I64) -> I64:
-    """(G,) int64: parts of a surface joined by edges, however many faces meet there."""
+    """(G,) int64: parts of a surface whose faces are joined by edges, of any number of faces."""
     code, owner, _, _ = _shared_edges(faces)
     same = code[1:] == code[:-1]
     graph = coo_array((np.ones(int(same.sum()), np.int8), (owner[:-1][same], owner[1:][same])), shape=(len(faces),) * 2)
@@ -174,16 +177,16 @@ def _open_parts(faces: I64, patch: I64) -> Bools:
     return is_open
 
 
-def _back_is_outside(mesh: PosedMesh, patch: I64, asked: I64) -> Bools:
-    """(P,) bool: patches, among those asked for, whose back sees more of the outside than their front."""
+def _back_is_outside(mesh: PosedMesh, patch: I64, open_patches: I64) -> Bools:
+    """(P,) bool: the patches, among `open_patches`, from whose back more rays escape than from their front."""
     rays, rng = RayScene(mesh), derive_rng(0, "orientation")
     order = np.argsort(patch, kind="stable")
     ends = np.cumsum(mesh.face_areas[order])
-    last = np.searchsorted(patch[order], asked, side="right") - 1
-    first = np.searchsorted(patch[order], asked, side="left")
+    last = np.searchsorted(patch[order], open_patches, side="right") - 1
+    first = np.searchsorted(patch[order], open_patches, side="left")
     low = np.where(first > 0, ends[first - 1], 0.0)
-    votes = min(VOTES, max(VOTES_LEAST, RAYS // len(asked)))
-    place = low[:, None] + rng.random((len(asked), votes)) * (ends[last] - low)[:, None]
+    votes = min(VOTES, max(VOTES_LEAST, RAYS // len(open_patches)))
+    place = low[:, None] + rng.random((len(open_patches), votes)) * (ends[last] - low)[:, None]
     drawn = np.clip(np.searchsorted(ends, place, side="right"), first[:, None], last[:, None])
     faces = order[drawn.ravel()]
     weights = rng.dirichlet((1.0, 1.0, 1.0), len(faces))
@@ -191,8 +194,8 @@ def _back_is_outside(mesh: PosedMesh, patch: I64, asked: I64) -> Bools:
     directions = rng.normal(size=origins.shape)
     directions *= np.where((directions * normals).sum(axis=1, keepdims=True) < 0, -1.0, 1.0)
     lift = normals * (8.0 * rays.resolution_m)
-    front = (~rays.occluded(origins + lift, directions)).reshape(len(asked), votes).mean(axis=1)
-    back = (~rays.occluded(origins - lift, -directions)).reshape(len(asked), votes).mean(axis=1)
+    front = (~rays.occluded(origins + lift, directions)).reshape(len(open_patches), votes).mean(axis=1)
+    back = (~rays.occluded(origins - lift, -directions)).reshape(len(open_patches), votes).mean(axis=1)
     inward = np.zeros(int(patch.max()) + 1, bool)
-    inward[asked] = (back >= FREE_LEAST) & (back > FREE_RATIO * front)
+    inward[open_patches] = (back >= FREE_LEAST) & (back > FREE_RATIO * front)
     return inward

@@ -6,12 +6,12 @@ import numpy as np
 
 from ...core.arrays import F64
 
-# Pairs (point, triangle) a step: bounds the temporaries to about 100 MiB.
+# Pairs (point, triangle) per step: bounds the temporaries to about 100 MiB.
 CHUNK_PAIRS = 1 << 20
 
 
 def winding_number(corners: F64, points: F64) -> F64:
-    """Sum of signed solid angles over 4 pi; 1 inside a closed outward-facing surface, 0 outside, adds over surfaces.
+    """Sum signed solid angles over 4 pi: 1 inside a closed outward-facing surface, 0 outside; adds up over surfaces.
 
     The definition is Jacobson et al., "Robust inside-outside segmentation using generalized winding numbers"
     (SIGGRAPH 2013), section 3; a triangle's solid angle is van Oosterom and Strackee (1983), equation 8.
@@ -21,7 +21,7 @@ def winding_number(corners: F64, points: F64) -> F64:
         points: (N, 3) float64, metres.
 
     Returns:
-        (N,) float64. On the surface itself the value jumps and means nothing.
+        (N,) float64; undefined on the surface itself, where it jumps.
     """
     total = np.zeros(len(points))
     step = max(1, CHUNK_PAIRS // max(1, len(points)))
