@@ -27,6 +27,7 @@ from mpc.motion.skinning import (
     sample_channel,
     skin_vertices,
     slerp,
+    strongest_weights,
     world_matrices,
 )
 from support.shared import MODELS, needs_models
@@ -50,6 +51,13 @@ def chain(count: int = 3) -> Skeleton:
 def turn_z(degrees: float) -> list[float]:
     half = np.radians(degrees) / 2
     return [0.0, 0.0, float(np.sin(half)), float(np.cos(half))]
+
+
+def test_the_strongest_weights_are_kept_in_order_and_sum_to_one() -> None:
+    weights = np.array([[0.1, 0.4, 0.2, 0.05, 0.25], [0.0, 0.0, 1.0, 0.0, 0.0]])
+    joints, values = strongest_weights(weights, 3)
+    assert joints.tolist() == [[1, 4, 2], [2, 0, 0]]
+    np.testing.assert_allclose(values, [[0.4 / 0.85, 0.25 / 0.85, 0.2 / 0.85], [1.0, 0.0, 0.0]])
 
 
 def test_forward_kinematics_of_a_bent_arm() -> None:

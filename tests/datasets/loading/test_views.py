@@ -20,7 +20,7 @@ from mpc.datasets.shards.index import read_index
 from mpc.datasets.shards.pictures import crop_png, load_picture
 from mpc.datasets.shards.settings import SampleSettings
 from mpc.datasets.shards.verify import check_shard, verify_shards
-from mpc.formats.png import decode_png, encode_png_rows
+from mpc.formats.png import decode_png
 from mpc.geometry.camera import project
 from mpc.sampling.winding.winding import winding_number
 from support import balls
@@ -243,24 +243,6 @@ def test_an_empty_and_a_full_picture_survive_the_crop():
         assert shape == (16, 16)
         assert (load_picture(data, box, 16, 16) == value).all()
         assert (load_picture(data, box, 16, 8) == value).all()
-
-
-def test_stored_pictures_are_png_for_everyone():
-    import io
-
-    from PIL import Image
-
-    pixels = np.random.default_rng(0).integers(0, 256, (23, 17, 4), dtype=np.uint8)
-    data = encode_png_rows(pixels)
-    assert np.array_equal(np.asarray(Image.open(io.BytesIO(data))), pixels)
-    assert np.array_equal(decode_png(data), pixels)
-    for level in (0, 6):  # by another program, with filters of its own
-        buffer = io.BytesIO()
-        Image.fromarray(pixels).save(buffer, "PNG", compress_level=level)
-        assert np.array_equal(decode_png(buffer.getvalue()), pixels)
-    for broken in (data[: len(data) // 2], data[:60] + bytes([data[60] ^ 1]) + data[61:]):
-        with pytest.raises((OSError, SyntaxError)):
-            decode_png(broken)
 
 
 def test_draws_repeat_and_differ(shards):
