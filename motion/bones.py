@@ -1,6 +1,6 @@
-"""Which bone is which: names of the rigs in use, as tables, and the user's own map from a TOML file.
+"""Which bone is which: tables of the bone names of common rigs, and matching a skeleton against them.
 
-A *role* is a bone of the person ("left_thigh"); a *map* says which names a family of rigs uses for the roles. `{}`
+A *role* is a bone of the person ("left_thigh"). A *map* lists the names that a family of rigs uses for the roles; `{}`
 stands for the side. Names are compared without name space, rig prefix, case and punctuation.
 """
 
@@ -17,12 +17,13 @@ from .skinning import Rig
 SIDES = ("left", "right")
 LIMBS = ("clavicle", "upperarm", "lowerarm", "hand", "thigh", "shin", "foot", "toe")
 FINGERS = ("thumb", "index", "middle", "ring", "pinky")
-CHAINS = ("spine", "neck")  # from the hips upwards; their numbers of bones differ between rigs
+# From the hips upwards; the number of their bones differs between rigs.
+CHAINS = ("spine", "neck")
 NEEDED = ("hips", *(f"{side}_{bone}" for side in SIDES for bone in ("upperarm", "lowerarm", "thigh", "shin")))
 
 BoneMap = Mapping[str, tuple[str, ...]]
 
-# A string lists alternatives, the first found counts; for a chain it lists the bones in order.
+# A string lists alternatives, of which the first found is used; for a chain it lists the bones in order.
 _TABLES: dict[str, dict[str, str]] = {
     "mixamo": {
         "hips": "Hips", "spine": "Spine Spine1 Spine2 Spine3", "neck": "Neck Neck1", "head": "Head",
@@ -82,7 +83,9 @@ class MatchedBones:
     """A skeleton's bones by role.
 
     Attributes:
-        map_name: the table that fits best. roles: role to bone number. chains: "spine" and "neck", bottom up.
+        map_name: the table that fits best.
+        roles: role to bone number.
+        chains: numbers of the bones of "spine" and "neck", from the bottom up.
     """
 
     map_name: str
@@ -91,7 +94,7 @@ class MatchedBones:
 
     @property
     def missing(self) -> list[str]:
-        """Roles without which a clip cannot be brought to or from this skeleton."""
+        """Roles without a bone that retargeting to or from this skeleton needs."""
         return [role for role in NEEDED if role not in self.roles]
 
     @property
@@ -101,20 +104,30 @@ class MatchedBones:
 
 
 def all_roles() -> tuple[str, ...]:
-    """Every role a map may name."""
+    """Every role that a map may name."""
     sided = [*LIMBS, *(f"{finger}{number}" for finger in FINGERS for number in (1, 2, 3))]
     return ("hips", *CHAINS, "head", *(f"{side}_{bone}" for side in SIDES for bone in sided))
 
 
+def without_name_space(name: str) -> str:
+    """The last part of a name with name spaces ("mixamorig:Hips") or a path ("armature|hips")."""
+    return re.split(r"[:|]", name)[-1]
+
+
 def plain(name: str) -> str:
-    """A bone's name without name space, rig prefix, case and punctuation."""
-    name = re.split(r"[:|]", name)[-1]
+    """A bone's name without name space, rig prefix, case and punctuation; see also `landmarks.part_name`."""
+    name = without_name_space(name)
     name = re.sub(r"^(?i:mixamorig\d*|bip0*1|def|[fm]_avg|smplx?)(?=[_\-. A-Z])[_\-. ]*", "", name)
     return re.sub(r"[^a-z0-9]", "", name.lower())
 
 
 def match_bones(names: Sequence[str], maps: Mapping[str, BoneMap] | None = None) -> MatchedBones:
-    """The bones of a skeleton by role, after the map that finds most of them; the user's maps go first."""
+    """Match a skeleton's bones to roles by the map that finds most of them.
+
+    Args:
+        names: of the bones.
+        maps: the user's maps by name, which are tried before the built-in ones.
+    """
     numbers = {plain(name): number for number, name in reversed(list(enumerate(names)))}
     best = MatchedBones("none", {}, {})
     for table, bones in {**(maps or {}), **_BUILT_IN}.items():
@@ -161,7 +174,7 @@ _BUILT_IN: dict[str, BoneMap] = {name: _expand(table) for name, table in _TABLES
 
 
 def rig_bones(rig: Rig, maps: Mapping[str, BoneMap] | None = None) -> MatchedBones:
-    """Match names among bones alone: meshes and lamps may be named like one."""
+    """Match only the nodes that are bones of a rig: meshes and lamps may have names of bones."""
     bones: set[int] = set()
     for node in np.unique(rig.slot_node).tolist():
         while node >= 0 and node not in bones:

@@ -1,4 +1,4 @@
-"""Finds pelvis, legs and arms of a skeleton by the names in use and by its shape."""
+"""Finding the pelvis, the hips and the facing direction of a skeleton by bone names and by its shape."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from typing import Literal
 import numpy as np
 
 from ..core.arrays import F64
+from .bones import without_name_space
 from .skinning import Skeleton
 
 Side = Literal["left", "right"]
@@ -19,23 +20,23 @@ _ARM = re.compile(r"upperarm|shoulder|clavicle|arm|elbow|hand|wrist")
 
 
 def find_pelvis(skeleton: Skeleton, joints: Sequence[int]) -> tuple[int, ...]:
-    """Nodes whose mean position is the pelvis: the one named so, else both hips; () when there is no telling.
+    """Nodes whose mean position is the pelvis: the one of that name, else both hips; () if neither is found.
 
-    Where the legs part is no substitute for the hips: MakeHuman's root bone begins 7 cm behind them.
+    The common parent of the legs cannot replace the hips: MakeHuman's root bone begins 7 cm behind them.
     """
     for wanted in _PELVIS:
         for joint in joints:
-            if plain_name(skeleton.names[joint]) == wanted:
+            if part_name(skeleton.names[joint]) == wanted:
                 return (joint,)
     return find_hips(skeleton, joints)
 
 
 def find_hips(skeleton: Skeleton, joints: Sequence[int]) -> tuple[int, ...]:
-    """The nodes where the left and the right leg begin; () when there is no telling."""
+    """The nodes where the left and the right leg begin; () if they are not found."""
     legs: dict[str, list[int]] = {"left": [], "right": []}
     for joint in joints:
         side = side_of(skeleton.names[joint])
-        if side is not None and _LEG.search(plain_name(skeleton.names[joint])):
+        if side is not None and _LEG.search(part_name(skeleton.names[joint])):
             legs[side].append(joint)
     if not legs["left"] or not legs["right"]:
         return ()
@@ -44,16 +45,18 @@ def find_hips(skeleton: Skeleton, joints: Sequence[int]) -> tuple[int, ...]:
 
 
 def hips_facing(left: F64, right: F64) -> F64 | None:
-    """(3,) horizontal unit vector that the hips at two places (3,) face, y up; None where one is above the other."""
+    """Horizontal direction that two hips at (3,) face, y up: a (3,) unit vector, or None if one is above the other."""
     facing = np.cross(left - right, np.array([0.0, 1.0, 0.0]))
     length, apart = float(np.linalg.norm(facing)), float(np.linalg.norm(left - right))
     return facing / length if length > 0.3 * apart and apart > 0 else None
 
 
 def rest_facing(skeleton: Skeleton, joints: Sequence[int], world: F64, up: F64) -> F64 | None:
-    """(3,) unit vector a rig faces at rest, square to `up`: from its left and right limbs; None when unknown.
+    """Direction that a rig faces at rest, from its left and right limbs: (3,) unit, orthogonal to `up`, or None.
 
     Args:
+        skeleton: of the rig.
+        joints: nodes to look among.
         world: (N, 4, 4) node matrices of the rest pose.
         up: (3,) unit.
     """
@@ -61,7 +64,7 @@ def rest_facing(skeleton: Skeleton, joints: Sequence[int], world: F64, up: F64) 
     for joint in joints:
         name = skeleton.names[joint]
         side = side_of(name)
-        if side is not None and (_LEG.search(plain_name(name)) or _ARM.search(plain_name(name))):
+        if side is not None and (_LEG.search(part_name(name)) or _ARM.search(part_name(name))):
             sums[side].append(world[joint, :3, 3])
     if not sums["left"] or not sums["right"]:
         return None
@@ -71,9 +74,13 @@ def rest_facing(skeleton: Skeleton, joints: Sequence[int], world: F64, up: F64) 
     return facing / length if length > 1e-6 else None
 
 
-def plain_name(name: str) -> str:
-    """A joint's name without name space, rig prefix, side, numbers and punctuation, in lower case."""
-    name = re.split(r"[:|]", name)[-1]
+def part_name(name: str) -> str:
+    """The body part in a joint's name: without name space, prefixes, side, numbers and punctuation, in lower case.
+
+    `bones.plain` keeps sides and numbers, which tell bones apart, and prefixes such as ORG: Blender's Rigify has a bone
+    of each prefix.
+    """
+    name = without_name_space(name)
     name = re.sub(r"(?i)^(mixamorig\d*|def|bip\d*|armature|skeleton|rig|jnt|joint|b|org)[_\-. ]+", "", name)
     name = re.sub(r"(?<=[a-z])(?=[A-Z])", "_", name).lower()
     words = [word for word in re.split(r"[^a-z]+", name) if word and word not in ("l", "r", "left", "right", "joint")]
@@ -81,8 +88,8 @@ def plain_name(name: str) -> str:
 
 
 def side_of(name: str) -> Side | None:
-    """ "left" or "right" by the name (upperleg.L, LeftUpLeg, thigh_l, leg_joint_R_1, lThigh)."""
-    name = re.split(r"[:|]", name)[-1]
+    """The side in a joint's name (upperleg.L, LeftUpLeg, thigh_l, leg_joint_R_1, lThigh), or None."""
+    name = without_name_space(name)
     spaced = re.sub(r"(?<=[a-z])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])", "_", name).lower()
     words = set(re.split(r"[^a-z]+", spaced))
     if words & {"l", "left"} or re.match(r"l_?(hip|thigh|leg|foot|arm|shoulder)", spaced):

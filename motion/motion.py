@@ -1,4 +1,4 @@
-"""Motions of people wherever they come from (BVH, FBX, glTF): a skeleton's world rotations and places by frame."""
+"""Motions of people from any file (BVH, FBX, glTF): world rotations and positions of a skeleton in every frame."""
 
 from __future__ import annotations
 
@@ -20,10 +20,15 @@ class Motion:
     """A clip on its own skeleton, in its file's units and axes.
 
     Attributes:
-        name: of the file, with the clip's where there are several. fps: frames a second.
-        bones: names; parents (J,) int32, -1 for a root; matched: bones by role.
-        rest_rotations (J, 3, 3) and rest_places (J, 3): world, at rest.
-        rotations (F, J, 3, 3) and places (F, J, 3): world, by frame.
+        name: name of the file, with the clip's name where the file has several.
+        fps: frames per second.
+        bones: names of the J bones.
+        parents: (J,) int32, -1 for a root.
+        matched: bones by role.
+        rest_rotations: (J, 3, 3) world rotations at rest.
+        rest_places: (J, 3) world positions at rest.
+        rotations: (F, J, 3, 3) world rotations in every frame.
+        places: (F, J, 3) world positions in every frame.
     """
 
     name: str
@@ -43,7 +48,14 @@ class Motion:
 
 
 def motion_from_clip(skeleton: Skeleton, clip: Clip, name: str, maps: Mapping[str, BoneMap] | None = None) -> Motion:
-    """A clip of a glTF or FBX skeleton, likewise."""
+    """Convert a clip of a glTF or FBX skeleton.
+
+    Args:
+        skeleton: of the file.
+        clip: one of its animations.
+        name: of the motion.
+        maps: the user's bone maps, see `bones.match_bones`.
+    """
     rest = world_matrices(skeleton, None)
     pick = pick_frames(clip.frames, 1.0 / clip.step_s)
     world = np.stack([world_matrices(skeleton, clip, clip.time_of(int(frame))) for frame in pick])
@@ -61,7 +73,7 @@ def motion_from_clip(skeleton: Skeleton, clip: Clip, name: str, maps: Mapping[st
 
 
 def pick_frames(frames: int, fps: float) -> I64:
-    """Frames nearest to 30 a second."""
+    """Numbers of the frames nearest to FPS per second, at most MAX_FRAMES of them."""
     step = max(1.0, fps / FPS)
     count = max(1, min(MAX_FRAMES, round((frames - 1) / step) + 1))
     picked: I64 = np.minimum(np.rint(np.arange(count) * step).astype(np.int64), frames - 1)
@@ -69,7 +81,7 @@ def pick_frames(frames: int, fps: float) -> I64:
 
 
 def pure_rotations(matrices: F64) -> F64:
-    """(..., 3, 3) rotations nearest to the linear parts of (..., 4, 4) matrices (scale and mirroring taken out)."""
+    """The rotations (..., 3, 3) nearest to matrices (..., 4, 4): scale and mirroring are removed."""
     left, _, right = np.linalg.svd(matrices[..., :3, :3])
     sign = np.ones(left.shape[:-1])
     sign[..., 2] = np.linalg.det(left @ right)

@@ -1,8 +1,9 @@
-"""Motions brought onto other skeletons: bones matched by role, rest poses made equal, hips scaled, feet on the floor.
+"""Retargeting: bones are matched by role, rest poses aligned, the hips' path scaled and the feet put on the floor.
 
-For every matched bone the target's world rotation is `D C R`: R its own at rest, C what turns its limb at rest to where
-the source's limb points at rest, and D the source bone's turn since rest. Spines and necks of different numbers of
-bones share the turn along their length. Both sides are first brought to y up, facing +z.
+For every matched bone the target's world rotation is `D C R`: R is its own rotation at rest, C rotates its limb at rest
+to the direction of the source's limb at rest, and D is the source bone's rotation since rest. Where spines or necks
+differ in the number of bones, the rotation is interpolated along their length. Both skeletons are first rotated to y
+up, facing +z.
 """
 
 from __future__ import annotations
@@ -22,23 +23,27 @@ from .motion import Motion
 MOST_FOOT_CORRECTION_DEG = 35.0
 LEAST_STANCE_FRAMES = 15
 
-# Bones whose direction at rest is made equal, and the bone that each points to.
+# Bones whose direction at rest is aligned, and the bone that each points to.
 _TOWARDS = {"upperarm": "lowerarm", "lowerarm": "hand", "thigh": "shin", "shin": "foot"}
-# Bones that take over the correction of the one above them.
+# Bones that use the correction of the bone above them.
 _FOLLOWS = {"hand": "lowerarm", **{f"{finger}{number}": "lowerarm" for finger in FINGERS for number in (1, 2, 3)}}
 
 
 @dataclass(frozen=True, eq=False)
 class Target:
-    """A skeleton to bring motions to, in metres, y up, facing +z at rest.
+    """A skeleton that motions are retargeted to, in metres, y up, facing +z at rest.
 
     Attributes:
-        bones: names; parents (N,) int32; order (N,) parents first; matched: bones by role.
-        rotations: (N, 3, 3); places: (N, 3): world, at rest.
+        bones: names of the N bones.
+        parents: (N,) int32, -1 for a root.
+        order: (N,) int32, parents first.
+        matched: bones by role.
+        rotations: (N, 3, 3) world rotations at rest.
+        places: (N, 3) world positions at rest.
         floor_y: height of the floor at rest, metres.
-        lowest: (F, N, 3, 3) world rotations and (F, 3) hips to (F,) heights of the body's lowest point.
-        standing_share: a clip is moved up or down so that this share of its frames lies below the floor; these are then
-            lifted onto it one by one (a foot bent down for a moment must not leave all others hovering).
+        lowest: function from (F, N, 3, 3) world rotations and (F, 3) hips to (F,) heights of the body's lowest point.
+        standing_share: a clip is moved vertically so that this share of its frames is below the floor. These frames are
+            then raised onto it one by one, so that a foot that points down for a moment does not raise all the others.
     """
 
     bones: tuple[str, ...]
@@ -57,9 +62,11 @@ class Retargeted:
     """A motion on a target.
 
     Attributes:
-        rotations: (F, N, 3, 3) world; hips: (F, 3) metres, world.
-        lifted_m: (F,) by how much a frame was raised onto the floor beyond the clip's common shift.
-        driven: bones that the motion turns. unmatched: bones of the motion that have no counterpart.
+        rotations: (F, N, 3, 3) world rotations.
+        hips: (F, 3) world positions of the hips, metres.
+        lifted_m: (F,) how far each frame was raised onto the floor beyond the clip's common shift.
+        driven: bones that the motion rotates.
+        unmatched: names of the motion's bones that have no counterpart.
     """
 
     rotations: F64
@@ -70,10 +77,10 @@ class Retargeted:
 
 
 def retarget(motion: Motion, target: Target) -> Retargeted:
-    """Bring a motion to a target.
+    """Retarget a motion.
 
     Raises:
-        MpcError: a bone that is needed has no name known, on either side, or the source's legs have no length.
+        MpcError: a needed bone is not found on either side, or the source's legs have no length.
     """
     for what, matched in (("the motion", motion.matched), ("the rig", target.matched)):
         if matched.missing:
@@ -104,7 +111,7 @@ def retarget(motion: Motion, target: Target) -> Retargeted:
 
 
 def _upright(motion: Motion) -> F64:
-    """Rotation that brings the file's axes to y up, facing +z: the legs tell up, left and right tell the facing."""
+    """Rotation of the file's axes to y up, facing +z: the legs give up, and left and right give the facing."""
     places, roles = motion.rest_places, motion.matched.roles
     top = 0.5 * (places[roles["left_thigh"]] + places[roles["right_thigh"]])
     feet = [roles.get(f"{side}_foot", roles[f"{side}_shin"]) for side in SIDES]
@@ -133,7 +140,7 @@ def _corrections(rest: F64, delta: F64, places: F64, matched: MatchedBones, targ
             if f"{side}_{above}" in result:
                 result[f"{side}_{bone}"] = result[f"{side}_{above}"]
         foot = f"{side}_foot"
-        # Rigs of one family lie alike at rest, and nothing is to be corrected.
+        # Rigs of one family have the same rest pose and need no correction.
         if foot in matched.roles and matched.map_name != target.matched.map_name:
             result[foot] = _foot_correction(delta[:, matched.roles[foot]], places[:, matched.roles[foot], 1])
             result[f"{side}_toe"] = result[foot]
@@ -141,7 +148,7 @@ def _corrections(rest: F64, delta: F64, places: F64, matched: MatchedBones, targ
 
 
 def _foot_correction(delta: F64, height: F64) -> F64:
-    """What makes a foot stand flat: motion files differ in how a foot lies at rest, but while it is low it is flat."""
+    """Rotation that makes a foot stand flat: feet at rest differ between files, but a low foot is flat."""
     low = height <= np.quantile(height, 0.2)
     if len(height) < LEAST_STANCE_FRAMES or low.sum() < LEAST_STANCE_FRAMES:
         return np.eye(3)
@@ -152,7 +159,7 @@ def _foot_correction(delta: F64, height: F64) -> F64:
 
 
 def between(start: F64, end: F64) -> F64:
-    """(3, 3) the shortest rotation of one direction to another; the identity where one has no length."""
+    """The shortest rotation (3, 3) of one direction to another; the identity if one has no length."""
     lengths = np.linalg.norm(start), np.linalg.norm(end)
     if min(lengths) < 1e-9:
         return np.eye(3)
@@ -167,7 +174,7 @@ def between(start: F64, end: F64) -> F64:
 
 
 def _drive(motion: Motion, target: Target, delta: F64, correction: dict[str, F64]) -> dict[int, F64]:
-    """Bone to (F, 3, 3) D C."""
+    """The rotations D C (F, 3, 3) of each driven bone."""
     source, own = motion.matched, target.matched
     driven: dict[int, F64] = {}
     by_bone: dict[int, F64] = {}
@@ -185,7 +192,7 @@ def _drive(motion: Motion, target: Target, delta: F64, correction: dict[str, F64
         for position, bone in enumerate(bones, 1):
             driven[bone] = turns[position] if same else _along(turns, position / len(bones))
         base = joints[-1] if joints else base
-    # Bones of equal name beyond the roles (a rig's twist bones, its fingers) follow by name.
+    # Bones without a role (twist bones, fingers) are driven by the motion's bone of the same name.
     numbers = {plain(name): number for number, name in enumerate(motion.bones)}
     for bone in target.order.tolist():
         number = numbers.get(plain(target.bones[bone]))
@@ -199,7 +206,7 @@ def _drive(motion: Motion, target: Target, delta: F64, correction: dict[str, F64
 
 
 def _along(turns: list[F64], share: float) -> F64:
-    """(F, 3, 3) the turn at a share of a chain's length, between its joints on the shortest arc."""
+    """Rotation (F, 3, 3) at a share of a chain's length, interpolated between its joints on the shortest arc."""
     position = share * (len(turns) - 1)
     lower = min(int(position), max(len(turns) - 2, 0))
     if len(turns) == 1:
@@ -210,7 +217,7 @@ def _along(turns: list[F64], share: float) -> F64:
 
 
 def _place(motion: Motion, target: Target, rest: F64, places: F64, world: F64) -> tuple[F64, F64]:
-    """(F, 3) hips and (F,) lifts: the middle of the hip joints moves as the source's, scaled by leg length."""
+    """(F, 3) hips and (F,) lifts: the middle of the hip joints follows the source's path, scaled by leg length."""
     source, own = motion.matched.roles, target.matched.roles
     scale = _leg_length(target.places, own) / _leg_length(rest, source)
     middle = 0.5 * (places[:, source["left_thigh"]] + places[:, source["right_thigh"]])

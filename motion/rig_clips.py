@@ -1,4 +1,4 @@
-"""Motions from elsewhere as clips of a rig that was read from a file."""
+"""Retargeting motions to a rig that was read from a file."""
 
 from __future__ import annotations
 
@@ -21,7 +21,12 @@ _HULL_DIRECTIONS = 100
 
 @dataclass(frozen=True, eq=False)
 class Brought:
-    """Clips made for a rig, and what is to be told: bones without a counterpart, motions that could not be brought."""
+    """Clips made for a rig.
+
+    Attributes:
+        clips: the retargeted motions.
+        notices: messages for the user about bones without a counterpart and motions that cannot be retargeted.
+    """
 
     clips: tuple[Clip, ...]
     notices: tuple[str, ...]
@@ -31,9 +36,10 @@ def bring_clips(rig: Rig, to_world: F64, matched: MatchedBones, motions: Iterabl
     """Retarget motions to a rig.
 
     Args:
+        rig: the rig.
         to_world: (4, 4) from the file's coordinates to metres, y up, facing +z (`placement.place_person`).
         matched: the rig's bones by role.
-        motions: see `motions.usable_motions`.
+        motions: to retarget.
     """
     target = rig_target(rig, to_world, matched)
     clips: list[Clip] = []
@@ -77,7 +83,7 @@ def rig_target(rig: Rig, to_world: F64, matched: MatchedBones) -> Target:
 
 
 class _Ground:
-    """Lowest point of a posed rig, from the hull of what each bone moves: its vertices farthest in many directions."""
+    """Lowest point of a posed rig, found among those vertices of each bone that are farthest in many directions."""
 
     def __init__(self, rig: Rig, to_world: F64, rest: F64, matched: MatchedBones) -> None:
         self.rig, self.to_world, self.rest, self.hips = rig, to_world, rest, matched.roles["hips"]
@@ -102,7 +108,7 @@ class _Ground:
 
 
 def _pose_matrices(skeleton: Skeleton, to_world: F64, rest: F64, rotations: F64, hips: int, hips_place: F64) -> F64:
-    """(N, 4, 4) placed world matrices of a pose given by world rotations: lengths and scales stay as at rest."""
+    """World matrices (N, 4, 4) of a pose given by world rotations; lengths and scales are those at rest."""
     placed = to_world @ rest
     turned = rotations @ pure_rotations(placed).transpose(0, 2, 1)  # since rest
     result = placed.copy()
@@ -128,7 +134,7 @@ def _as_clip(skeleton: Skeleton, to_world: F64, matched: MatchedBones, motion: M
         above = turn.T[None] if parent < 0 else result.rotations[:, parent].transpose(0, 2, 1)
         local = above @ result.rotations[:, bone]
         channels.append(Channel(bone, "rotation", times, matrix_quaternions(local)))
-        if bone in skeleton.matrix:  # an animated node loses its matrix: translation and scale must be said again
+        if bone in skeleton.matrix:  # an animated node ignores its matrix, so translation and scale are given too
             matrix = skeleton.matrix[bone]
             if bone != hips:
                 channels.append(Channel(bone, "translation", times[:1], matrix[None, :3, 3]))
@@ -141,7 +147,7 @@ def _as_clip(skeleton: Skeleton, to_world: F64, matched: MatchedBones, motion: M
 
 
 def _unmoved(rig: Rig, matched: MatchedBones) -> list[str]:
-    """Bones with skin that have no role, their side and end bones aside."""
+    """Names of bones that have skin but no role."""
     weighted = np.zeros(len(rig.skeleton.names), bool)
     weighted[rig.slot_node[np.unique(rig.joints[rig.weights > 0])]] = True
     return [rig.skeleton.names[bone] for bone in np.flatnonzero(weighted).tolist() if bone not in matched.known]

@@ -1,4 +1,4 @@
-"""Skeletons, animation clips and linear blend skinning, in float64 and after the glTF 2.0 specification."""
+"""Skeletons, animation clips and linear blend skinning in float64, after the glTF 2.0 specification."""
 
 from __future__ import annotations
 
@@ -18,14 +18,16 @@ _CHUNK = 200_000  # vertices blended at once, so that a scan of millions needs n
 
 @dataclass(frozen=True, eq=False)
 class Skeleton:
-    """A forest of nodes with their rest pose.
+    """A forest of N nodes with their rest pose.
 
     Attributes:
-        names: (N) as in the file.
+        names: from the file.
         parents: (N,) int32, -1 for a root.
         order: (N,) int32, parents before children.
-        translation: (N, 3); rotation: (N, 4) quaternions x y z w; scale: (N, 3): local rest transforms.
-        matrix: local matrix by node for nodes that give one instead; animation of such a node replaces it.
+        translation: (N, 3) local, at rest.
+        rotation: (N, 4) quaternions x y z w, local, at rest.
+        scale: (N, 3) local, at rest.
+        matrix: local (4, 4) matrices of nodes that have one instead; animation of such a node replaces it.
     """
 
     names: tuple[str, ...]
@@ -42,8 +44,11 @@ class Channel:
     """One animated property of one node.
 
     Attributes:
+        node: index of the node.
+        path: the property.
         times: (K,) seconds, increasing.
         values: (K, 3 or 4); for CUBICSPLINE (K, 3, 3 or 4): in-tangent, value, out-tangent.
+        interpolation: between keys.
     """
 
     node: int
@@ -55,7 +60,15 @@ class Channel:
 
 @dataclass(frozen=True, eq=False)
 class Clip:
-    """An animation cut into frames: frame f is shown at `start_s + f * step_s`."""
+    """An animation with its frames: frame f is at `start_s + f * step_s`.
+
+    Attributes:
+        name: of the animation.
+        channels: animated properties.
+        start_s: time of the first frame, seconds.
+        step_s: time between frames, seconds.
+        frames: number of frames.
+    """
 
     name: str
     channels: tuple[Channel, ...]
@@ -64,7 +77,7 @@ class Clip:
     frames: int
 
     def time_of(self, frame: int) -> float:
-        """Seconds on the clip's own time axis."""
+        """Time of a frame, in seconds of the clip's time axis."""
         return self.start_s + frame * self.step_s
 
 
@@ -72,16 +85,19 @@ class Clip:
 class Rig:
     """A surface bound to a skeleton.
 
-    Every vertex follows `slots`: pairs of a node and the matrix that takes the vertex from the space it is stored in
-    to the node's (the inverse bind matrix; the identity for a mesh that hangs rigidly on a node).
+    Every vertex follows *slots*: pairs of a node and the matrix from the space in which the vertex is stored to the
+    node's space (the inverse bind matrix; the identity for a mesh that is rigidly attached to a node).
 
     Attributes:
+        skeleton: the nodes.
         vertices: (V, 3) float64, as stored.
-        slot_node: (P,) int32; slot_inverse: (P, 4, 4) float64.
-        joints: (V, K) int32 into the slots; weights: (V, K) float64, each row sums to 1.
+        slot_node: (P,) int32 node of each slot.
+        slot_inverse: (P, 4, 4) float64 matrix of each slot.
+        joints: (V, K) int32 into the slots.
+        weights: (V, K) float64, each row sums to 1.
         clips: in the file's order.
-        pelvis: nodes whose mean position is the pelvis, () when there is no telling.
-        hips: nodes where the left and the right leg begin, () when there is no telling.
+        pelvis: nodes whose mean position is the pelvis, () if unknown.
+        hips: nodes where the left and the right leg begin, () if unknown.
     """
 
     skeleton: Skeleton
@@ -96,7 +112,7 @@ class Rig:
 
 
 def pose_rig(rig: Rig, clip: Clip | None, time_s: float = 0.0) -> tuple[F64, F64]:
-    """Pose a rig at a moment of a clip, or at rest where `clip` is None.
+    """Pose a rig at a time of a clip, or at rest if `clip` is None.
 
     Returns:
         (V, 3) float64 vertices and (N, 4, 4) float64 node matrices, both in the file's world space.
@@ -111,7 +127,7 @@ def skin_vertices(
     weights: F64,  # (V, K)
     matrices: F64,  # (P, 4, 4)
 ) -> F64:  # (V, 3)
-    """Linear blend skinning: each vertex moved by the weighted mean of its joints' matrices."""
+    """Linear blend skinning: transform each vertex by the weighted mean of its joints' matrices."""
     result = np.empty_like(vertices)
     affine = matrices[:, :3, :]
     for start in range(0, len(vertices), _CHUNK):
@@ -124,7 +140,7 @@ def skin_vertices(
 
 
 def world_matrices(skeleton: Skeleton, clip: Clip | None, time_s: float = 0.0) -> F64:
-    """(N, 4, 4) float64 node-to-world matrices of a pose."""
+    """Compute the node-to-world matrices (N, 4, 4) float64 of a pose; at rest if `clip` is None."""
     translation, rotation, scale = skeleton.translation.copy(), skeleton.rotation.copy(), skeleton.scale.copy()
     targets = {"translation": translation, "rotation": rotation, "scale": scale}
     animated: set[int] = set()
@@ -143,7 +159,7 @@ def world_matrices(skeleton: Skeleton, clip: Clip | None, time_s: float = 0.0) -
 
 
 def compose(translation: F64, rotation: F64, scale: F64) -> F64:
-    """(N, 4, 4) matrices T R S from (N, 3), (N, 4) quaternions x y z w (any length), (N, 3)."""
+    """Matrices T R S (N, 4, 4) of translations (N, 3), quaternions (N, 4) x y z w of any length, and scales (N, 3)."""
     matrix = np.zeros((len(translation), 4, 4))
     matrix[:, :3, :3] = quaternion_matrices(rotation) * scale[:, None, :]
     matrix[:, :3, 3] = translation
@@ -152,7 +168,7 @@ def compose(translation: F64, rotation: F64, scale: F64) -> F64:
 
 
 def quaternion_matrices(quaternion: F64) -> F64:
-    """(N, 3, 3) rotations from (N, 4) quaternions x y z w; they are normalised first, zero gives the identity."""
+    """Rotations (N, 3, 3) of quaternions (N, 4) x y z w, which are normalised first; zero gives the identity."""
     with np.errstate(over="ignore"):
         length = np.linalg.norm(quaternion, axis=1, keepdims=True)
     unit = np.divide(quaternion, length, out=np.tile([0.0, 0.0, 0.0, 1.0], (len(quaternion), 1)), where=length > 1e-12)
@@ -166,7 +182,7 @@ def quaternion_matrices(quaternion: F64) -> F64:
 
 
 def sample_channel(channel: Channel, time_s: float) -> F64:
-    """(3,) or (4,) value at a time; before the first and after the last key the value stays (glTF 2.0, appendix C)."""
+    """A channel at a time: (3,) or (4,), constant before the first and after the last key (glTF 2.0, app. C)."""
     times, values = channel.times, channel.values
     cubic = channel.interpolation == "CUBICSPLINE"
     key = int(np.searchsorted(times, time_s, side="right")) - 1
@@ -215,7 +231,7 @@ def _unit(quaternion: F64) -> F64:
 
 
 def matrix_quaternions(rotations: F64) -> F64:
-    """(N, 4) unit quaternions x y z w of (N, 3, 3) rotations, signs as they interpolate."""
+    """Unit quaternions (N, 4) x y z w of rotations (N, 3, 3), with signs so that neighbours interpolate shortest."""
     quaternions = np.asarray(Rotation.from_matrix(rotations).as_quat(), np.float64)
     flips = np.cumsum((quaternions[1:] * quaternions[:-1]).sum(axis=1) < 0.0) % 2 == 1
     quaternions[1:][flips] *= -1.0

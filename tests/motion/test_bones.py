@@ -232,6 +232,12 @@ def test_fingers_are_found() -> None:
     assert RENDERPEOPLE[match_bones(RENDERPEOPLE).roles["left_index1"]] == "index_01_l"
 
 
+def test_rigify_prefixes_stay_apart() -> None:
+    """Rigify has a bone of each prefix: those that deform lose theirs, the others must not be taken for them."""
+    assert plain("DEF-spine.001") == "spine001"
+    assert plain("ORG-spine.001") == "orgspine001"
+
+
 def test_plain_names() -> None:
     assert plain("Armature|mixamorig7:LeftUpLeg") == "leftupleg"
     assert plain("m_avg_L_Hip") == "lhip"

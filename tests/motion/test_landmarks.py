@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from mpc.motion.landmarks import find_pelvis, plain_name, rest_facing, side_of
+from mpc.motion.landmarks import find_pelvis, part_name, rest_facing, side_of
 from mpc.motion.skinning import Skeleton
 
 
@@ -26,7 +26,7 @@ from mpc.motion.skinning import Skeleton
     ],
 )
 def test_joint_names(name: str, plain: str, side: str | None) -> None:
-    assert (plain_name(name), side_of(name)) == (plain, side)
+    assert (part_name(name), side_of(name)) == (plain, side)
 
 
 def skeleton(names: list[str], parents: list[int], places: list[list[float]]) -> Skeleton:
