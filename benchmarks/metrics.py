@@ -52,8 +52,8 @@ def ours(
     pair: tuple[trimesh.Trimesh, trimesh.Trimesh], points: int, seed: int = 0, device: str = "cpu"
 ) -> tuple[float, float]:
     """Chamfer and P2S, cm."""
-    (a, b), (c, d) = ((mesh.vertices, mesh.faces) for mesh in pair)
-    meshes = MeshPair(a, b, c, d, points=points, seed=seed, device=device)
+    first, second = ((mesh.vertices, mesh.faces) for mesh in pair)
+    meshes = MeshPair.of(first, second, points=points, seed=seed, device=device)
     return measure_chamfer(meshes).value, measure_p2s(meshes).value
 
 
@@ -161,7 +161,8 @@ def show_protocols(faces: int) -> None:
     first, second = bodies(faces, 0)
     print("| protocol | chamfer | P2S | direction of P2S | unit |\n| --- | --- | --- | --- | --- |")
     for name, protocol in PROTOCOLS.items():
-        pair = MeshPair(first.vertices, first.faces, second.vertices, second.faces, key="docs", device="cpu")
+        meshes = (first.vertices, first.faces), (second.vertices, second.faces)
+        pair = MeshPair.of(*meshes, key="docs", device="cpu")
         scores = measure_pair(pair, name)
         cells = [f"{scores[key].value:.4g} ± {scores[key].standard_error:.2g}" if key in scores else "-"
                  for key in ("chamfer", "p2s")]  # fmt: skip
@@ -192,7 +193,7 @@ def main() -> None:
         with np.load(options.memory) as arrays:
             meshes = tuple(arrays[name] for name in ("first", "faces", "second"))
         loaded = peak_mib()
-        pair = MeshPair(meshes[0], meshes[1], meshes[2], meshes[1], points=100_000, device="cpu")
+        pair = MeshPair.of((meshes[0], meshes[1]), (meshes[2], meshes[1]), points=100_000, device="cpu")
         measure_chamfer(pair)
         print(f"\npeak memory of mpc at 100,000 points: {peak_mib():.0f} MiB ({loaded:.0f} before, with the meshes)")
         return

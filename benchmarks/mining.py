@@ -26,6 +26,7 @@ import numpy as np
 import torch
 
 from mpc.evaluate.run import evaluate
+from mpc.evaluate.settings import EvaluationSettings, Workers
 from mpc.models.runs import load_run
 from mpc.models.storage import read_tensors
 from mpc.train.data import Views, open_views
@@ -118,10 +119,10 @@ def measure(
         "train_views": train_views_found,
     }  # fmt: skip
     if data is not None:
-        measured = evaluate(
-            run, shards, metrics=("chamfer", "p2s"), views_per_scene=mesh_views, resolution=129,
-            points=SURFACE_POINTS, jobs=1, device="cpu",
-        )  # fmt: skip
+        measuring = EvaluationSettings(
+            metrics=("chamfer", "p2s"), views_per_scene=mesh_views, resolution=129, points=SURFACE_POINTS
+        )
+        measured = evaluate(run, shards, measuring, workers=Workers(jobs=1, device="cpu"))
         result["meshes"] = [
             {
                 "person": r.subject, "hard": r.subject in hard,

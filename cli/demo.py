@@ -37,6 +37,7 @@ def demo(out: Path, scans: int, rigged: int, minutes: float, seed: int, jobs: in
     from ..datasets.shards.settings import SampleSettings
     from ..evaluate.report.run_report import write_report
     from ..evaluate.run import evaluate
+    from ..evaluate.settings import EvaluationSettings, Workers
     from ..evaluate.summary import format_table
     from ..people.make import make_people
     from ..train.presets import choose_settings
@@ -72,8 +73,9 @@ def demo(out: Path, scans: int, rigged: int, minutes: float, seed: int, jobs: in
         settings, _ = choose_settings("tiny", max_minutes=max(left, 0.5), seed=seed)
         run = train(out / "shards", out / "runs", settings, progress=progress)
         result = evaluate(
-            run, out / "shards", views_per_scene=2, seed=seed, progress=progress, jobs=jobs, backend=backend
-        )
+            run, out / "shards", EvaluationSettings(views_per_scene=2, seed=seed),
+            workers=Workers(jobs=jobs, backend=backend), progress=progress,
+        )  # fmt: skip
         write_report(run, out / "shards", result, out / "report.html", progress=progress)
     click.echo(format_table(result, views=False))
     click.echo(f"{(time.monotonic() - started) / 60:.1f} minutes -> {out / 'report.html'}")

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from . import options, values
+
+if TYPE_CHECKING:
+    from ..evaluate.settings import Workers
+    from ..evaluate.summary import EvaluationResult
 
 
 def metric_names() -> Iterable[str]:
@@ -45,10 +49,7 @@ def metric_names() -> Iterable[str]:
 @options.device
 @options.seed
 @options.workers
-def evaluate(
-    metrics: tuple[str, ...], run: Path | None, shards: Path | None, pred: Path | None, truth: Path | None, unit: str,
-    out: Path | None, compare: tuple[Path, ...], views: int | None, report: bool, device: str, **settings: Any,
-) -> None:  # fmt: skip
+def evaluate(compare: tuple[Path, ...], pred: Path | None, truth: Path | None, out: Path | None, **given: Any) -> None:
     """Measure a run on the test split, or anybody's meshes, or compare what was measured.
 
     \b
@@ -59,41 +60,85 @@ def evaluate(
     Distances are in centimetres unless --protocol says otherwise. Writes a table, JSON, CSV and report.html to
     RUN/eval/SPLIT/ or --out.
     """
-    from ..evaluate.summary import format_table
-    from .progress import TerminalProgress
-
     if (pred is None) != (truth is None):
         raise click.UsageError("--pred and --truth belong together")
-    settings["metrics"] = metrics or None
+    given["metrics"] = tuple(given["metrics"]) or None
+    if compare:
+        options.refuse_ignored("with --compare", *_ONLY_MEASURING, *_ONLY_RUNS, *_ONLY_FOLDERS)
+        _compare(compare, out or Path("eval") / "compare", given["seed"])
+    elif pred is not None and truth is not None:
+        options.refuse_ignored("with --pred", *_ONLY_RUNS)
+        _evaluate_folders(pred, truth, out or Path("eval") / pred.resolve().name, given)
+    else:
+        options.refuse_ignored("without --pred or --compare", *_ONLY_FOLDERS, "out")
+        _evaluate_run(given)
+
+
+# Options that only some of the three modes use, by parameter name.
+_ONLY_RUNS = ("run", "shards", "split", "views", "resolution", "largest_component")
+_ONLY_FOLDERS = ("pred", "truth", "unit")
+_ONLY_MEASURING = ("metrics", "protocol", "align", "points", "report", "fresh", "device", "jobs", "backend")
+
+
+def _compare(folders: Sequence[Path], out: Path, seed: int) -> None:
+    from ..evaluate.compare import compare_results
+    from ..evaluate.report.comparison import format_comparison, write_comparison
+
+    comparison = compare_results(folders, seed=seed)
+    write_comparison(comparison, out)
+    click.echo(format_comparison(comparison))
+    click.echo(f"compare.html and compare.json -> {out}/")
+
+
+def _evaluate_folders(pred: Path, truth: Path, out: Path, given: dict[str, Any]) -> None:
+    from ..evaluate.folders import evaluate_folders
+    from ..evaluate.report.mesh_report import write_mesh_report
+    from ..evaluate.settings import FolderSettings
+    from .progress import TerminalProgress
+
+    device = "cpu" if given["device"] == "auto" else given["device"]
+    settings = FolderSettings(**{name: given[name] for name in (*_MEASURE, "unit")})
     with TerminalProgress() as progress:
-        if compare:
-            from ..evaluate.compare import compare_results, format_comparison, write_comparison
+        result = evaluate_folders(
+            pred, truth, out, settings, workers=_workers(given, device), fresh=given["fresh"], progress=progress
+        )
+        if given["report"]:
+            write_mesh_report(pred, truth, result, result.folder / "report.html", progress=progress)
+    _show(result, given["report"])
 
-            comparison = compare_results(compare, seed=settings["seed"])
-            write_comparison(comparison, out or Path("eval") / "compare")
-            click.echo(format_comparison(comparison))
-            click.echo(f"compare.html and compare.json -> {out or Path('eval') / 'compare'}/")
-            return
-        if pred is not None and truth is not None:
-            from ..evaluate.folders import evaluate_folders
-            from ..evaluate.report.mesh_report import write_mesh_report
 
-            for name in ("split", "resolution", "largest_component"):
-                settings.pop(name)
-            result = evaluate_folders(
-                pred, truth, out or Path("eval") / pred.resolve().name, unit=unit, progress=progress,
-                device="cpu" if device == "auto" else device, **settings,
-            )  # fmt: skip
-            if report:
-                write_mesh_report(pred, truth, result, result.folder / "report.html", progress=progress)
-        else:
-            from ..evaluate.report.run_report import write_report
-            from ..evaluate.run import evaluate as evaluate_run
+def _evaluate_run(given: dict[str, Any]) -> None:
+    from ..evaluate.report.run_report import write_report
+    from ..evaluate.run import evaluate as evaluate_run
+    from ..evaluate.settings import EvaluationSettings
+    from .progress import TerminalProgress
 
-            run, shards = _folder("--run", run, "runs"), _folder("--shards", shards, "shards")
-            result = evaluate_run(run, shards, views_per_scene=views, device=device, progress=progress, **settings)
-            if report:
-                write_report(run, shards, result, result.folder / "report.html", progress=progress)
+    run, shards = _folder("--run", given["run"], "runs"), _folder("--shards", given["shards"], "shards")
+    names = (*_MEASURE, "split", "resolution", "largest_component")
+    settings = EvaluationSettings(views_per_scene=given["views"], **{name: given[name] for name in names})
+    with TerminalProgress() as progress:
+        result = evaluate_run(
+            run, shards, settings, workers=_workers(given, given["device"]), fresh=given["fresh"], progress=progress
+        )
+        if given["report"]:
+            write_report(run, shards, result, result.folder / "report.html", progress=progress)
+    _show(result, given["report"])
+
+
+# The options that fill MeasureSettings.
+_MEASURE = ("metrics", "protocol", "align", "points", "seed")
+
+
+def _workers(given: dict[str, Any], device: str) -> Workers:
+    from ..evaluate.settings import Workers
+
+    return Workers(jobs=given["jobs"], backend=given["backend"], device=device)
+
+
+def _show(result: EvaluationResult, report: bool) -> None:
+    """Print the table and where the files are; end with status 3 where something failed."""
+    from ..evaluate.summary import format_table
+
     click.echo(format_table(result))
     click.echo(f"table, JSON, CSV{' and report.html' if report else ''} -> {result.folder}/")
     options.finish([(record.key, record.failure) for record in result.records if record.failure])

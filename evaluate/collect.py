@@ -1,4 +1,4 @@
-"""Measuring many units into a folder: resumed from what the same settings measured before, spread over processes."""
+"""Measure many units into a folder: resume from earlier records of the same settings, and use several processes."""
 
 from __future__ import annotations
 
@@ -15,12 +15,13 @@ from ..core.units import run_units, worker_count
 from .metrics.pair import MeshPair
 from .metrics.surface import measure_chamfer
 from .records import RECORDS, ViewScores, append_record, read_records, rewrite_records
+from .settings import Workers
 
 Unit = TypeVar("Unit")
 
 
 def measured_before(folder: Path, fingerprint: Mapping[str, Any]) -> dict[str, ViewScores]:
-    """Records that lie in the folder, if everything they depend on was the same."""
+    """Read the records of a folder, by key, if everything that they depend on was the same; otherwise return none."""
     path = folder / "settings.json"
     if not path.is_file() or read_json(path) != fingerprint:
         return {}
@@ -28,56 +29,59 @@ def measured_before(folder: Path, fingerprint: Mapping[str, Any]) -> dict[str, V
 
 
 def begin_records(folder: Path, fingerprint: Mapping[str, Any], done: Mapping[str, ViewScores]) -> None:
-    """Leave in the folder `done` alone, and what the records to come depend on."""
+    """Prepare a folder for `collect`: it holds the records `done` alone, and what new records depend on."""
     folder.mkdir(parents=True, exist_ok=True)
-    # Records first: after a crash between the two, old settings must not vouch for an empty file, nor new for old ones.
+    # The records are written first: if the process dies between the two files, old settings must not vouch for new
+    # records, nor new settings for old ones.
     rewrite_records(folder / RECORDS, (done[key] for key in sorted(done)))
     write_json(folder / "settings.json", dict(fingerprint), sort_keys=False)
 
 
 def collect(
     measure: Callable[[Unit], ViewScores],
-    units: Sequence[tuple[str, Unit]],
+    units: Mapping[str, Unit],
     folder: Path,
-    done: dict[str, ViewScores],
+    done: Mapping[str, ViewScores],
     *,
-    jobs: int,
-    backend: str,
     devices: Sequence[str],
-    told: Progress,
+    workers: Workers,
+    progress: Progress,
 ) -> tuple[ViewScores, ...]:
-    """Measure the units that are not in `done`, append each record as it comes, and return all in the units' order.
+    """Measure the units that are not in `done` and append each record to the folder as soon as it is there.
 
     Args:
-        measure: top-level; catches what it records as a failure.
-        units: key and unit, which knows its device.
+        measure: top-level function; it returns expected failures inside the record.
+        units: by key, in the order of the result; each unit knows its device.
         folder: prepared by `begin_records`.
-        done: by key; grows.
-        jobs: processes on the CPU, 0 one a core. On GPUs one process a GPU measures.
-        backend: of joblib.
-        devices: from `find_devices`.
-        told: of every unit.
+        done: records that are kept, by key.
+        devices: what `find_devices` returned for the device of `workers`.
+        workers: how many processes, and by which backend.
+        progress: receives every unit.
+
+    Returns:
+        The records of all units in their order.
     """
-    waiting = [unit for key, unit in units if key not in done]
+    waiting = [unit for key, unit in units.items() if key not in done]
     if len(waiting) < len(units):
-        told.message(f"{len(units) - len(waiting)} of {len(units)} views were measured before and are kept")
-    told.start("Evaluate", len(waiting))
-    workers = min(worker_count(jobs) if "cpu" in devices else len(devices), max(1, len(waiting)))
-    if workers > 1:
-        _compile_kernels(devices[0])  # here and once, rather than in every worker at the same time
-    for record in run_units(measure, waiting, jobs=workers, backend=backend):
+        progress.message(f"{len(units) - len(waiting)} of {len(units)} views were measured before and are kept")
+    progress.start("Evaluate", len(waiting))
+    processes = min(worker_count(workers.jobs) if "cpu" in devices else len(devices), max(1, len(waiting)))
+    if processes > 1:
+        _compile_kernels(devices[0])  # once here, rather than in every process at the same time
+    records = dict(done)
+    for record in run_units(measure, waiting, jobs=processes, backend=workers.backend):
         append_record(folder / RECORDS, record)
-        done[record.key] = record
-        told.advance(1, f"{record.key} failed: {record.failure}" if record.failure else record.key)
-    told.finish()
-    return tuple(done[key] for key, _ in units)
+        records[record.key] = record
+        progress.advance(1, f"{record.key} failed: {record.failure}" if record.failure else record.key)
+    progress.finish()
+    return tuple(records[key] for key in units)
 
 
 def find_devices(name: str) -> tuple[str, ...]:
-    """Where units are measured in turn: "auto" and "cuda" stand for every GPU there is, any other name for itself.
+    """Return the devices that units are spread over: all GPUs for "auto" and "cuda", else the named device.
 
     Raises:
-        SettingsError: another name, or a GPU that this machine does not have.
+        SettingsError: the name is not a device, or this machine has no such GPU.
     """
     chosen = choose_device(name)[0]
     if chosen.type != "cuda" or ":" in name:
@@ -86,6 +90,6 @@ def find_devices(name: str) -> tuple[str, ...]:
 
 
 def _compile_kernels(device: str) -> None:
-    """Compile what measuring needs and leave it in warp's cache on disk; seconds, once a machine."""
-    corners, face = [[0.0, 0.0, 0.0], [1.0, 0.0, 0.0], [0.0, 1.0, 0.0]], [[0, 1, 2]]
-    measure_chamfer(MeshPair(corners, face, corners, face, points=2, device=device))
+    """Compile the kernels that measuring needs and leave them in warp's cache on disk; it takes some seconds."""
+    triangle = ([[0.0, 0.0, 0.0], [1.0, 0.0, 0.0], [0.0, 1.0, 0.0]], [[0, 1, 2]])
+    measure_chamfer(MeshPair.of(triangle, triangle, points=2, device=device))

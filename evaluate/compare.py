@@ -1,42 +1,38 @@
-"""Several evaluations side by side: paired differences with bootstrap intervals, and whether they could be chance."""
+"""Compare evaluations of the same truths: paired differences, their intervals, and whether chance explains them."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from html import escape
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from scipy import stats
 
-from .. import __version__
 from ..core.arrays import F64
 from ..core.errors import InputError, SettingsError
-from ..core.files import read_json, write_json
+from ..core.files import read_json
 from ..core.randomness import derive_rng
-from ..core.settings import to_table
-from ..pages.charts import strips
-from ..pages.page import section, write_page
 from .metrics.protocols import find_protocol
 from .metrics.registry import Metric
 from .records import from_json
-from .summary import short
 
+# Resamples of a bootstrap and random patterns of signs. Up to 13 subjects there are fewer patterns, and all are tried.
 RESAMPLES = 10_000
 
 
 @dataclass(frozen=True)
 class Difference:
-    """One run against the first, in one metric.
+    """One run compared with the first one, in one metric.
 
     Attributes:
-        mean: of the run, over the subjects' means.
+        mean: of the run, over the means of the subjects.
         interval: 95 % bootstrap interval of that mean.
-        difference: mean of (this - first), pair by pair; 0 for the first itself.
-        difference_interval: its 95 % bootstrap interval.
-        p_value: two-sided, that chance alone makes a difference as great (signs of subjects flipped at random); 1 for
-            the first.
+        difference: mean over subjects of this run minus the first; 0 for the first run itself.
+        difference_interval: 95 % bootstrap interval of the difference.
+        p_value: two-sided; the probability of a difference at least as great if the signs of the subjects' differences
+            were random; 1 for the first run itself.
     """
 
     mean: float
@@ -48,15 +44,16 @@ class Difference:
 
 @dataclass(frozen=True)
 class Comparison:
-    """What `compare_results` found.
+    """Several runs compared with the first one.
 
     Attributes:
-        runs: names, the first is what the others are compared with.
-        protocol: by which all were measured.
-        subjects, views: measured by all runs.
-        left_out: views that failed or are missing in some run, and so are in no figure.
-        differences: by metric, then one a run.
-        by_subject: by metric, then by run, the subjects' means in one order.
+        runs: names; the others are compared with the first.
+        protocol: name of the protocol that all were measured by.
+        subjects: ids of the subjects that all runs measured.
+        views: number of views that all runs measured.
+        left_out: keys of views that failed or are missing in a run; no figure includes them.
+        differences: by metric, one for each run.
+        by_subject: by metric, then by run, the means of the subjects in the order of `subjects`.
     """
 
     runs: tuple[str, ...]
@@ -69,22 +66,23 @@ class Comparison:
 
     @property
     def metrics(self) -> tuple[Metric, ...]:
-        """Those that all runs were measured by."""
+        """The metrics that all runs were measured by."""
         return tuple(find_protocol(self.protocol).find(name) for name in self.differences)
 
 
 def compare_results(folders: Sequence[Path], *, seed: int = 0) -> Comparison:
     """Compare evaluations of the same truths, view by view.
 
-    Views of a subject are alike, so subjects are what is resampled and flipped, not views.
+    Views of one subject resemble each other, so intervals and p-values resample subjects, not views.
 
     Args:
-        folders: at least two that hold a result.json; a run's folder stands for its eval/test/.
+        folders: at least two that hold a result.json; the folder of a run stands for its eval/test/.
         seed: of the resampling.
 
     Raises:
-        InputError: no result.json, or one that does not read.
-        SettingsError: fewer than two, or measured differently (protocol, alignment, true meshes).
+        InputError: a folder holds no result.json, or a damaged one.
+        SettingsError: there are fewer than two folders, or they were measured with different protocols, alignments or
+            true meshes, or have no metric or view in common.
     """
     if len(folders) < 2:
         raise SettingsError("--compare needs at least two results")
@@ -109,114 +107,55 @@ def compare_results(folders: Sequence[Path], *, seed: int = 0) -> Comparison:
         differences[name] = _differences(means, seed, name)
         by_subject[name] = tuple(tuple(row) for row in means.tolist())
     return Comparison(
-        _run_names(folders, results), protocol, tuple(subjects), len(kept), tuple(sorted(set(keys) - set(kept))),
-        differences, by_subject,
+        runs=_run_names(folders, results), protocol=protocol, subjects=tuple(subjects), views=len(kept),
+        left_out=tuple(sorted(set(keys) - set(kept))), differences=differences, by_subject=by_subject,
     )  # fmt: skip
 
 
 def bootstrap_interval(values: F64, rng: np.random.Generator, *, resamples: int = RESAMPLES) -> tuple[float, float]:
-    """The 95 % percentile interval of the mean of independent values (N,)."""
-    draws = values[rng.integers(len(values), size=(resamples, len(values)))].mean(axis=1)
-    low, high = np.quantile(draws, (0.025, 0.975))
-    return float(low), float(high)
+    """Return the 95 % percentile bootstrap interval of a mean, by scipy.stats.bootstrap.
+
+    Args:
+        values: (N,) independent values; a single one is its own interval.
+        rng: random stream of the resampling.
+        resamples: number of resamples.
+    """
+    if len(values) == 1:
+        return float(values[0]), float(values[0])
+    interval = stats.bootstrap(
+        (values,), np.mean, n_resamples=resamples, method="percentile", vectorized=True, random_state=rng
+    ).confidence_interval
+    return float(interval.low), float(interval.high)
 
 
 def sign_flip_p(differences: F64, rng: np.random.Generator, *, resamples: int = RESAMPLES) -> float:
-    """Two-sided p-value that paired differences (N,) have mean 0: all sign patterns, or random ones beyond 13 pairs."""
-    count = len(differences)
-    observed = abs(float(differences.sum()))
-    if count <= 13:
-        signs = 1.0 - 2.0 * ((np.arange(2**count)[:, None] >> np.arange(count)) & 1)
-        return float((np.abs(signs @ differences) >= observed - 1e-12 * max(observed, 1e-300)).mean())
-    signs = rng.choice((-1.0, 1.0), size=(resamples, count))
-    hits = int((np.abs(signs @ differences) >= observed - 1e-12 * max(observed, 1e-300)).sum())
-    return (hits + 1) / (resamples + 1)
+    """Return the two-sided p-value that paired differences have mean 0, by scipy.stats.permutation_test.
+
+    Args:
+        differences: (N,) one per subject; a single one has p = 1.
+        rng: random stream of the patterns of signs.
+        resamples: number of random patterns; where there are no more than this, each pattern is tried once.
+    """
+    if len(differences) == 1:
+        return 1.0
+    result = stats.permutation_test(
+        (differences,), np.mean, permutation_type="samples", n_resamples=resamples, vectorized=True, batch=1000,
+        random_state=rng,
+    )  # fmt: skip
+    return float(result.pvalue)
 
 
-def format_comparison(comparison: Comparison) -> str:
-    """The table for the screen."""
-    wide = max(len(run) for run in comparison.runs)
-    lines = []
-    for metric in comparison.metrics:
-        better = "greater" if metric.greater_is_better else "smaller"
-        lines.append(f"{metric.name} [{metric.unit}], {better} is better: {metric.summary}")
-        for run, found in zip(comparison.runs, comparison.differences[metric.name], strict=True):
-            text = f"  {run.ljust(wide)}  {short(found.mean)} {_interval(found.interval)}"
-            if run != comparison.runs[0]:
-                gap = f"{found.difference:+.4g} {_interval(found.difference_interval)}"
-                text += f"   difference {gap}, p = {found.p_value:.3g}"
-                text += "" if found.p_value < 0.05 else " (may be chance)"
-            lines.append(text)
-        lines.append("")
-    lines.append(_basis(comparison))
-    return "\n".join(lines) + "\n"
-
-
-def write_comparison(comparison: Comparison, out: Path) -> None:
-    """Write compare.json and compare.html into a folder."""
-    out.mkdir(parents=True, exist_ok=True)
-    write_json(out / "compare.json", to_table(comparison), sort_keys=False)
-    sections = []
-    for metric in comparison.metrics:
-        means = dict(zip(comparison.runs, comparison.by_subject[metric.name], strict=True))
-        first = means[comparison.runs[0]]
-        gaps = {
-            run: [value - start for value, start in zip(values, first, strict=True)]
-            for run, values in list(means.items())[1:]
-        }
-        charts = strips(f"{metric.name}: subjects", means, y_label=metric.unit) + strips(
-            f"{metric.name}: minus {comparison.runs[0]}, by subject", gaps, y_label=metric.unit
-        )
-        sections.append(
-            section(metric.name, f'{_rows(comparison, metric)}<div class="charts">{charts}</div>', metric.summary)
-        )
-    if comparison.left_out:
-        items = "".join(f"<li>{escape(key)}</li>" for key in comparison.left_out)
-        sections.append(section("Left out", f"<ul>{items}</ul>", "Failed or missing in at least one of the runs."))
-    subtitle = f"{_basis(comparison)} mpc {__version__}."
-    write_page(out / "compare.html", " / ".join(comparison.runs), subtitle, sections)
-
-
-def _rows(comparison: Comparison, metric: Metric) -> str:
-    rows = [
-        f"<tr><th></th><th>mean, {metric.unit}</th><th>95 % interval</th><th>difference</th><th>95 % interval</th>"
-        "<th>p</th></tr>"
-    ]
-    for run, found in zip(comparison.runs, comparison.differences[metric.name], strict=True):
-        cells = f"<td>{short(found.mean)}</td><td>{_interval(found.interval)}</td>"
-        if run == comparison.runs[0]:
-            cells += "<td></td><td></td><td></td>"
-        else:
-            style = ""
-            if found.p_value < 0.05:
-                style = "better" if (found.difference > 0) == metric.greater_is_better else "worse"
-            cells += (
-                f'<td class="{style}">{found.difference:+.4g}</td><td>{_interval(found.difference_interval)}</td>'
-                f"<td>{found.p_value:.3g}</td>"
-            )
-        rows.append(f"<tr><th>{escape(run)}</th>{cells}</tr>")
-    return f"<table>{''.join(rows)}</table>"
-
-
-def _basis(comparison: Comparison) -> str:
-    return (
-        f"{comparison.views} views of {len(comparison.subjects)} subjects that all runs measured"
-        + (f" ({len(comparison.left_out)} left out)" if comparison.left_out else "")
-        + f", protocol {comparison.protocol}; 95 % bootstrap intervals over subjects, p by flipping subjects' signs "
-        f"(at best {max(2 / 2 ** len(comparison.subjects), 1 / (RESAMPLES + 1)):.2g} with so many)."
-    )
-
-
-def _interval(interval: tuple[float, float]) -> str:
-    return f"[{interval[0]:.4g}, {interval[1]:.4g}]"
+def least_p(subjects: int) -> float:
+    """Return the smallest p-value that so many subjects can give."""
+    return float(2 / min(2**subjects, RESAMPLES + 1))
 
 
 def _differences(means: F64, seed: int, metric: str) -> tuple[Difference, ...]:
-    """For subjects' means (runs, subjects)."""
+    """Compare the runs in one metric; `means` (R, S) holds the mean of each run and subject."""
     found = []
     for row, values in enumerate(means):
         gap = values - means[0]
-        # The same subjects are drawn for every run, as for a paired comparison they must be.
+        # A paired comparison needs the same resampled subjects for every run, hence a new stream of the same name.
         interval = bootstrap_interval(values, derive_rng(seed, "compare", metric))
         gap_interval = bootstrap_interval(gap, derive_rng(seed, "compare", metric))
         p_value = 1.0 if row == 0 else sign_flip_p(gap, derive_rng(seed, "compare", metric, "signs"))
@@ -239,7 +178,7 @@ def _read_result(folder: Path) -> dict[str, Any]:
 
 
 def _check_result(content: Mapping[str, Any]) -> None:
-    """Raise KeyError, TypeError, ValueError or AttributeError where something is missing that comparing needs."""
+    """Raise KeyError, TypeError, ValueError or AttributeError where something that a comparison needs is missing."""
     for record in map(from_json, content["views"]):
         if not record.failure:
             for name in content["metrics"]:

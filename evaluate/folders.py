@@ -1,4 +1,4 @@
-"""Measure anybody's meshes: a folder of predictions against a folder of truths, matched by name, no network asked."""
+"""Measure meshes from any source: a folder of predictions against a folder of truths, matched by name."""
 
 from __future__ import annotations
 
@@ -22,21 +22,28 @@ from ..formats.mesh_files import READ_SUFFIXES, read_mesh
 from ..geometry.mesh import PosedMesh
 from .collect import begin_records, collect, find_devices, measured_before
 from .metrics.measure import measure_pair
-from .metrics.pair import DEFAULT_POINTS, MeshPair
+from .metrics.pair import MeshPair
 from .metrics.protocols import find_protocol
-from .records import ViewScores
-from .settings import FORMAT, UNITS_M, VERSION, FolderSettings
+from .records import Measured, ViewScores
+from .settings import FORMAT, UNITS_M, VERSION, FolderSettings, Workers
 from .summary import EvaluationResult, write_result
 
 # An FBX is a rig, which packs of scans hold beside the mesh of the same name.
 SUFFIXES = tuple(suffix for suffix in READ_SUFFIXES if suffix != ".fbx")
-# A person's greatest extent, in metres, children and stretched arms included.
+# Least and greatest extent of a person in metres; children and stretched arms are included.
 PERSON_M = (0.4, 3.0)
 
 
 @dataclass(frozen=True)
 class FilePair:
-    """A predicted file and the true one it is measured against; `predicted` is None where there is none."""
+    """A predicted file and the true file that it is measured against.
+
+    Attributes:
+        key: name of the prediction; of the truth where there is no prediction.
+        true_key: name of the truth.
+        predicted: file of the prediction; None where there is none.
+        true: file of the truth.
+    """
 
     key: str
     true_key: str
@@ -48,74 +55,77 @@ def evaluate_folders(
     predicted: Path,
     true: Path,
     out: Path,
+    settings: FolderSettings | None = None,
     *,
-    metrics: Sequence[str] | None = None,
-    protocol: str = "mpc",
-    align: str = "none",
-    points: int = DEFAULT_POINTS,
-    unit: str = "auto",
-    seed: int = 0,
-    jobs: int = 0,
-    backend: str = "loky",
-    device: str = "cpu",
+    workers: Workers | None = None,
     fresh: bool = False,
     progress: Progress | None = None,
 ) -> EvaluationResult:
-    """Measure every predicted mesh against the true one of its name; the numbers do not depend on `jobs`.
+    """Measure every predicted mesh against the true one of its name; the numbers do not depend on `workers`.
 
     Args:
         predicted: folder of OBJ, PLY, STL, GLB or glTF files, searched recursively.
-        true: the same; see `match_files` for how they are matched.
-        out: receives records.jsonl, result.json, scores.csv and table.txt; what an interrupted call with the same
-            settings and files measured is kept.
-        metrics: names; None for the protocol's own.
-        protocol, align: see FolderSettings.
-        points: see FolderSettings.
-        unit: of the files' coordinates; "auto" tells from the size of the true meshes.
-        seed, jobs, backend, device, fresh, progress: as for `evaluate`.
+        true: folder of such files; see `match_files` for how they are matched.
+        out: receives records.jsonl, result.json, scores.csv and table.txt. Records of an earlier, interrupted call
+            with the same settings and files are kept.
+        settings: what is measured; None for the defaults.
+        workers: device and number of processes; None for one process per core on the CPU.
+        fresh: measure again what was measured before.
+        progress: receives every mesh.
 
     Raises:
-        SettingsError: an unknown name or unit.
-        InputError: no meshes, or no two of one name.
+        SettingsError: the device does not exist, or the unit cannot be derived from the true meshes.
+        InputError: a folder holds no meshes, or no prediction has the name of a truth.
     """
-    told = progress if progress is not None else NoProgress()
-    chosen = find_protocol(protocol).choose(metrics)
-    settings = FolderSettings(
-        metrics=tuple(metric.name for metric in chosen), protocol=protocol, align=align, points=points, seed=seed,
-        unit=unit,
-    )  # fmt: skip
+    progress, workers = progress or NoProgress(), workers or Workers(device="cpu")
+    settings = settings or FolderSettings()
     pairs, left = match_files(find_meshes(predicted), find_meshes(true), predicted, true)
     for key in left:
-        told.message(f"notice: {predicted / key}: no true mesh of that name; left out")
-    if unit == "auto":
+        progress.message(f"notice: {predicted / key}: no true mesh of that name; left out")
+    if settings.unit == "auto":
         settings = replace(settings, unit=guess_unit([pair.true for pair in pairs]))
-        told.message(f"coordinates are taken to be in {settings.unit} (--unit m, cm or mm if they are not)")
-    files = {
-        pair.key: [None if path is None else _digest(path) for path in (pair.predicted, pair.true)] for pair in pairs
-    }
-    fingerprint = {
-        "format": FORMAT, "version": VERSION, "mpc": __version__,
-        "run": _plain(predicted.resolve().name), "truth": _plain(true.resolve().name),
-        "files": files, "settings": to_table(settings),
-        "metrics": {metric.name: metric.summary for metric in chosen},
-    }  # fmt: skip
+        progress.message(f"coordinates are taken to be in {settings.unit} (--unit m, cm or mm if they are not)")
+    settings = replace(settings, metrics=settings.metric_names)
+    fingerprint = describe(predicted, true, pairs, settings)
     done = {} if fresh else measured_before(out, fingerprint)
     begin_records(out, fingerprint, done)
-    devices = find_devices(device)
-    units = [(pair.key, (pair, settings, devices[turn % len(devices)])) for turn, pair in enumerate(pairs)]
-    records = collect(_measure_unit, units, out, done, jobs=jobs, backend=backend, devices=devices, told=told)
+    devices = find_devices(workers.device)
+    units = {pair.key: (pair, settings, devices[turn % len(devices)]) for turn, pair in enumerate(pairs)}
+    records = collect(_measure_unit, units, out, done, devices=devices, workers=workers, progress=progress)
     result = EvaluationResult(folder=out, settings=fingerprint, records=records)
     write_result(result)
     return result
 
 
-def find_meshes(folder: Path) -> dict[str, Path]:
-    """Mesh files below a folder by name: the path without its suffix, or the subfolder's where it holds just one.
+def describe(predicted: Path, true: Path, pairs: Sequence[FilePair], settings: FolderSettings) -> dict[str, Any]:
+    """Return everything that the numbers depend on, for result.json and for resuming."""
+    files = {
+        pair.key: [None if path is None else _digest(path) for path in (pair.predicted, pair.true)] for pair in pairs
+    }
+    chosen = find_protocol(settings.protocol).choose(settings.metrics)
+    return {
+        "format": FORMAT, "version": VERSION, "mpc": __version__,
+        "run": _plain(predicted.resolve().name), "truth": _plain(true.resolve().name),
+        "files": files, "settings": to_table(settings),
+        "metrics": {metric.name: metric.summary for metric in chosen},
+    }  # fmt: skip
 
-    Hidden files (".…") are left out. Names are in Unicode's composed form: another system may write accents apart.
+
+def find_meshes(folder: Path) -> dict[str, Path]:
+    """Find the mesh files below a folder.
+
+    The name of a mesh is its path below the folder without the suffix, or the path of its subfolder where that holds
+    just one mesh. Names are in Unicode's composed form, since some systems store accents as separate characters.
+    Hidden files, whose names begin with a dot, are skipped.
+
+    Args:
+        folder: searched recursively.
+
+    Returns:
+        Files by name.
 
     Raises:
-        InputError: there are none, or two of one name.
+        InputError: there are no meshes, or two of the same name.
     """
     paths = sorted(
         path
@@ -140,14 +150,23 @@ def find_meshes(folder: Path) -> dict[str, Path]:
 def match_files(
     predicted: dict[str, Path], true: dict[str, Path], predicted_folder: Path, true_folder: Path
 ) -> tuple[list[FilePair], list[str]]:
-    """Pairs by name, and the predictions without a truth.
+    """Match predictions with truths by name.
 
-    A prediction belongs to the truth of the same name, else to the longest name that its own begins with, followed by
-    "/", "_", "-" or "." (so one person may have several: anna_000, anna_090). A truth without a prediction is a pair
-    too, and a failure.
+    A prediction belongs to the truth of the same name, otherwise to the longest name that its own name begins with and
+    that is followed by "/", "_", "-" or ".", so that one truth may have several predictions (anna_000, anna_090). A
+    truth without a prediction gives a pair too, which counts as failed.
+
+    Args:
+        predicted: files of predictions by name.
+        true: files of truths by name.
+        predicted_folder: for the message.
+        true_folder: for the message.
+
+    Returns:
+        The pairs, and the names of predictions without a truth.
 
     Raises:
-        InputError: no two match.
+        InputError: no names match.
     """
     pairs: list[FilePair] = []
     left, met = [], set()
@@ -170,13 +189,13 @@ def match_files(
 
 
 def _plain(text: str) -> str:
-    """Composed characters, and bytes of a name that are no UTF-8 as escapes: what every file and screen can take."""
+    """Compose a text's characters and escape bytes that are no UTF-8, so that every file and terminal can hold it."""
     whole = text.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
     return unicodedata.normalize("NFC", whole)
 
 
 def _digest(path: Path) -> str:
-    """The file's SHA-256; "" where it cannot be read, which its pair's record will say."""
+    """The file's SHA-256; "" where it cannot be read, which the record of its pair will report."""
     try:
         return file_sha256(path)
     except OSError:
@@ -184,10 +203,17 @@ def _digest(path: Path) -> str:
 
 
 def guess_unit(paths: Sequence[Path]) -> str:
-    """The unit in which the first of these meshes that can be read is as large as a person.
+    """Return the unit in which a mesh is as large as a person.
+
+    Args:
+        paths: mesh files; the first one that can be read decides.
+
+    Returns:
+        "m", "cm" or "mm".
 
     Raises:
-        SettingsError: none is.
+        SettingsError: the mesh has the size of a person in none of these units.
+        InputError: none of the files can be read.
     """
     for path in paths:
         try:
@@ -208,37 +234,48 @@ def _measure_unit(unit: tuple[FilePair, FolderSettings, str]) -> ViewScores:
     pair, settings, device = unit
     rest = pair.key[len(pair.true_key) :].strip("/_-.")
     yaw = re.search(r"(\d+)$", rest)
-    outcome: dict[str, Any] = {"failure": "", "scores": {}}
     begin = time.perf_counter()
+    measured = _measure(pair, settings, device)
+    return ViewScores(
+        key=pair.key, scene=pair.true_key, subject=pair.true_key, view=rest,
+        yaw_deg=float(yaw.group(1)) % 360 if yaw else 0.0, failure=measured.failure, scores=measured.scores, iou=None,
+        vertices=measured.vertices, faces=measured.faces, seconds={"measure": time.perf_counter() - begin},
+        notes=measured.notes,
+    )  # fmt: skip
+
+
+def _measure(pair: FilePair, settings: FolderSettings, device: str) -> Measured:
+    """Read and measure two files; what is wrong with them becomes a failure."""
+    notes: dict[str, Any] = {}
     try:
         if pair.predicted is None:
             raise InputError(pair.true, "has no prediction")
         meshes = open_pair(pair, settings, device)
-        outcome["notes"] = {"true_height_m": float(np.ptp(np.asarray(meshes.true_vertices)[:, 1]))}
-        outcome["scores"] = measure_pair(meshes, settings.protocol, settings.metrics, settings.align)
-        outcome |= {
-            "vertices": len(np.asarray(meshes.predicted_vertices)),
-            "faces": len(np.asarray(meshes.predicted_faces)),
-        }
+        notes["true_height_m"] = float(np.ptp(meshes.true.mesh.positions[:, 1]))
+        scores = measure_pair(meshes, settings.protocol, settings.metrics, settings.align)
     except SettingsError:
         raise
     except MpcError as error:
-        outcome["failure"] = _plain(str(error))
-    outcome["seconds"] = {"measure": time.perf_counter() - begin}
-    return ViewScores(
-        key=pair.key, scene=pair.true_key, subject=pair.true_key, view=rest, iou=None,
-        yaw_deg=float(yaw.group(1)) % 360 if yaw else 0.0, **outcome,
-    )  # fmt: skip
+        return Measured(failure=_plain(str(error)), notes=notes)
+    mesh = meshes.predicted.mesh
+    return Measured(scores=scores, vertices=len(mesh.positions), faces=len(mesh.triangles), notes=notes)
 
 
 def open_pair(pair: FilePair, settings: FolderSettings, device: str = "cpu") -> MeshPair:
-    """Both meshes of a pair in metres."""
+    """Read both meshes of a pair and convert them to metres.
+
+    Args:
+        pair: with a prediction.
+        settings: unit of the files, number of points and seed.
+        device: where points are drawn and distances measured.
+
+    Raises:
+        InputError: a file cannot be read.
+        SurfaceError: a mesh is empty, has no area or holds NaN.
+    """
     assert pair.predicted is not None
     predicted, true = _read_metres(pair.predicted, settings.unit), _read_metres(pair.true, settings.unit)
-    return MeshPair(
-        predicted.vertices, predicted.faces, true.vertices, true.faces, points=settings.points, seed=settings.seed,
-        key=pair.key, device=device, predicted_mesh=predicted, true_mesh=true,
-    )  # fmt: skip
+    return MeshPair.of(predicted, true, points=settings.points, seed=settings.seed, key=pair.key, device=device)
 
 
 @lru_cache(maxsize=2)

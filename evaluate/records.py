@@ -1,4 +1,4 @@
-"""What was measured, view by view, on disk as it happens, so that an evaluation can be resumed."""
+"""The record of each measured view, appended to a file at once, so that an evaluation can be resumed."""
 
 from __future__ import annotations
 
@@ -10,26 +10,51 @@ from typing import Any
 
 from ..core.errors import InputError
 from ..core.files import write_text
-from .metrics.pair import Score
+from .metrics.score import Score
 
 RECORDS = "records.jsonl"
 
 
 @dataclass(frozen=True)
+class Measured:
+    """What measuring one pair of meshes gave.
+
+    Attributes:
+        failure: why there are no scores; "" where there are.
+        scores: by metric name; empty after a failure.
+        vertices: number of vertices of the prediction; 0 where it could not be read or measured.
+        faces: number of faces of the prediction; 0 likewise.
+        seconds: by stage.
+        notes: what else is worth keeping, for example the height of the truth.
+    """
+
+    failure: str = ""
+    scores: dict[str, Score] = field(default_factory=dict)
+    vertices: int = 0
+    faces: int = 0
+    seconds: dict[str, float] = field(default_factory=dict)
+    notes: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
 class ViewScores:
-    """The outcome for one view.
+    """The record of one view.
 
     Attributes:
         key: "<scene>/<view>".
-        scene, subject, view, yaw_deg: which view.
-        failure: why there is no mesh to measure; "" when there is.
+        scene: key of the scene.
+        subject: id of the subject.
+        view: name of the view.
+        yaw_deg: yaw of the view's camera, degrees.
+        failure: why there are no scores; "" where there are.
         scores: by metric name; empty after a failure.
-        iou: of the field at the split's pool points, in [0, 1]; None where the network returned NaN.
+        iou: of the network's occupancy at the points of the view's pool, in [0, 1]; None where it returned NaN.
         baseline_iou: of the training set's mean occupancy at the same points; None without a training split.
-        vertices, faces: of the reconstruction.
-        evaluations: points the network was asked about.
+        vertices: number of vertices of the reconstruction.
+        faces: number of faces of the reconstruction.
+        evaluations: number of points at which the network was evaluated.
         seconds: by stage.
-        notes: what else is worth keeping: heights, file hashes, how a prediction was moved.
+        notes: what else is worth keeping, for example the height of the truth.
     """
 
     key: str
@@ -49,16 +74,18 @@ class ViewScores:
 
 
 def append_record(path: Path, record: ViewScores) -> None:
-    """Add one line; whoever reads it later skips a line cut short."""
+    """Append one line to the records; a later reader skips a line that was cut short."""
     with path.open("a", encoding="utf-8") as file:
         file.write(json.dumps(asdict(record)) + "\n")
 
 
 def read_records(path: Path) -> dict[str, ViewScores]:
-    """All whole records by key; the last of a key counts. An unfinished last line (a stopped run) is left out.
+    """Read all complete records by key; of several records of one key the last counts.
+
+    An incomplete last line, which an interrupted evaluation leaves, is skipped.
 
     Raises:
-        InputError: a line in the middle does not read.
+        InputError: another line is damaged.
     """
     if not path.is_file():
         return {}
@@ -77,12 +104,16 @@ def read_records(path: Path) -> dict[str, ViewScores]:
 
 
 def rewrite_records(path: Path, records: Iterable[ViewScores]) -> None:
-    """Replace the file by these records (drops a line cut short, after which nothing may be appended)."""
+    """Replace the file by these records; this removes an incomplete last line, to which nothing may be appended."""
     write_text(path, "".join(json.dumps(asdict(record)) + "\n" for record in records))
 
 
 def from_json(content: dict[str, Any]) -> ViewScores:
-    """The inverse of `asdict`."""
+    """Rebuild a record from what `dataclasses.asdict` made of it.
+
+    Raises:
+        KeyError, TypeError, ValueError: something is missing or has another type.
+    """
     scores = {
         name: Score(float(score["value"]), float(score["standard_error"])) for name, score in content["scores"].items()
     }

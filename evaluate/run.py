@@ -1,12 +1,11 @@
-"""Measure a trained run on the views of a split: reconstruct each, compare it with the scene's true surface."""
+"""Evaluate a trained run on the views of a split: reconstruct each view and compare it with the true surface."""
 
 from __future__ import annotations
 
-import logging
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -15,6 +14,7 @@ import numpy as np
 import torch
 
 from .. import __version__
+from ..core.arrays import F64, Bools
 from ..core.errors import SettingsError
 from ..core.files import read_json
 from ..core.progress import NoProgress, Progress
@@ -22,31 +22,39 @@ from ..core.settings import to_table
 from ..datasets.loading.views import ViewDataset, ViewRef
 from ..datasets.shards.index import read_index
 from ..geometry.device_mesh import SurfaceError
+from ..geometry.mesh import PosedMesh
 from ..models.mean_occupancy import MeanOccupancy, load_mean_occupancy, save_mean_occupancy
 from ..models.runs import LoadedRun, find_run, load_run
 from ..reconstruct.localise.localise import FieldError, as_values
-from ..reconstruct.picture_to_mesh import reconstruct_field
+from ..reconstruct.picture_to_mesh import ReconstructedMesh, reconstruct_field
 from ..reconstruct.surface.mesh import NoSurfaceError
 from ..reconstruct.view_field import encode_view
 from .baseline import train_baseline, view_points
 from .collect import begin_records, collect, find_devices, measured_before
 from .metrics.measure import measure_pair
-from .metrics.pair import DEFAULT_POINTS, MeshPair, MetricError
+from .metrics.pair import MeshPair
 from .metrics.protocols import find_protocol
-from .metrics.view_colour import COLOUR_POINTS, asks_for_colour, share_true_colours
+from .metrics.score import MetricError
+from .metrics.view_colour import COLOUR_POINTS, compare_view_colours, needs_colour
 from .metrics.volume import measure_iou
-from .records import ViewScores
-from .settings import FORMAT, VERSION, EvaluationSettings
+from .records import Measured, ViewScores
+from .settings import FORMAT, VERSION, EvaluationSettings, Workers
 from .summary import EvaluationResult, write_result
-
-logger = logging.getLogger(__name__)
 
 CPU_VIEWS_PER_SCENE = 4
 
 
 @dataclass(frozen=True)
 class _Source:
-    """Where a worker finds what it measures; small and hashable."""
+    """Everything that a process needs to measure a view; small and hashable, so that open files can be cached by it.
+
+    Attributes:
+        run: folder of the run.
+        shards: folder of the shards.
+        folder: folder of the results.
+        settings: with the metrics and the number of views filled in.
+        device: where the networks run and distances are measured.
+    """
 
     run: Path
     shards: Path
@@ -58,83 +66,67 @@ class _Source:
 def evaluate(
     run: Path,
     shards: Path,
+    settings: EvaluationSettings | None = None,
     *,
-    split: str = "test",
-    metrics: Sequence[str] | None = None,
-    protocol: str = "mpc",
-    align: str = "none",
-    resolution: int = 257,
-    views_per_scene: int | None = None,
-    points: int = DEFAULT_POINTS,
-    largest_component: bool = False,
-    seed: int = 0,
-    jobs: int = 0,
-    backend: str = "loky",
-    device: str = "auto",
+    workers: Workers | None = None,
     fresh: bool = False,
     progress: Progress | None = None,
 ) -> EvaluationResult:
-    """Reconstruct the split's views and measure them; the numbers do not depend on `jobs`.
+    """Reconstruct the views of a split and measure them; the numbers do not depend on `workers`.
 
-    Results lie in `<run>/eval/<split>/`: records.jsonl (a line a view, appended as measured), result.json, scores.csv
-    and table.txt. What an earlier, interrupted call with the same settings measured is kept.
+    The results are written to `<run>/eval/<split>/`: records.jsonl (one line per view, appended when it is measured),
+    result.json, scores.csv and table.txt. Records of an earlier, interrupted call with the same settings are kept.
 
     Args:
-        run: a run folder, or a folder of runs (the newest counts).
+        run: a run folder, or a folder of runs, of which the newest is taken.
         shards: folder written by `mpc sample`.
-        split: "test", "val" or "train".
-        metrics: names; None for the protocol's own, which are Chamfer and P2S for "mpc".
-        protocol, align: see EvaluationSettings.
-        resolution: nodes a side.
-        views_per_scene: evenly spaced yaws of each scene; 0 for all; None for the protocol's, else all on a GPU and 4
-            on the CPU.
-        points, largest_component, seed: see EvaluationSettings.
-        jobs: processes on the CPU, 0 one a core. On GPUs one process a GPU measures.
-        backend: of joblib.
-        device: "auto", "cpu", "cuda" (every GPU there is) or "cuda:N".
-        fresh: measure anew what was measured before.
-        progress: told of every view.
+        settings: what is measured; None for the defaults.
+        workers: device and number of processes; None for all there are.
+        fresh: measure again what was measured before.
+        progress: receives every view.
 
     Raises:
-        SettingsError: an unknown metric or a setting out of range.
-        InputError: no such run, shards or split.
+        SettingsError: the device does not exist, or metrics of colour cannot be measured for this run.
+        InputError: there is no such run, shards or split.
     """
-    told = progress if progress is not None else NoProgress()
-    devices = find_devices(device)
-    chosen = find_protocol(protocol)
-    if views_per_scene is None and chosen.views is not None:
-        views_per_scene = chosen.views
-    if views_per_scene is None:
-        views_per_scene = CPU_VIEWS_PER_SCENE if devices == ("cpu",) else 0
-        if views_per_scene:
-            told.message(
-                f"on the CPU, {views_per_scene} evenly spaced views of each scene are measured (--views 0 for all)"
-            )
-    settings = EvaluationSettings(
-        metrics=tuple(metric.name for metric in chosen.choose(metrics)), protocol=protocol, align=align, points=points,
-        seed=seed, split=split, resolution=resolution, views_per_scene=views_per_scene,
-        largest_component=largest_component,
-    )  # fmt: skip
+    progress, workers = progress or NoProgress(), workers or Workers()
+    devices = find_devices(workers.device)
+    settings = _fill_in(settings or EvaluationSettings(), devices, progress)
     run = find_run(run)
     dataset = _open_dataset(shards, load_run(run), settings)
-    source = _Source(run.resolve(), shards.resolve(), run.resolve() / "eval" / split, settings, devices[0])
+    source = _Source(run.resolve(), shards.resolve(), run.resolve() / "eval" / settings.split, settings, devices[0])
     fingerprint = describe(source)
     done = {} if fresh else measured_before(source.folder, fingerprint)
     if not done:
         _write_baseline(source)
     begin_records(source.folder, fingerprint, done)
-    units = [
-        (view_key(dataset.views[index]), (replace(source, device=devices[turn % len(devices)]), index))
+    assert settings.views_per_scene is not None
+    units = {
+        view_key(dataset.views[index]): (replace(source, device=devices[turn % len(devices)]), index)
         for turn, index in enumerate(choose_views(dataset.views, settings.views_per_scene))
-    ]
-    records = collect(_measure_unit, units, source.folder, done, jobs=jobs, backend=backend, devices=devices, told=told)
+    }
+    records = collect(
+        _measure_unit, units, source.folder, done, devices=devices, workers=workers, progress=progress
+    )  # fmt: skip
     result = EvaluationResult(folder=source.folder, settings=fingerprint, records=records)
     write_result(result)
     return result
 
 
+def _fill_in(settings: EvaluationSettings, devices: Sequence[str], progress: Progress) -> EvaluationSettings:
+    """The settings with the protocol's metrics and number of views where the caller left them open."""
+    views = settings.views_per_scene
+    if views is None:
+        views = find_protocol(settings.protocol).views
+    if views is None:
+        views = CPU_VIEWS_PER_SCENE if tuple(devices) == ("cpu",) else 0
+        if views:
+            progress.message(f"on the CPU, {views} evenly spaced views of each scene are measured (--views 0 for all)")
+    return replace(settings, metrics=settings.metric_names, views_per_scene=views)
+
+
 def describe(source: _Source) -> dict[str, Any]:
-    """Everything the numbers depend on, for the result file and for resuming."""
+    """Return everything that the numbers depend on, for result.json and for resuming."""
     networks = {}
     for stage in ("surface", "texture"):
         for name in ("best", "last"):
@@ -143,18 +135,18 @@ def describe(source: _Source) -> dict[str, Any]:
                 header = read_json(path)
                 networks[stage] = {"weights": name, "step": header.get("step"), "sha256": header.get("sha256")}
                 break
-    digests = [entry.sha256 for entry in read_index(source.shards).shards if entry.split == source.settings.split]
-    settings = to_table(source.settings)
-    chosen = find_protocol(source.settings.protocol).choose(source.settings.metrics)
-    units = {metric.name: metric.summary for metric in chosen}
+    settings = source.settings
+    digests = [entry.sha256 for entry in read_index(source.shards).shards if entry.split == settings.split]
+    chosen = find_protocol(settings.protocol).choose(settings.metrics)
     return {
         "format": FORMAT, "version": VERSION, "mpc": __version__, "run": source.run.name, "networks": networks,
-        "shards": {"folder": source.shards.name, "sha256": digests}, "settings": settings, "metrics": units,
+        "shards": {"folder": source.shards.name, "sha256": digests}, "settings": to_table(settings),
+        "metrics": {metric.name: metric.summary for metric in chosen},
     }  # fmt: skip
 
 
 def choose_views(views: Sequence[ViewRef], per_scene: int) -> list[int]:
-    """Indices of `per_scene` evenly spaced views of every scene (0: all), in order."""
+    """Return the indices, in order, of `per_scene` evenly spaced views of every scene; 0 stands for all views."""
     by_scene: dict[str, list[int]] = {}
     for index, view in enumerate(views):
         by_scene.setdefault(view.scene_key, []).append(index)
@@ -166,53 +158,92 @@ def choose_views(views: Sequence[ViewRef], per_scene: int) -> list[int]:
 
 
 def view_key(view: ViewRef) -> str:
-    """The name of a view in the records."""
+    """Return the key of a view in the records."""
     return f"{view.scene_key}/{view.view_name}"
 
 
 def measure_view(source: _Source, run: LoadedRun, dataset: ViewDataset, index: int) -> ViewScores:
-    """Reconstruct and measure one view; a reconstruction without a surface becomes a record that says so."""
-    settings, ref = source.settings, dataset.views[index]
-    item = dataset[index]
-    calibration = item["calibration"].double().numpy()
-    points = view_points(item)
-    labels = item["labels"].numpy() > 0.5
-    baseline = _baseline(source.folder / "baseline.npz")
-    outcome: dict[str, Any] = {"failure": "", "scores": {}, "iou": None}
-    coloured = asks_for_colour(settings.metrics)
-    begin = time.perf_counter()
-    try:
-        view = encode_view(run.surface, run.texture, item["image"].permute(1, 2, 0).numpy())
-        occupied = as_values(view.occupancy(points.astype(np.float32)), len(points)) > 0.5
-        outcome["iou"] = measure_iou(occupied, labels)
-        encoded = time.perf_counter()
-        mesh = reconstruct_field(
-            view, calibration, settings.resolution, largest_component=settings.largest_component, colour=coloured
-        )
-    except (FieldError, NoSurfaceError) as error:
-        outcome["failure"] = str(error)
-    else:
-        rebuilt = time.perf_counter()
-        outcome |= {"vertices": len(mesh.vertices), "faces": len(mesh.faces), "evaluations": mesh.evaluations}
-        truth = dataset.scene_mesh(ref.scene)
-        try:
-            pair = MeshPair(
-                mesh.vertices, mesh.faces, truth.vertices, truth.faces,
-                points=settings.points, seed=settings.seed, key=view_key(ref), device=source.device,
-            )  # fmt: skip
-            if coloured:
-                share_true_colours(pair, mesh, item, calibration)
-            outcome["scores"] = measure_pair(
-                pair, settings.protocol, settings.metrics, settings.align, depth=calibration[2, :3]
-            )
-        except (SurfaceError, MetricError) as error:
-            outcome["failure"] = str(error)
-        measured = time.perf_counter()
-        outcome["seconds"] = {"encode": encoded - begin, "rebuild": rebuilt - encoded, "measure": measured - rebuilt}
+    """Reconstruct and measure one view; a view that cannot be reconstructed or measured gives a record with a failure.
+
+    Args:
+        source: settings, and the folder that holds the baseline.
+        run: the networks.
+        dataset: views of the split.
+        index: of the view.
+    """
+    ref, item = dataset.views[index], dataset[index]
+    points, labels = view_points(item), item["labels"].numpy() > 0.5
+    baseline = _open_baseline(source.folder / "baseline.npz")
+    rebuilt = _reconstruct(run, item, points, labels, source.settings)
+    measured = Measured(failure=rebuilt.failure)
+    if rebuilt.mesh is not None:
+        measured = _measure(rebuilt.mesh, item, dataset.scene_mesh(ref.scene), view_key(ref), source)
     return ViewScores(
         key=view_key(ref), scene=ref.scene_key, subject=ref.subject, view=ref.view_name, yaw_deg=ref.yaw_deg,
-        baseline_iou=None if baseline is None else measure_iou(baseline.predict(points), labels), **outcome,
+        failure=measured.failure, scores=measured.scores, iou=rebuilt.iou,
+        baseline_iou=None if baseline is None else measure_iou(baseline.predict(points), labels),
+        vertices=measured.vertices, faces=measured.faces,
+        evaluations=0 if rebuilt.mesh is None else rebuilt.mesh.evaluations,
+        seconds={**rebuilt.seconds, **measured.seconds},
     )  # fmt: skip
+
+
+@dataclass(frozen=True, eq=False)
+class _Reconstruction:
+    """What the networks made of a view.
+
+    Attributes:
+        iou: of the occupancy at the view's labelled points; None where it is not finite.
+        mesh: the reconstruction; None where there is no surface.
+        failure: why there is none; "" where there is one.
+        seconds: by stage; empty after a failure.
+    """
+
+    iou: float | None = None
+    mesh: ReconstructedMesh | None = None
+    failure: str = ""
+    seconds: dict[str, float] = field(default_factory=dict)
+
+
+def _reconstruct(
+    run: LoadedRun, item: Mapping[str, torch.Tensor], points: F64, labels: Bools, settings: EvaluationSettings
+) -> _Reconstruction:
+    """Encode a view's picture, compare its occupancy with labels (N,) at points (N, 3), and make the mesh."""
+    begin = time.perf_counter()
+    iou = None
+    try:
+        view = encode_view(run.surface, run.texture, item["image"].permute(1, 2, 0).numpy())
+        iou = measure_iou(as_values(view.occupancy(points.astype(np.float32)), len(points)) > 0.5, labels)
+        encoded = time.perf_counter()
+        mesh = reconstruct_field(
+            view, item["calibration"].double().numpy(), settings.resolution,
+            largest_component=settings.largest_component, colour=needs_colour(settings.metric_names),
+        )  # fmt: skip
+    except (FieldError, NoSurfaceError) as error:
+        return _Reconstruction(iou, failure=str(error))
+    seconds = {"encode": encoded - begin, "rebuild": time.perf_counter() - encoded}
+    return _Reconstruction(iou, mesh, seconds=seconds)
+
+
+def _measure(
+    mesh: ReconstructedMesh, item: Mapping[str, torch.Tensor], truth: PosedMesh, key: str, source: _Source
+) -> Measured:
+    """Measure the reconstruction of a view against the true surface of its scene."""
+    settings, calibration = source.settings, item["calibration"].double().numpy()
+    begin = time.perf_counter()
+    failure, scores = "", {}
+    try:
+        pair = MeshPair.of(
+            (mesh.vertices, mesh.faces), (truth.vertices, truth.faces),
+            points=settings.points, seed=settings.seed, key=key, device=source.device,
+        )  # fmt: skip
+        if needs_colour(settings.metric_names):
+            pair = replace(pair, colours=compare_view_colours(mesh, item, calibration, pair.device))
+        scores = measure_pair(pair, settings.protocol, settings.metrics, settings.align, depth=calibration[2, :3])
+    except (SurfaceError, MetricError) as error:
+        failure = str(error)
+    seconds = {"measure": time.perf_counter() - begin}
+    return Measured(failure, scores, len(mesh.vertices), len(mesh.faces), seconds)
 
 
 def _measure_unit(unit: tuple[_Source, int]) -> ViewScores:
@@ -231,7 +262,7 @@ def _open_source(source: _Source) -> tuple[LoadedRun, ViewDataset]:
 def _open_dataset(shards: Path, run: LoadedRun, settings: EvaluationSettings) -> ViewDataset:
     size = run.settings.get("image_size")
     colours = 0
-    if asks_for_colour(settings.metrics):
+    if needs_colour(settings.metric_names):
         if run.texture is None or settings.align != "none":
             raise SettingsError("metrics of colour need a texture network, and no alignment")
         colours = min(COLOUR_POINTS, int(read_index(shards).settings["colour_points"]))
@@ -241,26 +272,27 @@ def _open_dataset(shards: Path, run: LoadedRun, settings: EvaluationSettings) ->
 
 
 @lru_cache(maxsize=2)
-def _baseline(path: Path) -> MeanOccupancy | None:
+def _open_baseline(path: Path) -> MeanOccupancy | None:
     return load_mean_occupancy(path) if path.is_file() else None
+
+
+def _write_baseline(source: _Source) -> None:
+    """Fit the mean-shape baseline and write it where `measure_view` reads it; remove an older one."""
+    source.folder.mkdir(parents=True, exist_ok=True)
+    _open_baseline.cache_clear()
+    baseline = train_baseline(source.shards, points=source.settings.iou_points, seed=source.settings.seed)
+    path = source.folder / "baseline.npz"
+    path.unlink(missing_ok=True)
+    if baseline is not None:
+        save_mean_occupancy(path, baseline)
 
 
 @contextmanager
 def _one_thread() -> Iterator[None]:
-    """One torch thread: sums in another order would move a surface by a rounding, and the points drawn on it."""
+    """Let torch use one thread: sums in another order would move a surface by a rounding error, and so its points."""
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     try:
         yield
     finally:
         torch.set_num_threads(threads)
-
-
-def _write_baseline(source: _Source) -> None:
-    source.folder.mkdir(parents=True, exist_ok=True)
-    _baseline.cache_clear()
-    baseline = train_baseline(source.shards, points=source.settings.iou_points, seed=source.settings.seed)
-    path = source.folder / "baseline.npz"
-    path.unlink(missing_ok=True)
-    if baseline is not None:
-        save_mean_occupancy(path, baseline)

@@ -1,4 +1,4 @@
-"""What decides the numbers of an evaluation; it goes on from what was measured only where all of it is the same."""
+"""What decides the numbers of an evaluation; a call resumes earlier records only where all of it is the same."""
 
 from __future__ import annotations
 
@@ -11,7 +11,6 @@ from ..datasets.shards.split import SPLITS
 from .metrics.align import ALIGNMENTS
 from .metrics.pair import DEFAULT_POINTS
 from .metrics.protocols import find_protocol
-from .metrics.registry import DEFAULT_METRICS
 
 FORMAT, VERSION = "mpc-evaluation", 1
 UNITS_M = {"m": 1.0, "cm": 0.01, "mm": 0.001}
@@ -22,14 +21,15 @@ class MeasureSettings:
     """How two surfaces are compared.
 
     Attributes:
-        metrics: names, see evaluate/metrics/registry.py.
-        protocol: see evaluate/metrics/protocols.py.
-        align: how a prediction is first moved onto the truth, see evaluate/metrics/align.py.
-        points: drawn on each surface by the protocol "mpc".
-        seed: of all points.
+        metrics: names, see evaluate/metrics/registry.py; None for the protocol's own choice, which is Chamfer and P2S
+            for "mpc".
+        protocol: name, see evaluate/metrics/protocols.py.
+        align: how a prediction is moved onto the truth first, see evaluate/metrics/align.py.
+        points: number of points that the protocol "mpc" draws on each surface.
+        seed: all random points are derived from it.
     """
 
-    metrics: tuple[str, ...] = DEFAULT_METRICS
+    metrics: tuple[str, ...] | None = None
     protocol: str = "mpc"
     align: str = "none"
     points: int = DEFAULT_POINTS
@@ -41,37 +41,45 @@ class MeasureSettings:
             raise SettingsError(unknown_name("alignment", self.align, ALIGNMENTS))
         check_ranges(self, points=(2, None), seed=(0, None))
 
+    @property
+    def metric_names(self) -> tuple[str, ...]:
+        """The metrics that are measured, each once."""
+        return tuple(metric.name for metric in find_protocol(self.protocol).choose(self.metrics))
+
 
 @dataclass(frozen=True, kw_only=True)
 class EvaluationSettings(MeasureSettings):
-    """Of a run.
+    """How a run is evaluated.
 
     Attributes:
         split: "test", "val" or "train".
-        resolution: nodes a side of the reconstruction's grid.
-        views_per_scene: evenly spaced yaws of each scene; 0 for all.
-        iou_points: of the shard's pool, per view.
-        largest_component: measure the greatest part of the reconstruction alone.
+        resolution: number of nodes along each edge of the reconstruction's grid.
+        views_per_scene: number of evenly spaced yaws of each scene; 0 for all; None for the protocol's number, or
+            without one for all on a GPU and 4 on the CPU.
+        iou_points: number of points of each view's pool at which the network's occupancy is compared with the labels.
+        largest_component: measure only the largest component of the reconstruction.
     """
 
     split: str = "test"
     resolution: int = 257
-    views_per_scene: int = 0
+    views_per_scene: int | None = None
     iou_points: int = 4096
     largest_component: bool = False
 
     def __post_init__(self) -> None:
         super().__post_init__()
         check_choice("split", self.split, SPLITS)
-        check_ranges(self, views_per_scene=(0, None), iou_points=(1, None), resolution=(17, None))
+        check_ranges(self, iou_points=(1, None), resolution=(17, None))
+        if self.views_per_scene is not None:
+            check_ranges(self, views_per_scene=(0, None))
 
 
 @dataclass(frozen=True, kw_only=True)
 class FolderSettings(MeasureSettings):
-    """Of two folders of meshes.
+    """How two folders of meshes are compared.
 
     Attributes:
-        unit: of the files' coordinates, "m", "cm" or "mm"; "auto" before it is known.
+        unit: of the files' coordinates: "m", "cm", "mm", or "auto" to derive it from the size of the true meshes.
     """
 
     unit: str = "auto"
@@ -80,3 +88,18 @@ class FolderSettings(MeasureSettings):
         super().__post_init__()
         if self.unit not in ("auto", *UNITS_M):
             raise SettingsError(unknown_name("unit", self.unit, ["auto", *UNITS_M]))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Workers:
+    """Where and by how many processes units are measured; the numbers do not depend on it.
+
+    Attributes:
+        jobs: number of processes on the CPU; 0 for one per core. On GPUs there is one process per GPU.
+        backend: name of a joblib backend.
+        device: "auto", "cpu", "cuda" (all GPUs of the machine) or "cuda:N".
+    """
+
+    jobs: int = 0
+    backend: str = "loky"
+    device: str = "auto"

@@ -1,4 +1,4 @@
-"""The outcome of an evaluation: means, worst cases, the table, JSON and CSV."""
+"""The result of an evaluation: means, worst cases, the table, JSON and CSV."""
 
 from __future__ import annotations
 
@@ -17,14 +17,16 @@ from .records import ViewScores
 
 @dataclass(frozen=True)
 class Summary:
-    """Numbers over some views; each is None where no view has it.
+    """Means over a group of views; a value is None where no view of the group has it.
 
     Attributes:
         name: of the group.
-        views, failed: counts; the means below are over the views that were measured.
-        means: by metric, with "iou" and "baseline_iou".
-        errors: standard error of each metric's mean that comes from drawing points; None too where it is not known.
-        deviations: standard deviation between views.
+        views: number of views.
+        failed: number of views that were not measured; they are in no mean.
+        means: by metric, and for "iou" and "baseline_iou".
+        errors: by metric, the standard error of the mean that comes from drawing random points; None also where it is
+            not known.
+        deviations: by metric, the standard deviation between views.
     """
 
     name: str
@@ -37,12 +39,13 @@ class Summary:
 
 @dataclass(frozen=True)
 class EvaluationResult:
-    """What `evaluate` returns and writes.
+    """What `evaluate` and `evaluate_folders` return and write.
 
     Attributes:
-        folder: `<run>/eval/<split>`.
-        settings: run, networks, shards, settings, and each metric's first docstring line.
-        records: one a view, in the split's order.
+        folder: that holds the files of the result.
+        settings: everything that the numbers depend on: the run with its networks and shards, or the compared files;
+            the settings; and what each metric measures.
+        records: one for each view, in the order of the split.
     """
 
     folder: Path
@@ -51,32 +54,32 @@ class EvaluationResult:
 
     @property
     def metrics(self) -> tuple[Metric, ...]:
-        """Those measured."""
+        """The metrics that were measured."""
         return tuple(self.protocol.find(name) for name in self.settings["metrics"])
 
     @property
     def protocol(self) -> Protocol:
-        """How it was measured."""
+        """The protocol that they were measured by."""
         return find_protocol(self.settings["settings"].get("protocol", "mpc"))
 
     @property
     def has_iou(self) -> bool:
-        """Whether a network was asked for occupancy; meshes alone have none."""
+        """Whether a network's occupancy was compared with labels; meshes alone have none."""
         return any(record.iou is not None or record.baseline_iou is not None for record in self.records)
 
     @property
     def failed(self) -> tuple[ViewScores, ...]:
-        """Views without a mesh to measure."""
+        """The views that could not be measured."""
         return tuple(record for record in self.records if record.failure)
 
     @property
     def overall(self) -> Summary:
-        """Over all views."""
+        """Means over all views."""
         return summarise("mean", self.records, self.metrics)
 
     @property
     def subjects(self) -> tuple[Summary, ...]:
-        """Over the views of each subject."""
+        """Means over the views of each subject."""
         names = dict.fromkeys(record.subject for record in self.records)
         return tuple(
             summarise(name, [record for record in self.records if record.subject == name], self.metrics)
@@ -84,18 +87,24 @@ class EvaluationResult:
         )
 
     def worst(self, metric: str) -> ViewScores | None:
-        """The measured view of worst value; None when none was measured."""
+        """Return the view with the worst value of a metric; None where no view was measured."""
         return next(iter(self.ranked(metric)), None)
 
     def ranked(self, metric: str) -> list[ViewScores]:
-        """Measured views, worst first."""
+        """Return the measured views, the one with the worst value of a metric first."""
         measured = [record for record in self.records if metric in record.scores]
         sign = 1.0 if self.protocol.find(metric).greater_is_better else -1.0
         return sorted(measured, key=lambda record: sign * record.scores[metric].value)
 
 
 def summarise(name: str, records: Sequence[ViewScores], metrics: Iterable[Metric]) -> Summary:
-    """Means over the measured views of `records`."""
+    """Compute the means over a group of views.
+
+    Args:
+        name: of the group.
+        records: the views; those that failed are counted but are in no mean.
+        metrics: to average.
+    """
     means: dict[str, float | None] = {}
     errors: dict[str, float | None] = {}
     deviations: dict[str, float | None] = {}
@@ -114,7 +123,12 @@ def summarise(name: str, records: Sequence[ViewScores], metrics: Iterable[Metric
 
 
 def format_table(result: EvaluationResult, *, views: bool = True) -> str:
-    """The table for the screen: per view (if `views`), per subject, mean and worst, with units and what they mean."""
+    """Return the result as a table for a terminal, with the unit and the meaning of each metric.
+
+    Args:
+        result: of an evaluation.
+        views: include a row for every view; the rows for subjects, mean and worst view are always there.
+    """
     metrics = result.metrics
     ious_head = ["IoU", "IoU of mean occupancy"] if result.has_iou else []
     head = ["", *(f"{metric.name} [{metric.unit}]" for metric in metrics), *ious_head]
@@ -156,7 +170,7 @@ def format_table(result: EvaluationResult, *, views: bool = True) -> str:
 
 
 def write_result(result: EvaluationResult) -> None:
-    """Write result.json, scores.csv and table.txt into the result's folder."""
+    """Write result.json, scores.csv and table.txt into the folder of the result."""
     write_json(
         result.folder / "result.json",
         {
@@ -185,7 +199,13 @@ def write_result(result: EvaluationResult) -> None:
 
 
 def short(value: float | None, digits: int = 3) -> str:
-    """That many decimals, or three digits where those would say nothing (metres squared); "-" for none."""
+    """Return a number as text; "-" for None.
+
+    Args:
+        value: the number.
+        digits: decimals; a number that would show none of its digits, such as one in square metres, gets three
+            significant digits instead.
+    """
     if value is None:
         return "-"
     return f"{value:.{digits}f}" if value == 0 or abs(value) >= 10 ** (1 - digits) else f"{value:.3g}"

@@ -1,4 +1,4 @@
-"""Moving a prediction onto the truth before measuring: along z, rigidly, or rigidly with one scale."""
+"""Move a prediction onto the truth before it is measured: along one direction, rigidly, or rigidly with one scale."""
 
 from __future__ import annotations
 
@@ -12,66 +12,70 @@ from ...geometry.closest import ClosestSurface
 from ...geometry.device_mesh import DeviceMesh
 
 ALIGNMENTS = ("none", "z", "icp", "icp-scale")
+# Points drawn on each surface, greatest number of rounds, and the greatest step, as a share of the truth's size, at
+# which the search ends.
 _POINTS, _ROUNDS, _STILL = 2000, 100, 1e-6
 
 
 def align(
-    predicted_vertices: npt.ArrayLike,  # (V, 3)
-    predicted_faces: npt.ArrayLike,  # (F, 3)
-    true_vertices: npt.ArrayLike,
-    true_faces: npt.ArrayLike,
-    how: str,
+    predicted: DeviceMesh,
+    true: DeviceMesh,
+    alignment: str,
     *,
     depth: npt.ArrayLike = (0.0, 0.0, 1.0),
     rng: np.random.Generator,
-    device: str = "auto",
 ) -> F64:
-    """The (4, 4) matrix that moves the prediction onto the truth.
+    """Find the matrix that moves the prediction onto the truth by iterated closest points.
 
-    Iterated closest points on the surfaces themselves, from points drawn on both, so that neither a missing part nor a
-    surplus one pulls alone; it finds the nearest agreement, not a turn by half a circle.
+    The closest points lie on the surfaces themselves and are found from points drawn on both, so that neither a missing
+    nor a surplus part dominates. The search finds the nearest agreement: it does not turn a person by half a circle.
 
     Args:
-        how: "none"; "z", a shift along `depth` alone; "icp", rotation and translation; "icp-scale", and one scale.
-        depth: (3,) the direction of "z": the camera's, for a view.
-        rng: of the points.
-        device: see `DeviceMesh`.
+        predicted: surface of the prediction, metres.
+        true: surface of the truth, on the same device.
+        alignment: "none"; "z", a shift along `depth`; "icp", rotation and translation; "icp-scale", also one scale.
+        depth: (3,) direction of the shift "z"; for a view, the direction of its camera.
+        rng: random stream of the points.
+
+    Returns:
+        (4, 4) float64.
 
     Raises:
-        SettingsError: an unknown way.
-        SurfaceError: meshes without area, empty or NaN.
+        SettingsError: the alignment does not exist.
+        SurfaceError: a mesh has no area.
     """
-    if how not in ALIGNMENTS:
-        raise SettingsError(unknown_name("alignment", how, ALIGNMENTS))
+    if alignment not in ALIGNMENTS:
+        raise SettingsError(unknown_name("alignment", alignment, ALIGNMENTS))
     matrix = np.eye(4)
-    if how == "none":
+    if alignment == "none":
         return matrix
-    meshes = (
-        DeviceMesh(predicted_vertices, predicted_faces, device=device),
-        DeviceMesh(true_vertices, true_faces, device=device),
-    )
-    (own, _), (other, _) = (mesh.draw(_POINTS, rng=rng) for mesh in meshes)
-    predicted, true = (ClosestSurface.of(mesh) for mesh in meshes)
-    size = true.scale
+    (own, _), (other, _) = (mesh.draw(_POINTS, rng=rng) for mesh in (predicted, true))
+    to_predicted, to_true = (ClosestSurface.of(mesh) for mesh in (predicted, true))
     axis = np.asarray(depth, np.float64) / np.linalg.norm(np.asarray(depth, np.float64))
     for _ in range(_ROUNDS):
-        moved = _apply(matrix, own)
-        back = _apply(np.linalg.inv(matrix).astype(np.float64), other)
-        start = np.concatenate([moved, _apply(matrix, predicted.query(back).points)])
-        goal = np.concatenate([true.query(moved).points, other])
-        if how == "z":
+        moved = transform(matrix, own)
+        back = transform(np.linalg.inv(matrix).astype(np.float64), other)
+        start = np.concatenate([moved, transform(matrix, to_predicted.query(back).points)])
+        goal = np.concatenate([to_true.query(moved).points, other])
+        if alignment == "z":
             step = np.eye(4)
             step[:3, 3] = axis * float(((goal - start) @ axis).mean())
         else:
-            step = _best_motion(start, goal, scaled=how == "icp-scale")
+            step = _best_motion(start, goal, scaled=alignment == "icp-scale")
         matrix = step @ matrix
-        if np.abs(_apply(step, start) - start).max() < _STILL * size:
+        if np.abs(transform(step, start) - start).max() < _STILL * to_true.scale:
             break
     return matrix
 
 
+def transform(matrix: F64, points: F64) -> F64:
+    """Apply a (4, 4) affine matrix to points (N, 3)."""
+    moved: F64 = points @ matrix[:3, :3].T + matrix[:3, 3]
+    return moved
+
+
 def _best_motion(start: F64, goal: F64, *, scaled: bool) -> F64:
-    """Least squares over rotation, translation and, if wanted, scale (Umeyama, PAMI 1991)."""
+    """Return the least-squares motion from points `start` (N, 3) to `goal`, after Umeyama, PAMI 1991, eq. 39-42."""
     from_middle, to_middle = start.mean(axis=0), goal.mean(axis=0)
     a, b = start - from_middle, goal - to_middle
     left, values, right = np.linalg.svd(b.T @ a)
@@ -82,8 +86,3 @@ def _best_motion(start: F64, goal: F64, *, scaled: bool) -> F64:
     matrix[:3, :3] = scale * rotation
     matrix[:3, 3] = to_middle - scale * rotation @ from_middle
     return matrix
-
-
-def _apply(matrix: F64, points: F64) -> F64:
-    moved: F64 = points @ matrix[:3, :3].T + matrix[:3, 3]
-    return moved

@@ -1,4 +1,4 @@
-"""Errors of colour: at surface points, and of pictures drawn of both meshes."""
+"""Errors of colour: at surface points, and in pictures drawn of both meshes."""
 
 from __future__ import annotations
 
@@ -9,23 +9,23 @@ import numpy.typing as npt
 from skimage.metrics import structural_similarity
 
 from ...core.arrays import F64, Bools
-from ...core.randomness import derive_rng
 from ...geometry.camera import OrthographicCamera
 from ...geometry.closest import ClosestSurface
 from ...geometry.mesh import PosedMesh
 from ...geometry.surface import albedo_at, sample_surface
 from ...render.renderer import RendererChoice, open_renderer
 from .normal_image import NORMAL_YAWS
-from .pair import MeshPair, MetricError, Score, mean_of_two, mean_score, to_array
+from .pair import ComparedPicture, MeasuredSurface, MeshPair, once_per_pair, to_array
+from .score import MetricError, Score, mean_of_two, mean_score
 
 VIEW_SIZE = 512
-# A picture without any error would have an infinite PSNR, which no mean survives.
+# A picture without any error has an infinite PSNR, which would make every mean infinite.
 MAX_PSNR_DB = 100.0
 _RENDERER = RendererChoice("embree", "pictures that do not depend on the machine")
 
 
 def picture_l1(first: npt.ArrayLike, second: npt.ArrayLike) -> float:
-    """Symmetric, no unit, not squared: mean absolute difference of pictures or colours in [0, 1]."""
+    """Symmetric, no unit, not squared: mean absolute difference of two arrays of display values in [0, 1]."""
     a, b = _alike(first, second)
     return float(np.abs(a - b).mean())
 
@@ -38,9 +38,9 @@ def picture_psnr(first: npt.ArrayLike, second: npt.ArrayLike) -> float:
 
 
 def picture_ssim(first: npt.ArrayLike, second: npt.ArrayLike) -> float:
-    """Symmetric, no unit: mean structural similarity of pictures (H, W, C) in [0, 1]; 1 where equal.
+    """Symmetric, no unit: mean structural similarity of pictures (H, W, C) in [0, 1]; 1 for equal pictures.
 
-    Wang et al., 2004, with its Gaussian window (sigma 1.5), by scikit-image.
+    Computed by scikit-image with the Gaussian window (sigma 1.5) of Wang et al., "Image quality assessment", 2004.
     """
     a, b = _alike(first, second)
     value = structural_similarity(  # type: ignore[no-untyped-call]
@@ -52,14 +52,15 @@ def picture_ssim(first: npt.ArrayLike, second: npt.ArrayLike) -> float:
 def measure_colour_l1(pair: MeshPair) -> Score:
     """Both ways, 0 to 255, not squared: mean absolute difference of colours at surface points and their closest points.
 
-    Unlit colours (texture, material, vertex colours) in display values, mean over red, green, blue and both ways.
+    Colours are unlit (texture, material, vertex colours) display values; the mean is over red, green, blue and both
+    directions.
     """
-    return mean_of_two(mean_score(np.abs(gap).mean(axis=1), 255.0) for gap in _colour_gaps(pair))
+    return mean_of_two(mean_score(np.abs(gap).mean(axis=1), 255.0) for gap in colour_differences(pair))
 
 
 def measure_colour_psnr(pair: MeshPair) -> Score:
     """Both ways, decibels, from squared differences of colours at surface points and their closest points."""
-    error = mean_of_two(mean_score((gap**2).mean(axis=1)) for gap in _colour_gaps(pair))
+    error = mean_of_two(mean_score((gap**2).mean(axis=1)) for gap in colour_differences(pair))
     if error.value <= 10 ** (-MAX_PSNR_DB / 10):
         return Score(MAX_PSNR_DB, 0.0)
     return Score(-10.0 * float(np.log10(error.value)), 10.0 / float(np.log(10)) * error.standard_error / error.value)
@@ -86,48 +87,80 @@ def measure_view_ssim(pair: MeshPair) -> Score:
     return _of_pictures(pair, similarity)
 
 
-def _alike(first: npt.ArrayLike, second: npt.ArrayLike) -> tuple[F64, F64]:
-    a, b = (np.asarray(to_array(values), np.float64) for values in (first, second))
-    if a.shape != b.shape or not a.size:
-        raise MetricError(f"pictures of shapes {a.shape} and {b.shape} cannot be compared")
-    return a, b
-
-
-def _coloured(pair: MeshPair) -> tuple[PosedMesh, PosedMesh]:
-    for name, mesh in (("predicted", pair.predicted_mesh), ("true", pair.true_mesh)):
-        if mesh is None or not has_colour(mesh):
-            raise MetricError(f"the {name} mesh has no colours (texture or vertex colours)")
-    assert pair.predicted_mesh is not None
-    assert pair.true_mesh is not None
-    return pair.predicted_mesh, pair.true_mesh
-
-
 def has_colour(mesh: PosedMesh) -> bool:
-    """Whether it has a texture or colours at its vertices."""
+    """Return whether a mesh has a texture or colours at its vertices."""
     return mesh.vertex_colours is not None or any(material.texture is not None for material in mesh.materials)
 
 
-def _colour_gaps(pair: MeshPair) -> tuple[F64, F64]:
-    def compute() -> tuple[F64, F64]:
-        predicted, true = _coloured(pair)
-        gaps = []
-        for name, own, other in (("predicted", predicted, true), ("true", true, predicted)):
-            drawn = sample_surface(own, pair.points, derive_rng(pair.seed, pair.key, "colour", name))
-            near = ClosestSurface(other.vertices, other.faces, device=pair.device).query(drawn.positions)
-            here = albedo_at(own, drawn.faces, drawn.barycentric)
-            there = albedo_at(other, near.faces, barycentric_of(near.points, other.corners[near.faces]))
-            gaps.append(here[:, :3].astype(np.float64) - there[:, :3])
-        return gaps[0], gaps[1]
+@once_per_pair
+def colour_differences(pair: MeshPair) -> tuple[F64, F64]:
+    """Return predicted minus true colours at drawn points and at their closest points on the other surface.
 
-    found: tuple[F64, F64] = pair.once("colours at points", compute)
-    return found
+    Returns:
+        (N, 3) float64 for points of the prediction and for points of the truth, display values in [0, 1].
+
+    Raises:
+        MetricError: a mesh has no colours.
+    """
+    if pair.colours is not None:
+        return pair.colours.differences
+    predicted, true = _coloured(pair)
+    points, device = pair.sampling.points, pair.device
+    found = []
+    for side, own, other in (("predicted", predicted, true), ("true", true, predicted)):
+        drawn = sample_surface(own, points, pair.sampling.rng("colour", side))
+        near = ClosestSurface(other.vertices, other.faces, device=device).query(drawn.positions)
+        here = albedo_at(own, drawn.faces, drawn.barycentric)
+        there = albedo_at(other, near.faces, barycentric_of(near.points, other.corners[near.faces]))
+        found.append(here[:, :3].astype(np.float64) - there[:, :3])
+    return found[0], found[1]
+
+
+@once_per_pair
+def colour_pictures(pair: MeshPair) -> tuple[ComparedPicture, ...]:
+    """Draw both meshes without light from four sides.
+
+    Raises:
+        MetricError: a mesh has no colours, or no mesh is visible from a side.
+    """
+    if pair.colours is not None:
+        return pair.colours.pictures
+    predicted, true = _coloured(pair)
+    low, high = true.bounds
+    x, y, z = ((low + high) / 2).tolist()
+    extent = 1.1 * float((high - low).max())
+    found = []
+    for yaw in NORMAL_YAWS:
+        camera = OrthographicCamera((x, y, z), extent, yaw)
+        drawn = []
+        for mesh in (predicted, true):
+            with open_renderer(_RENDERER, mesh, VIEW_SIZE) as renderer:
+                drawn.append(renderer.albedo(camera).astype(np.float64) / 255.0)
+        found.append(compare_pictures(*drawn))
+        if not found[-1].shown.any():
+            raise MetricError("neither mesh shows in a picture")
+    return tuple(found)
+
+
+def compare_pictures(predicted: F64, true: F64) -> ComparedPicture:
+    """Lay two pictures (H, W, 4) in [0, 1] over black, so that a missing limb counts with its whole colour."""
+    shown = (predicted[..., 3] > 0) | (true[..., 3] > 0)
+    return ComparedPicture(predicted[..., :3] * predicted[..., 3:], true[..., :3] * true[..., 3:], shown)
 
 
 def barycentric_of(
     points: F64,  # (N, 3)
     corners: F64,  # (N, 3, 3)
 ) -> F64:
-    """(N, 3) weights of triangles' corners at points on them; of one without area, all for the nearest corner."""
+    """Return barycentric coordinates of points on triangles.
+
+    Args:
+        points: on the triangles.
+        corners: the three corners of each point's triangle.
+
+    Returns:
+        (N, 3) weights of the corners; in a triangle without area the nearest corner gets all the weight.
+    """
     a, first, second = corners[:, 0], corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0]
     offset = points - a
     d00, d01, d11 = (np.einsum("ij,ij->i", *pair) for pair in ((first, first), (first, second), (second, second)))
@@ -145,26 +178,22 @@ def barycentric_of(
 
 
 def _of_pictures(pair: MeshPair, measure: Callable[[F64, F64, Bools], float]) -> Score:
-    values = [measure(*views) for views in pair.once("pictures of colours", lambda: _pictures(pair))]
+    values = [measure(picture.predicted, picture.true, picture.shown) for picture in colour_pictures(pair)]
     return Score(float(np.mean(values)), 0.0)
 
 
-def _pictures(pair: MeshPair) -> list[tuple[F64, F64, Bools]]:
-    predicted, true = _coloured(pair)
-    low, high = true.bounds
-    x, y, z = ((low + high) / 2).tolist()
-    extent = 1.1 * float((high - low).max())
-    found = []
-    for yaw in NORMAL_YAWS:
-        camera = OrthographicCamera((x, y, z), extent, yaw)
-        pair_of = []
-        for mesh in (predicted, true):
-            with open_renderer(_RENDERER, mesh, VIEW_SIZE) as renderer:
-                pair_of.append(renderer.albedo(camera).astype(np.float64) / 255.0)
-        shown = (pair_of[0][..., 3] > 0) | (pair_of[1][..., 3] > 0)
-        if not shown.any():
-            raise MetricError("neither mesh shows in a picture")
-        # Over black, so that a missing limb costs its colour.
-        first, second = (picture[..., :3] * picture[..., 3:] for picture in pair_of)
-        found.append((first, second, shown))
-    return found
+def _alike(first: npt.ArrayLike, second: npt.ArrayLike) -> tuple[F64, F64]:
+    a, b = (np.asarray(to_array(values), np.float64) for values in (first, second))
+    if a.shape != b.shape or not a.size:
+        raise MetricError(f"pictures of shapes {a.shape} and {b.shape} cannot be compared")
+    return a, b
+
+
+def _coloured(pair: MeshPair) -> tuple[PosedMesh, PosedMesh]:
+    return _mesh_with_colours(pair.predicted), _mesh_with_colours(pair.true)
+
+
+def _mesh_with_colours(surface: MeasuredSurface) -> PosedMesh:
+    if surface.coloured is None or not has_colour(surface.coloured):
+        raise MetricError(f"the {surface.side} mesh has no colours (texture or vertex colours)")
+    return surface.coloured

@@ -1,4 +1,4 @@
-"""All figures of one pair of meshes, aligned first if wanted."""
+"""Measure one pair of meshes with the metrics of a protocol, after aligning the prediction where that is requested."""
 
 from __future__ import annotations
 
@@ -7,10 +7,11 @@ from dataclasses import replace
 
 import numpy.typing as npt
 
-from ...core.randomness import derive_rng
-from .align import align
-from .pair import MeshPair, Score
+from ...geometry.device_mesh import DeviceMesh
+from .align import align, transform
+from .pair import MeshPair
 from .protocols import find_protocol
+from .score import Score
 
 
 def measure_pair(
@@ -21,18 +22,22 @@ def measure_pair(
     *,
     depth: npt.ArrayLike = (0.0, 0.0, 1.0),
 ) -> dict[str, Score]:
-    """Scores by metric name.
+    """Measure a prediction against the truth.
 
     Args:
         pair: prediction and truth, metres.
-        protocol: see evaluate/metrics/protocols.py.
-        metrics: names; None for the protocol's own.
-        alignment: see evaluate/metrics/align.py.
+        protocol: name of a protocol, see evaluate/metrics/protocols.py.
+        metrics: names; None for the protocol's own choice.
+        alignment: how the prediction is moved first, see evaluate/metrics/align.py.
         depth: (3,) direction of the alignment "z".
 
+    Returns:
+        Scores by metric name.
+
     Raises:
-        SettingsError: an unknown name.
-        MetricError, SurfaceError: these meshes have no such figure.
+        SettingsError: a name does not exist.
+        MetricError: a metric has no value for these meshes.
+        SurfaceError: an aligned mesh has no area.
     """
     chosen = find_protocol(protocol).choose(metrics)
     if alignment != "none":
@@ -41,11 +46,9 @@ def measure_pair(
 
 
 def align_pair(pair: MeshPair, alignment: str, *, depth: npt.ArrayLike = (0.0, 0.0, 1.0)) -> MeshPair:
-    """The pair with its prediction moved onto the truth."""
-    matrix = align(
-        pair.predicted_vertices, pair.predicted_faces, pair.true_vertices, pair.true_faces, alignment,
-        depth=depth, rng=derive_rng(pair.seed, pair.key, "align"), device=pair.device,
-    )  # fmt: skip
-    vertices = pair.predicted_surface.positions @ matrix[:3, :3].T + matrix[:3, 3]
-    mesh = None if pair.predicted_mesh is None else pair.predicted_mesh.transformed(matrix)
-    return replace(pair, predicted_vertices=vertices, predicted_mesh=mesh, shared={})
+    """Return the pair with its prediction moved onto the truth; arguments as for `measure_pair`."""
+    predicted = pair.predicted
+    matrix = align(predicted.mesh, pair.true.mesh, alignment, depth=depth, rng=pair.sampling.rng("align"))
+    mesh = DeviceMesh(transform(matrix, predicted.mesh.positions), predicted.mesh.triangles, device=pair.device)
+    coloured = None if predicted.coloured is None else predicted.coloured.transformed(matrix)
+    return replace(pair, predicted=replace(predicted, mesh=mesh, coloured=coloured))

@@ -1,4 +1,4 @@
-"""The error of normals as pictures show them: four views around both meshes."""
+"""The error of normals in pictures: four views around both meshes."""
 
 from __future__ import annotations
 
@@ -9,8 +9,9 @@ from ...core.arrays import F32
 from ...geometry.camera import OrthographicCamera
 from ...geometry.mesh import PosedMesh
 from ...render.layers import render_layers
-from .pair import MeshPair, Score, to_array
+from .pair import MeshPair, to_array
 from .recipes import CUBE_HEIGHT, true_height
+from .score import Score
 
 NORMAL_YAWS = (0.0, 90.0, 180.0, 270.0)
 NORMAL_SIZE = 512
@@ -19,9 +20,10 @@ NORMAL_SIZE = 512
 def measure_normal_image(pair: MeshPair) -> Score:
     """Symmetric, no unit, squared: mean over four views and all pixels, background points included, of |n - n'|^2.
 
-    Normals of -1 to 1 at 512 x 512, yaws 0, 90, 180 and 270, smooth as interpolated from the vertices, 0 where nothing
-    is; the true body fills 88 % of the height, as in ICON's cube. PIFuHD (which prints the mean times four of colours
-    of 0 to 1), ICON (the sum of four) and ECON name the same quantity, but for their rasterisers.
+    Normals range from -1 to 1, are interpolated from the vertices, and are 0 in the background. Pictures have
+    512 x 512 pixels and yaws 0, 90, 180 and 270; the true body fills 88 % of the height, as in ICON's cube. PIFuHD
+    (which prints four times the mean for colours from 0 to 1), ICON (the sum of four views) and ECON report the same
+    quantity, apart from their rasterisers.
     """
     predicted, true = pair.shapes
     low, high = true.bounds
@@ -35,7 +37,12 @@ def measure_normal_image(pair: MeshPair) -> Score:
 
 
 def normal_image_error(predicted: npt.ArrayLike, true: npt.ArrayLike) -> float:
-    """Symmetric, no unit, squared: mean over pixels of |n - n'|^2 for pictures (H, W, 3) of normals, -1 to 1."""
+    """Symmetric, no unit, squared: mean over pixels of |n - n'|^2.
+
+    Args:
+        predicted: (H, W, 3) normals from -1 to 1; 0 in the background.
+        true: (H, W, 3), the same.
+    """
     difference = np.asarray(to_array(predicted), np.float64) - np.asarray(to_array(true), np.float64)
     return float((difference**2).sum(axis=-1).mean())
 

@@ -1,17 +1,16 @@
-"""A predicted and a true mesh with what the metrics share: points on both, distances both ways."""
+"""A predicted and a true mesh with what several metrics share: points on both surfaces and distances both ways."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass, field
-from functools import cached_property
-from typing import Any
+from functools import cached_property, wraps
+from typing import Any, Concatenate, Literal, ParamSpec, TypeVar, cast
 
 import numpy as np
 import numpy.typing as npt
 
-from ...core.arrays import F64, I32
-from ...core.errors import MpcError
+from ...core.arrays import F64, I32, Array, Bools
 from ...core.randomness import derive_rng
 from ...geometry.closest import ClosestPoints, ClosestSurface
 from ...geometry.device_mesh import DeviceMesh, SurfaceError
@@ -19,120 +18,200 @@ from ...geometry.mesh import PosedMesh
 
 DEFAULT_POINTS = 100_000
 
+# A mesh as metrics accept it: vertices (V, 3) and faces (F, 3) as arrays, lists or tensors, or a mesh with its colours.
+Mesh = PosedMesh | tuple[npt.ArrayLike, npt.ArrayLike]
+Side = Literal["predicted", "true"]
 
-class MetricError(MpcError):
-    """A metric that has no value for these inputs: nothing in common, no colours, no volume."""
+Extra = ParamSpec("Extra")
+Result = TypeVar("Result")
 
 
 @dataclass(frozen=True)
-class Score:
-    """A measured number.
+class Sampling:
+    """How many points are drawn, and from which random streams.
 
     Attributes:
-        value: in the metric's unit.
-        standard_error: of the estimate, from the points drawn; 0 where nothing was drawn.
+        points: number of points on each surface.
+        seed: of all streams.
+        key: name of the pair (scene and view), which gives every pair points of its own.
     """
 
-    value: float
-    standard_error: float
+    points: int = DEFAULT_POINTS
+    seed: int = 0
+    key: str = ""
+
+    def rng(self, *names: str) -> np.random.Generator:
+        """Return the random stream of these names for this pair."""
+        return derive_rng(self.seed, self.key, *names)
+
+
+@dataclass(frozen=True, eq=False)
+class ComparedPicture:
+    """Pictures of both meshes from one camera, over black.
+
+    Attributes:
+        predicted: (H, W, 3) float64 display values in [0, 1].
+        true: (H, W, 3) float64, the same.
+        shown: (H, W) bool, the pixels where at least one of the meshes is visible.
+    """
+
+    predicted: F64
+    true: F64
+    shown: Bools
+
+
+@dataclass(frozen=True, eq=False)
+class ComparedColours:
+    """Colours of a prediction beside the true ones, where the truth is no textured mesh.
+
+    Attributes:
+        differences: two arrays (N, 3) float64 of predicted minus true display values in [0, 1] at surface points; they
+            take the places of the two directions.
+        pictures: the pictures that are compared.
+    """
+
+    differences: tuple[F64, F64]
+    pictures: tuple[ComparedPicture, ...]
+
+
+@dataclass(frozen=True, eq=False)
+class MeasuredSurface:
+    """One surface of a pair, checked and on its device; points and search tree are made when they are first needed.
+
+    Attributes:
+        side: "predicted" or "true"; part of the name of its random stream.
+        mesh: vertices and faces on a device, without vertices that no face uses.
+        coloured: the same surface with its texture or vertex colours; None where the mesh was given as arrays.
+        sampling: number of points and seed.
+    """
+
+    side: Side
+    mesh: DeviceMesh
+    coloured: PosedMesh | None
+    sampling: Sampling
+
+    @cached_property
+    def shape(self) -> PosedMesh:
+        """The surface without colours."""
+        return PosedMesh(self.mesh.positions, self.mesh.triangles)
+
+    @cached_property
+    def closest(self) -> ClosestSurface:
+        """The search tree for closest points on this surface."""
+        return ClosestSurface.of(self.mesh)
+
+    @cached_property
+    def drawn(self) -> tuple[F64, I32]:
+        """Points (N, 3) drawn uniformly by area, and the faces (N,) they lie on."""
+        return self.mesh.draw(self.sampling.points, rng=self.sampling.rng("evaluate", self.side))
 
 
 @dataclass(frozen=True, eq=False)
 class MeshPair:
-    """Two meshes in the same world space, metres.
+    """A prediction and the truth in the same world space, metres; `MeshPair.of` makes one from meshes.
 
     Attributes:
-        predicted_vertices, predicted_faces: (V, 3) floats, (F, 3) integers; arrays, lists or tensors. Vertices that no
-            face uses are dropped.
-        true_vertices, true_faces: the same of the truth.
-        points: drawn on each surface.
-        seed: of the drawing.
-        key: names the pair (scene and view), so that each has its own points.
-        device: of points and distances, see `DeviceMesh`.
-        predicted_mesh, true_mesh: the same surfaces with their colours, for the metrics of colour.
-        shared: what metrics of one pair share, by name; see `once`.
-        predicted_surface, true_surface: both, checked, on `device`.
-
-    Raises:
-        SurfaceError: a mesh that is empty, without area, NaN, or whose faces refer to nothing.
+        predicted: surface of the prediction.
+        true: surface of the truth.
+        sampling: number of points and seed.
+        colours: what the metrics of colour use in place of the colours of both meshes.
     """
 
-    predicted_vertices: npt.ArrayLike
-    predicted_faces: npt.ArrayLike
-    true_vertices: npt.ArrayLike
-    true_faces: npt.ArrayLike
-    points: int = DEFAULT_POINTS
-    seed: int = 0
-    key: str = ""
-    device: str = "auto"
-    predicted_mesh: PosedMesh | None = None
-    true_mesh: PosedMesh | None = None
-    shared: dict[str, Any] = field(default_factory=dict, repr=False)
-    predicted_surface: DeviceMesh = field(init=False, repr=False)
-    true_surface: DeviceMesh = field(init=False, repr=False)
+    predicted: MeasuredSurface
+    true: MeasuredSurface
+    sampling: Sampling
+    colours: ComparedColours | None = None
+    _results: dict[object, Any] = field(default_factory=dict, init=False, repr=False)
 
-    def __post_init__(self) -> None:
-        for name in ("predicted", "true"):
-            arrays = (to_array(getattr(self, f"{name}_{part}")) for part in ("vertices", "faces"))
-            try:
-                surface = DeviceMesh(*arrays, device=self.device)
-                surface.area_sums  # noqa: B018  (refuses what has no area)
-            except SurfaceError as error:
-                raise SurfaceError(f"the {name} mesh: {error}") from error
-            object.__setattr__(self, f"{name}_surface", surface)
-            object.__setattr__(self, f"{name}_vertices", surface.positions)
-            object.__setattr__(self, f"{name}_faces", surface.triangles)
+    @classmethod
+    def of(
+        cls,
+        predicted: Mesh,
+        true: Mesh,
+        *,
+        points: int = DEFAULT_POINTS,
+        seed: int = 0,
+        key: str = "",
+        device: str = "auto",
+        colours: ComparedColours | None = None,
+    ) -> MeshPair:
+        """Check two meshes and put them on a device.
 
-    def once(self, name: str, compute: Callable[[], Any]) -> Any:
-        """What `compute` returned the first time it was asked for under this name."""
-        if name not in self.shared:
-            self.shared[name] = compute()
-        return self.shared[name]
+        Args:
+            predicted: a mesh, or its vertices (V, 3) in metres and its faces (F, 3).
+            true: the same.
+            points: see Sampling, as for the next two.
+            seed: of the points.
+            key: name of the pair.
+            device: "cpu", "cuda", "cuda:1", …; "auto" takes a GPU where there is one.
+            colours: see the attribute.
 
-    @cached_property
+        Raises:
+            SurfaceError: a mesh is empty, has no area, holds NaN, or its faces refer to vertices that do not exist.
+        """
+        sampling = Sampling(points, seed, key)
+        return cls(
+            _open_surface("predicted", predicted, sampling, device),
+            _open_surface("true", true, sampling, device),
+            sampling,
+            colours,
+        )
+
+    @property
+    def device(self) -> str:
+        """Where points are drawn and distances measured."""
+        return str(self.true.mesh.device)
+
+    @property
     def shapes(self) -> tuple[PosedMesh, PosedMesh]:
         """Prediction and truth without colours."""
-        predicted, true = self.predicted_surface, self.true_surface
-        return PosedMesh(predicted.positions, predicted.triangles), PosedMesh(true.positions, true.triangles)
-
-    @cached_property
-    def predicted_points(self) -> tuple[F64, I32]:
-        """Points (N, 3) on the prediction and their faces (N,)."""
-        rng = derive_rng(self.seed, self.key, "evaluate", "predicted")
-        return self.predicted_surface.draw(self.points, rng=rng)
-
-    @cached_property
-    def true_points(self) -> tuple[F64, I32]:
-        """Points (N, 3) on the truth and their faces (N,)."""
-        rng = derive_rng(self.seed, self.key, "evaluate", "true")
-        return self.true_surface.draw(self.points, rng=rng)
+        return self.predicted.shape, self.true.shape
 
     @cached_property
     def predicted_to_true(self) -> ClosestPoints:
-        """From each predicted point to the true surface; distances in metres, not squared."""
-        return ClosestSurface.of(self.true_surface).query(self.predicted_points[0])
+        """Closest points on the truth for each point drawn on the prediction; distances in metres, not squared."""
+        return self.true.closest.query(self.predicted.drawn[0])
 
     @cached_property
     def true_to_predicted(self) -> ClosestPoints:
-        """From each true point to the predicted surface; distances in metres, not squared."""
-        return ClosestSurface.of(self.predicted_surface).query(self.true_points[0])
+        """Closest points on the prediction for each point drawn on the truth; distances in metres, not squared."""
+        return self.predicted.closest.query(self.true.drawn[0])
 
 
-def mean_of_two(scores: Iterable[Score], share: float = 0.5) -> Score:
-    """Half the sum (or another share of it) of what was measured both ways, independently."""
-    there, back = scores
-    return Score(share * (there.value + back.value), share * float(np.hypot(there.standard_error, back.standard_error)))
+def once_per_pair(
+    compute: Callable[Concatenate[MeshPair, Extra], Result],
+) -> Callable[Concatenate[MeshPair, Extra], Result]:
+    """Let a function of a pair compute its result once and keep it with the pair, for the metrics that share it.
+
+    Args:
+        compute: function of a pair and of further hashable arguments.
+
+    Returns:
+        The function; a second call with the same arguments returns the same object.
+    """
+
+    @wraps(compute)
+    def lookup(pair: MeshPair, /, *args: Extra.args, **kwargs: Extra.kwargs) -> Result:
+        key = (compute, args, tuple(sorted(kwargs.items())))
+        if key not in pair._results:
+            pair._results[key] = compute(pair, *args, **kwargs)
+        return cast("Result", pair._results[key])
+
+    return lookup
 
 
-def mean_score(values: npt.ArrayLike, scale: float = 1.0) -> Score:
-    """The mean of values (N,) drawn independently, times `scale`, with its standard error."""
-    numbers = np.asarray(values, np.float64)
-    spread = float(numbers.std(ddof=1)) if len(numbers) > 1 else 0.0
-    return Score(float(numbers.mean()) * scale, spread / float(np.sqrt(len(numbers))) * scale)
-
-
-def to_array(values: Any) -> npt.NDArray[Any]:
-    """A NumPy array; tensors are detached and brought to the CPU."""
+def to_array(values: Any) -> Array:
+    """Return a NumPy array; tensors are detached and copied to the CPU."""
     if hasattr(values, "detach"):
         values = values.detach().cpu().numpy()
     return np.asarray(values)
+
+
+def _open_surface(side: Side, mesh: Mesh, sampling: Sampling, device: str) -> MeasuredSurface:
+    arrays = (mesh.vertices, mesh.faces) if isinstance(mesh, PosedMesh) else mesh
+    try:
+        surface = DeviceMesh(*map(to_array, arrays), device=device)
+        surface.area_sums  # noqa: B018  (raises for a mesh without area)
+    except SurfaceError as error:
+        raise SurfaceError(f"the {side} mesh: {error}") from error
+    return MeasuredSurface(side, surface, mesh if isinstance(mesh, PosedMesh) else None, sampling)

@@ -1,4 +1,4 @@
-"""Chamfer between sets of points, for what has no surface; between surfaces use chamfer.py."""
+"""Chamfer distance between sets of points, for data without a surface; for meshes use `measure_chamfer`."""
 
 from __future__ import annotations
 
@@ -6,7 +6,8 @@ import numpy.typing as npt
 from scipy.spatial import cKDTree
 
 from ...geometry.device_mesh import checked_points
-from .pair import Score, mean_of_two, mean_score, to_array
+from .pair import to_array
+from .score import Score, mean_of_two, mean_score
 
 
 def measure_point_chamfer(
@@ -16,17 +17,21 @@ def measure_point_chamfer(
     squared: bool = False,
     halved: bool = True,
 ) -> Score:
-    """Both ways, in the points' unit, not squared unless asked: mean distance to the nearest point of the other set.
+    """Both ways, in the points' unit, squared only with `squared=True`: mean distance to the nearest other point.
 
-    Half the sum of the two directional means, or with `halved=False` their sum (PyTorch3D: squared and the sum). It
-    is greater than the distance of the surfaces that the points were drawn from, and never 0 for two draws.
+    It is greater than the distance between the surfaces that the points were drawn from, and never 0 for two draws of
+    one surface. PyTorch3D's `chamfer_distance` is `squared=True, halved=False`.
+
+    Args:
+        first: one set of points.
+        second: the other set of points, in the same unit.
+        squared: average squared distances.
+        halved: return the mean of both directions instead of their sum.
 
     Raises:
-        SurfaceError: an empty set, another shape, NaN.
+        SurfaceError: a set is empty, has another shape, or holds NaN.
     """
-    sets = []
-    for points in (first, second):
-        sets.append(checked_points(to_array(points)))
+    sets = [checked_points(to_array(points)) for points in (first, second)]
     means = []
     for own, other in ((sets[0], sets[1]), (sets[1], sets[0])):
         distances = cKDTree(other).query(own)[0]

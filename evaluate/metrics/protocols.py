@@ -1,4 +1,4 @@
-"""Protocols by name: which figures, from which points, direction, unit and space, as each code computes them."""
+"""Protocols by name: the metrics of other codes, with the points, directions, units and spaces that they use."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ class Protocol:
     """A named way to measure.
 
     Attributes:
-        name: as typed.
-        summary: what is measured, in a line.
-        quirks: what to know before comparing numbers.
+        name: as users write it.
+        summary: what is measured, in one line.
+        quirks: what a reader must know before comparing numbers.
         metrics: by name.
-        views: yaws of each scene that the code measures; None for no habit of its own.
-        recipe: how it draws and measures; None for mpc's own.
+        views: number of yaws of each scene that the code measures; None where it has no such habit.
+        recipe: how points are drawn and measured; None for mpc's own way.
     """
 
     name: str
@@ -33,10 +33,10 @@ class Protocol:
     recipe: Recipe | None = None
 
     def choose(self, names: Iterable[str] | None) -> tuple[Metric, ...]:
-        """The metrics of these names; None for the protocol's own choice.
+        """Return the metrics of these names; None stands for the protocol's own choice.
 
         Raises:
-            SettingsError: an unknown name, or none.
+            SettingsError: the protocol has no metric of one of these names, or no name is given.
         """
         if self.recipe is None:
             return choose_metrics(DEFAULT_METRICS if names is None else names)
@@ -50,15 +50,15 @@ class Protocol:
         return tuple(self.metrics[name] for name in chosen)
 
     def find(self, name: str) -> Metric:
-        """One metric by name."""
+        """Return one metric by name."""
         return find_metric(name) if self.recipe is None else self.choose([name])[0]
 
 
 def find_protocol(name: str) -> Protocol:
-    """A protocol by name.
+    """Return a protocol by name.
 
     Raises:
-        SettingsError: there is none; names the nearest and all.
+        SettingsError: no protocol has this name; the message gives the most similar name and the list.
     """
     if name not in PROTOCOLS:
         raise SettingsError(unknown_name("protocol", name, PROTOCOLS))
@@ -73,7 +73,16 @@ def _usual(
     quirks: tuple[str, ...],
     views: int | None,
 ) -> Protocol:
-    """Chamfer (half the sum of both ways) and P2S, in one of its two meanings."""
+    """Build a protocol with Chamfer (half the sum of both directions) and P2S in one of its two directions.
+
+    Args:
+        recipe: how points are drawn and measured.
+        unit: of both metrics.
+        p2s: the surface whose points P2S is measured from.
+        summary: see Protocol.
+        quirks: see Protocol.
+        views: see Protocol.
+    """
     squared = "squared" if recipe.squared else "not squared"
     target = {"surface": "surface", "edges": "edges of the surface", "points": "points"}[recipe.distance]
     ways = {

@@ -1,4 +1,4 @@
-"""Chamfer and P2S as other codes compute them: a recipe of points, distance, direction, squaring and scale."""
+"""Chamfer and P2S as other codes compute them: recipes of points, distances, squaring, space and scale."""
 
 from __future__ import annotations
 
@@ -11,16 +11,16 @@ import trimesh
 from scipy.spatial import cKDTree
 
 from ...core.arrays import F64, Ints
-from ...core.randomness import derive_rng
 from ...geometry.closest import ClosestSurface
 from ...geometry.device_mesh import DeviceMesh
 from ...geometry.mesh import PosedMesh
-from .pair import MeshPair, MetricError, Score, mean_of_two, mean_score
+from .pair import MeshPair, Side, once_per_pair
+from .score import MetricError, Score, mean_of_two, mean_score
 from .surface import harmonic_share
 
 Surface = tuple[F64, Ints]
 
-# Height of a body in ICON's and ECON's [-1, 1] cube: scans are scaled to 180 units, then by 1 / 0.4 / 256.
+# Height of a body in ICON's and ECON's [-1, 1] cube: they scale scans to 180 units, then by 1 / 0.4 / 256.
 CUBE_HEIGHT = 180.0 / 0.4 / 256.0
 # PyTorch3D's `min_triangle_area`, and the threshold of SiTH's F-score.
 P3D_MIN_AREA, SITH_TAU = 5e-3, 1e-2
@@ -31,16 +31,16 @@ class Recipe:
     """How a code draws points and measures from them.
 
     Attributes:
-        name: of the protocol.
-        points: drawn on each surface.
-        sampler: "area" (independent, by area) or "even" (trimesh's sample_surface_even, which may give fewer).
-        distance: to the "surface"; to the "points" drawn on it; or "edges", to the surface but for triangles below
-            PyTorch3D's least area, of which only the edges count.
-        squared: distances are squared before the mean.
+        name: name of the protocol.
+        points: number of points drawn on each surface.
+        sampler: "area" (independent, uniform by area) or "even" (trimesh's sample_surface_even, which may give fewer).
+        distance: to the "surface"; to the nearest of the "points" drawn on it; or "edges": to the surface, but of
+            triangles below PyTorch3D's least area only the edges count.
+        squared: square distances before they are averaged.
         space: "world" (metres) or "cube" (ICON's, in which the true body is 1.758 high).
-        factor: of each distance, before squaring.
-        largest: only the component with the most vertices of both meshes.
-        icp: the prediction's vertices are first moved onto the truth's by trimesh's ICP.
+        factor: multiplies each distance before it is squared.
+        largest: keep only the component with the most vertices of both meshes.
+        icp: first move the prediction's vertices onto the truth's by trimesh's ICP.
     """
 
     name: str
@@ -56,15 +56,15 @@ class Recipe:
 
 @dataclass(frozen=True, eq=False)
 class Sides:
-    """Both surfaces as a recipe sees them, its points on them (with faces), and its distances both ways.
+    """Both surfaces as a recipe changes them, points on them, and distances both ways.
 
     Attributes:
-        surfaces: of prediction and truth: vertices (V, 3) and faces (F, 3).
-        points: of prediction and truth, (N, 3).
-        faces: the face of each point, (N,).
-        there: from the predicted points to the truth, scaled and squared as the recipe says.
-        back: from the true points to the prediction.
-        nearest: for "points", which point of the other surface was nearest, both ways.
+        surfaces: vertices (V, 3) and faces (F, 3) of the prediction and of the truth.
+        points: (N, 3) points on the prediction and on the truth.
+        faces: (N,) face of each of these points.
+        there: (N,) distances from the predicted points to the truth, scaled and squared as the recipe says.
+        back: (N,) distances from the true points to the prediction.
+        nearest: for the distance to "points": (N,) index of the nearest point of the other surface, both ways.
     """
 
     surfaces: tuple[Surface, Surface]
@@ -75,14 +75,41 @@ class Sides:
     nearest: tuple[Ints, Ints] | None = None
 
 
+@once_per_pair
 def take_sides(pair: MeshPair, recipe: Recipe) -> Sides:
-    """Draw and measure, once a pair."""
-    found: Sides = pair.once(f"sides of {recipe.name}", lambda: _take_sides(pair, recipe))
-    return found
+    """Draw points on both surfaces and measure their distances as a recipe says; once for all metrics of a pair."""
+    predicted: Surface = (pair.predicted.mesh.positions, pair.predicted.mesh.triangles)
+    true: Surface = (pair.true.mesh.positions, pair.true.mesh.triangles)
+    if recipe.largest:
+        predicted, true = _largest(*predicted), _largest(*true)
+    if recipe.icp:
+        predicted = (_icp(predicted[0], true[0]), predicted[1])
+    scale = recipe.factor
+    if recipe.space == "cube":
+        scale *= CUBE_HEIGHT / true_height(true[0])
+    surfaces = ((predicted[0] * scale, predicted[1]), (true[0] * scale, true[1]))
+    drawn = _draw(pair, recipe, surfaces[0], "predicted"), _draw(pair, recipe, surfaces[1], "true")
+    nearest: tuple[Ints, Ints] | None = None
+    if recipe.distance == "points":
+        (there, first), (back, second) = (
+            cKDTree(other[0]).query(own[0]) for own, other in ((drawn[0], drawn[1]), (drawn[1], drawn[0]))
+        )
+        nearest = (first, second)
+    else:
+        # PyTorch3D's least area is in units of the cube, not in hundredths of it.
+        area = P3D_MIN_AREA * recipe.factor**2 if recipe.distance == "edges" else 0.0
+        there, back = (
+            ClosestSurface(*_edges_of_small(*surface, area), device=pair.device).query(own[0]).distances
+            for own, surface in ((drawn[0], surfaces[1]), (drawn[1], surfaces[0]))
+        )
+    if recipe.squared:
+        there, back = there**2, back**2
+    points, faces = ((drawn[0][part], drawn[1][part]) for part in (0, 1))
+    return Sides(surfaces, points, faces, there, back, nearest)  # type: ignore[arg-type]  # mypy sees a wider union
 
 
 def peer_chamfer(recipe: Recipe, *, halved: bool = True) -> Callable[[MeshPair], Score]:
-    """Half the sum (or the sum) of the mean distances from predicted and from true points."""
+    """Return the metric: half the sum (or the sum) of the mean distances from predicted and from true points."""
 
     def measure(pair: MeshPair) -> Score:
         sides = take_sides(pair, recipe)
@@ -92,7 +119,7 @@ def peer_chamfer(recipe: Recipe, *, halved: bool = True) -> Callable[[MeshPair],
 
 
 def peer_one_way(recipe: Recipe, *, start: Literal["predicted", "true"]) -> Callable[[MeshPair], Score]:
-    """The mean distance from the points of one surface to the other."""
+    """Return the metric: the mean distance from the points of one surface to the other."""
 
     def measure(pair: MeshPair) -> Score:
         sides = take_sides(pair, recipe)
@@ -102,7 +129,7 @@ def peer_one_way(recipe: Recipe, *, start: Literal["predicted", "true"]) -> Call
 
 
 def sith_fscore(recipe: Recipe) -> Callable[[MeshPair], Score]:
-    """Harmonic mean of the shares of points with a point of the other surface within 0.01 file units."""
+    """Return the metric: harmonic mean of the shares of points with a point of the other surface within 0.01 units."""
 
     def measure(pair: MeshPair) -> Score:
         sides = take_sides(pair, recipe)
@@ -112,7 +139,7 @@ def sith_fscore(recipe: Recipe) -> Callable[[MeshPair], Score]:
 
 
 def sith_normals(recipe: Recipe) -> Callable[[MeshPair], Score]:
-    """Mean absolute cosine between face normals at a point and at the nearest point of the other surface."""
+    """Return the metric: mean absolute cosine of the face normals at a point and at the nearest other point."""
 
     def measure(pair: MeshPair) -> Score:
         sides = take_sides(pair, recipe)
@@ -130,37 +157,6 @@ def sith_normals(recipe: Recipe) -> Callable[[MeshPair], Score]:
     return measure
 
 
-def _take_sides(pair: MeshPair, recipe: Recipe) -> Sides:
-    predicted: Surface = (pair.predicted_surface.positions, pair.predicted_surface.triangles)
-    true: Surface = (pair.true_surface.positions, pair.true_surface.triangles)
-    if recipe.largest:
-        predicted, true = _largest(*predicted), _largest(*true)
-    if recipe.icp:
-        predicted = (_icp(predicted[0], true[0]), predicted[1])
-    scale = recipe.factor
-    if recipe.space == "cube":
-        scale *= CUBE_HEIGHT / true_height(true[0])
-    surfaces = ((predicted[0] * scale, predicted[1]), (true[0] * scale, true[1]))
-    drawn = [_draw(pair, recipe, surface, name) for surface, name in zip(surfaces, ("predicted", "true"), strict=True)]
-    nearest: tuple[Ints, Ints] | None = None
-    if recipe.distance == "points":
-        (there, first), (back, second) = (
-            cKDTree(other[0]).query(own[0]) for own, other in ((drawn[0], drawn[1]), (drawn[1], drawn[0]))
-        )
-        nearest = (first, second)
-    else:
-        # PyTorch3D's least area is in the units of the cube, not in a hundred of them.
-        area = P3D_MIN_AREA * recipe.factor**2 if recipe.distance == "edges" else 0.0
-        there, back = (
-            ClosestSurface(*_edges_of_small(*surface, area), device=pair.device).query(own[0]).distances
-            for own, surface in ((drawn[0], surfaces[1]), (drawn[1], surfaces[0]))
-        )
-    if recipe.squared:
-        there, back = there**2, back**2
-    points, faces = ((drawn[0][part], drawn[1][part]) for part in (0, 1))
-    return Sides(surfaces, points, faces, there, back, nearest)  # type: ignore[arg-type]  # mypy sees a wider union
-
-
 def true_height(vertices: F64) -> float:
     """Extent along y, which the cube's scale is taken from."""
     height = float(np.ptp(vertices[:, 1]))
@@ -169,8 +165,8 @@ def true_height(vertices: F64) -> float:
     return height
 
 
-def _draw(pair: MeshPair, recipe: Recipe, surface: Surface, name: str) -> tuple[F64, Ints]:
-    rng = derive_rng(pair.seed, pair.key, recipe.name, name)
+def _draw(pair: MeshPair, recipe: Recipe, surface: Surface, side: Side) -> tuple[F64, Ints]:
+    rng = pair.sampling.rng(recipe.name, side)
     if recipe.sampler == "area":
         return DeviceMesh(*surface, device=pair.device).draw(recipe.points, rng=rng)
     mesh = trimesh.Trimesh(*surface, process=False)
@@ -179,20 +175,20 @@ def _draw(pair: MeshPair, recipe: Recipe, surface: Surface, name: str) -> tuple[
 
 
 def _icp(predicted: F64, true: F64) -> F64:
-    """Vertices after trimesh's ICP between vertices at its defaults, as SiTH's benchmark calls it."""
+    """Move vertices by trimesh's ICP between vertices at its defaults, as SiTH's benchmark does."""
     _, moved, _ = trimesh.registration.icp(predicted, true)  # type: ignore[no-untyped-call]
     return np.asarray(moved, np.float64)
 
 
 def _largest(vertices: F64, faces: Ints) -> Surface:
-    """The component (faces joined by edges) with the most vertices, as trimesh's split finds it."""
+    """Keep the component (faces joined by edges) with the most vertices, as trimesh's split finds it."""
     adjacency = trimesh.Trimesh(vertices, faces, process=False).face_adjacency
     parts = trimesh.graph.connected_components(adjacency, nodes=np.arange(len(faces)), min_len=1)
     return vertices, faces[max(parts, key=lambda part: len(np.unique(faces[part])))]
 
 
 def _edges_of_small(vertices: F64, faces: Ints, least_area: float) -> Surface:
-    """Triangles below an area replaced by their edges, as triangles without area."""
+    """Replace triangles below an area by their edges, written as triangles without area."""
     if not least_area:
         return vertices, faces
     corners = vertices[faces]

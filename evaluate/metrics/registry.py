@@ -1,4 +1,4 @@
-"""The metrics by name."""
+"""The metrics by name, with their units; a new metric is one function and one row of METRICS."""
 
 from __future__ import annotations
 
@@ -16,7 +16,8 @@ from .colour import (
     measure_view_ssim,
 )
 from .normal_image import measure_normal_image
-from .pair import MeshPair, Score
+from .pair import MeshPair
+from .score import Score
 from .surface import (
     measure_chamfer,
     measure_fscore,
@@ -34,12 +35,12 @@ class Metric:
     """A measure of a predicted mesh against the truth.
 
     Attributes:
-        name: as typed.
-        unit: of its value.
-        direction: in words.
-        measure: what computes it; its docstring's first line says direction, unit and squaring.
-        greater_is_better: how to find the worst view.
-        text: direction, unit and squaring in a line, where `measure` has no docstring that says so.
+        name: as users write it.
+        unit: of the value.
+        direction: which points are measured from, in words.
+        measure: function that computes the score; the first line of its docstring says direction, unit and squaring.
+        greater_is_better: whether a greater value is a better one.
+        text: that line, for a `measure` whose docstring does not say so.
     """
 
     name: str
@@ -51,7 +52,7 @@ class Metric:
 
     @property
     def summary(self) -> str:
-        """Direction, unit and squaring: the first line of the docstring."""
+        """Direction, unit and squaring in one line, which reports show beside the numbers."""
         return self.text or (self.measure.__doc__ or "").strip().splitlines()[0]
 
 
@@ -78,10 +79,10 @@ DEFAULT_METRICS = ("chamfer", "p2s")
 
 
 def find_metric(name: str) -> Metric:
-    """One metric by name; "fscore@X" is the F-score at X centimetres.
+    """Return a metric by name; "fscore@X" is the F-score at X centimetres.
 
     Raises:
-        SettingsError: there is none; names the nearest and all.
+        SettingsError: no metric has this name; the message gives the most similar name and the list.
     """
     if name in METRICS:
         return METRICS[name]
@@ -101,12 +102,12 @@ def find_metric(name: str) -> Metric:
 
 
 def choose_metrics(names: Iterable[str]) -> tuple[Metric, ...]:
-    """The metrics of these names, in this order, each once.
+    """Return the metrics of these names in this order; a repeated name counts once.
 
     Raises:
-        SettingsError: an unknown name (with the nearest valid one and the list), or none at all.
+        SettingsError: no metric has one of these names, or no name is given.
     """
     chosen = {name: find_metric(name) for name in dict.fromkeys(names)}
     if not chosen:
-        raise SettingsError(f"no metric asked for; there are {', '.join(METRICS)}")
+        raise SettingsError(f"no metric is given; there are {', '.join(METRICS)}")
     return tuple(chosen.values())

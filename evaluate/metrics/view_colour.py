@@ -1,4 +1,4 @@
-"""The true colours of a view, for the metrics of colour: shards hold no texture, but pictures and coloured points."""
+"""The colours of one view of a data set, for the metrics of colour: shards hold no texture, but coloured points."""
 
 from __future__ import annotations
 
@@ -12,43 +12,41 @@ from ...geometry.closest import ClosestSurface
 from ...geometry.mesh import PosedMesh
 from ...pages.pictures import draw_coloured, turned_camera
 from ...reconstruct.picture_to_mesh import ReconstructedMesh
-from .colour import barycentric_of
-from .pair import MeshPair
+from .colour import barycentric_of, compare_pictures
+from .pair import ComparedColours
 
 COLOUR_POINTS = 5000
 
 
-def asks_for_colour(metrics: Iterable[str]) -> bool:
-    """Whether any of these metrics is one of colour."""
+def needs_colour(metrics: Iterable[str]) -> bool:
+    """Return whether any of these metrics, by name, compares colours."""
     return any(name.startswith(("colour_", "view_")) for name in metrics)
 
 
-def share_true_colours(
-    pair: MeshPair, mesh: ReconstructedMesh, item: Mapping[str, torch.Tensor], calibration: F64
-) -> None:
-    """Give a pair what evaluate/metrics/colour.py would compute from two coloured meshes.
+def compare_view_colours(
+    mesh: ReconstructedMesh, item: Mapping[str, torch.Tensor], calibration: F64, device: str
+) -> ComparedColours:
+    """Compare the colours of a reconstruction with those of its view.
 
-    Colours at points: of the shard's coloured points under the view's own light, each beside the rebuilt colour at the
-    closest point; from the truth alone, since only there the colour is known. Pictures: the view's own, beside the
-    rebuilt mesh drawn from the same camera.
+    At points: the shard's coloured points under the view's own light, each beside the rebuilt colour at the closest
+    point. They lie on the truth alone, since only there the colour is known. In pictures: the view's own picture beside
+    the rebuilt mesh drawn from the same camera.
 
     Args:
-        pair: of the view; changed.
         mesh: the reconstruction, with colours at its vertices.
         item: of ViewDataset, with colour points.
         calibration: (4, 4) world metres to view space.
+        device: where closest points are searched.
     """
     assert mesh.vertex_colours is not None
     colours = mesh.vertex_colours.astype(np.float64) / 255.0
-    near = ClosestSurface(mesh.vertices, mesh.faces, device=pair.device).query(item["colour_points"].double().numpy())
+    near = ClosestSurface(mesh.vertices, mesh.faces, device=device).query(item["colour_points"].double().numpy())
     corners = mesh.faces[near.faces]
     weights = barycentric_of(near.points, mesh.vertices[corners])
-    gaps = np.einsum("nij,ni->nj", colours[corners], weights) - item["colours"].double().numpy()
-    pair.shared["colours at points"] = (gaps[::2], gaps[1::2])  # one half as if the other way: their mean is the same
+    differences = np.einsum("nij,ni->nj", colours[corners], weights) - item["colours"].double().numpy()
     given = item["image"].permute(1, 2, 0).numpy()
     surface = PosedMesh(mesh.vertices, mesh.faces)
     drawn = draw_coloured(surface, turned_camera(calibration), mesh.vertex_colours, given.shape[0])
-    rebuilt, true = (picture.astype(np.float64) / 255.0 for picture in (drawn, given))
-    shown = (rebuilt[..., 3] > 0) | (true[..., 3] > 0)
-    pictures = (rebuilt[..., :3] * rebuilt[..., 3:], true[..., :3] * true[..., 3:], shown)
-    pair.shared["pictures of colours"] = [pictures]
+    picture = compare_pictures(*(pixels.astype(np.float64) / 255.0 for pixels in (drawn, given)))
+    # Two halves stand for the two directions; the mean of both is the mean over all points.
+    return ComparedColours((differences[::2], differences[1::2]), (picture,))

@@ -1,44 +1,47 @@
-"""Intersection over union of two solids, from exact labels at seeded points."""
+"""Intersection over union: of two solids, at random points with exact labels, and of two arrays of labels."""
 
 from __future__ import annotations
 
 import numpy as np
 import numpy.typing as npt
 
-from ...core.randomness import derive_rng
 from ...sampling.inside import label_inside
-from .pair import MeshPair, MetricError, Score, to_array
+from .pair import MeshPair, to_array
+from .score import MetricError, Score
 
 
 def measure_volume_iou(pair: MeshPair) -> Score:
     """Symmetric, percent: volume inside both over volume inside either, from even points of the box around both.
 
-    Inside is what the generalised winding number says, as for training labels: meshes may be open, nested, overlapping.
-    Greater is better.
+    The generalised winding number decides what is inside, as for training labels, so meshes may be open, nested or
+    overlapping. Greater is better.
 
     Raises:
-        MetricError: no point lies inside one of them: an open sheet, or a mesh far smaller than the box.
+        MetricError: no point lies inside one of the meshes: it is an open sheet, or far smaller than the box.
     """
     low, high = (
         combine(*(shape.bounds[k] for shape in pair.shapes)) for k, combine in ((0, np.minimum), (1, np.maximum))
     )
-    points = derive_rng(pair.seed, pair.key, "evaluate", "volume").uniform(low, high, (pair.points, 3))
+    count = pair.sampling.points
+    points = pair.sampling.rng("evaluate", "volume").uniform(low, high, (count, 3))
     predicted, true = (label_inside(shape, points) for shape in pair.shapes)
     for name, inside in (("predicted", predicted), ("true", true)):
         if not inside.any():
-            raise MetricError(f"none of {pair.points} points lies inside the {name} mesh: it holds no volume")
+            raise MetricError(f"none of {count} points lies inside the {name} mesh: it holds no volume")
     either = int((predicted | true).sum())
     share = int((predicted & true).sum()) / either
     return Score(100.0 * share, 100.0 * float(np.sqrt(share * (1.0 - share) / either)))
 
 
 def measure_iou(predicted: npt.ArrayLike, true: npt.ArrayLike) -> float:
-    """Symmetric, no unit, in [0, 1]: points inside both over points inside either, for bool arrays (N,).
+    """Symmetric, no unit, in [0, 1]: points inside both over points inside either; 1 where no point is inside.
 
-    1 where nothing is inside either.
+    Args:
+        predicted: (N,) bool.
+        true: (N,) bool.
 
     Raises:
-        MetricError: different lengths, or no points.
+        MetricError: the arrays differ in length, or are empty.
     """
     a, b = np.asarray(to_array(predicted), np.bool_).ravel(), np.asarray(to_array(true), np.bool_).ravel()
     if len(a) != len(b) or not len(a):

@@ -1,4 +1,4 @@
-"""The training views that stayed hardest, as small pictures with their last score."""
+"""The hardest training views as small pictures with their last scores."""
 
 from __future__ import annotations
 
@@ -16,16 +16,19 @@ from ...datasets.shards.index import read_index
 from ...pages.pictures import data_uri
 
 THUMBNAIL = 112
-# Key of `run.json`, title, what the score is and how it reads.
+# Key in run.json, title, and how the score is shown.
 _STAGES = (("surface", "Surface", "IoU {:.3f}"), ("texture", "Texture", "error {:.3f}"))
 
 
 def hardest_views(shards: Path, training: Mapping[str, Any]) -> str:
-    """HTML of up to 20 views a stage, worst first; "" where the run or the shards hold none.
+    """Show the up to 20 views of each stage that run.json lists, the hardest first.
 
     Args:
-        shards: with the split that the run was trained on.
-        training: content of `run.json`.
+        shards: folder with the split that the run was trained on.
+        training: content of run.json.
+
+    Returns:
+        HTML; "" where the run lists no such views or the shards do not hold them.
     """
     if not any(entry.split == "train" for entry in read_index(shards).shards):
         return ""
@@ -34,7 +37,7 @@ def hardest_views(shards: Path, training: Mapping[str, Any]) -> str:
     parts = []
     for stage, title, text in _STAGES:
         entries = training.get("stages", {}).get(stage, {}).get("hardest", [])
-        # Other shards than the run's may hold other views.
+        # The given shards may be others than those the run was trained on.
         known = [entry for entry in entries if (entry["scene"], entry["view"]) in places]
         if known:
             pictures = [_picture(dataset, places[entry["scene"], entry["view"]]) for entry in known]
@@ -52,7 +55,7 @@ def _thumbnails(pictures: Sequence[U8], entries: Sequence[Mapping[str, Any]], te
     for picture, entry in zip(pictures, entries, strict=True):
         key = escape(f"{entry['scene']}/{entry['view']}")
         drawn = f", drawn {entry['drawn']} times" if "drawn" in entry else ""
-        # The table keeps scores so that higher is easier: of colours it is minus the error.
+        # A higher score means an easier view, so the score of the texture stage is minus the colour error.
         score = text.format(abs(float(entry["score"])))
         figures.append(
             f'<figure><img alt="{key}" src="{data_uri(crop(picture, box))}">'

@@ -1,4 +1,4 @@
-"""A page about one comparison of two folders of meshes; like report.py, it needs nothing but itself."""
+"""The report of a comparison of two folders of meshes: one HTML file that fetches nothing."""
 
 from __future__ import annotations
 
@@ -18,7 +18,24 @@ from ..metrics.pair import MeshPair
 from ..records import ViewScores
 from ..settings import FolderSettings
 from ..summary import EvaluationResult
-from . import sections as common
+from .sections import (
+    HEAT_CM,
+    SPREAD_NOTE,
+    VIEWER_NOTE,
+    count_text,
+    distance_colours,
+    error_model,
+    error_viewer,
+    failure_lines,
+    pick_examples,
+    score_table,
+    score_text,
+    score_tiles,
+    settings_blocks,
+    shade_colours,
+    spread_charts,
+    three_sides,
+)
 
 PICTURE = 300
 
@@ -32,25 +49,26 @@ def write_mesh_report(
     worst: int = 6,
     progress: Progress | None = None,
 ) -> Path:
-    """Write `out` (report.html): scores, their spread, the best, median and worst prediction, errors to turn about.
+    """Write the report: scores and their spread, errors in three dimensions, the best, median and worst predictions.
 
     Args:
-        predicted, true: the folders given to `evaluate_folders`.
-        evaluation: from `evaluate_folders`.
-        out: the file.
-        worst: worst cases shown.
-        progress: told of each part.
+        predicted: folder of predictions that was given to `evaluate_folders`.
+        true: folder of truths that was given to it.
+        evaluation: what it returned.
+        out: the HTML file.
+        worst: number of worst cases that are shown.
+        progress: receives each part.
 
     Returns:
         `out`.
     """
-    told = progress if progress is not None else NoProgress()
+    progress = progress or NoProgress()
     files = {pair.key: pair for pair in match_files(find_meshes(predicted), find_meshes(true), predicted, true)[0]}
     content = evaluation.settings["settings"]
     settings = FolderSettings(**{**content, "metrics": tuple(content["metrics"])})
-    examples = common.pick_examples(evaluation)
+    examples = pick_examples(evaluation)
     ranked = evaluation.ranked(evaluation.metrics[0].name)[:worst]
-    told.start("Report", len(examples) + len(ranked) + 1)
+    progress.start("Report", len(examples) + len(ranked) + 1)
 
     def load(record: ViewScores) -> MeshPair:
         pair = open_pair(files[record.key], settings)
@@ -59,35 +77,35 @@ def write_mesh_report(
     models, rows = [], []
     for word, record in examples:
         pair = load(record)
-        models.append(common.error_model(f"{word}: {record.key}", pair))
+        models.append(error_model(f"{word}: {record.key}", pair))
         rows.append(_example(word, record, pair, evaluation))
-        told.advance(1, record.key)
+        progress.advance(1, record.key)
     cards = ""
     for record in ranked:
         cards += _card(record, load(record), evaluation)
-        told.advance(1, record.key)
+        progress.advance(1, record.key)
     quirks = "".join(f"<li>{escape(quirk)}</li>" for quirk in evaluation.protocol.quirks)
     quirks = f'<ul class="note">{quirks}</ul>' if quirks else ""
     sections = [
         section(
             "Scores",
-            common.tiles(evaluation) + common.table(evaluation) + (f'<ul class="note">{quirks}</ul>' if quirks else ""),
+            score_tiles(evaluation) + score_table(evaluation) + (f'<ul class="note">{quirks}</ul>' if quirks else ""),
         ),
-        section("Spread", common.spread_charts(evaluation), common.SPREAD_NOTE),
-        section("Errors in three dimensions", common.error_viewer(models), common.VIEWER_NOTE),
+        section("Spread", spread_charts(evaluation), SPREAD_NOTE),
+        section("Errors in three dimensions", error_viewer(models), VIEWER_NOTE),
         section("Best, median and worst", "".join(rows) or '<p class="note">No mesh could be measured.</p>'),
         section(
             "Worst cases",
-            common.failures(evaluation) + f'<div class="cards">{"".join(cards)}</div>',
+            failure_lines(evaluation) + f'<div class="cards">{"".join(cards)}</div>',
             _worst_note(evaluation),
         ),
-        section("Settings", common.settings_blocks({"Evaluation": evaluation.settings})),
+        section("Settings", settings_blocks({"Evaluation": evaluation.settings})),
     ]
-    told.advance(1, "page")
-    told.finish()
+    progress.advance(1, "page")
+    progress.finish()
     name = evaluation.settings["run"]
-    count = common.count_text(len(evaluation.records), "prediction")
-    meshes = common.count_text(len(evaluation.subjects), "mesh", "meshes")
+    count = count_text(len(evaluation.records), "prediction")
+    meshes = count_text(len(evaluation.subjects), "mesh", "meshes")
     subtitle = (
         f"{count} of {meshes} in {evaluation.settings['truth']}, protocol {evaluation.protocol.name}, alignment "
         f"{settings.align}. mpc {__version__}."
@@ -99,7 +117,7 @@ def write_mesh_report(
 def _worst_note(evaluation: EvaluationResult) -> str:
     return (
         f"By {evaluation.metrics[0].name}: truth, prediction, and the prediction's distance to the truth from 0 (blue) "
-        f"to {common.HEAT_CM:g} cm and more (dark red), from the front and from the side."
+        f"to {HEAT_CM:g} cm and more (dark red), from the front and from the side."
     )
 
 
@@ -112,32 +130,32 @@ def _cameras(true: PosedMesh, yaws: tuple[float, ...]) -> list[OrthographicCamer
 def _example(word: str, record: ViewScores, pair: MeshPair, evaluation: EvaluationResult) -> str:
     predicted, true = pair.shapes
     cameras = _cameras(true, (0.0, 90.0, 180.0))
-    heat = common.heat(predicted, pair.true_surface)
+    colours = distance_colours(predicted, pair.true.closest)
     rows = {
         "truth": [draw_coloured(true, c, clay_colours(true, c), PICTURE) for c in cameras],
         "prediction": [draw_coloured(predicted, c, clay_colours(predicted, c), PICTURE) for c in cameras],
-        "error": [draw_coloured(predicted, c, common.shaded(heat, predicted, c), PICTURE) for c in cameras],
+        "error": [draw_coloured(predicted, c, shade_colours(colours, predicted, c), PICTURE) for c in cameras],
     }
     box = used_box([picture for pictures in rows.values() for picture in pictures])
     return (
         f'<article class="example"><h3>{word}: {escape(record.key)} '
-        f"<small>{common.score_text(evaluation, record)}</small></h3>"
-        f'<div class="thirds">{common.three_sides(rows, box, "front, side, back")}</div></article>'
+        f"<small>{score_text(evaluation, record)}</small></h3>"
+        f'<div class="thirds">{three_sides(rows, box, "front, side, back")}</div></article>'
     )
 
 
 def _card(record: ViewScores, pair: MeshPair, evaluation: EvaluationResult) -> str:
     predicted, true = pair.shapes
     front, side = _cameras(true, (0.0, 90.0))
-    heat = common.heat(predicted, pair.true_surface)
+    colours = distance_colours(predicted, pair.true.closest)
     pictures = [
         draw_coloured(true, front, clay_colours(true, front), PICTURE),
         draw_coloured(predicted, front, clay_colours(predicted, front), PICTURE),
-        *(draw_coloured(predicted, c, common.shaded(heat, predicted, c), PICTURE) for c in (front, side)),
+        *(draw_coloured(predicted, c, shade_colours(colours, predicted, c), PICTURE) for c in (front, side)),
     ]
     box = used_box(pictures)
     sheet = contact_sheet([crop(picture, box) for picture in pictures], 4)
     return (
         f'<figure class="card"><img alt="truth, prediction, error from two sides" src="{data_uri(sheet)}">'
-        f"<figcaption><b>{escape(record.key)}</b> {common.score_text(evaluation, record)}</figcaption></figure>"
+        f"<figcaption><b>{escape(record.key)}</b> {score_text(evaluation, record)}</figcaption></figure>"
     )

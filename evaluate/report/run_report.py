@@ -1,4 +1,4 @@
-"""A page about one evaluation that needs nothing but itself: pictures and charts lie inside the HTML."""
+"""The report of an evaluated run: one HTML file that holds its pictures and charts and fetches nothing."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from ...core.pictures import contact_sheet, crop, resample, used_box
 from ...core.progress import NoProgress, Progress
 from ...datasets.loading.views import ViewDataset
 from ...datasets.shards.index import read_index
-from ...geometry.device_mesh import DeviceMesh
+from ...geometry.closest import ClosestSurface
 from ...geometry.mesh import PosedMesh
 from ...models.runs import LoadedRun, find_run, load_run
 from ...pages.page import section, write_page
@@ -29,8 +29,25 @@ from ..metrics.pair import MeshPair
 from ..records import ViewScores
 from ..run import view_key
 from ..summary import EvaluationResult
-from . import sections as common
 from .hardest import hardest_views
+from .sections import (
+    HEAT_CM,
+    SPREAD_NOTE,
+    VIEWER_NOTE,
+    count_text,
+    distance_colours,
+    error_model,
+    error_viewer,
+    failure_lines,
+    pick_examples,
+    score_table,
+    score_text,
+    score_tiles,
+    settings_blocks,
+    shade_colours,
+    spread_charts,
+    three_sides,
+)
 from .training_log import mining_charts, read_log, training_charts
 
 logger = logging.getLogger(__name__)
@@ -41,12 +58,21 @@ THUMBNAIL = 160
 
 @dataclass(frozen=True, eq=False)
 class _Context:
+    """What the sections of the report need.
+
+    Attributes:
+        run: the networks.
+        dataset: views of the split as the network sees them.
+        stored: the same views in the size they were rendered in.
+        evaluation: the result that is shown.
+        by_key: index of each view by its key.
+    """
+
     run: LoadedRun
-    dataset: ViewDataset  # as the network sees it
-    stored: ViewDataset  # the same views as rendered, for the eye
+    dataset: ViewDataset
+    stored: ViewDataset
     evaluation: EvaluationResult
     by_key: dict[str, int]
-    models: list[ViewerModel]  # what the view in three dimensions shows
 
 
 def write_report(
@@ -60,51 +86,53 @@ def write_report(
     device: str = "cpu",
     progress: Progress | None = None,
 ) -> Path:
-    """Write `out` (report.html): inputs, reconstructions beside the truth, curves, mining weights, worst cases, table.
+    """Write the report: scores, reconstructions beside the truth, worst cases, the training's curves, inputs, settings.
 
     Args:
-        run: the run evaluated (or a folder of runs).
+        run: the evaluated run, or a folder of runs.
         shards: the shards it was evaluated on.
-        evaluation: from `evaluate`.
-        out: the file.
-        examples: reconstructions shown from front, side and back and in three dimensions: best, median, worst.
-        worst: worst cases shown.
-        device: where the shown views are reconstructed once more.
-        progress: told of each part.
+        evaluation: what `evaluate` returned.
+        out: the HTML file.
+        examples: how many of the best, median and worst reconstruction are shown from three sides and in 3D.
+        worst: number of worst cases that are shown.
+        device: where the shown views are reconstructed again.
+        progress: receives each part.
 
     Returns:
         `out`.
     """
-    told = progress if progress is not None else NoProgress()
+    progress = progress or NoProgress()
     loaded = load_run(find_run(run), device)
     split = evaluation.settings["settings"]["split"]
     size = loaded.settings.get("image_size")
     dataset = ViewDataset(shards, split, points=0, colour_points=0, image_size=size)
     by_key = {view_key(ref): index for index, ref in enumerate(dataset.views)}
     stored = ViewDataset(shards, split, points=0, colour_points=0)
-    context = _Context(loaded, dataset, stored, evaluation, by_key, [])
-    told.start("Report", examples + worst + 1)
+    context = _Context(loaded, dataset, stored, evaluation, by_key)
+    progress.start("Report", examples + worst + 1)
     training: dict[str, Any] = read_json(loaded.folder / "run.json")
     log = read_log(loaded.folder / "log.jsonl")
     ranked = evaluation.ranked(evaluation.metrics[0].name)
+    shown = [_example(context, word, record) for word, record in pick_examples(evaluation)[:examples]]
+    progress.advance(len(shown), "reconstructions")
     sections = [
-        section("Scores", common.tiles(evaluation) + common.table(evaluation)),
-        section("Spread", common.spread_charts(evaluation), common.SPREAD_NOTE),
+        section("Scores", score_tiles(evaluation) + score_table(evaluation)),
+        section("Spread", spread_charts(evaluation), SPREAD_NOTE),
         section(
             "Best, median and worst",
-            _examples(context, common.pick_examples(evaluation)[:examples], told),
+            "".join(example for example, _ in shown) or '<p class="note">No view could be measured.</p>',
             _EXAMPLES_NOTE,
         ),
-        section("Errors in three dimensions", common.error_viewer(context.models), common.VIEWER_NOTE),
-        section("Worst cases", _worst(context, ranked[:worst], told), _worst_note(evaluation)),
+        section("Errors in three dimensions", error_viewer([model for _, model in shown]), VIEWER_NOTE),
+        section("Worst cases", _worst(context, ranked[:worst], progress), _worst_note(evaluation)),
         section("Training", f'<div class="charts">{training_charts(log)}</div>'),
         section("Hard example mining", f'<div class="charts">{mining_charts(log)}</div>', _MINING_NOTE),
         *([section("Hardest views", hardest, _HARDEST_NOTE)] if (hardest := hardest_views(shards, training)) else []),
         section("Inputs", _inputs(shards)),
-        section("Settings", common.settings_blocks({"Evaluation": evaluation.settings, "Training": training})),
+        section("Settings", settings_blocks({"Evaluation": evaluation.settings, "Training": training})),
     ]
-    told.advance(1, "page")
-    told.finish()
+    progress.advance(1, "page")
+    progress.finish()
     write_page(out, f"{loaded.folder.name}: {split}", _subtitle(evaluation), sections)
     return out
 
@@ -126,14 +154,14 @@ _HARDEST_NOTE = (
 def _worst_note(evaluation: EvaluationResult) -> str:
     return (
         f"By {evaluation.metrics[0].name}. Colours show how far each rebuilt point lies from the true surface, from 0 "
-        f"(blue) to {common.HEAT_CM:g} cm and more (dark red)."
+        f"(blue) to {HEAT_CM:g} cm and more (dark red)."
     )
 
 
 def _subtitle(evaluation: EvaluationResult) -> str:
     settings = evaluation.settings["settings"]
     return (
-        f"{len(evaluation.records)} views of {common.count_text(len(evaluation.subjects), 'person', 'people')}, split "
+        f"{len(evaluation.records)} views of {count_text(len(evaluation.subjects), 'person', 'people')}, split "
         f"{settings['split']}, "
         f"rebuilt with {settings['resolution']} nodes a side, {settings['points']:,} points on each "
         f"surface. mpc {__version__}."
@@ -152,18 +180,12 @@ def _rebuild(context: _Context, record: ViewScores) -> tuple[ReconstructedMesh, 
     return mesh, calibration, index
 
 
-def _examples(context: _Context, records: Sequence[tuple[str, ViewScores]], told: Progress) -> str:
-    parts = [_example(context, word, record) for word, record in records]
-    told.advance(len(records), "reconstructions")
-    return "".join(parts) or '<p class="note">No view could be measured.</p>'
-
-
-def _example(context: _Context, word: str, record: ViewScores) -> str:
+def _example(context: _Context, word: str, record: ViewScores) -> tuple[str, ViewerModel]:
+    """The pictures of one reconstruction as HTML, and the reconstruction for the viewer."""
     mesh, calibration, index = _rebuild(context, record)
     rebuilt = PosedMesh(mesh.vertices, mesh.faces)
     truth = context.dataset.scene_mesh(context.dataset.views[index].scene)
-    pair = MeshPair(mesh.vertices, mesh.faces, truth.vertices, truth.faces, key=record.key)
-    context.models.append(common.error_model(f"{word}: {record.key}", pair))
+    pair = MeshPair.of((mesh.vertices, mesh.faces), (truth.vertices, truth.faces), key=record.key)
     cameras = [turned_camera(calibration, turn) for turn in (0.0, 90.0, 180.0)]
     rows: dict[str, list[U8]] = {"truth": [_nearest_picture(context.stored, index, c.yaw_deg) for c in cameras]}
     if mesh.vertex_colours is not None:
@@ -173,37 +195,38 @@ def _example(context: _Context, word: str, record: ViewScores) -> str:
         rows[name] = [draw_coloured(surface, camera, clay_colours(surface, camera), PICTURE) for camera in cameras]
     box = used_box([picture for pictures in rows.values() for picture in pictures])
     given = data_uri(crop(rows["truth"][0], box))
-    strips = common.three_sides(rows, box, "front, side, back of the view")
-    return (
+    strips = three_sides(rows, box, "front, side, back of the view")
+    text = (
         f'<article class="example"><h3>{word}: {escape(record.key)} '
-        f'<small>{common.score_text(context.evaluation, record)}</small></h3><div class="row">'
+        f'<small>{score_text(context.evaluation, record)}</small></h3><div class="row">'
         f'<figure><img alt="input picture" src="{given}"><figcaption>input</figcaption></figure>'
         f'<div class="strips">{strips}</div></div></article>'
     )
+    return text, error_model(f"{word}: {record.key}", pair)
 
 
-def _worst(context: _Context, records: Sequence[ViewScores], told: Progress) -> str:
+def _worst(context: _Context, records: Sequence[ViewScores], progress: Progress) -> str:
     cards = []
     for record in records:
         mesh, calibration, index = _rebuild(context, record)
         rebuilt = PosedMesh(mesh.vertices, mesh.faces)
         truth = context.dataset.scene_mesh(context.dataset.views[index].scene)
-        heat = common.heat(rebuilt, DeviceMesh(truth.vertices, truth.faces))
+        colours = distance_colours(rebuilt, ClosestSurface(truth.vertices, truth.faces))
         camera, side = turned_camera(calibration), turned_camera(calibration, 90.0)
         pictures = [
             _nearest_picture(context.stored, index, camera.yaw_deg),
             draw_coloured(truth, camera, clay_colours(truth, camera), PICTURE),
-            *(draw_coloured(rebuilt, c, common.shaded(heat, rebuilt, c), PICTURE) for c in (camera, side)),
+            *(draw_coloured(rebuilt, c, shade_colours(colours, rebuilt, c), PICTURE) for c in (camera, side)),
         ]
         box = used_box(pictures)
         sheet = contact_sheet([crop(picture, box) for picture in pictures], 4)
         cards.append(
             f'<figure class="card"><img alt="input, truth, error from front and side" src="{data_uri(sheet)}">'
-            f"<figcaption><b>{escape(record.key)}</b> {common.score_text(context.evaluation, record)}<br>input, truth, "
+            f"<figcaption><b>{escape(record.key)}</b> {score_text(context.evaluation, record)}<br>input, truth, "
             "error seen from the view and from its side</figcaption></figure>"
         )
-        told.advance(1, record.key)
-    return f'{common.failures(context.evaluation)}<div class="cards">{"".join(cards)}</div>'
+        progress.advance(1, record.key)
+    return f'{failure_lines(context.evaluation)}<div class="cards">{"".join(cards)}</div>'
 
 
 def _nearest_picture(dataset: ViewDataset, index: int, yaw_deg: float) -> U8:
@@ -231,8 +254,8 @@ def _inputs(shards: Path) -> str:
         people = len({view.subject for view in dataset.views})
         parts.append(
             f'<figure><img alt="pictures of the split {split}" src="{data_uri(sheet)}"><figcaption>{split}: '
-            f"{common.count_text(people, 'person', 'people')}, {common.count_text(len(dataset.scene_keys), 'scene')}, "
-            f"{len(dataset)} views; three views each of {common.count_text(len(scenes), 'scene')}</figcaption></figure>"
+            f"{count_text(people, 'person', 'people')}, {count_text(len(dataset.scene_keys), 'scene')}, "
+            f"{len(dataset)} views; three views each of {count_text(len(scenes), 'scene')}</figcaption></figure>"
         )
     return "".join(parts)
 

@@ -1,4 +1,4 @@
-"""Sections that every report shares: tiles, tables, how scores are spread, errors in three dimensions."""
+"""Sections that all reports share: tiles, tables, the spread of the scores, and errors in three dimensions."""
 
 from __future__ import annotations
 
@@ -13,7 +13,6 @@ from ...core.arrays import U8
 from ...core.pictures import contact_sheet, crop
 from ...geometry.camera import Camera
 from ...geometry.closest import ClosestSurface
-from ...geometry.device_mesh import DeviceMesh
 from ...geometry.mesh import PosedMesh
 from ...pages.charts import Series, histogram, line_chart, strips
 from ...pages.pictures import CLAY, clay_colours, data_uri, heat_colours
@@ -30,8 +29,8 @@ VIEWER_NOTE = (
 )
 
 
-def tiles(evaluation: EvaluationResult) -> str:
-    """Each metric's mean, large."""
+def score_tiles(evaluation: EvaluationResult) -> str:
+    """Show the mean of each metric in large type, with its sampling error, and the number of failed views."""
     overall, found = evaluation.overall, []
     for metric in evaluation.metrics:
         value, error = overall.means[metric.name], overall.errors[metric.name]
@@ -47,8 +46,8 @@ def tiles(evaluation: EvaluationResult) -> str:
     ) + "</div>"  # fmt: skip
 
 
-def table(evaluation: EvaluationResult) -> str:
-    """Means by subject and over all, the worst view of each metric, and every view folded away."""
+def score_table(evaluation: EvaluationResult) -> str:
+    """Show means by subject and over all views, the worst view of each metric, and every view in a closed fold."""
     metrics = evaluation.metrics
     head = "".join(f"<th>{m.name}<br><small>{m.unit}</small></th>" for m in metrics)
     rows = [f"<tr><th></th>{head}{_iou_cells(evaluation, 'IoU', 'IoU of mean<br>occupancy', 'th')}</tr>"]
@@ -93,7 +92,7 @@ def _iou_cells(evaluation: EvaluationResult, iou: str, baseline: str, tag: str =
 
 
 def spread_charts(evaluation: EvaluationResult) -> str:
-    """For each metric: a histogram, its spread a subject, its course over yaws."""
+    """Show for each metric a histogram, the spread by subject, and the mean by yaw."""
     charts = []
     for metric in evaluation.metrics:
         measured = [record for record in evaluation.records if metric.name in record.scores]
@@ -131,30 +130,48 @@ _YAW_LINES: Mapping[str, Callable[[Sequence[float]], Any]] = {
 
 
 def pick_examples(evaluation: EvaluationResult) -> list[tuple[str, ViewScores]]:
-    """The best, the median and the worst view by the first metric, with those words; fewer where there are fewer."""
+    """Return the best, the median and the worst view by the first metric, each with that word.
+
+    Where several of the three are the same view, it is returned once, with the last word of worst, median, best.
+    """
     ranked = evaluation.ranked(evaluation.metrics[0].name)[::-1]
     if not ranked:
         return []
-    places = {(len(ranked) - 1) // 2: "median", len(ranked) - 1: "worst", 0: "best"}  # of one place, the last word
+    # A later entry of the same place replaces an earlier one: a single view is "best".
+    places = {(len(ranked) - 1) // 2: "median", len(ranked) - 1: "worst", 0: "best"}
     return [(word, ranked[place]) for place, word in sorted(places.items())]
 
 
 def error_model(name: str, pair: MeshPair) -> ViewerModel:
-    """Prediction and truth, each coloured by its distance to the other."""
+    """Return the prediction and the truth for the viewer, each coloured by its distance to the other."""
     predicted, true = pair.shapes
-    colours = heat(predicted, pair.true_surface), heat(true, pair.predicted_surface)
+    colours = distance_colours(predicted, pair.true.closest), distance_colours(true, pair.predicted.closest)
     return ViewerModel(
         name, ("prediction: distance to the truth", "truth: distance to the prediction"), pair.shapes, colours
     )
 
 
-def heat(mesh: PosedMesh, other: DeviceMesh) -> U8:
-    """(V, 3) uint8 colours of a mesh's vertices (metres) by their distance to another, up to HEAT_CM."""
-    return heat_colours(100 * ClosestSurface.of(other).query(mesh.vertices).distances, HEAT_CM)
+def distance_colours(mesh: PosedMesh, other: ClosestSurface) -> U8:
+    """Return colours of a mesh's vertices by their distance to another surface.
+
+    Args:
+        mesh: metres.
+        other: search tree of the other surface, metres.
+
+    Returns:
+        (V, 3) uint8; HEAT_CM and greater distances have the last colour.
+    """
+    return heat_colours(100 * other.query(mesh.vertices).distances, HEAT_CM)
 
 
 def three_sides(rows: Mapping[str, Sequence[U8]], box: tuple[int, int, int, int], sides: str) -> str:
-    """A figure for each name: its three pictures side by side, cropped alike; `sides` says which they are."""
+    """Show rows of three pictures.
+
+    Args:
+        rows: three pictures by name.
+        box: what all pictures are cropped to, see `core.pictures.used_box`.
+        sides: caption that says which sides the pictures show.
+    """
     return "".join(
         f'<figure><img alt="{name} from three sides" src="'
         f'{data_uri(contact_sheet([crop(picture, box) for picture in pictures], 3))}">'
@@ -163,15 +180,15 @@ def three_sides(rows: Mapping[str, Sequence[U8]], box: tuple[int, int, int, int]
     )
 
 
-def failures(evaluation: EvaluationResult) -> str:
-    """A line for each view that has no scores, with the reason."""
+def failure_lines(evaluation: EvaluationResult) -> str:
+    """Show a line with the reason for each view that has no scores."""
     return "".join(
         f'<p class="failed">{escape(record.key)} failed: {escape(record.failure)}</p>' for record in evaluation.failed
     )
 
 
 def error_viewer(models: Sequence[ViewerModel]) -> str:
-    """The models in three dimensions, with the colours' legend."""
+    """Show models in three dimensions with the legend of their colours."""
     stops = ", ".join("rgb({}, {}, {})".format(*colour) for colour in heat_colours(np.linspace(0, 1, 9), 1.0))
     ramp = (
         f'<div class="ramp">0 <i style="background:linear-gradient(90deg, {stops})"></i> {HEAT_CM:g} cm and more</div>'
@@ -179,15 +196,15 @@ def error_viewer(models: Sequence[ViewerModel]) -> str:
     return viewer(models, ramp) or '<p class="note">No view could be measured.</p>'
 
 
-def shaded(colours: U8, mesh: PosedMesh, camera: Camera) -> U8:
-    """(V, 3) uint8: colours at the vertices as the lamp of the plaster pictures lights them."""
+def shade_colours(colours: U8, mesh: PosedMesh, camera: Camera) -> U8:
+    """Return the colours (V, 3) uint8 at the vertices, lit by the lamp of the plaster pictures."""
     shade = clay_colours(mesh, camera) / CLAY
     lit: U8 = np.rint(colours * (0.35 + 0.65 * np.clip(shade, 0.0, 1.0))).astype(np.uint8)
     return lit
 
 
 def settings_blocks(blocks: Mapping[str, Any]) -> str:
-    """JSON folded away under each name."""
+    """Show JSON in a closed fold under each name."""
     return "".join(
         f"<details><summary>{escape(name)}</summary><pre>{escape(json.dumps(content, indent=1))}</pre></details>"
         for name, content in blocks.items()
@@ -195,7 +212,7 @@ def settings_blocks(blocks: Mapping[str, Any]) -> str:
 
 
 def score_text(evaluation: EvaluationResult, record: ViewScores) -> str:
-    """A view's scores with their units."""
+    """Return the scores of a view with their units, escaped for HTML."""
     texts = [
         f"{name} {number_text(score.value)} {evaluation.protocol.find(name).unit}"
         for name, score in record.scores.items()
@@ -204,10 +221,10 @@ def score_text(evaluation: EvaluationResult, record: ViewScores) -> str:
 
 
 def count_text(count: int, one: str, many: str = "") -> str:
-    """ "1 person", "3 people"."""
+    """Return a count with its noun: "1 person", "3 people"; without `many`, an "s" is appended to `one`."""
     return f"{count} {one if count == 1 else many or one + 's'}"
 
 
 def number_text(value: float | None) -> str:
-    """Three decimals, or three digits where there would be none; "-" for none."""
+    """Return a number with three decimals, or with three significant digits if it is small; "-" for None."""
     return short(value)

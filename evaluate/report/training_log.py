@@ -1,4 +1,4 @@
-"""A run's log.jsonl as charts: loss, IoU, mining weights."""
+"""Charts of a run's log.jsonl: loss, IoU and mining weights."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ logger = logging.getLogger(__name__)
 
 
 def read_log(path: Path) -> list[dict[str, Any]]:
-    """The lines of a run's log; lines cut short are left out, a missing file is an empty log."""
+    """Read the lines of a run's log; incomplete lines are skipped, and a missing file gives an empty log."""
     if not path.is_file():
         logger.warning("%s: no training log, so the report has no curves", path)
         return []
@@ -23,7 +23,7 @@ def read_log(path: Path) -> list[dict[str, Any]]:
         try:
             line = json.loads(text)
         except ValueError:
-            logger.warning("%s: a line that is no JSON is left out", path)
+            logger.warning("%s: a line that is no JSON is skipped", path)
             continue
         if isinstance(line, dict) and "step" in line:
             lines.append(line)
@@ -31,7 +31,7 @@ def read_log(path: Path) -> list[dict[str, Any]]:
 
 
 def training_charts(log: list[dict[str, Any]]) -> str:
-    """Loss and IoU (surface), colour error (texture) over steps."""
+    """Draw loss and IoU of the surface stage and the colour error of the texture stage over steps."""
     surface, texture = _stage(log, "surface"), _stage(log, "texture")
     loss = [_series("training", surface, "loss"), _series("validation", surface, "val_loss", True)]
     iou = [_series("training", surface, "iou"), _series("validation", surface, "val_iou", True)]
@@ -48,7 +48,7 @@ def training_charts(log: list[dict[str, Any]]) -> str:
 
 
 def mining_charts(log: list[dict[str, Any]]) -> str:
-    """How views are spread over scores early and late, and their weights and effective number over steps."""
+    """Draw the views by score, early and late, and the mining weights and effective number of views over steps."""
     surface = _stage(log, "surface")
     spread = [line for line in surface if line.get("scores_histogram")]
     if not spread:

@@ -10,6 +10,7 @@ import torch
 from mpc.core.devices import choose_device, computes_bfloat16
 from mpc.core.errors import SettingsError
 from mpc.evaluate.run import evaluate
+from mpc.evaluate.settings import Workers
 from mpc.train.ellipsoids import EllipsoidViews, ellipsoid_people
 from mpc.train.presets import preset
 from mpc.train.run import train_views
@@ -34,7 +35,7 @@ def test_a_missing_gpu_is_said_before_any_work(tmp_path: Path) -> None:
     with pytest.raises(SettingsError, match="finds 0 CUDA devices"):
         train_views(people, None, tmp_path, preset("tiny", device="cuda"))
     with pytest.raises(SettingsError, match="finds 0 CUDA devices"):
-        evaluate(tmp_path, tmp_path, device="cuda:1")
+        evaluate(tmp_path, tmp_path, workers=Workers(device="cuda:1"))
     assert not any(tmp_path.iterdir())
 
 

@@ -1,5 +1,6 @@
 """Meshes against meshes by name, from the command to the page; and results compared."""
 
+import itertools
 import json
 import re
 
@@ -10,8 +11,9 @@ from click.testing import CliRunner
 
 from mpc.cli.main import main
 from mpc.core.errors import InputError, SettingsError
-from mpc.evaluate.compare import bootstrap_interval, compare_results, sign_flip_p
-from mpc.evaluate.folders import evaluate_folders, find_meshes, guess_unit, match_files
+from mpc.evaluate.compare import bootstrap_interval, compare_results, least_p, sign_flip_p
+from mpc.evaluate.folders import find_meshes, guess_unit, match_files
+from support.evaluation import measure_folders
 
 
 def body(radius=0.2):
@@ -82,10 +84,10 @@ def test_from_the_command_to_the_page(folders):
 
 def test_the_same_numbers_resumed_and_by_two_processes(folders):
     options = {"points": 500, "unit": "cm"}
-    one = evaluate_folders(folders / "pred", folders / "truth", folders / "one", jobs=1, **options)
+    one = measure_folders(folders / "pred", folders / "truth", folders / "one", jobs=1, **options)
     lines = (folders / "one" / "records.jsonl").read_text().splitlines()
     (folders / "one" / "records.jsonl").write_text("\n".join(lines[:4]) + "\n")
-    resumed = evaluate_folders(folders / "pred", folders / "truth", folders / "one", jobs=2, **options)
+    resumed = measure_folders(folders / "pred", folders / "truth", folders / "one", jobs=2, **options)
     assert [(r.key, r.scores) for r in resumed.records] == [(r.key, r.scores) for r in one.records]
     kept = {json.loads(line)["key"]: json.loads(line)["seconds"] for line in lines[:4]}
     assert all(r.seconds == kept[r.key] for r in resumed.records if r.key in kept)
@@ -108,6 +110,25 @@ def test_protocols_and_alignment_from_the_command(folders):
         assert outcome.exit_code == 2
         assert words in outcome.output
     assert "belong together" in run("eval", "--pred", folders / "pred").output
+    assert "belong together" in run("eval", "--truth", folders / "truth").output
+
+
+def test_options_that_a_mode_ignores_are_named(folders):
+    both = ("--pred", folders / "pred", "--truth", folders / "truth")
+    compare = ("--compare", folders / "pred", folders / "other")
+    for arguments, ignored, mode in (
+        ((*both, "--split", "val", "--largest-component"), ["--split", "--largest-component"], "with --pred"),
+        ((*both, "--resolution", 257, "--views", 1), ["--views", "--resolution"], "with --pred"),
+        ((*both, "--run", folders, "--shards", folders), ["--run", "--shards"], "with --pred"),
+        ((*compare, "--metrics", "chamfer", "p2s"), ["--metrics"], "with --compare"),
+        ((*compare, "--no-report", "--jobs", 2), ["--report/--no-report", "--jobs"], "with --compare"),
+        ((*compare, *both), ["--pred", "--truth"], "with --compare"),
+        (("--unit", "cm", "--out", folders), ["--unit", "--out"], "without --pred or --compare"),
+    ):
+        outcome = run("eval", *arguments)
+        assert outcome.exit_code == 2, outcome.output
+        message = outcome.output.split("Error: ")[1].strip()
+        assert message == f"{', '.join(ignored)}: no effect {mode}"
 
 
 def test_units_are_told_from_the_size_of_people(folders, tmp_path):
@@ -121,7 +142,7 @@ def test_units_are_told_from_the_size_of_people(folders, tmp_path):
 
 def test_a_better_run_is_told_from_chance(folders):
     for name in ("pred", "other"):
-        evaluate_folders(folders / name, folders / "truth", folders / f"c-{name}", points=500, unit="cm", jobs=1)
+        measure_folders(folders / name, folders / "truth", folders / f"c-{name}", points=500, unit="cm")
     outcome = run("eval", "--compare", folders / "c-pred", folders / "c-other", "--out", folders / "cmp")
     assert outcome.exit_code == 0, outcome.output
     assert "10 views of 5 subjects" in outcome.output
@@ -134,7 +155,7 @@ def test_a_better_run_is_told_from_chance(folders):
     page = (folders / "cmp" / "compare.html").read_text()
     assert "c-pred" in page or "pred" in page
     assert not re.search(r'(src|href)="(?!data:image/|#)|<link|https?://', page)
-    evaluate_folders(folders / "pred", folders / "truth", folders / "c-icon", protocol="icon", unit="cm", jobs=1)
+    measure_folders(folders / "pred", folders / "truth", folders / "c-icon", protocol="icon", unit="cm")
     with pytest.raises(SettingsError, match="protocol is icon, but mpc"):
         compare_results([folders / "c-pred", folders / "c-icon"])
     with pytest.raises(SettingsError, match="at least two"):
@@ -150,6 +171,27 @@ def test_the_bootstrap_interval_covers_the_mean_as_often_as_it_says():
         low, high = bootstrap_interval(rng.normal(3.0, 1.0, 40), rng, resamples=500)
         hits += low <= 3.0 <= high
     assert 175 <= hits <= 198  # 95 % of 200, with the bootstrap's known shortfall at 40
+
+
+@pytest.mark.parametrize("count", [2, 3, 5, 9])
+def test_scipy_gives_the_figures_of_a_direct_enumeration(count):
+    """All 2^N patterns of signs, and the quantiles of the means of the same resamples, written out."""
+    for seed in range(5):
+        values = np.random.default_rng(seed).normal(0.4, 1.0, count)
+        means = [np.mean(np.array(signs) * values) for signs in itertools.product((-1, 1), repeat=count)]
+        share = np.mean([abs(mean) >= abs(values.mean()) - 1e-12 for mean in means])
+        assert sign_flip_p(values, np.random.default_rng(0)) == pytest.approx(share, rel=1e-12)
+        draws = values[np.random.default_rng(7).integers(count, size=(10_000, count))].mean(axis=1)
+        expected = np.quantile(draws, (0.025, 0.975))
+        assert bootstrap_interval(values, np.random.default_rng(7)) == pytest.approx(expected, rel=1e-12)
+
+
+def test_one_subject_has_no_spread_and_no_p_value():
+    assert bootstrap_interval(np.array([3.0]), np.random.default_rng(0)) == (3.0, 3.0)
+    assert sign_flip_p(np.array([3.0]), np.random.default_rng(0)) == 1.0
+    assert [least_p(count) for count in (1, 2, 5, 13)] == [1.0, 0.5, 2 / 32, 2 / 2**13]
+    many = np.random.default_rng(0).normal(9.0, 0.1, 40)
+    assert sign_flip_p(many, np.random.default_rng(0)) == pytest.approx(least_p(40))
 
 
 def test_flipping_signs_is_exact_for_few_and_right_for_many():

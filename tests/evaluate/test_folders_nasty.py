@@ -17,7 +17,8 @@ from mpc.cli.main import main
 from mpc.core.errors import InputError
 from mpc.evaluate import collect as collect_module
 from mpc.evaluate.compare import compare_results
-from mpc.evaluate.folders import evaluate_folders, find_meshes
+from mpc.evaluate.folders import find_meshes
+from support.evaluation import measure_folders
 
 
 def body(size=1.0):
@@ -90,9 +91,9 @@ def test_killed_and_called_again_it_goes_on(folders):
     process.send_signal(signal.SIGKILL)
     process.wait()
     kept = {json.loads(line)["key"]: json.loads(line)["seconds"] for line in records.read_text().splitlines()[:2]}
-    again = evaluate_folders(folders / "pred", folders / "truth", out, points=20_000, jobs=1)
+    again = measure_folders(folders / "pred", folders / "truth", out, points=20_000)
     assert {record.key: record.seconds for record in again.records if record.key in kept} == kept
-    whole = evaluate_folders(folders / "pred", folders / "truth", folders / "whole", points=20_000, jobs=1)
+    whole = measure_folders(folders / "pred", folders / "truth", folders / "whole", points=20_000)
     assert [(r.key, r.scores) for r in again.records] == [(r.key, r.scores) for r in whole.records]
 
 
@@ -106,10 +107,10 @@ def test_several_devices_take_turns(folders, monkeypatch):
     assert collect_module.find_devices("cuda") == ("cuda:0", "cuda:1", "cuda:2")
     assert collect_module.find_devices("cuda:1") == ("cuda:1",)
     assert collect_module.find_devices("cpu") == ("cpu",)
-    options = {"points": 300, "jobs": 1}
-    one = evaluate_folders(folders / "pred", folders / "truth", folders / "one", **options)
+    options = {"points": 300}
+    one = measure_folders(folders / "pred", folders / "truth", folders / "one", **options)
     monkeypatch.setattr("mpc.evaluate.folders.find_devices", lambda name: ("cpu", "cpu"))
-    two = evaluate_folders(folders / "pred", folders / "truth", folders / "two", **options)
+    two = measure_folders(folders / "pred", folders / "truth", folders / "two", **options)
     assert [record.scores for record in one.records] == [record.scores for record in two.records]
 
 
@@ -117,7 +118,7 @@ def test_a_damaged_result_is_named(folders):
     body().export(folders / "truth" / "p.ply")
     body(1.1).export(folders / "pred" / "p.ply")
     for name in ("a", "b"):
-        evaluate_folders(folders / "pred", folders / "truth", folders / name, points=300, jobs=1)
+        measure_folders(folders / "pred", folders / "truth", folders / name, points=300)
     path = folders / "b" / "result.json"
     whole = json.loads(path.read_text())
     for damage in ({"views": [{}]}, {"views": 3}, {"settings": None}, {"files": ...}, {"metrics": {"p95": ""}}):

@@ -22,6 +22,7 @@ from mpc.evaluate.baseline import train_baseline
 from mpc.evaluate.records import read_records
 from mpc.evaluate.report.run_report import write_report
 from mpc.evaluate.run import choose_views, evaluate
+from mpc.evaluate.settings import EvaluationSettings, Workers
 from mpc.evaluate.summary import format_table
 from mpc.models.features import PixelFeatures
 from mpc.models.head import HeadConfig
@@ -78,6 +79,12 @@ class PillarNetwork(torch.nn.Module):
         return torch.sigmoid(inside * 20.0) * (0.0 if self.empty else 1.0)
 
 
+def measure_run(world, *, jobs=1, fresh=False, **settings):
+    """Evaluate the run of `world` on the CPU."""
+    workers = Workers(jobs=jobs, device="cpu")
+    return evaluate(world / "runs", world / "shards", EvaluationSettings(**settings), workers=workers, fresh=fresh)
+
+
 def pillar_run(monkeypatch, world, **options):
     """Let the evaluation load the pillar instead of the run's weights."""
     real = run_module.load_run
@@ -92,10 +99,9 @@ def pillar_run(monkeypatch, world, **options):
 
 def test_evaluation_end_to_end(world, monkeypatch):
     pillar_run(monkeypatch, world)
-    result = evaluate(
-        world / "runs", world / "shards", metrics=("chamfer", "p2s", "s2p"), resolution=65, views_per_scene=4,
-        points=2000, jobs=1, device="cpu", fresh=True,
-    )  # fmt: skip
+    result = measure_run(
+        world, metrics=("chamfer", "p2s", "s2p"), resolution=65, views_per_scene=4, points=2000, fresh=True
+    )
     assert len(result.records) == 8
     assert not result.failed
     assert {record.yaw_deg for record in result.records} == {0.0, 90.0, 180.0, 270.0}
@@ -125,9 +131,7 @@ def test_evaluation_end_to_end(world, monkeypatch):
 def test_training_and_evaluation_report_the_same_baseline(world, monkeypatch):
     """One number of one name: same training views, same threshold, same held-out points."""
     pillar_run(monkeypatch, world)
-    result = evaluate(
-        world / "runs", world / "shards", resolution=33, views_per_scene=0, points=100, jobs=1, device="cpu", fresh=True
-    )
+    result = measure_run(world, resolution=33, views_per_scene=0, points=100, fresh=True)
     train, test = (ViewDataset(world / "shards", split, points=4096, colour_points=0) for split in ("train", "test"))
     score = mean_occupancy_baseline(train, test, views=len(test))
     assert score.views == len(result.records) == len(test)
@@ -136,16 +140,16 @@ def test_training_and_evaluation_report_the_same_baseline(world, monkeypatch):
 
 
 def test_colours_of_a_run_against_its_pictures(world, monkeypatch):
-    options = {"resolution": 33, "views_per_scene": 1, "points": 500, "jobs": 1, "device": "cpu", "fresh": True}
+    options = {"resolution": 33, "views_per_scene": 1, "points": 500, "fresh": True}
     names = ("colour_l1", "colour_psnr", "view_l1", "view_psnr", "view_ssim")
-    result = evaluate(world / "runs", world / "shards", metrics=names, **options)
+    result = measure_run(world, metrics=names, **options)
     assert not result.failed
     for record in result.records:
         assert 5 < record.scores["colour_l1"].value < 200  # an untrained texture network paints grey
         assert 2 < record.scores["colour_psnr"].value < 40
         assert 0 <= record.scores["view_ssim"].value < 1
     with pytest.raises(SettingsError, match="no alignment"):
-        evaluate(world / "runs", world / "shards", metrics=names, align="z", **options)
+        measure_run(world, metrics=names, align="z", **options)
     white = np.full((20_000, 3), 255, np.uint8)
     real = run_module.reconstruct_field
 
@@ -154,7 +158,7 @@ def test_colours_of_a_run_against_its_pictures(world, monkeypatch):
         return dataclasses.replace(mesh, vertex_colours=white[: len(mesh.vertices)])
 
     monkeypatch.setattr(run_module, "reconstruct_field", paint)
-    result = evaluate(world / "runs", world / "shards", metrics=("colour_l1",), **options)
+    result = measure_run(world, metrics=("colour_l1",), **options)
     dataset = ViewDataset(world / "shards", "test", points=0, colour_points=1000)
     keys = [f"{view.scene_key}/{view.view_name}" for view in dataset.views]
     for record in result.records:
@@ -164,10 +168,10 @@ def test_colours_of_a_run_against_its_pictures(world, monkeypatch):
 
 def test_protocols_choose_their_views_and_points(world, monkeypatch):
     pillar_run(monkeypatch, world)
-    options = {"protocol": "pifuhd", "resolution": 33, "jobs": 1, "device": "cpu", "fresh": True}
-    result = evaluate(world / "runs", world / "shards", **options)
+    options = {"protocol": "pifuhd", "resolution": 33, "fresh": True}
+    result = measure_run(world, **options)
     assert len(result.records) == 8
-    moved = evaluate(world / "runs", world / "shards", align="z", views_per_scene=1, **options)
+    moved = measure_run(world, align="z", views_per_scene=1, **options)
     keys = [record.key for record in moved.records]
     before = [record.scores["chamfer"].value for record in result.records if record.key in keys]
     assert np.mean([record.scores["chamfer"].value for record in moved.records]) < np.mean(before) + 0.1
@@ -177,19 +181,19 @@ def test_protocols_choose_their_views_and_points(world, monkeypatch):
 
 def test_it_resumes_what_the_same_settings_measured(world, monkeypatch):
     pillar_run(monkeypatch, world)
-    options = {"metrics": ("p2s",), "resolution": 33, "views_per_scene": 2, "points": 500, "jobs": 1, "device": "cpu"}
-    first = evaluate(world / "runs", world / "shards", fresh=True, **options)
+    options = {"metrics": ("p2s",), "resolution": 33, "views_per_scene": 2, "points": 500}
+    first = measure_run(world, fresh=True, **options)
     path = first.folder / "records.jsonl"
     lines = path.read_text().splitlines()
     path.write_text("\n".join(lines[:2]) + "\n" + lines[2][:40])  # stopped while writing the third
     measured = []
     monkeypatch.setattr(run_module, "measure_view", _noting(run_module.measure_view, measured))
-    second = evaluate(world / "runs", world / "shards", **options)
+    second = measure_run(world, **options)
     assert len(measured) == 2
     without_times = [dataclasses.replace(record, seconds={}) for record in second.records]
     assert without_times == [dataclasses.replace(record, seconds={}) for record in first.records]
     assert len(read_records(path)) == 4
-    evaluate(world / "runs", world / "shards", **{**options, "points": 600})
+    measure_run(world, **{**options, "points": 600})
     assert len(measured) == 6
 
 
@@ -204,9 +208,7 @@ def _noting(function, calls):
 @pytest.mark.parametrize(("options", "words"), [({"empty": True}, "the field is empty"), ({"nan": True}, "not finite")])
 def test_a_view_without_a_mesh_is_counted_as_failed(world, monkeypatch, options, words):
     pillar_run(monkeypatch, world, **options)
-    result = evaluate(
-        world / "runs", world / "shards", resolution=33, views_per_scene=1, points=500, jobs=1, device="cpu", fresh=True
-    )
+    result = measure_run(world, resolution=33, views_per_scene=1, points=500, fresh=True)
     assert len(result.failed) == 2
     assert all(words in record.failure and not record.scores for record in result.failed)
     assert result.overall.means["chamfer"] is None
@@ -220,9 +222,7 @@ def test_a_view_without_a_mesh_is_counted_as_failed(world, monkeypatch, options,
 
 def test_the_report_has_every_section_and_fetches_nothing(world, monkeypatch):
     """With the untrained networks, so that the texture network colours the mesh too."""
-    result = evaluate(
-        world / "runs", world / "shards", resolution=33, views_per_scene=2, points=500, jobs=1, device="cpu", fresh=True
-    )
+    result = measure_run(world, resolution=33, views_per_scene=2, points=500, fresh=True)
     text = write_report(
         world / "runs", world / "shards", result, world / "out" / "report.html", examples=2, worst=2
     ).read_text()
@@ -241,9 +241,9 @@ def test_the_report_has_every_section_and_fetches_nothing(world, monkeypatch):
 @pytest.mark.slow
 def test_two_processes_measure_the_same(world):
     """With the untrained network itself, whose surface is as rough as can be."""
-    options = {"resolution": 33, "views_per_scene": 2, "points": 500, "device": "cpu", "fresh": True}
-    one = evaluate(world / "runs", world / "shards", jobs=1, **options)
-    two = evaluate(world / "runs", world / "shards", jobs=2, **options)
+    options = {"resolution": 33, "views_per_scene": 2, "points": 500, "fresh": True}
+    one = measure_run(world, jobs=1, **options)
+    two = measure_run(world, jobs=2, **options)
     assert [(r.key, r.scores, r.iou, r.failure) for r in one.records] == [
         (r.key, r.scores, r.iou, r.failure) for r in two.records
     ]
@@ -251,11 +251,11 @@ def test_two_processes_measure_the_same(world):
 
 def test_wrong_inputs_are_named(world):
     with pytest.raises(SettingsError, match="unknown metric"):
-        evaluate(world / "runs", world / "shards", metrics=("volume",))
+        measure_run(world, metrics=("volume",))
     with pytest.raises(InputError, match="holds no scene of the split 'val'"):
-        evaluate(world / "runs", world / "shards", split="val", device="cpu")
+        measure_run(world, split="val")
     with pytest.raises(InputError):
-        evaluate(world / "shards", world / "shards", device="cpu")
+        evaluate(world / "shards", world / "shards", workers=Workers(device="cpu"))
     assert train_baseline(world / "shards", points=1000) is not None
 
 

@@ -8,6 +8,7 @@ from mpc.core.errors import SettingsError
 from mpc.evaluate.metrics.align import align
 from mpc.evaluate.metrics.measure import measure_pair
 from mpc.evaluate.metrics.pair import MeshPair
+from mpc.geometry.device_mesh import DeviceMesh
 
 
 @pytest.fixture(scope="module")
@@ -24,7 +25,8 @@ def body():
 
 def find(body, moved, how, **options):
     rng = np.random.default_rng(0)
-    return align(moved.vertices, moved.faces, body.vertices, body.faces, how, rng=rng, device="cpu", **options)
+    meshes = (DeviceMesh(mesh.vertices, mesh.faces, device="cpu") for mesh in (moved, body))
+    return align(*meshes, how, rng=rng, **options)
 
 
 def motion(scale=1.0):
@@ -58,7 +60,8 @@ def test_icp_keeps_the_size(body):
 
 def test_measuring_after_alignment(body):
     moved = body.copy().apply_transform(motion())
-    pair = MeshPair(moved.vertices, moved.faces, body.vertices, body.faces, points=3000, device="cpu")
+    meshes = ((mesh.vertices, mesh.faces) for mesh in (moved, body))
+    pair = MeshPair.of(*meshes, points=3000, device="cpu")
     before, after = (measure_pair(pair, alignment=how)["chamfer"].value for how in ("none", "icp"))
     assert before > 0.5
     assert after < 0.05

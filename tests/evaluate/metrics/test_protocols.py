@@ -1,7 +1,5 @@
 """Each protocol against the other code's formula, written out again in a few lines on the same points."""
 
-from dataclasses import replace
-
 import numpy as np
 import pytest
 import trimesh
@@ -24,9 +22,8 @@ def pair():
     ball = trimesh.creation.icosphere(subdivisions=1, radius=0.05)
     ball.apply_translation([0.6, 0.5, 0.0])
     predicted = trimesh.util.concatenate([predicted, ball])
-    return MeshPair(
-        predicted.vertices, predicted.faces, true.vertices, true.faces, points=2000, seed=3, key="p", device="cpu"
-    )
+    meshes = ((mesh.vertices, mesh.faces) for mesh in (predicted, true))
+    return MeshPair.of(*meshes, points=2000, seed=3, key="p", device="cpu")
 
 
 def exact(points, vertices, faces):
@@ -65,7 +62,7 @@ def value(pair, protocol, metric):
 def test_pifuhd(pair):
     src, tgt = drawn(pair, "pifuhd")
     assert len(src) == len(tgt) == 10_000
-    there = exact(src[:300], pair.true_vertices, pair.true_faces)
+    there = exact(src[:300], pair.true.mesh.positions, pair.true.mesh.triangles)
     assert np.allclose(take_sides(pair, PROTOCOLS["pifuhd"].recipe).there[:300], 100 * there, rtol=1e-9)
     sides = take_sides(pair, PROTOCOLS["pifuhd"].recipe)
     assert value(pair, "pifuhd", "p2s") == pytest.approx(sides.there.mean())
@@ -75,23 +72,23 @@ def test_pifuhd(pair):
 def test_monoport_sees_the_greatest_component_from_the_truth(pair):
     pred_points, gt_points = drawn(pair, "monoport")
     assert 500 < len(gt_points) <= 1000
-    body = pair.predicted_faces[:320]  # the ball's faces come after the body's
+    body = pair.predicted.mesh.triangles[:320]  # the ball's faces come after the body's
     back, there = (
-        exact(gt_points, pair.predicted_vertices, body),
-        exact(pred_points, pair.true_vertices, pair.true_faces),
+        exact(gt_points, pair.predicted.mesh.positions, body),
+        exact(pred_points, pair.true.mesh.positions, pair.true.mesh.triangles),
     )
     assert value(pair, "monoport", "p2s") == pytest.approx(back.mean(), rel=1e-9)
     assert value(pair, "monoport", "chamfer") == pytest.approx(0.5 * (back.mean() + there.mean()), rel=1e-9)
     apart = np.linalg.norm(gt_points[:, None] - gt_points[None], axis=2)[np.triu_indices(len(gt_points), 1)]
-    area = trimesh.Trimesh(pair.true_vertices, pair.true_faces).area
+    area = trimesh.Trimesh(pair.true.mesh.positions, pair.true.mesh.triangles).area
     assert apart.min() > 0.99 * np.sqrt(area / 3000)
 
 
 def test_icon_measures_from_the_truth_in_its_cube(pair):
     pred_points, gt_points = drawn(pair, "icon")
-    dist_pred_gt = exact(gt_points, pair.predicted_vertices, pair.predicted_faces)
-    dist_gt_pred = exact(pred_points, pair.true_vertices, pair.true_faces)
-    cube = 180 / 0.4 / 256 / np.ptp(pair.true_vertices[:, 1])
+    dist_pred_gt = exact(gt_points, pair.predicted.mesh.positions, pair.predicted.mesh.triangles)
+    dist_gt_pred = exact(pred_points, pair.true.mesh.positions, pair.true.mesh.triangles)
+    cube = 180 / 0.4 / 256 / np.ptp(pair.true.mesh.positions[:, 1])
     assert value(pair, "icon", "p2s") == pytest.approx(100 * cube * dist_pred_gt.mean(), rel=1e-9)
     assert value(pair, "icon", "chamfer") == pytest.approx(
         50 * cube * (dist_pred_gt.mean() + dist_gt_pred.mean()), rel=1e-9
@@ -101,7 +98,7 @@ def test_icon_measures_from_the_truth_in_its_cube(pair):
 def test_econ_counts_small_triangles_by_their_edges(pair):
     pred_points, gt_points = drawn(pair, "econ")
     assert len(gt_points) == 1000
-    cube = 180 / 0.4 / 256 / np.ptp(pair.true_vertices[:, 1])
+    cube = 180 / 0.4 / 256 / np.ptp(pair.true.mesh.positions[:, 1])
 
     def point_face(points, vertices, faces):
         corners = vertices[faces] * cube
@@ -111,26 +108,26 @@ def test_econ_counts_small_triangles_by_their_edges(pair):
         large = exact(points, vertices, faces[area >= 5e-3])
         return np.minimum(to_edges(points, vertices, faces[area < 5e-3]), large) * cube
 
-    p2s = point_face(gt_points, pair.predicted_vertices, pair.predicted_faces) * 100
-    back = point_face(pred_points, pair.true_vertices, pair.true_faces) * 100
+    p2s = point_face(gt_points, pair.predicted.mesh.positions, pair.predicted.mesh.triangles) * 100
+    back = point_face(pred_points, pair.true.mesh.positions, pair.true.mesh.triangles) * 100
     assert value(pair, "econ", "p2s") == pytest.approx(p2s.mean(), rel=1e-9)
     assert value(pair, "econ", "chamfer") == pytest.approx((p2s.mean() + back.mean()) * 0.5, rel=1e-9)
     points = drawn(pair, "econ-exact")[1]
-    exactly = exact(points, pair.predicted_vertices, pair.predicted_faces) * 100 * cube
+    exactly = exact(points, pair.predicted.mesh.positions, pair.predicted.mesh.triangles) * 100 * cube
     assert value(pair, "econ-exact", "p2s") == pytest.approx(exactly.mean(), rel=1e-9)
 
 
 def test_integratedpifu_squares(pair):
     src, _ = drawn(pair, "integratedpifu")
     sides = take_sides(pair, PROTOCOLS["integratedpifu"].recipe)
-    squares = np.square(exact(src[:300], pair.true_vertices, pair.true_faces))
+    squares = np.square(exact(src[:300], pair.true.mesh.positions, pair.true.mesh.triangles))
     assert np.allclose(sides.there[:300], squares, rtol=1e-9)
     assert value(pair, "integratedpifu", "p2s") == pytest.approx(sides.there.mean())
     assert value(pair, "integratedpifu", "chamfer") == pytest.approx((sides.there.mean() + sides.back.mean()) / 2)
 
 
 def test_sith_measures_between_drawn_points_after_its_icp(pair):
-    _, moved, _ = trimesh.registration.icp(pair.predicted_vertices, pair.true_vertices)
+    _, moved, _ = trimesh.registration.icp(pair.predicted.mesh.positions, pair.true.mesh.positions)
     pred, gt = drawn(pair, "sith")
     assert len(pred) == 100_000
     sides = take_sides(pair, PROTOCOLS["sith"].recipe)
@@ -161,7 +158,8 @@ def test_protocols_have_seeds_and_say_what_they_do(pair):
         for metric in protocol.choose(None):
             assert "squared" in metric.summary or metric.unit in ("%", "cos")
         assert protocol.quirks or name == "mpc"
-    again, other = (replace(pair, seed=seed, shared={}) for seed in (3, 4))
+    shapes = pair.shapes
+    again, other = (MeshPair.of(*shapes, points=2000, seed=seed, key="p", device="cpu") for seed in (3, 4))
     assert value(pair, "icon", "p2s") == value(again, "icon", "p2s")
     assert value(pair, "icon", "p2s") != value(other, "icon", "p2s")
 

@@ -18,9 +18,10 @@ from mpc.evaluate.metrics.colour import (
     picture_ssim,
 )
 from mpc.evaluate.metrics.normal_image import measure_normal_image, normal_image_error
-from mpc.evaluate.metrics.pair import MeshPair, MetricError
+from mpc.evaluate.metrics.pair import MeshPair
 from mpc.evaluate.metrics.point_sets import measure_point_chamfer
 from mpc.evaluate.metrics.registry import find_metric
+from mpc.evaluate.metrics.score import MetricError
 from mpc.evaluate.metrics.surface import measure_chamfer
 from mpc.evaluate.metrics.volume import measure_volume_iou
 from mpc.geometry.device_mesh import SurfaceError
@@ -28,9 +29,8 @@ from mpc.geometry.mesh import PosedMesh
 
 
 def pair(predicted, true, points=20_000, **options):
-    return MeshPair(
-        predicted.vertices, predicted.faces, true.vertices, true.faces, points=points, device="cpu", **options
-    )
+    meshes = (mesh if isinstance(mesh, PosedMesh) else (mesh.vertices, mesh.faces) for mesh in (predicted, true))
+    return MeshPair.of(*meshes, points=points, device="cpu", **options)
 
 
 def test_volume_of_overlapping_cubes():
@@ -75,7 +75,8 @@ def test_tensors_are_as_good_as_arrays():
         torch.tensor(np.asarray(values), requires_grad=values.dtype.kind == "f")
         for values in (ball.vertices, ball.faces, larger.vertices, larger.faces)
     ]
-    assert measure_chamfer(MeshPair(*tensors, points=500, device="cpu")) == measure_chamfer(pair(ball, larger, 500))
+    meshes = MeshPair.of(tuple(tensors[:2]), tuple(tensors[2:]), points=500, device="cpu")
+    assert measure_chamfer(meshes) == measure_chamfer(pair(ball, larger, 500))
     assert measure_point_chamfer(tensors[0], tensors[2]) == measure_point_chamfer(ball.vertices, larger.vertices)
 
 
@@ -96,19 +97,19 @@ def test_colours_of_two_painted_balls(monkeypatch):
     monkeypatch.setattr(colour, "VIEW_SIZE", 160)
     ball = trimesh.creation.icosphere(subdivisions=3, radius=0.5)
     first, second = painted(ball, (100, 100, 100)), painted(ball, (110, 90, 100))
-    colours = pair(ball, ball, 2000, predicted_mesh=first, true_mesh=second)
+    colours = pair(first, second, 2000)
     mean, psnr = 20 / 3, -10 * np.log10(200 / 3 / 255**2)
     assert measure_colour_l1(colours).value == pytest.approx(mean, rel=1e-4)
     assert measure_colour_psnr(colours).value == pytest.approx(psnr, rel=1e-4)
     assert measure_view_l1(colours).value == pytest.approx(mean, rel=0.04)  # the rim is thinner
     assert measure_view_psnr(colours).value == pytest.approx(psnr, rel=0.02)
     assert 0.5 < measure_view_ssim(colours).value < 1.0
-    same = pair(ball, ball, 500, predicted_mesh=first, true_mesh=first)
+    same = pair(first, first, 500)
     assert measure_colour_l1(same).value < 1e-4
     assert measure_view_ssim(same).value == pytest.approx(1.0)
     assert measure_view_psnr(same).value == measure_colour_psnr(same).value == 100.0
     with pytest.raises(MetricError, match="the predicted mesh has no colours"):
-        measure_colour_l1(pair(ball, ball, 500, true_mesh=first))
+        measure_colour_l1(pair(ball, first, 500))
 
 
 def test_pictures_against_their_formulas():

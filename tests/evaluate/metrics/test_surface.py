@@ -7,9 +7,10 @@ import trimesh
 from mpc.core.errors import SettingsError
 from mpc.evaluate.metrics.measure import measure_pair
 from mpc.evaluate.metrics.normal_image import measure_normal_image
-from mpc.evaluate.metrics.pair import MeshPair, MetricError
+from mpc.evaluate.metrics.pair import MeshPair
 from mpc.evaluate.metrics.protocols import PROTOCOLS
 from mpc.evaluate.metrics.registry import METRICS, choose_metrics
+from mpc.evaluate.metrics.score import MetricError
 from mpc.evaluate.metrics.surface import (
     measure_chamfer,
     measure_fscore,
@@ -24,9 +25,8 @@ from mpc.geometry.device_mesh import DeviceMesh, SurfaceError
 
 
 def pair(predicted, true, points=20_000, **options):
-    return MeshPair(
-        predicted.vertices, predicted.faces, true.vertices, true.faces, points=points, device="cpu", **options
-    )
+    meshes = ((mesh.vertices, mesh.faces) for mesh in (predicted, true))
+    return MeshPair.of(*meshes, points=points, device="cpu", **options)
 
 
 def square(height, half=1.0):
@@ -134,7 +134,7 @@ def test_meshes_without_a_distance_are_errors_never_zero(name):
         for protocol in PROTOCOLS:
             for metric in METRICS if protocol == "mpc" else PROTOCOLS[protocol].metrics:
                 with pytest.raises(SurfaceError, match=f"the {side} mesh: "):
-                    measure_pair(MeshPair(*meshes[0], *meshes[1], points=50, device="cpu"), protocol, [metric])
+                    measure_pair(MeshPair.of(*meshes, points=50, device="cpu"), protocol, [metric])
 
 
 def test_a_mesh_without_volume_has_no_volume_iou():
@@ -147,10 +147,12 @@ def test_a_mesh_without_volume_has_no_volume_iou():
 def test_vertices_that_no_face_uses_change_nothing():
     first, second = trimesh.creation.box(), trimesh.creation.box((1.1, 1.2, 1.3))
     stray = np.array([[np.nan, 0, 0], [0, 1e6, 0]])
-    more = MeshPair(
-        np.concatenate([stray, first.vertices]), first.faces + 2,
-        np.concatenate([second.vertices, stray]), second.faces, points=200, device="cpu",
-    )  # fmt: skip
+    more = MeshPair.of(
+        (np.concatenate([stray, first.vertices]), first.faces + 2),
+        (np.concatenate([second.vertices, stray]), second.faces),
+        points=200,
+        device="cpu",
+    )
     for protocol in ("mpc", "monoport", "icon", "econ"):
         assert measure_pair(more, protocol) == measure_pair(pair(first, second, points=200), protocol)
     assert measure_normal_image(more) == measure_normal_image(pair(first, second))

@@ -5,9 +5,9 @@ import json
 import numpy as np
 import pytest
 
-from mpc.evaluate.metrics.pair import Score
+from mpc.evaluate.metrics.score import Score
 from mpc.evaluate.records import ViewScores
-from mpc.evaluate.report.sections import pick_examples, spread_charts, table, tiles
+from mpc.evaluate.report.sections import pick_examples, score_table, score_tiles, spread_charts
 from mpc.evaluate.report.training_log import mining_charts, read_log, training_charts
 from mpc.evaluate.summary import EvaluationResult, format_table
 from mpc.pages.page import page, section
@@ -48,7 +48,7 @@ def test_means_worst_and_failures(result):
 
 
 def test_html_escapes_and_fetches_nothing(result):
-    text = page("<run> & co", "it's", [section("Scores", tiles(result) + table(result), "a < b")])
+    text = page("<run> & co", "it's", [section("Scores", score_tiles(result) + score_table(result), "a < b")])
     assert_nothing_is_fetched(text)
     assert "<nobody>" not in text
     assert "&lt;nobody&gt;" in text
