@@ -14,6 +14,7 @@ from PIL import Image
 from mpc.cli.main import main
 from mpc.core.errors import InputError, SettingsError
 from mpc.core.files import write_json
+from mpc.core.progress import NoProgress
 from mpc.geometry.camera import OrthographicCamera, project, view_to_pixels
 from mpc.models.head import HeadConfig
 from mpc.models.residual import ResidualConfig
@@ -21,9 +22,13 @@ from mpc.models.runs import load_run
 from mpc.models.storage import save_network
 from mpc.models.surface import SurfaceConfig, SurfaceNetwork
 from mpc.models.texture import TextureConfig, TextureNetwork
+from mpc.reconstruct.capture import capture as capture_module
+from mpc.reconstruct.capture import frame_pictures as frame_pictures_module
+from mpc.reconstruct.capture.capture import capture
 from mpc.reconstruct.capture.framing import FramingError, cut, frame_person, keep_frame
 from mpc.reconstruct.capture.panels import FieldRenderer, MeshRenderer, turned
 from mpc.reconstruct.capture.pictures import Source, find_sources, read_frames, read_rgba
+from mpc.reconstruct.capture.settings import CaptureSettings
 from mpc.reconstruct.localise.localise import localise
 from mpc.reconstruct.picture_to_mesh import mesh_of_grid
 from mpc.reconstruct.view_field import CPU_BATCH, ViewEncoder, batch_occupancy, batch_points
@@ -232,9 +237,6 @@ def test_a_mesh_is_drawn_as_its_field_is(run_folder):
 
 
 def test_the_cube_is_the_runs_unless_told(run_folder, tmp_path):
-    from mpc.reconstruct.capture.capture import capture
-    from mpc.reconstruct.capture.settings import CaptureSettings
-
     record = {"created": "2026", "settings": {"image_size": 32}, "data": {"extent_m": 3.1, "fov_deg": 40.0}}
     run = tmp_path / "run"
     shutil.copytree(run_folder, run)
@@ -252,3 +254,69 @@ def test_the_cube_is_the_runs_unless_told(run_folder, tmp_path):
     failures = capture(loaded, source, tmp_path / "b", settings).failures
     assert all("surface" in reason for _, reason in failures)  # weights are random: at most, nobody is seen
     assert "1.92" in capture(loaded, source, tmp_path / "c", replace(settings, extent_m=2.0)).failures[0][1]
+
+
+class Recorded(NoProgress):
+    """Keeps what is advanced and said, in order."""
+
+    def __init__(self):
+        self.events = []
+
+    def advance(self, count=1, note=""):
+        self.events.append((count, note))
+
+    def message(self, text):
+        self.events.append(text.partition(":")[0])
+
+
+@pytest.mark.parametrize("batch", [1, 3])
+def test_every_picture_is_counted_once_whatever_becomes_of_it(run_folder, tmp_path, batch):
+    pictures = {"a.png": person(), "b.png": person()[..., :3], "c.png": person(), "d.png": person()}
+    for name, pixels in pictures.items():
+        Image.fromarray(pixels).save(tmp_path / name)
+    progress, sources = Recorded(), find_sources([tmp_path])
+    settings = CaptureSettings(resolution=33, size=16, turntable="none", batch=batch)
+    summary = capture(load_run(run_folder), sources, tmp_path / "out", settings, progress=progress)
+    assert [one.name for one in summary.done] == ["a", "c", "d"]
+    assert [(one.name, "no alpha channel" in one.reason) for one in summary.failures] == [("b.png", True)]
+    alone = ["a.png", (1, "a"), (1, "b.png failed"), "c.png", (1, "c"), "d.png", (1, "d")]
+    together = ["a.png", (1, "b.png failed"), "c.png", "d.png", (1, "a"), (1, "c"), (1, "d")]
+    assert progress.events == (alone if batch == 1 else together)
+
+
+def test_frames_before_a_film_breaks_are_reported(run_folder, tmp_path, monkeypatch):
+    class Film:
+        """Takes the place of the writer, which needs PyAV."""
+
+        def __init__(self, path, rate):
+            self.frames, self.broken = 0, False
+            films.append(self)
+
+        def __enter__(self):
+            return self
+
+        def add(self, picture):
+            self.frames += 1
+
+        def __exit__(self, kind, error, trace):
+            self.broken = kind is not None
+
+    def frames(source, every):
+        yield 0, 0.0, person()
+        yield 1, 0.1, person() * np.array([1, 1, 1, 0], np.uint8)
+        raise InputError(source.path, "ends in the middle of a frame")
+
+    films = []
+    monkeypatch.setattr(capture_module, "FilmWriter", Film)
+    monkeypatch.setattr(capture_module, "frame_rate", lambda path: (10.0, 5))
+    monkeypatch.setattr(frame_pictures_module, "read_frames", frames)
+    progress = Recorded()
+    settings = CaptureSettings(resolution=33, size=16)
+    sources = [Source(tmp_path / "walk.mp4")]
+    summary = capture(load_run(run_folder), sources, tmp_path / "out", settings, progress=progress)
+    assert [one.name for one in summary.done] == ["walk_000000"]
+    assert [one.name for one in summary.failures] == ["walk.mp4 frame 1", "walk.mp4"]
+    assert "middle of a frame" in summary.failures[1].reason
+    assert (tmp_path / "out" / "walk" / "walk_000000.glb").is_file()
+    assert [(film.frames, film.broken) for film in films] == [(1, True)]
+    assert progress.events == ["walk.mp4", (1, "walk_000000"), (1, "walk.mp4 frame 1 failed")]
