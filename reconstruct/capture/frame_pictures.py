@@ -61,7 +61,7 @@ def frame_stills(
     for source, name in pictures:
         try:
             picture = read_rgba(source.path, source.mask)
-            framing = _frame(run, picture, settings, None)
+            framing = frame_picture(run, picture, settings)
         except MpcError as error:
             yield Failure(source.path.name, str(error))
             continue
@@ -86,7 +86,7 @@ def frame_film(
     first: Framing | None = None
     for number, _, picture in read_frames(source, settings.every):
         try:
-            framing = _frame(run, picture, settings, first)
+            framing = frame_picture(run, picture, settings, first)
         except MpcError as error:
             yield Failure(f"{source.path.name} frame {number}", str(error))
             continue
@@ -95,7 +95,7 @@ def frame_film(
         yield FramedPicture(f"{name}_{number:06d}", folder, picture, framing, remark)
 
 
-def _frame(run: LoadedRun, picture: U8, settings: CaptureSettings, like: Framing | None) -> Framing:
+def frame_picture(run: LoadedRun, picture: U8, settings: CaptureSettings, like: Framing | None = None) -> Framing:
     """Frame a picture as the settings say; `like` is an earlier frame of the same film."""
     known = settings.extent_m if settings.extent_m is not None else run.extent_m
     # Runs of older versions did not record their extent.

@@ -1,0 +1,55 @@
+"""One picture file to one mesh in memory, for use from Python."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from ...core.arrays import U8
+from ...geometry.mesh import PosedMesh
+from ...models.runs import LoadedRun
+from ..localise.localise import localise
+from ..picture_to_mesh import mesh_of_grid
+from ..view_field import ViewEncoder, batch_points, memory_bound
+from .frame_pictures import frame_picture
+from .framing import MASK_LEVEL, cut
+from .pictures import read_rgba
+from .settings import CaptureSettings
+
+
+def reconstruct_picture(
+    run: LoadedRun, picture: Path | str | U8, *, mask: Path | None = None, settings: CaptureSettings | None = None
+) -> PosedMesh:
+    """Rebuild the person in a picture: the mesh that `mpc reconstruct` writes, without a texture.
+
+    Args:
+        run: the networks, from `load_run`.
+        picture: a file, or (H, W, 4) uint8 RGBA with straight alpha. Alpha is the mask of the person.
+        mask: file of the mask, where the picture has no alpha channel.
+        settings: resolution, assumed height and more; files, formats, films and turntables in them are ignored.
+
+    Returns:
+        PosedMesh in world metres, y up, feet at y = 0. Vertex colours are display values under the picture's light;
+        None where the run has no texture network.
+
+    Raises:
+        InputError: the picture or mask cannot be read, or neither holds a mask.
+        FramingError: the mask is empty.
+        NoSurfaceError: the network sees nobody in the picture.
+        SettingsError: a height that the view cube does not hold.
+
+    Example:
+        >>> mesh = reconstruct_picture(load_run(Path("runs")), "person.png")  # doctest: +SKIP
+        >>> write_mesh(Path("person.glb"), mesh, lit=False)  # doctest: +SKIP
+    """
+    settings = settings or CaptureSettings()
+    image = read_rgba(Path(picture), mask) if isinstance(picture, (str, Path)) else picture
+    framing = frame_picture(run, image, settings)
+    square = cut(image, framing, int(run.settings.get("image_size", 512)))
+    points = batch_points(run.surface, run.texture, memory_bound(run.device, settings.memory_gib))
+    encoder = ViewEncoder(run.surface, run.texture, batch=points, speed=settings.speed(run.device))
+    (view,) = encoder.encode([square])
+    silhouette = square[..., 3] >= MASK_LEVEL if settings.use_mask else None
+    grid = localise(
+        view.occupancy, settings.resolution, mode=settings.mode, mask=silhouette, max_batch=max(points, 1024)
+    )
+    return mesh_of_grid(grid, view, framing.calibration, largest_component=settings.largest_component).posed
