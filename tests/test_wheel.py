@@ -37,6 +37,6 @@ def test_the_chain_ran_from_the_wheel(toy_work):
     index = json.loads((toy_work / "shards" / "index.json").read_text())
     assert sum(map(len, index["split"].values())) == 5
     result = json.loads((toy_work / "runs" / "toy" / "eval" / "test" / "result.json").read_text())
-    assert result["settings"]["mpc"] == mpc.__version__
+    assert result["mpc"] == mpc.__version__
     report = (toy_work / "runs" / "toy" / "eval" / "test" / "report.html").read_text()
     assert "<style" in report, "the style sheet of pages is data of the package"
