@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 
 # Fast and broad: what a change breaks most often shows here within a minute. The whole suite is `make unit`.
-FAST := tests/test_architecture.py tests/geometry tests/motion tests/sampling tests/formats
+FAST := tests/test_architecture.py tests/test_front_door.py tests/geometry tests/motion tests/sampling tests/formats
 
 .PHONY: help demo test check format lint typecheck unit bench-tiny docs clean
 

@@ -29,7 +29,8 @@ if TYPE_CHECKING:
     from .datasets.shards.build import sample_renders
     from .datasets.shards.settings import SampleSettings
     from .evaluate.metrics.measure import measure_pair
-    from .evaluate.metrics.pair import MeshPair, Score
+    from .evaluate.metrics.pair import MeshPair
+    from .evaluate.metrics.score import Score
     from .formats.mesh_files import read_mesh, write_mesh
     from .geometry.mesh import PosedMesh
     from .models.runs import LoadedRun, load_run
@@ -73,7 +74,7 @@ _HOMES = {
     "PosedMesh": (".geometry.mesh", "PosedMesh"),
     "RenderSettings": (".datasets.renders.settings", "RenderSettings"),
     "SampleSettings": (".datasets.shards.settings", "SampleSettings"),
-    "Score": (".evaluate.metrics.pair", "Score"),
+    "Score": (".evaluate.metrics.score", "Score"),
     "SettingsError": (".core.errors", "SettingsError"),
     "ViewDataset": (".datasets.loading.views", "ViewDataset"),
     "choose_settings": (".train.presets", "choose_settings"),
