@@ -11,7 +11,7 @@ from ...core.files import write_bytes
 from ...core.progress import NoProgress, Progress
 from ...core.units import run_units
 from ..renders.format import SceneRecord, read_renders
-from ..shards.split import choose_split
+from ..shards.split import SPLIT_RATIOS, choose_split
 from .icon import write_icon_lists, write_icon_scene
 from .pifu import write_pifu_lists, write_pifu_scene
 
@@ -43,7 +43,7 @@ def export_renders(
     out: Path,
     layout: Layout,
     *,
-    ratios: tuple[float, float, float] = (0.8, 0.1, 0.1),
+    ratios: tuple[float, float, float] = SPLIT_RATIOS,
     split_file: Path | None = None,
     seed: int = 0,
     jobs: int = 0,

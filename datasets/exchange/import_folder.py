@@ -17,7 +17,7 @@ from ...core.randomness import derive_rng
 from ...core.units import run_units
 from ...formats.obj.read import read_obj
 from ...formats.png import encode_png
-from ...render.transfer import radiance_transfer
+from ...render.transfer import DEFAULT_RAYS, radiance_transfer
 from ...sampling.colour import sample_colour
 from ..renders.format import RENDERS, read_scene, remove_leftovers, write_scene
 from ..subjects.find import safe_name
@@ -58,7 +58,7 @@ def import_folder(
     layout: Layout,
     *,
     load: LoadOptions | None = None,
-    rays: int = 240,
+    rays: int = DEFAULT_RAYS,
     jobs: int = 0,
     backend: str = "loky",
     progress: Progress | None = None,
