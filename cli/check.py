@@ -11,7 +11,7 @@ from . import options
 
 if TYPE_CHECKING:
     from ..core.guard import Limits
-    from ..datasets.subjects.placement import LoadOptions
+    from ..datasets.subjects.placement import PlacementOptions
 
 
 @click.command()
@@ -27,7 +27,7 @@ def check(
     out: Path,
     json_file: Path | None,
     strict: bool,
-    load: LoadOptions,
+    load: PlacementOptions,
     jobs: int,
     backend: str,
     limits: Limits,

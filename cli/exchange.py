@@ -65,10 +65,10 @@ def import_(
 ) -> None:
     """Make a renders folder, ready for `mpc sample`, of PIFu's dataroot or one set of ICON's at SOURCE."""
     from ..datasets.exchange.import_folder import import_folder
-    from ..datasets.subjects.placement import LoadOptions
+    from ..datasets.subjects.placement import PlacementOptions
     from .progress import TerminalProgress
 
-    load = LoadOptions(unit=unit, up=up, height_m=height_m)
+    load = PlacementOptions(unit=unit, up=up, height_m=height_m)
     with TerminalProgress() as progress:
         summary = import_folder(source, out, layout, load=load, progress=progress, **settings)
     options.report(summary.notices, summary.failures)

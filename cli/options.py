@@ -48,15 +48,15 @@ def workers(function: Function) -> Function:
 
 
 def placement(function: Callable[..., None]) -> Callable[..., None]:
-    """--unit, --up, --facing and --height, which the command receives as `load`, a LoadOptions."""
+    """--unit, --up, --facing and --height, which the command receives as `load`, a PlacementOptions."""
 
     @functools.wraps(function)
     def with_load(
         *arguments: Any, unit: str | None, up: str | None, facing: str | None, height_m: float | None, **others: Any
     ) -> None:
-        from ..datasets.subjects.placement import LoadOptions
+        from ..datasets.subjects.placement import PlacementOptions
 
-        load = LoadOptions(unit=unit, up=up, facing=facing, height_m=height_m)
+        load = PlacementOptions(unit=unit, up=up, facing=facing, height_m=height_m)
         function(*arguments, load=load, **others)
 
     return unit(up(facing(height(with_load))))

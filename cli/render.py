@@ -13,7 +13,7 @@ from . import options, values
 if TYPE_CHECKING:
     from ..core.guard import Limits
     from ..datasets.renders.dry_run import RenderPlan
-    from ..datasets.subjects.placement import LoadOptions
+    from ..datasets.subjects.placement import PlacementOptions
 
 
 def layer_names() -> Iterable[str]:
@@ -86,7 +86,7 @@ def render(
     renderer: str,
     frames: str | None,
     poses: str | None,
-    load: LoadOptions,
+    load: PlacementOptions,
     jobs: int,
     backend: str,
     limits: Limits,

@@ -12,7 +12,7 @@ from ...core.files import write_json
 from ...core.guard import Limits, Lost, run_guarded
 from ...core.progress import NoProgress, Progress
 from ..subjects.find import find_subjects
-from ..subjects.placement import LoadOptions
+from ..subjects.placement import PlacementOptions
 from .subject import CheckUnit, SubjectReport, check_subject, report_failure
 
 COLUMNS = ("subject", "kind", "format", "unit", "up", "height", "faces", "parts", "closed", "doubt", "textures",
@@ -45,7 +45,7 @@ class CheckSummary:
 
 def check_models(
     models: Path,
-    load: LoadOptions | None = None,
+    load: PlacementOptions | None = None,
     *,
     jobs: int = 0,
     backend: str = "loky",
@@ -69,7 +69,7 @@ def check_models(
     subjects = find_subjects(models)
     if not subjects:
         raise InputError(models, "holds no scan or rigged person")
-    units = [CheckUnit(subject, models, load or LoadOptions()) for subject in subjects]
+    units = [CheckUnit(subject, models, load or PlacementOptions()) for subject in subjects]
     found: dict[str, SubjectReport] = {}
     progress.start("check", len(units))
     for result in run_guarded(check_subject, units, limits=limits, jobs=jobs, backend=backend):

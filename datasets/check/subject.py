@@ -16,7 +16,7 @@ from ...geometry.mesh import PosedMesh
 from ...sampling.inside import InsideOracle, ambiguous_share
 from ..subjects.find import Subject
 from ..subjects.load import LoadedSubject, load_subject
-from ..subjects.placement import LoadOptions
+from ..subjects.placement import PlacementOptions
 from .thumbnail import encode_jpeg, thumbnail
 
 AMBIGUOUS_MOST = 0.05
@@ -97,7 +97,7 @@ class CheckUnit:
 
     subject: Subject
     models: Path
-    load: LoadOptions
+    load: PlacementOptions
 
 
 def check_subject(unit: CheckUnit) -> SubjectReport:

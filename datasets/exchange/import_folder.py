@@ -21,7 +21,7 @@ from ...render.transfer import DEFAULT_RAYS, radiance_transfer
 from ...sampling.colour import sample_colour
 from ..renders.format import RENDERS, read_scene, remove_leftovers, write_scene
 from ..subjects.find import safe_name
-from ..subjects.placement import LoadOptions, place_person
+from ..subjects.placement import PlacementOptions, place_person
 from .calibrations import take_apart
 from .export import ExchangeSummary, Layout
 from .fit_light import fit_light
@@ -41,7 +41,7 @@ class _Unit:
     out: Path
     layout: Layout
     rays: int
-    load: LoadOptions
+    load: PlacementOptions
 
 
 @dataclass(frozen=True)
@@ -57,7 +57,7 @@ def import_folder(
     out: Path,
     layout: Layout,
     *,
-    load: LoadOptions | None = None,
+    load: PlacementOptions | None = None,
     rays: int = DEFAULT_RAYS,
     jobs: int = 0,
     backend: str = "loky",
@@ -80,7 +80,7 @@ def import_folder(
         InputError: `source` is no such folder, or `out` holds something else.
     """
     progress = progress or NoProgress()
-    load = load or LoadOptions()
+    load = load or PlacementOptions()
     scenes = FIND[layout](source)
     if not scenes:
         raise InputError(source, "holds no scene")

@@ -14,7 +14,7 @@ from ...geometry.camera import DEFAULT_EXTENT_M, Camera, OrthographicCamera, Per
 from ...render.layers import LAYERS
 from ...render.transfer import DEFAULT_RAYS
 from ..subjects.frames import FrameSettings
-from ..subjects.placement import LoadOptions
+from ..subjects.placement import PlacementOptions
 
 CENTRES = ("pelvis", "surface", "box")
 
@@ -56,7 +56,7 @@ class RenderSettings(FrameSettings):
     longest_edge_m: float = 0.05
     lights: Path | None = None
     layers: tuple[str, ...] = ()
-    load: LoadOptions = field(default_factory=LoadOptions)
+    load: PlacementOptions = field(default_factory=PlacementOptions)
 
     def __post_init__(self) -> None:
         super().__post_init__()

@@ -18,7 +18,7 @@ from ...motion.skinning import Clip, Rig, world_matrices
 from .find import Subject, safe_name
 from .layouts.layout import Fit, Layout
 from .layouts.recognise import find_layout
-from .placement import LoadOptions, Placement, place_person
+from .placement import Placement, PlacementOptions, place_person
 from .sequences import list_takes, read_frame
 
 LONGEST_CLIP_NAME = 60  # characters; clip names become parts of paths
@@ -84,7 +84,7 @@ def name_takes(subject: Subject) -> dict[str, tuple[Path, ...]]:
     return {safe_name(name)[:LONGEST_CLIP_NAME]: files for name, files in list_takes(subject.root).items()}
 
 
-def load_subject(subject: Subject, options: LoadOptions | None = None) -> LoadedSubject:
+def load_subject(subject: Subject, options: PlacementOptions | None = None) -> LoadedSubject:
     """Read a subject's file and convert it to metres, y up, facing +z; the origin stays where it is.
 
     Args:
@@ -94,7 +94,7 @@ def load_subject(subject: Subject, options: LoadOptions | None = None) -> Loaded
     Raises:
         InputError: the file is damaged, hostile or of a kind that is not read; names the file and the reason.
     """
-    options = LoadOptions() if options is None else options
+    options = PlacementOptions() if options is None else options
     if subject.kind == "scans":
         return _place_scan(subject, read_frame(subject.path), options, name_takes(subject))
     read = read_mesh_file(subject.path, subject.root, texture=subject.texture)
@@ -104,7 +104,7 @@ def load_subject(subject: Subject, options: LoadOptions | None = None) -> Loaded
 
 
 def _place_scan(
-    subject: Subject, read: ReadMesh, options: LoadOptions, takes: dict[str, tuple[Path, ...]]
+    subject: Subject, read: ReadMesh, options: PlacementOptions, takes: dict[str, tuple[Path, ...]]
 ) -> LoadedSubject:
     """Place a surface without bones; what the file does not say, the layout of its data set may know."""
     layout = find_layout(subject.layout)
@@ -121,7 +121,7 @@ def _place_scan(
     )
 
 
-def _read_fit(subject: Subject, layout: Layout | None, options: LoadOptions) -> tuple[Fit | None, list[str]]:
+def _read_fit(subject: Subject, layout: Layout | None, options: PlacementOptions) -> tuple[Fit | None, list[str]]:
     """The body fit of a scan, and a notice where its layout has fits and this one is missing."""
     if layout is None or layout.read_fit is None:
         return None, []
@@ -132,7 +132,7 @@ def _read_fit(subject: Subject, layout: Layout | None, options: LoadOptions) -> 
     return None, [f"{layout.fit} is not there: the scale of {layout.name} is arbitrary; add it or give the height"]
 
 
-def _place_person(subject: Subject, read: ReadPerson, options: LoadOptions) -> LoadedSubject:
+def _place_person(subject: Subject, read: ReadPerson, options: PlacementOptions) -> LoadedSubject:
     """Place what glTF or FBX hold, with a skin or without; both readers return metres, y up."""
     hint = None
     rig = read.rig

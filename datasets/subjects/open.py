@@ -12,7 +12,7 @@ from .animations import motions_digest, with_animations
 from .find import Subject
 from .frames import ChosenScene, FrameSettings, LeftOut, Misfit, choose_scenes
 from .load import LoadedSubject, load_subject
-from .placement import LoadOptions
+from .placement import PlacementOptions
 from .scenes import LoadedScene, list_scenes, pose_scene
 
 
@@ -25,7 +25,7 @@ class OpenSubject:
         options: what the user knows of unit, axes and height; None to detect all of it.
     """
 
-    def __init__(self, subject: Subject, settings: FrameSettings, options: LoadOptions | None = None) -> None:
+    def __init__(self, subject: Subject, settings: FrameSettings, options: PlacementOptions | None = None) -> None:
         self.subject = subject
         self._settings, self._options = settings, options
 

@@ -27,7 +27,7 @@ UNSURE_MARGIN = 0.3
 
 
 @dataclass(frozen=True, kw_only=True)
-class LoadOptions:
+class PlacementOptions:
     """What the user knows better than detection; what is None is detected.
 
     Attributes:
@@ -103,7 +103,7 @@ class _Choice(NamedTuple):
 
 def place_person(
     mesh: PosedMesh,
-    options: LoadOptions,
+    options: PlacementOptions,
     *,
     file_unit: str | None = None,
     file_up: str | None = None,
@@ -181,7 +181,7 @@ def guess_up(mesh: PosedMesh) -> tuple[str, str, float]:
 
 
 def _choose_scale(
-    height: float, size: F64, options: LoadOptions, file_unit: str | None, fit: Fit | None
+    height: float, size: F64, options: PlacementOptions, file_unit: str | None, fit: Fit | None
 ) -> tuple[float, _Choice]:
     """Metres for one unit of the file, and how they were found; height and size (3,) in the file's units."""
     if options.height_m is not None:

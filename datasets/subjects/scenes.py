@@ -20,7 +20,7 @@ from ...motion.landmarks import hips_facing
 from ...motion.skinning import Clip, pose_rig
 from .find import Subject
 from .load import LoadedSubject, load_subject, name_clips, name_takes
-from .placement import LoadOptions
+from .placement import PlacementOptions
 from .sequences import read_frame
 
 SCAN = "scan"
@@ -208,6 +208,6 @@ def _pose_take(loaded: LoadedSubject, spec: SceneSpec) -> LoadedScene:
     return LoadedScene(spec=spec, loaded=loaded, mesh=mesh, notices=notices)
 
 
-def load_scene(subject: Subject, spec: SceneSpec, options: LoadOptions | None = None) -> LoadedScene:
+def load_scene(subject: Subject, spec: SceneSpec, options: PlacementOptions | None = None) -> LoadedScene:
     """Load a subject and pose it, for one scene alone."""
     return pose_scene(load_subject(subject, options), spec)

@@ -26,7 +26,7 @@ from mpc.datasets.renders.build import render_models
 from mpc.datasets.renders.settings import RenderSettings
 from mpc.datasets.shards.build import sample_renders
 from mpc.datasets.shards.settings import SampleSettings
-from mpc.datasets.subjects.placement import LoadOptions
+from mpc.datasets.subjects.placement import PlacementOptions
 from mpc.evaluate.settings import EvaluationSettings, FolderSettings
 from mpc.people.make import make_people
 from mpc.reconstruct.capture.settings import CaptureSettings
@@ -37,15 +37,15 @@ MIB, GIB = 1 << 20, 1 << 30
 
 # For each command what its options fill: settings classes and functions.
 TARGETS = {
-    "render": (RenderSettings, render_models, LoadOptions, Limits),
+    "render": (RenderSettings, render_models, PlacementOptions, Limits),
     "sample": (SampleSettings, sample_renders),
     "train": (choose_settings, train),
     "eval": (EvaluationSettings, FolderSettings),
     "reconstruct": (CaptureSettings,),
-    "check": (check_models, LoadOptions, Limits),
+    "check": (check_models, PlacementOptions, Limits),
     "people": (make_people,),
     "export": (export_renders,),
-    "import": (import_folder, LoadOptions),
+    "import": (import_folder, PlacementOptions),
 }
 
 # Options whose values the command itself uses, or turns into something else; each with its reason.
@@ -74,10 +74,10 @@ OWN = {
 
 # Fields that no option sets; each with its reason.
 WITHOUT = {
-    "RenderSettings": {"load": "the options of LoadOptions"},
+    "RenderSettings": {"load": "the options of PlacementOptions"},
     "SampleSettings": {"shard_bytes": "--shard-size, in MiB"},
     "EvaluationSettings": {"views_per_scene": "--views", "iou_points": "a constant of the paper"},
-    "LoadOptions": {"facing": "imported meshes face as their views say"},
+    "PlacementOptions": {"facing": "imported meshes face as their views say"},
     "Limits": {"memory_bytes": "--subject-memory, in GiB"},
 }
 

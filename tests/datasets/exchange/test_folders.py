@@ -19,14 +19,14 @@ from mpc.datasets.renders.format import read_renders, read_scene_mesh
 from mpc.datasets.renders.settings import RenderSettings
 from mpc.datasets.shards.build import sample_renders
 from mpc.datasets.shards.settings import SampleSettings
-from mpc.datasets.subjects.placement import LoadOptions
+from mpc.datasets.subjects.placement import PlacementOptions
 from mpc.formats.png import read_png
 from mpc.geometry.camera import OrthographicCamera, project, view_to_pixels
 from mpc.geometry.directions import fibonacci_directions
 from mpc.render.light.harmonics import sh_basis
 
 SIZE = 96
-LOAD = LoadOptions(unit="cm", up="+y", facing="+z")
+LOAD = PlacementOptions(unit="cm", up="+y", facing="+z")
 
 
 @pytest.fixture(scope="module")
@@ -171,7 +171,10 @@ def test_icons_loader_sees_the_same_pixels(renders, icon):
 
 def test_what_was_exported_comes_back(renders, pifu, icon, tmp_path):
     originals = {scene.key.replace("/", "_"): scene for scene in read_renders(renders).scenes}
-    for layout, source, load in (("pifu", pifu, LOAD), ("icon", icon, LoadOptions(unit="m", up="+y", facing="+z"))):
+    for layout, source, load in (
+        ("pifu", pifu, LOAD),
+        ("icon", icon, PlacementOptions(unit="m", up="+y", facing="+z")),
+    ):
         out = tmp_path / layout
         summary = import_folder(source, out, layout, load=load, rays=16, jobs=1)
         assert (summary.written, summary.failures) == (2, ())

@@ -38,8 +38,8 @@ def calls(monkeypatch: pytest.MonkeyPatch) -> Counter[str]:
 
         monkeypatch.setattr(target, counted)
 
-    count("read", "mpc.formats.gltf.read.open_gltf")
-    count("read", "mpc.datasets.subjects.load.read_obj")
+    count("open", "mpc.formats.gltf.read.open_gltf")
+    count("read", "mpc.datasets.subjects.load.read_mesh_file")
     count("first frame", "mpc.datasets.subjects.load.read_frame")
     count("peek for the kind", "mpc.datasets.subjects.find.peek_json")
     count("peek for the clips", "mpc.datasets.subjects.scenes.open_gltf")
@@ -61,7 +61,7 @@ def test_a_rig_is_read_once_and_each_frame_posed_once(tmp_path: Path, calls: Cou
     calls.clear()
     summary = render(tmp_path / "models", tmp_path / "out", pose_filter=pose_filter)
     assert summary.rendered == 9
-    assert calls == {"peek for the kind": 1, "peek for the clips": 1, "read": 1, "pose": 9}
+    assert calls == {"peek for the kind": 1, "peek for the clips": 1, "open": 1, "read": 1, "pose": 9}
 
 
 def test_a_frame_that_is_left_out_is_posed_once_too(tmp_path: Path, calls: Counter[str]) -> None:

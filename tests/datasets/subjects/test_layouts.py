@@ -12,7 +12,7 @@ from mpc.datasets.subjects.frames import FrameSettings, choose_scenes
 from mpc.datasets.subjects.layouts.layout import claim
 from mpc.datasets.subjects.layouts.recognise import recognise
 from mpc.datasets.subjects.layouts.renderpeople import RIGGED
-from mpc.datasets.subjects.placement import LoadOptions
+from mpc.datasets.subjects.placement import PlacementOptions
 from mpc.datasets.subjects.scenes import list_scenes, load_scene, load_subject
 from mpc.geometry.surface import albedo_at
 from support import layout_folders
@@ -101,7 +101,7 @@ def test_thuman_without_a_fit_says_so_and_takes_a_height(tmp_path):
     layout_folders.thuman(tmp_path, 5, None)
     subject = only(tmp_path)
     assert any("smplx_param.pkl is not there" in notice for notice in load_subject(subject).notices)
-    loaded = load_subject(subject, LoadOptions(height_m=1.7))
+    loaded = load_subject(subject, PlacementOptions(height_m=1.7))
     assert loaded.placement.height_m == 1.7
     assert not loaded.notices
 

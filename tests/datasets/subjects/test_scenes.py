@@ -13,7 +13,7 @@ import pytest
 from mpc.core.errors import InputError, SettingsError
 from mpc.datasets.subjects.body_shape import feet_facing, score_up, up_margin
 from mpc.datasets.subjects.find import Subject, find_subjects
-from mpc.datasets.subjects.placement import LoadOptions, place_person
+from mpc.datasets.subjects.placement import PlacementOptions, place_person
 from mpc.datasets.subjects.scenes import (
     SceneSpec,
     choose_frames,
@@ -53,7 +53,7 @@ def write_obj(path: Path, mesh: PosedMesh) -> None:
 @pytest.mark.parametrize(("unit", "scale"), [("m", 1.0), ("cm", 100.0), ("mm", 1000.0), ("dm", 10.0)])
 def test_unit_and_axes_are_found(pose: str, up: str, facing: str, unit: str, scale: float) -> None:
     mesh = boxes(POSES[pose])
-    place = place_person(turned(mesh, up, facing, scale), LoadOptions())
+    place = place_person(turned(mesh, up, facing, scale), PlacementOptions())
     assert (place.unit, place.up, place.facing) == (unit, up, facing)
     assert turned(mesh, up, facing, scale).transformed(place.matrix).vertices == pytest.approx(mesh.vertices, abs=1e-9)
     assert all("close guess" in warning for warning in place.warnings) if pose == "sitting" else not place.warnings
@@ -62,25 +62,25 @@ def test_unit_and_axes_are_found(pose: str, up: str, facing: str, unit: str, sca
 @pytest.mark.parametrize("facing", ["+x", "-x", "-z", "+z"])
 def test_feet_turn_a_scan_to_the_front(facing: str) -> None:
     mesh = turned(boxes(POSES["arms wide"]), "+y", facing)
-    assert place_person(mesh, LoadOptions()).facing == facing
+    assert place_person(mesh, PlacementOptions()).facing == facing
 
 
 def test_feet_say_nothing_where_one_is_lifted_or_none_is_there() -> None:
     up = np.array([0.0, 1.0, 0.0])
     assert feet_facing(boxes(POSES["sitting"]), up) is None
     step = [*STANDING[:-1], ((0.05, 0.3, -0.4), (0.15, 0.36, -0.15))]
-    assert place_person(boxes(step), LoadOptions()).reasons["facing"].startswith("the convention")
+    assert place_person(boxes(step), PlacementOptions()).reasons["facing"].startswith("the convention")
 
 
 def test_the_users_word_wins() -> None:
     mesh = boxes(POSES["arms down"])
-    place = place_person(mesh, LoadOptions(unit="cm", up="-z", facing="+x"))
+    place = place_person(mesh, PlacementOptions(unit="cm", up="-z", facing="+x"))
     assert (place.unit, place.up, place.facing) == ("cm", "-z", "+x")
     assert place.matrix[:3, :3] @ [0, 0, -1] == pytest.approx([0, 0.01, 0])
     assert place.matrix[:3, :3] @ [1, 0, 0] == pytest.approx([0, 0, 0.01])
     assert np.linalg.det(place.matrix[:3, :3]) > 0
     assert "not a person" in place.warnings[0]
-    tall = place_person(mesh, LoadOptions(height_m=1.8))
+    tall = place_person(mesh, PlacementOptions(height_m=1.8))
     assert (tall.height_m, tall.unit) == (pytest.approx(1.8), "scaled")
 
 
@@ -89,18 +89,18 @@ def test_the_users_word_wins() -> None:
 )
 def test_settings_are_checked(options: dict[str, Any]) -> None:
     with pytest.raises(SettingsError):
-        LoadOptions(**options)
+        PlacementOptions(**options)
 
 
 def test_inches_and_arbitrary_scales_are_told() -> None:
     mesh = boxes(POSES["arms down"])
-    inches = place_person(turned(mesh, "+y", "+z", 1 / 0.0254), LoadOptions())
+    inches = place_person(turned(mesh, "+y", "+z", 1 / 0.0254), PlacementOptions())
     assert inches.unit == "in"
     assert inches.warnings
-    small = place_person(turned(mesh, "+y", "+z", 0.35), LoadOptions())
+    small = place_person(turned(mesh, "+y", "+z", 0.35), PlacementOptions())
     assert small.unit == "m"
     assert "arbitrary" in small.warnings[0]
-    assert "not a person" in place_person(turned(mesh, "+y", "+z", 2.0), LoadOptions()).warnings[-1]
+    assert "not a person" in place_person(turned(mesh, "+y", "+z", 2.0), PlacementOptions()).warnings[-1]
 
 
 def test_up_scores_prefer_the_head_up() -> None:
