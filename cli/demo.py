@@ -9,26 +9,29 @@ import click
 
 from . import options
 
-# Of the time allowed, what evaluation and report need on two slow cores.
+# The part of the allowed time that evaluation and report need on two slow cores.
 RESERVE_MINUTES = 1.5
-# Rather many people seen from a few sides than few people from all: neighbouring views teach almost the same. They
-# are drawn in half the usual size and with fewer light directions: the network of minutes sees 64 pixels of them.
+# Many people seen from a few sides teach more than few people seen from all sides, since neighbouring views are almost
+# the same. They are drawn in half the usual size and with fewer light directions, as the network sees only 64 pixels.
 VIEWS, SIZE, RAYS, FRAMES = 8, 256, 96, 2
-# Metres: one who reaches forward does not fit the usual 2.4.
+# Metres. A person who reaches forward does not fit the usual 2.4.
 EXTENT = 2.5
 
 
 @click.command()
 @click.argument("out", type=options.folder, default="demo")
-@click.option("--scans", type=click.IntRange(min=4), default=36, help="Static people to make.")
-@click.option("--rigged", type=click.IntRange(min=2), default=6, help="Rigged people to make.")
-@click.option("--minutes", type=click.FloatRange(min=1), default=9.5, help="End within this time; training gives way.")
+@click.option("--scans", type=click.IntRange(min=4), default=36, help="Number of static people to make.")
+@click.option("--rigged", type=click.IntRange(min=2), default=6, help="Number of rigged people to make.")
+@click.option(
+    "--minutes", type=click.FloatRange(min=1), default=9.5, help="End within this time; training is shortened to fit."
+)
 @options.seed
 @options.workers
 def demo(out: Path, scans: int, rigged: int, minutes: float, seed: int, jobs: int, backend: str) -> None:
-    """The whole chain with free people, in minutes on two cores: OUT/report.html shows the result.
+    """Run the whole chain with free people, in minutes on two cores; OUT/report.html shows the result.
 
-    Makes people, renders, samples, trains surface and texture, evaluates on people held out. Needs the `people` extra.
+    Makes people, renders and samples them, trains surface and texture, and evaluates on people that training never saw.
+    Needs the `people` extra.
     """
     from ..core.files import write_json
     from ..datasets.renders.build import render_models
@@ -56,7 +59,7 @@ def demo(out: Path, scans: int, rigged: int, minutes: float, seed: int, jobs: in
         rendered = render_models(
             out / "models", out / "renders", rendering, progress=progress, jobs=jobs, backend=backend
         )
-        # So few people that a hash would draw odd splits: the last scans and the last rig are held out.
+        # With so few people, a split by hash could be very uneven, so the last scans and rig are held out.
         split = {
             "train": [*people("scan", 0, scans - 3), *people("rig", 0, rigged - 1)],
             "val": people("scan", scans - 3, scans - 2),
@@ -83,5 +86,5 @@ def demo(out: Path, scans: int, rigged: int, minutes: float, seed: int, jobs: in
 
 
 def people(kind: str, first: int, last: int) -> list[str]:
-    """Subject ids as `mpc people` numbers them: `last` is not among them."""
+    """The ids of the subjects `first` to `last` - 1, as `mpc people` numbers them."""
     return [f"{kind}_{number:03d}" for number in range(max(first, 0), last)]

@@ -54,11 +54,11 @@ class Check:
     """One finding.
 
     Attributes:
-        name: what was tried.
-        works: whether it does.
+        name: the part that was tried.
+        works: whether it works.
         needed: whether mpc cannot do its main job without it.
         detail: what was found, or why it does not work.
-        advice: what to install or set; empty where nothing is to be done.
+        advice: what to install or set; "" where nothing has to be done.
     """
 
     name: str

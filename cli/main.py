@@ -1,4 +1,4 @@
-"""The `mpc` command: one group, one file a command; nothing heavy is imported before a command runs."""
+"""The `mpc` command: a group with one file per command; nothing heavy is imported before a command runs."""
 
 from __future__ import annotations
 
@@ -32,16 +32,16 @@ class Failure(click.ClickException):
 
 
 class MpcGroup(click.Group):
-    """Turns users' mistakes into one line and an exit status: 2 wrong settings, 1 unusable input, 130 stopped."""
+    """Turns errors of the user into one line and an exit status: 1 unusable input, 2 wrong settings, 130 stopped."""
 
     def invoke(self, ctx: click.Context) -> Any:
-        """Run the command; MpcError becomes a message, never a traceback."""
+        """Run the command; an MpcError becomes a message, never a traceback."""
         try:
             return super().invoke(ctx)
         except MpcError as error:
             raise Failure(str(error), 2 if isinstance(error, SettingsError) else 1) from error
         except KeyboardInterrupt as stop:
-            click.echo("stopped; finished work is kept, the same command goes on from here", err=True)
+            click.echo("stopped; finished work is kept, and the same command continues from here", err=True)
             raise click.exceptions.Exit(130) from stop
         except OSError as error:
             if error.filename is None and error.errno is None:
@@ -49,13 +49,13 @@ class MpcGroup(click.Group):
             raise Failure(f"{error.filename or 'disk'}: {error.strerror}", 1) from error
 
     def list_commands(self, ctx: click.Context) -> list[str]:
-        """In the order one uses them."""
+        """The commands in the order in which one uses them."""
         return list(self.commands)
 
 
 @click.group(cls=MpcGroup, context_settings={"help_option_names": ["-h", "--help"], "show_default": True})
 @click.version_option(__version__, prog_name="mpc")
-@click.option("-v", "--verbose", is_flag=True, help="Log what the library does.")
+@click.option("-v", "--verbose", is_flag=True, help="Print what the library logs.")
 def main(verbose: bool) -> None:
     """Monocular performance capture: from scans and rigs to a network that rebuilds a clothed person from one picture.
 
@@ -67,10 +67,12 @@ def main(verbose: bool) -> None:
       mpc train                        surface, then texture               -> runs/
       mpc eval --metrics chamfer p2s   the newest run on the test split
 
-    What is in models/, and is it fit for use? `mpc check models/` says.
+    `mpc check models/` reports what is in models/ and whether it can be used. `mpc people models/` makes free people
+    for those who have no scans yet, and `mpc demo` runs the whole chain with them.
 
-    No scans yet? `mpc people models/` makes free ones; `mpc demo` runs it all. Exit status: 0 done, 1 unusable input,
-    2 wrong usage, 3 done but some subjects failed, 130 stopped.
+    An option that takes several values takes them after spaces or commas: --metrics chamfer p2s, --metrics chamfer,p2s.
+
+    Exit status: 0 done, 1 unusable input, 2 wrong usage, 3 done but some subjects failed, 130 stopped.
     """
     logging.basicConfig(
         level=logging.INFO if verbose else logging.WARNING, format="%(levelname)s %(name)s: %(message)s"

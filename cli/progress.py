@@ -1,4 +1,4 @@
-"""Draws progress: a bar on a terminal, a line now and then where the output is a file or a pipe."""
+"""Draw progress: a bar on a terminal, or a line every few seconds where the output is a file or a pipe."""
 
 from __future__ import annotations
 
@@ -25,19 +25,19 @@ SECONDS_BETWEEN_LINES = 10.0
 
 
 def rate(per_second: float) -> str:
-    """How fast, for people: "12.5/s", or below one a second "7.5/min"."""
+    """A rate as text: "12.5/s", or below one per second "7.5/min"."""
     return f"{per_second:.1f}/s" if per_second >= 1.0 else f"{60.0 * per_second:.1f}/min"
 
 
 class _RateColumn(ProgressColumn):
-    """Units a second or a minute, of late."""
+    """The recent rate, in units per second or minute."""
 
     def render(self, task: Task) -> Text:
         return Text("" if task.speed is None else rate(task.speed), style="progress.data.speed")
 
 
 class TerminalProgress:
-    """A geometry.progress.Progress on stderr; use as a context manager."""
+    """A core.progress.Progress that draws on stderr; use it as a context manager."""
 
     def __init__(self) -> None:
         self._console = Console(stderr=True, highlight=False)
@@ -69,7 +69,7 @@ class TerminalProgress:
             self._bar.stop()
 
     def start(self, title: str, total: int) -> None:
-        """A stage begins."""
+        """Begin a stage."""
         self._title, self._total, self._done = title, total, 0
         self._started = self._last = time.monotonic()
         if self._bar is not None:
@@ -78,7 +78,7 @@ class TerminalProgress:
             self._line(f"{title}: 0/{total}")
 
     def advance(self, count: int = 1, note: str = "") -> None:
-        """`count` more units are done."""
+        """Report that `count` more units are done."""
         self._done += count
         if self._bar is not None and self._task is not None:
             self._bar.update(self._task, advance=count, note=note)
@@ -90,7 +90,7 @@ class TerminalProgress:
             self._line(f"{self._title}: {self._done}/{self._total}, {pace}, about {left:.0f} s left {note}".rstrip())
 
     def finish(self) -> None:
-        """The stage has ended."""
+        """End the stage."""
         if self._bar is not None and self._task is not None:
             self._bar.update(self._task, total=self._done, note="")
             self._task = None
@@ -98,7 +98,7 @@ class TerminalProgress:
             self._line(f"{self._title}: {self._done} done in {time.monotonic() - self._started:.0f} s")
 
     def message(self, text: str) -> None:
-        """One line for the user."""
+        """Show one line to the user."""
         if self._bar is not None:
             self._console.print(text, markup=False, soft_wrap=True)
         else:

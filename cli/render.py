@@ -27,13 +27,14 @@ def layer_names() -> Iterable[str]:
 @click.argument("models", type=options.existing_folder)
 @click.option("--out", type=options.folder, default="renders", help="Folder to write the renders to.")
 @click.option(
-    "--views", type=click.IntRange(1, 3600), default=36, help="Number of yaws of a scene, at each --pitch one picture."
+    "--views",
+    type=click.IntRange(1, 3600),
+    default=36,
+    help="Number of yaws of a scene; each is drawn at every --pitch.",
 )
 @click.option("--step", "step_deg", type=float, default=10.0, help="Degrees of yaw between two views.")
 @click.option("--offset", "offset_deg", type=float, default=0.0, help="Yaw of the first view, degrees.")
-@values.numbers(
-    "--pitch", "pitch_deg", default=(0.0,), metavar="DEG...", help="Elevations, degrees; each yaw is drawn at each."
-)
+@values.numbers("--pitch", "pitch_deg", default=(0.0,), metavar="DEG...", help="Elevations, degrees.")
 @values.numbers(
     "--jitter", "jitter_deg", exactly=3, default=(0.0, 0.0, 0.0), metavar="YAW PITCH ROLL",
     help="Largest random turn of each camera, degrees.",

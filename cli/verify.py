@@ -12,7 +12,10 @@ from . import options
 @click.command()
 @click.argument("shards", type=options.existing_folder, default="shards")
 def verify(shards: Path) -> None:
-    """Prove a folder of SHARDS whole, or name what is not. Exit status 3 when something is damaged."""
+    """Check that a folder of SHARDS is complete and undamaged, and name what is not.
+
+    The exit status is 3 when something is damaged.
+    """
     from ..datasets.shards.verify import verify_shards
 
     problems = verify_shards(shards)

@@ -1,4 +1,4 @@
-"""`mpc import-weights`: published networks as a run."""
+"""`mpc import-weights`: make a run of published networks."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from . import options
 @click.command(name="import-weights")
 @click.argument("net_g", type=options.existing_file)
 @click.argument("net_c", type=options.existing_file, required=False)
-@click.option("--out", type=options.folder, default="runs/pifu", help="Run folder to make.")
+@click.option("--out", type=options.folder, default="runs/pifu", help="Folder of the run to make.")
 def import_weights(net_g: Path, net_c: Path | None, out: Path) -> None:
     """Make a run of PIFu's published checkpoints: NET_G (surface) and NET_C (colour), for `mpc reconstruct --run`."""
     from ..models.public_weights import write_pifu_run

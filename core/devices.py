@@ -1,4 +1,4 @@
-"""Which device computes, checked before anything is built on it."""
+"""Choose the device that computes, and check it before anything is built on it."""
 
 from __future__ import annotations
 
@@ -13,10 +13,13 @@ _BFLOAT16_SINCE = (8, 0)
 
 
 def choose_device(name: str) -> tuple[torch.device, str]:
-    """The device of that name, and why it is that one.
+    """Find the device of a name.
 
     Args:
         name: "auto", "cpu", "cuda" or "cuda:N". "auto" and "cuda" give each process of `torchrun` a GPU of its own.
+
+    Returns:
+        The device, and the reason for the choice.
 
     Raises:
         SettingsError: another name, or a GPU that this machine does not have.
@@ -40,5 +43,5 @@ def choose_device(name: str) -> tuple[torch.device, str]:
 
 
 def computes_bfloat16(device: torch.device) -> bool:
-    """Whether half precision pays: on GPUs with bfloat16 units; measured slower on CPUs (docs/training.md)."""
+    """Whether bfloat16 makes training faster: true on GPUs that have units for it, false on CPUs (docs/training.md)."""
     return device.type == "cuda" and torch.cuda.get_device_capability(device) >= _BFLOAT16_SINCE

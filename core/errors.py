@@ -1,4 +1,4 @@
-"""Errors a user can mend: one clear line that names the file and the reason, never a traceback."""
+"""Errors that a user can correct: one clear line that names the file and the reason, never a traceback."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from pathlib import Path
 
 
 class MpcError(Exception):
-    """Base of every error that is the input's or the settings' fault; commands print it as one line and exit."""
+    """Base of all errors caused by the input or the settings; commands print them as one line and exit."""
 
 
 class InputError(MpcError):
@@ -28,4 +28,4 @@ class InputError(MpcError):
 
 
 class SettingsError(MpcError):
-    """A setting out of range, unknown, or at odds with what is on disk; the message names it."""
+    """A setting that is unknown, out of range, or contradicts what is on disk; the message names it."""

@@ -1,7 +1,7 @@
-"""Units that may hang, take all memory or kill their process: each is bounded, and recorded when it goes wrong.
+"""Run units of work that may hang, take all memory or kill their process; each is bounded, and its failure recorded.
 
-Each unit runs in a process apart: a loky pool of one, kept for the next unit while all goes well and ended when it
-does not. The pools hang below joblib's workers, so the same code runs on one core, on many, or on a cluster.
+Each unit runs in a process of its own: a loky pool with one worker, which is kept for the next unit as long as no unit
+fails. joblib's workers own the pools, so the same code runs on one core, on many, or on a cluster.
 """
 
 from __future__ import annotations
@@ -31,17 +31,18 @@ Record = TypeVar("Record")
 
 logger = logging.getLogger(__name__)
 
-MEMORY_SHARE = 0.8  # of the machine's, for one subject, where nothing else is asked for
-LEAST_MEMORY = 1 << 29  # the libraries themselves need some
+MEMORY_SHARE = 0.8  # of the machine's memory, for one subject, unless the user sets a bound
+LEAST_MEMORY = 1 << 29  # the libraries alone need some memory
 
 
 @dataclass(frozen=True, kw_only=True)
 class Limits:
-    """What one subject may take.
+    """Time and memory that one subject may take.
 
     Attributes:
-        timeout_s: seconds from hand-over, or from the last `tell_alive`, to record; None: no bound.
-        memory_bytes: private memory of its process (Linux; elsewhere not bounded); None: 80 % of the machine's.
+        timeout_s: seconds from the start of the unit, or from its last call of `tell_alive`, to its record; None sets
+            no bound.
+        memory_bytes: private memory of its process, bytes, bounded on Linux only; None is 80 % of the machine's.
     """
 
     timeout_s: float | None = 1800.0
@@ -58,7 +59,12 @@ class Limits:
 
 @dataclass(frozen=True)
 class Lost(Generic[Unit]):
-    """In place of a record: the unit whose process was stopped or died, and why, in words for the user."""
+    """Takes the place of a record where the process of a unit was stopped or died.
+
+    Attributes:
+        unit: the unit of work.
+        reason: why it has no record, in words for the user.
+    """
 
     unit: Unit
     reason: str
@@ -72,19 +78,22 @@ def run_guarded(
     jobs: int = 0,
     backend: str = "loky",
 ) -> Iterator[Record | Lost[Unit]]:
-    """As `units.run_units`, but a unit that hangs, outgrows its memory or kills its process gives a `Lost`.
+    """Call a function on each unit like `units.run_units`; a unit that exceeds its limits or dies gives a `Lost`.
 
     Args:
-        function, units, jobs, backend: as of `run_units`; `function` raises MemoryError onwards or lets it be recorded.
-        limits: None runs without guard, as `run_units` does.
+        function: see `run_units`. It may raise MemoryError, which also gives a `Lost`.
+        units: see `run_units`.
+        limits: None runs without a guard, as `run_units` does.
+        jobs: see `run_units`.
+        backend: see `run_units`.
     """
     if limits is None:
         yield from run_units(function, units, jobs=jobs, backend=backend)
         return
-    # One process a unit at a time: threads here hand the units over. A cluster's workers do so for themselves.
-    handing = "threading" if backend == "loky" else backend
+    # Each unit already has its own process, so on this machine threads suffice to submit the units to the pools.
+    submitting = "threading" if backend == "loky" else backend
     try:
-        yield from run_units(_Guarded(function, limits), units, jobs=jobs, backend=handing)
+        yield from run_units(_Guarded(function, limits), units, jobs=jobs, backend=submitting)
     finally:
         close_pools()
 
@@ -96,10 +105,10 @@ class _Guarded(Generic[Unit, Record]):
 
     def __call__(self, unit: Unit) -> Record | Lost[Unit]:
         pool = _take_pool(self.limits)
-        whole = False
+        healthy = False
         try:
             record: Record = _wait(pool, pool.executor.submit(self.function, unit), self.limits.timeout_s)
-            whole = True
+            healthy = True
             return record
         except _Late:
             return Lost(unit, f"stopped after {self.limits.timeout_s:g} s (--subject-timeout)")
@@ -108,11 +117,11 @@ class _Guarded(Generic[Unit, Record]):
         except MemoryError:
             return Lost(unit, OUT_OF_MEMORY)
         finally:
-            _give_back(pool, self.limits, whole)
+            _give_back(pool, self.limits, healthy)
 
 
 def tell_alive() -> None:
-    """Called in a unit whenever a part of its work is done: the time it may take starts anew."""
+    """Restart the time that the running unit may take; a unit calls this whenever a part of its work is done."""
     if _beat is not None:
         os.utime(_beat)
 
@@ -134,7 +143,7 @@ _beat: Path | None = None
 
 
 def _wait(pool: _Pool, future: Any, timeout_s: float | None) -> Any:
-    """The unit's record; _Late once `timeout_s` have passed since the start and since the last sign of life."""
+    """Wait for the unit's record; raise _Late when `timeout_s` have passed since its last sign of life."""
     last = time.time()
     while True:
         try:
@@ -166,9 +175,10 @@ def _take_pool(limits: Limits) -> _Pool:
         return pool
 
 
-def _give_back(pool: _Pool, limits: Limits, whole: bool) -> None:
+def _give_back(pool: _Pool, limits: Limits, healthy: bool) -> None:
+    """Keep a pool for the next unit; end it where it is not healthy, or where all pools have been closed."""
     with _lock:
-        if whole and pool in _all:
+        if healthy and pool in _all:
             _idle[limits].append(pool)
             return
         _all.discard(pool)
@@ -181,7 +191,7 @@ def _end(pool: _Pool) -> None:
 
 
 def close_pools() -> None:
-    """End every process that stands ready, and those still at work (after an interrupt)."""
+    """End all worker processes, idle ones and, after an interrupt, those that still work."""
     with _lock:
         pools = list(_all)
         _all.clear()
@@ -191,19 +201,20 @@ def close_pools() -> None:
 
 
 def default_memory() -> int:
-    """Bytes one subject may take where the user does not say."""
+    """Memory that one subject may take unless the user sets a bound, bytes."""
     return max(LEAST_MEMORY, int(psutil.virtual_memory().total * MEMORY_SHARE))
 
 
 def _prepare(memory_bytes: int, beat: Path) -> None:
-    """In the new process: bound its private memory, so that numpy says MemoryError before the machine suffers."""
+    """Bound the private memory of the new process, so that numpy raises MemoryError before the machine runs out."""
     global _beat
     _beat = beat
     try:
         import resource
     except ImportError:
         return
-    # Private writable memory, not address space: graphics drivers reserve hundreds of gigabytes they never use.
+    # The bound is on private writable memory, not on address space, of which graphics drivers reserve hundreds of
+    # gigabytes that they never use.
     _, hard = resource.getrlimit(resource.RLIMIT_DATA)
     bound = memory_bytes if hard == resource.RLIM_INFINITY else min(memory_bytes, hard)
     resource.setrlimit(resource.RLIMIT_DATA, (bound, hard))
@@ -212,7 +223,7 @@ def _prepare(memory_bytes: int, beat: Path) -> None:
 
 
 def _die_first() -> None:
-    """Where memory runs out all the same, the kernel should end a subject's process, not the command."""
+    """Make the kernel end this process, and not the command, where the machine runs out of memory all the same."""
     try:
         with open("/proc/self/oom_score_adj", "w") as stream:
             stream.write("500")

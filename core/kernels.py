@@ -1,4 +1,4 @@
-"""Warp, started without its banner; its kernels on a GPU, or spread over the cores of a CPU."""
+"""Start Warp without its banner, and run its kernels on a GPU or on all cores of a CPU."""
 
 from __future__ import annotations
 
@@ -33,7 +33,11 @@ def load_warp() -> Any:
 
 
 def kernels_or_reason(load: Callable[[], Any]) -> tuple[Any, str]:
-    """What `load` returns, which compiles kernels or finds them in Warp's cache; or None, and the reason why not."""
+    """Load kernels, which compiles them unless they are in Warp's cache.
+
+    Returns:
+        What `load` returns, and ""; where it fails, None and the reason.
+    """
     try:
         load_warp()
         return load(), ""
@@ -42,12 +46,12 @@ def kernels_or_reason(load: Callable[[], Any]) -> tuple[Any, str]:
 
 
 def on_cpu(array: Array, dtype: Any) -> Any:
-    """A contiguous NumPy array as a warp array of the CPU, not copied: what a kernel writes stands in both."""
+    """A contiguous NumPy array as a Warp array of the CPU; both share the memory that a kernel writes to."""
     return load_warp().array(array, dtype=dtype, device="cpu", copy=False)
 
 
 def find_device(name: str) -> str:
-    """The device that "auto" stands for: a GPU where warp finds one; every other name as it is."""
+    """The name of a device; "auto" becomes a GPU where Warp finds one, other names are returned as they are."""
     return str(load_warp().get_preferred_device()) if name == "auto" else name
 
 
@@ -67,14 +71,15 @@ def launch(
     device: str,
     per_thread: int = 1 << 13,
 ) -> None:
-    """Run a kernel for the rows 0 to `count`, on a CPU by as many threads as it has cores.
+    """Run a kernel for the rows 0 to `count`; on a CPU with one thread per core.
 
     Args:
-        kernel: takes `inputs`, the number of its first row, and `outputs`; its rows do not meet.
-        count: rows; none is no work.
-        inputs, outputs: warp arrays and numbers.
-        device: of warp.
-        per_thread: rows that a thread takes at a time.
+        kernel: takes `inputs`, the number of its first row, and `outputs`; its rows are independent.
+        count: number of rows; 0 does nothing.
+        inputs: Warp arrays and numbers that the kernel reads.
+        outputs: Warp arrays that the kernel writes.
+        device: name of a Warp device.
+        per_thread: number of rows that a thread processes at a time.
     """
     wp = load_warp()
 
@@ -83,7 +88,7 @@ def launch(
 
     threads = usable_threads() if device == "cpu" else 1
     if threads > 1 and count > per_thread:
-        # A kernel runs on one core and lets go of the interpreter meanwhile.
+        # A kernel runs on one core and releases the interpreter's lock while it does.
         firsts = range(0, count, per_thread)
         with ThreadPoolExecutor(threads) as pool:
             list(pool.map(work, firsts, (min(per_thread, count - first) for first in firsts)))
@@ -93,7 +98,7 @@ def launch(
 
 @contextmanager
 def _captured_stderr() -> Iterator[None]:
-    """Send what native code writes to the standard error to the log: warp complains there of a missing driver."""
+    """Send to the log what native code writes to stderr: Warp reports a missing driver there."""
     with tempfile.TemporaryFile() as caught:
         kept = os.dup(2)
         os.dup2(caught.fileno(), 2)

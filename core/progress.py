@@ -1,4 +1,4 @@
-"""How long work tells of its progress: the library reports, `cli` draws the bar."""
+"""Report the progress of long work: the library calls these methods, and `cli` draws the bar."""
 
 from __future__ import annotations
 
@@ -6,23 +6,23 @@ from typing import Protocol
 
 
 class Progress(Protocol):
-    """Receives the progress of one command; stages follow one another."""
+    """Receives the progress of one command, which consists of stages, one after the other."""
 
     def start(self, title: str, total: int) -> None:
-        """A stage of `total` units begins."""
+        """Begin a stage of `total` units."""
 
     def advance(self, count: int = 1, note: str = "") -> None:
-        """`count` more units are done; `note` is a short remark (a loss, a name)."""
+        """Report that `count` more units are done; `note` is a short remark, such as a loss or a name."""
 
     def finish(self) -> None:
-        """The stage has ended."""
+        """End the stage."""
 
     def message(self, text: str) -> None:
-        """One line for the user, above the bar."""
+        """Show one line to the user, above the bar."""
 
 
 class NoProgress:
-    """Tells nobody; the default of library calls."""
+    """Ignores all reports; the default of library functions."""
 
     def start(self, title: str, total: int) -> None:
         """Ignored."""

@@ -1,4 +1,4 @@
-"""Trees of frozen dataclasses from plain tables (TOML, JSON, `--set key=value`), with every unknown key an error."""
+"""Read trees of frozen dataclasses from plain tables (TOML, JSON, `--set key=value`); an unknown key is an error."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ from .messages import unknown_name
 Config = TypeVar("Config")
 
 BY_KIND = "by_kind"
-"""Key of a field's metadata. Its value is a function from the name of a kind to that kind's default settings: a field
-that holds one of several dataclasses, told apart by their `kind`, starts from the defaults of the kind it is given."""
+"""Key of a field's metadata, for a field that holds one of several dataclasses, which their `kind` distinguishes. The
+value is a function from the name of a kind to the default settings of that kind, from which the field then starts."""
 
 
 def to_table(config: Any) -> dict[str, Any]:
@@ -40,8 +40,8 @@ def override(config: Config, table: Mapping[str, Any], where: str = "") -> Confi
 
     Args:
         config: a frozen settings dataclass, possibly with others inside.
-        table: nested like `config`; texts are read as the field's type ("1e-3", "true", "18,36,72").
-        where: dotted name of `config`, for messages.
+        table: nested like `config`; texts are converted to the type of the field ("1e-3", "true", "18,36,72").
+        where: dotted name of `config` in messages.
 
     Raises:
         SettingsError: an unknown key (with the nearest known one), or a value of the wrong kind.
@@ -70,7 +70,7 @@ def override(config: Config, table: Mapping[str, Any], where: str = "") -> Confi
 
 
 def read_value(value: Any, kind: Any, name: str) -> Any:
-    """One value as the annotated type: bool, int, float, str, a tuple of these, or None where allowed."""
+    """Convert one value to the annotated type: bool, int, float, str, a tuple of these, or None where allowed."""
     origin, arguments = typing.get_origin(kind), typing.get_args(kind)
     if origin in (Union, types.UnionType):
         if value is None or (isinstance(value, str) and value.lower() == "none" and type(None) in arguments):
@@ -99,7 +99,7 @@ def dotted(assignments: typing.Iterable[str]) -> dict[str, Any]:
     """`["mining.alpha=0.2", ...]` as a nested table.
 
     Raises:
-        SettingsError: an entry without `=`, or one below another that has a value.
+        SettingsError: an entry without `=`, or one inside another entry that has a value already.
     """
     table: dict[str, Any] = {}
     for text in assignments:

@@ -19,7 +19,7 @@ def usable_cores() -> int:
 
 
 def worker_count(jobs: int) -> int:
-    """Processes for `jobs` (0: one a core this process may use, -n: all but n-1)."""
+    """The number of worker processes for `jobs`: 0 gives one per usable core, -n gives all cores but n - 1."""
     cores = usable_cores()
     return cores if jobs == 0 else max(1, cores + 1 + jobs) if jobs < 0 else jobs
 
@@ -30,16 +30,17 @@ def run_units(
     """Call `function` on each unit and yield the records as they finish, in no fixed order.
 
     Args:
-        function: pure and at the top level of a module; catches the errors it wants reported in its record.
-        units: small, picklable.
-        jobs: see `worker_count`; 1 runs here, without a process.
+        function: pure and at the top level of a module. It catches the errors that its record is to report; any other
+            error ends the run.
+        units: small and picklable.
+        jobs: see `worker_count`; 1 runs in this process.
         backend: a joblib backend ("loky", "threading", or one registered by Dask or Ray).
     """
     workers = worker_count(jobs)
     if workers == 1 and backend == "loky":
         yield from map(function, units)
         return
-    # loky replaces a worker whose memory has grown; no unit is lost, so users need not read about it.
+    # loky replaces a worker whose memory has grown. No unit is lost, so the warning would only worry users.
     warnings.filterwarnings("ignore", message="A worker stopped while some jobs", category=UserWarning)
     options: dict[str, Any] = {"inner_max_num_threads": 1} if backend == "loky" else {}
     with joblib.parallel_config(backend=backend, n_jobs=workers, **options):
