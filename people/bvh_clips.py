@@ -1,4 +1,4 @@
-"""BVH motions as clips of the generated people's rig; the work is done by `motion/retarget.py`."""
+"""BVH motions as clips of the generated people's rig, by `motion/retarget.py`."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ MAX_FILES = 200
 
 
 def retarget_body(motion: Motion, body: Body, *, name: str) -> BodyClip:
-    """A motion as a clip of a body's rig; the lowest foot of the whole motion stands on the floor."""
+    """Retarget a motion to a body's rig; the lowest foot of the whole motion stands on the floor."""
     rig = skeleton()
     result = retarget(motion, body_target(body))
     above = np.concatenate([np.tile(np.eye(3), (motion.frames, 1, 1, 1)), result.rotations[:, rig.parents[1:]]], axis=1)
@@ -27,7 +27,7 @@ def retarget_body(motion: Motion, body: Body, *, name: str) -> BodyClip:
 
 
 def body_target(body: Body) -> Target:
-    """A body's rig as the target of motions: every bone's rest frame is the world's, the ankles stand on the floor."""
+    """A body's rig as a target of motions: rest frames are the world's, and the floor is at the ankles' height."""
     rig = skeleton()
     feet = [rig.names.index(f"foot.{tag}") for tag in "LR"]
 
@@ -54,7 +54,7 @@ def body_target(body: Body) -> Target:
 
 
 def read_motions(folder: Path) -> list[tuple[Path, Motion]]:
-    """All BVH files of a folder, searched recursively, sorted, each with the bones a rig needs.
+    """Read all BVH files below a folder, sorted by path.
 
     Raises:
         InputError: no or too many BVH files, or one that cannot be used.
@@ -68,7 +68,13 @@ def read_motions(folder: Path) -> list[tuple[Path, Motion]]:
 
 
 def bvh_clips(folder: Path, body: Body, taken: set[str] | None = None) -> list[BodyClip]:
-    """The motions of `read_motions` as clips of a body's rig, named after the files; `taken` names get a prefix."""
+    """Retarget the motions of `read_motions` to a body's rig.
+
+    Args:
+        folder: of BVH files, after which the clips are named.
+        body: the target.
+        taken: names that are in use; a clip of such a name gets a prefix.
+    """
     used = set(taken or ())
     clips = []
     for path, motion in read_motions(folder):

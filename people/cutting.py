@@ -12,9 +12,9 @@ from .surface import Surface, compact
 
 
 def clip(surface: Surface, level: F64) -> Surface:
-    """Keep the part where the per-vertex field `level` (V,) is positive, cut straight across triangles.
+    """Keep the part where the per-vertex field `level` (V,) is positive; triangles are cut along straight lines.
 
-    Vertices almost on the line are moved onto it first, along their most crossing edge, so that no slivers appear.
+    Vertices close to the zero level are first moved onto it, along their steepest crossing edge, to avoid slivers.
     """
     surface, level = _snap(surface, level)
     inside = level > 0
@@ -73,7 +73,7 @@ def _snap(surface: Surface, level: F64) -> tuple[Surface, F64]:
     pairs = pairs[crossing]
     if not len(pairs):
         return surface, level
-    # The steepest crossing edge of each vertex decides.
+    # Sorted by steepness: the steepest crossing edge of each vertex is written last.
     steep = np.argsort(np.abs(level[pairs[:, 0]] - level[pairs[:, 1]]), kind="stable")
     target = np.full(len(level), -1, np.int64)
     target[pairs[steep, 0]] = pairs[steep, 1]
@@ -88,5 +88,5 @@ def _snap(surface: Surface, level: F64) -> tuple[Surface, F64]:
 
     fields = {name: moved(values) for name, values in surface.fields.items()}
     level = level.copy()
-    level[rows] = 0.0  # counted as outside: the line itself is cut through these vertices
+    level[rows] = 0.0  # counts as outside, so that the cut passes through these vertices
     return Surface(moved(surface.vertices), surface.faces, moved(surface.weights), fields, surface.lining), level

@@ -1,4 +1,4 @@
-"""Smooth procedural noise, equal on every platform: lattice values from an integer hash, blended."""
+"""Smooth procedural noise that is equal on every platform: interpolated lattice values from an integer hash."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def _start(seed: int) -> np.uint32:
 
 
 def value_noise(points: F64, seed: int) -> F64:
-    """Noise in [-1, 1] at points (N, D), D at most 3; lattice spacing 1, smooth (Perlin's quintic blend)."""
+    """Noise in [-1, 1] at points (N, D), D at most 3, with lattice spacing 1 and Perlin's quintic interpolation."""
     dims = points.shape[1]
     sums = [np.full(len(points), _start(seed), np.uint32)]
     parts = []
@@ -52,7 +52,7 @@ def fractal_noise(points: F64, seed: int, octaves: int = 3) -> F64:
 
 
 def cell_noise(cells: I64, seed: int) -> F64:
-    """A value in [0, 1) for each whole-numbered cell (N, D)."""
+    """A random value in [0, 1) for each cell (N, D) of integers."""
     total = np.full(len(cells), _start(seed), np.uint32)
     for axis in range(cells.shape[1]):
         total = total + cells[:, axis].astype(np.uint32) * np.uint32(_PRIMES[axis])

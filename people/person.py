@@ -1,4 +1,4 @@
-"""One whole person: body, clothes, hair, skin, texture; in rest pose, ready to be posed or rigged."""
+"""One whole person in rest pose, ready to be posed or rigged: body, clothes, hair, skin, texture."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from .clothes.wardrobe import PersonPlan
 from .surface import Surface, merge
 from .texture import Chart, Texels, box_charts, cylinder, pack, paint, point_chart, rasterise, relaxed, uv_islands
 
-# How far inside a garment's edge skin is still kept, metres.
+# Skin is kept up to this distance inside a garment's edge, metres.
 _KEEP_M = 0.035
 _DARK = (0.13, 0.10, 0.10)
 
@@ -32,7 +32,9 @@ class Person:
     """A textured person in rest pose.
 
     Attributes:
-        surface: vertices, faces, skin weights (at most four bones a vertex). uv: (F, 3, 2), lower left origin.
+        body: the body below the clothes.
+        surface: vertices, faces and skin weights (at most four bones per vertex).
+        uv: (F, 3, 2) texture coordinates of the corners, lower left origin.
         texture: (S, S, 3) uint8 sRGB.
     """
 
@@ -56,8 +58,11 @@ def build_person(
     """Make the person of a plan.
 
     Args:
+        plan: who the person is and what they wear.
         texture_size: edge of the texture, texels.
-        assets: MakeHuman assets folder to dress from instead of sewing; seed and name choose the pieces.
+        assets: MakeHuman assets folder to dress from, instead of sewing clothes.
+        seed: of the data set; with `name` it chooses the assets.
+        name: of the person.
     """
     body = make_body(plan.phenotype)
     fitted_hair: Sewn | None = None
@@ -110,7 +115,7 @@ def _density(charts: list[Chart], uv: F64) -> float:
 
 
 def hidden_vertices(body: Body, sewn: list[Sewn]) -> Bools:
-    """Which base mesh vertices (19158,) lie well below some garment."""
+    """Which base mesh vertices lie well below some garment: (BASE_VERTICES,) bool."""
     weights = skeleton().weights.astype(np.float64)
     fields = fields_of(body.vertices, weights, body)
     hidden = np.zeros(len(body.vertices), bool)
@@ -122,7 +127,7 @@ def hidden_vertices(body: Body, sewn: list[Sewn]) -> Bools:
 
 
 def layout_charts(layout: F64, numbers: I32, seen: Bools, zoom: float) -> list[Chart]:
-    """Charts of faces that came with plane coordinates (F, 3, 2), metres; zero-sized ones (rims) are left out."""
+    """Charts of faces with given plane coordinates (F, 3, 2), metres; faces without extent (rims) are left out."""
     span = np.ptp(layout, axis=1).max(axis=1)
     rows = np.flatnonzero(seen & (span > 0))
     points, index = np.unique(np.round(layout[rows].reshape(-1, 2), 7), axis=0, return_inverse=True)
@@ -130,7 +135,7 @@ def layout_charts(layout: F64, numbers: I32, seen: Bools, zoom: float) -> list[C
 
 
 def garment_charts(body: Body, item: Sewn, first: int) -> list[Chart]:
-    """Panels of a garment: sleeves and trouser legs unrolled, torso in front and back, skirts all around."""
+    """Charts of a garment: sleeves and trouser legs unrolled, torso as front and back, skirts as one band."""
     surface = item.surface
     if item.layout is not None:
         every = np.arange(first, first + len(surface.faces), dtype=np.int32)
@@ -185,7 +190,7 @@ def _sleeve(points: F64, faces: I32, numbers: I32, at: dict[str, F64], tag: str)
     t1, t2 = (points - start) @ first, (points - middle) @ second
     length = np.where(t2 > 0, upper + t2, np.minimum(t1, upper))
     foot = np.where((t2 > 0)[:, None], middle + t2[:, None] * second, start + np.minimum(t1, upper)[:, None] * first)
-    # Turn the arm upright, so that the cylinder's axis is vertical.
+    # The arm is rotated upright, so that the cylinder's axis is vertical.
     along = (first + second) / np.linalg.norm(first + second)
     outward = np.cross(along, np.cross(np.array([0.0, 1.0, 0.0]), along))
     outward /= np.linalg.norm(outward)
@@ -204,13 +209,13 @@ class _Painter:
     first: I64
 
     def lining_colour(self, number: int) -> F64:
-        """sRGB (3,) of the inside of part `number`: its own colour in the shade."""
+        """Colour of the inside of part `number`, its own colour darkened: (3,) sRGB."""
         if number <= len(self.sewn):
             return np.asarray(self.plan.worn[number - 1].fabric.base) * 0.55
         return np.asarray(self.plan.hat_colour if self.plan.hair in ("cap", "beanie") else self.plan.looks.hair) * 0.6
 
     def colours(self, texels: Texels, texel_m: float) -> F64:
-        """sRGB (n, 3) of every texel."""
+        """Colours of all texels: (n, 3) sRGB."""
         colour = np.zeros((len(texels.face), 3))
         plane = np.zeros((len(self.surface.faces), 3, 2))
         for chart in self.charts:

@@ -9,7 +9,7 @@ from .surface import Surface, averaging_all, vertex_normals
 
 
 def boundary_loops(faces: I32) -> list[I32]:
-    """Closed loops of border vertices, each in the direction of its faces' edges."""
+    """Find the closed loops of border vertices, each in the direction of its faces' edges."""
     pairs = np.concatenate([faces[:, [0, 1]], faces[:, [1, 2]], faces[:, [2, 0]]]).astype(np.int64)
     span = int(faces.max()) + 1
     lonely = ~np.isin(pairs[:, 0] * span + pairs[:, 1], pairs[:, 1] * span + pairs[:, 0])
@@ -33,9 +33,14 @@ def boundary_loops(faces: I32) -> list[I32]:
 
 
 def close_solid(surface: Surface, *, thickness_m: float = 0.004, depth_m: float = 0.015) -> Surface:
-    """Close every border: turn the hem in by `thickness_m`, lead it back by `depth_m` and span the opening.
+    """Close every border: turn the hem inwards, continue it back inside, and span the opening.
 
-    The result is watertight, so a solid: what the garment encloses counts as inside (the body in it as well).
+    The result is watertight: all that the garment encloses, the body included, counts as inside.
+
+    Args:
+        surface: of a garment.
+        thickness_m: of the hem.
+        depth_m: length of the hem's inner side.
     """
     vertices, weights = [surface.vertices], [surface.weights]
     fields = {name: [values] for name, values in surface.fields.items()}
@@ -89,7 +94,7 @@ def _smooth_loop(values: F64, rounds: int) -> F64:
 
 
 def thick_shell(surface: Surface, thickness_m: float) -> Surface:
-    """A closed shell: the surface, the same moved inwards and turned over, and a rim along the borders."""
+    """Make a closed shell of the surface, a copy moved inwards and reversed, and a rim along the borders."""
     normals = vertex_normals(surface.vertices, surface.faces)
     count = len(surface.vertices)
     inner = surface.vertices - normals * thickness_m

@@ -12,7 +12,8 @@ def catmull_clark(quads: I32, count: int) -> tuple[sparse.csr_matrix, I32]:
     """One Catmull-Clark step as a matrix (Catmull and Clark 1978), so that fields and weights are refined alike.
 
     Args:
-        quads: (Q, 4) int32 into `count` vertices, every one used.
+        quads: (Q, 4) int32 into the vertices, each of which some quad uses.
+        count: number of vertices.
 
     Returns:
         The (V', count) matrix and the (4Q, 4) refined quads.
@@ -31,7 +32,7 @@ def catmull_clark(quads: I32, count: int) -> tuple[sparse.csr_matrix, I32]:
     )
     inner = sparse.diags(np.where(border, 0.0, 1.0))
     edge_rows = inner @ (0.5 * ends + 0.25 * incidence @ face_rows) + sparse.diags(border.astype(float)) @ ends
-    # Vertices: (F + 2R + (n-3)P)/n inside, (1, 6, 1)/8 along a border.
+    # New positions of vertices: (F + 2R + (n-3)P)/n inside, weights (1, 6, 1)/8 along a border.
     touch = sparse.csr_matrix((np.ones(4 * faces), (quads.ravel(), np.repeat(np.arange(faces), 4))), (points, faces))
     at_edge = sparse.csr_matrix(
         (np.ones(2 * len(edges)), (edges.ravel(), np.repeat(np.arange(len(edges)), 2))), (points, len(edges))

@@ -1,4 +1,4 @@
-"""Triangle surfaces that carry skin weights and fields, and matrices that average over neighbours."""
+"""Triangle surfaces with skin weights and fields, and matrices that average over neighbours."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ class Surface:
         vertices: (V, 3) float64, metres.
         faces: (F, 3) int32, counter-clockwise from outside.
         weights: (V, B) float64 skin weights, rows sum to 1.
-        fields: name to (V,) or (V, k) float64, interpolated wherever vertices are made.
-        lining: (F,) bool, faces that close the solid behind a hem and are hardly ever seen.
+        fields: name to (V,) or (V, k) float64, interpolated where vertices are added.
+        lining: (F,) bool, faces that close the solid behind a hem and are rarely visible.
     """
 
     vertices: F64
@@ -33,17 +33,17 @@ class Surface:
             object.__setattr__(self, "lining", np.zeros(len(self.faces), bool))
 
     def moved(self, vertices: F64) -> Surface:
-        """The same surface with other positions."""
+        """The same surface with other positions (V, 3)."""
         return replace(self, vertices=vertices)
 
 
 def triangulate(quads: I32) -> I32:
-    """(Q, 4) quads to (2Q, 3) triangles; a quad's two triangles are rows q and Q + q."""
+    """Split quads (Q, 4) into triangles (2Q, 3); the two triangles of quad q are rows q and Q + q."""
     return np.concatenate([quads[:, [0, 1, 2]], quads[:, [0, 2, 3]]]).astype(np.int32)
 
 
 def vertex_normals(vertices: F64, faces: I32) -> F64:
-    """(V, 3) unit normals, area-weighted; zero for an unused vertex."""
+    """Area-weighted unit normals: (V, 3), zero for a vertex that no face uses."""
     corners = vertices[faces]
     cross = np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0])
     total = np.zeros_like(vertices)
@@ -53,7 +53,7 @@ def vertex_normals(vertices: F64, faces: I32) -> F64:
 
 
 def averaging(faces: I32, count: int) -> sparse.csr_matrix:
-    """(V, V) matrix that replaces a vertex by its neighbours' mean; on a border, by its two border neighbours' mean."""
+    """(V, V) matrix that replaces a vertex by its neighbours' mean; on a border only border neighbours count."""
     pairs = np.stack([faces, np.roll(faces, -1, axis=1)], axis=2).reshape(-1, 2)
     edges, counts = np.unique(np.sort(pairs, axis=1), axis=0, return_counts=True)
     border = counts == 1
@@ -69,7 +69,7 @@ def averaging(faces: I32, count: int) -> sparse.csr_matrix:
 
 
 def compact(surface: Surface) -> Surface:
-    """Without unused vertices."""
+    """The surface without the vertices that no face uses."""
     used = np.unique(surface.faces)
     lookup = np.zeros(len(surface.vertices), np.int32)
     lookup[used] = np.arange(len(used))
@@ -93,7 +93,7 @@ def averaging_all(faces: I32, count: int) -> sparse.csr_matrix:
 
 
 def merge(surfaces: list[Surface]) -> tuple[Surface, I32]:
-    """One surface of all, and for each face the number of the surface it came from; fields that all have are kept."""
+    """Concatenate surfaces, with the fields that all of them have; also returns each face's surface number (F,)."""
     offsets = np.cumsum([0] + [len(s.vertices) for s in surfaces])
     names = set.intersection(*(set(s.fields) for s in surfaces))
     merged = Surface(

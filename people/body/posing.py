@@ -2,7 +2,7 @@
 
 Every bone's rest frame is the world's (no orientation), so a local rotation is a plain 3x3 matrix about the bone's
 head in axes x left, y up, z forward. Arms are posed by angles (forward kinematics), legs by where the ankles stand
-(two-bone inverse kinematics), so that feet stay planted whatever the body's proportions.
+(two-bone inverse kinematics), so that feet stay in place for all body proportions.
 """
 
 from __future__ import annotations
@@ -21,11 +21,16 @@ NECK = ("neck01", "neck02", "neck03", "head")
 
 @dataclass(frozen=True, kw_only=True)
 class Arm:
-    """Angles in degrees: 0 everywhere is an arm hanging straight down, palm to the thigh.
+    """Angles of an arm in degrees; with all 0 it hangs straight down, palm to the thigh.
 
     Attributes:
-        flexion: forward raise. abduction: sideways raise. rotation: inward turn of the upper arm.
-        elbow: flexion. forearm: pronation. wrist: flexion (palm towards forearm). curl: finger flexion, 0 to 90.
+        flexion: forward raise.
+        abduction: sideways raise.
+        rotation: inward rotation of the upper arm.
+        elbow: flexion.
+        forearm: pronation.
+        wrist: flexion, palm towards forearm.
+        curl: flexion of the fingers, 0 to 90.
         shrug: raise of the shoulder.
     """
 
@@ -41,10 +46,15 @@ class Arm:
 
 @dataclass(frozen=True, kw_only=True)
 class Leg:
-    """Where an ankle stands, in leg lengths from its place in an upright stance, and how the foot is turned (degrees).
+    """Position of an ankle, in leg lengths relative to an upright stance, and angles of the leg in degrees.
 
     Attributes:
-        out, up, forward: offset of the ankle. turn: toes outwards. pitch: heel raised. knee_out: knee swung outwards.
+        out: offset of the ankle outwards.
+        up: offset of the ankle upwards.
+        forward: offset of the ankle forwards.
+        turn: rotation of the toes outwards.
+        pitch: raise of the heel.
+        knee_out: rotation of the knee outwards.
     """
 
     out: float = 0.0
@@ -60,8 +70,14 @@ class Pose:
     """A whole body. Bends are degrees: (forward, to the person's left, turned to the left).
 
     Attributes:
-        shift: pelvis offset in leg lengths (left, up, forward).
-        pelvis, spine, neck: bends; the spine's and neck's are spread over their bones.
+        left_arm: its angles.
+        right_arm: its angles.
+        left_leg: its position and angles.
+        right_leg: its position and angles.
+        shift: offset of the pelvis in leg lengths (left, up, forward).
+        pelvis: bend.
+        spine: bend, spread over its bones.
+        neck: bend, spread over its bones.
     """
 
     left_arm: Arm = field(default_factory=Arm)
@@ -94,7 +110,7 @@ def mirrored(pose: Pose) -> Pose:
 
 
 def rotation_about(axis: F64 | tuple[float, float, float], degrees: float) -> F64:
-    """(3, 3) rotation by the right-hand rule (Rodrigues)."""
+    """Rotation (3, 3) about an axis by the right-hand rule (Rodrigues)."""
     x, y, z = float(axis[0]), float(axis[1]), float(axis[2])
     length = math.sqrt(x * x + y * y + z * z)
     x, y, z = x / length, y / length, z / length
@@ -122,7 +138,7 @@ def _frame(direction: F64, pole: F64) -> F64:
 
 
 def pose_rotations(body: Body, pose: Pose) -> tuple[F64, F64]:
-    """Local rotations (B, 3, 3) of all bones and the root's offset (3,), metres."""
+    """Convert a pose to local rotations (B, 3, 3) of all bones and the root's offset (3,), metres."""
     rig = skeleton()
     index = {name: i for i, name in enumerate(rig.names)}
     local = np.tile(np.eye(3), (len(rig.names), 1, 1))
@@ -130,7 +146,7 @@ def pose_rotations(body: Body, pose: Pose) -> tuple[F64, F64]:
     hips = 0.5 * (body.heads[index["upperleg01.L"]] + body.heads[index["upperleg01.R"]])
     root_rotation = _bend(pose.pelvis)
     local[0] = root_rotation
-    # The pelvis turns about the middle of the hips, not about the root bone's head behind it.
+    # The pelvis rotates about the middle of the hips, not about the root bone's head behind it.
     root = body.heads[0]
     offset = np.asarray(pose.shift) * leg_length + hips - root - root_rotation @ (hips - root)
     for names, bend in ((SPINE, pose.spine), (NECK, pose.neck)):
@@ -150,7 +166,7 @@ def _pose_arm(body: Body, local: F64, index: dict[str, int], side: float, arm: A
     heads = body.heads
     shoulder, elbow, wrist = (heads[index[f"{n}.{tag}"]] for n in ("upperarm01", "lowerarm01", "wrist"))
     upper = (elbow - shoulder) / np.linalg.norm(elbow - shoulder)
-    # Rest arm into the frontal plane, then sideways to hang, then the wanted raises.
+    # The arm at rest is rotated into the frontal plane, then sideways until it hangs, then by the pose's angles.
     flat = np.array([upper[0], upper[1], 0.0])
     align = _between(upper, flat / np.linalg.norm(flat))
     rest_abduction = np.degrees(np.arctan2(side * flat[0], -flat[1]))
@@ -165,16 +181,16 @@ def _pose_arm(body: Body, local: F64, index: dict[str, int], side: float, arm: A
     local[index[f"upperarm02.{tag}"]] = rotation_about(upper, half)
     hinge = np.cross(upper, align.T @ np.array([0.0, 0.0, 1.0]))
     fore = (wrist - elbow) / np.linalg.norm(wrist - elbow)
-    # The rest pose has the elbow bent already, straight is not quite straight in a relaxed arm.
+    # The elbow is bent in the rest pose already, and a relaxed arm is not completely straight.
     resting = np.degrees(np.arccos(np.clip(upper @ fore, -1, 1)))
     local[index[f"lowerarm01.{tag}"]] = rotation_about(hinge, arm.elbow - 0.8 * resting)
-    # The rest pose has the palm half turned already.
+    # The palm is half rotated in the rest pose already.
     turn = side * (arm.forearm - 25.0)
     local[index[f"lowerarm02.{tag}"]] = rotation_about(fore, 0.5 * turn)
     palm_axis = heads[index[f"metacarpal1.{tag}"]] - heads[index[f"metacarpal4.{tag}"]]
     knuckle = 0.5 * (heads[index[f"finger3-1.{tag}"]] + heads[index[f"finger4-1.{tag}"]])
     palm_axis = palm_axis - fore * (palm_axis @ fore)
-    # Flexion moves the fingers to the palm's side: the axis runs across the palm, its sense depends on the side.
+    # Flexion moves the fingers to the palm's side: the axis runs across the palm, with a sign that depends on the side.
     across = side * palm_axis / np.linalg.norm(palm_axis)
     local[index[f"wrist.{tag}"]] = rotation_about(across, arm.wrist) @ rotation_about(fore, 0.5 * turn)
     for finger in range(1, 6):
@@ -220,14 +236,13 @@ def _pose_leg(
     # The upright stance has the ankles a little closer together than the rest pose's wide one.
     stance = np.array([0.62 * rest_ankle[0] + 0.1 * rest_hip[0], rest_ankle[1], rest_ankle[2]])
     stance += np.array([side * leg.out, leg.up, leg.forward]) * leg_length
-    # A raised heel turns about the ball of the foot, so the ankle rises and comes forward.
     upper, lower = float(np.linalg.norm(rest_knee - rest_hip)), float(np.linalg.norm(rest_ankle - rest_knee))
     reach = stance - hip
     distance = float(np.clip(np.linalg.norm(reach), 0.3 * (upper + lower), 0.9995 * (upper + lower)))
     direction = reach / np.linalg.norm(reach)
     turn = rotation_about((0, 1, 0), side * (leg.turn + leg.knee_out))
     pole = turn @ np.array([0.0, 0.0, 1.0])
-    if abs(direction @ pole) > 0.85:  # a leg stretched forwards: the knee points up
+    if abs(direction @ pole) > 0.85:  # for a leg stretched forwards the knee points up
         pole = pole + np.array([0.0, 1.0, 0.0])
     frame = _frame(direction, pole)
     cosine = (upper**2 + distance**2 - lower**2) / (2 * upper * distance)
@@ -236,7 +251,7 @@ def _pose_leg(
     ankle = hip + direction * distance
     forward = np.array([0.0, 0.0, 1.0])
     knee_pole = frame[:, 2]
-    # The shin may run along the pole when the knee is bent far; the leg's own direction then tells forwards.
+    # If the knee is bent far the shin may be parallel to the pole; the leg's own direction then defines forwards.
     thigh_rotation = _frame(knee - hip, knee_pole + 1e-6 * pole) @ _frame(rest_knee - rest_hip, forward).T
     shin_rotation = (
         _frame(ankle - knee, knee_pole + 0.3 * np.sign(off) * direction) @ _frame(rest_ankle - rest_knee, forward).T
@@ -251,7 +266,9 @@ def bone_transforms(body: Body, local: F64, offset: F64) -> tuple[F64, F64]:
     """Forward kinematics.
 
     Args:
-        local: (B, 3, 3) rotations about the bones' heads. offset: (3,) metres, moves the root.
+        body: in rest pose.
+        local: (B, 3, 3) rotations about the bones' heads.
+        offset: (3,) offset of the root, metres.
 
     Returns:
         Global rotations (B, 3, 3) and head positions (B, 3), metres.

@@ -1,4 +1,4 @@
-"""Where on a body one is: fields in metres over rest positions, shared by the garments and the skin below them."""
+"""Regions of a body: fields in metres over rest positions, shared by the garments and the skin below them."""
 
 from __future__ import annotations
 
@@ -20,8 +20,16 @@ class Landmarks:
     """Measures of one body in rest pose, metres.
 
     Attributes:
-        height: of the crown. hip, crotch, waist, armpit, neck, knee, ankle: heights above the floor.
-        neck_point: middle of the neck's base. arm: shoulder to wrist along the arm.
+        height: of the crown above the floor, as all heights here.
+        hip: height.
+        crotch: height.
+        waist: height.
+        armpit: height.
+        neck: height.
+        knee: height.
+        ankle: height.
+        neck_point: middle of the neck's base.
+        arm: length from shoulder to wrist along the arm.
     """
 
     height: float
@@ -37,7 +45,7 @@ class Landmarks:
 
 
 def landmarks(body: Body) -> Landmarks:
-    """Measure a body by its bones."""
+    """Measure a body, by its bones."""
     names = skeleton().names
     at = {name: body.heads[names.index(name)] for name in names}
     hip, neck, shoulder = at["upperleg01.L"][1], at["neck01"][1], at["upperarm01.L"]
@@ -60,11 +68,20 @@ def landmarks(body: Body) -> Landmarks:
 
 
 def fields_of(points: F64, weights: F64, body: Body) -> dict[str, F64]:
-    """Fields (V,) of rest positions, metres.
+    """Evaluate the fields at rest positions.
+
+    Args:
+        points: (V, 3), metres.
+        weights: (V, B) skin weights.
+        body: in rest pose.
 
     Returns:
-        height: above the floor. arm: along the arm from the shoulder (-1 off the arms). arm_share: arm bones' weight.
-        neck: above a cone around the neck's base that dips forwards, in an adult's metres. ahead: in front of the neck.
+        Fields (V,) by name:
+        height: above the floor, metres.
+        arm: distance along the arm from the shoulder, metres; -1 away from the arms.
+        arm_share: sum of the weights of the arm's bones.
+        neck: height above a cone around the neck's base that slopes forwards, metres at an adult's size.
+        ahead: distance in front of the neck, metres.
     """
     names = skeleton().names
     at = {name: body.heads[names.index(name)] for name in names}
@@ -81,7 +98,7 @@ def fields_of(points: F64, weights: F64, body: Body) -> dict[str, F64]:
         along = np.where(here > 0.15, distance, along)
         share += here
     neck = at["neck01"]
-    # Children's necks are thinner; everything about the collar goes by the neck's length.
+    # Children's necks are thinner, so collars are scaled by the neck's length.
     size = np.linalg.norm(at["head"] - neck) / 0.11
     tilt = np.radians(28.0)
     rim = (points[:, 1] - neck[1]) * np.cos(tilt) + (points[:, 2] - neck[2]) * np.sin(tilt)

@@ -1,4 +1,4 @@
-"""The visible skin: what clothes leave uncovered, laid out for the texture, and painted with a face."""
+"""The skin that clothes leave uncovered: its surface, its charts in the texture, and its colours with a face."""
 
 from __future__ import annotations
 
@@ -17,14 +17,28 @@ from ..texture import Chart, box_charts, uv_islands
 from .body import Body, base_mesh, data_folder, skeleton
 from .regions import fields_of
 
-# Places on the base mesh's head, metres in its own coordinates (before any morph).
+# Positions on the base mesh's head, metres in its own coordinates (before any morph).
 EYE = np.array([0.0308, 0.7284, 0.1245])
 HEAD_FLOOR = 0.62
 
 
 @dataclass(frozen=True, kw_only=True)
 class Looks:
-    """Colours of a person, sRGB in [0, 1], and age in years for lines and spots."""
+    """Colours of a person.
+
+    Attributes:
+        skin: sRGB in [0, 1].
+        lips: sRGB.
+        hair: sRGB.
+        brows: sRGB.
+        iris: sRGB.
+        stubble: strength in [0, 1].
+        makeup: strength in [0, 1].
+        blush: strength in [0, 1].
+        freckles: strength in [0, 1].
+        age: years, for lines and spots.
+        scalp_hair: opacity of the painted hair on the scalp, in [0, 1].
+    """
 
     skin: tuple[float, float, float]
     lips: tuple[float, float, float]
@@ -41,7 +55,7 @@ class Looks:
 
 @dataclass(frozen=True, eq=False)
 class Skin:
-    """The skin and the eyes as one closed-by-pieces surface.
+    """The skin and the eyes as one surface of closed pieces.
 
     Attributes:
         surface: fields "canonical" (base mesh position), "base_uv", "lid" (distance to the upper lids' rims, metres).
@@ -87,7 +101,12 @@ def _layout() -> tuple[I32, I32, I32, F64]:
 
 
 def visible_skin(body: Body, hidden: Bools) -> Skin:
-    """Skin without the faces whose three vertices are all `hidden` (19158,), its openings closed below the clothes."""
+    """The skin without the faces whose three vertices are all hidden, with its openings closed below the clothes.
+
+    Args:
+        body: the person's.
+        hidden: (BASE_VERTICES,) bool.
+    """
     faces, corner, kind, lid = _layout()
     keep = ~hidden[faces].all(axis=1)
     faces, corner, kind = faces[keep], corner[keep], kind[keep]
@@ -125,7 +144,7 @@ def visible_skin(body: Body, hidden: Bools) -> Skin:
 
 
 def skin_charts(skin: Skin, first_face: int) -> list[Chart]:
-    """Charts: the head by the six directions (the face large), limbs as in MakeHuman, eyes from the front."""
+    """Charts of the skin: the head by six directions (the face large), limbs as in MakeHuman, eyes from the front."""
     numbers = np.arange(len(skin.kind), dtype=np.int32)
     canonical = skin.surface.fields["canonical"]
     centre = canonical[skin.surface.faces].mean(axis=1)
@@ -155,7 +174,7 @@ def _mask(name: str) -> F32:
 
 
 def sample_mask(name: str, uv: F64) -> F64:
-    """One of MakeHuman's masks (bilinear) at its texture coordinates (n, 2); values in [0, 1]."""
+    """Sample one of MakeHuman's masks (bilinear) at its texture coordinates (n, 2): (n,) in [0, 1]."""
     image = _mask(name)
     height, width = image.shape
     x = np.clip(uv[:, 0] * width - 0.5, 0, width - 1.001)
@@ -172,7 +191,18 @@ def sample_mask(name: str, uv: F64) -> F64:
 
 
 def paint_skin(looks: Looks, canonical: F64, lid: F64, uv: F64, seed: int) -> F64:
-    """sRGB (n, 3) of skin at base mesh positions (n, 3): tone, blush, lips, brows, lids, nails, stubble, lines."""
+    """Colours of skin: tone, blush, lips, brows, lids, nails, stubble, lines.
+
+    Args:
+        looks: of the person.
+        canonical: (n, 3) positions on the base mesh.
+        lid: (n,) distance to the upper lids' rims, metres.
+        uv: (n, 2) texture coordinates of MakeHuman's layout.
+        seed: of the noise.
+
+    Returns:
+        (n, 3) sRGB.
+    """
     n = len(canonical)
     x, y, z = canonical.T
     skin = np.asarray(looks.skin)[None, :]
@@ -260,7 +290,7 @@ def paint_skin(looks: Looks, canonical: F64, lid: F64, uv: F64, seed: int) -> F6
 
 
 def paint_eye(looks: Looks, canonical: F64) -> F64:
-    """sRGB (n, 3) of eyeballs: white with a warm rim, iris with a dark edge, pupil, a highlight."""
+    """Colours (n, 3) sRGB of eyeballs: white with a warm rim, iris with a dark edge, pupil, a highlight."""
     x, y = np.abs(canonical[:, 0]) - EYE[0], canonical[:, 1] - EYE[1]
     radius = np.hypot(x, y)
     n = len(canonical)
@@ -289,7 +319,7 @@ _LINE_Y = np.array([0.662, 0.668, 0.690, 0.715, 0.728, 0.722, 0.722, 0.745, 0.77
 
 
 def hairline(canonical: F64) -> F64:
-    """How far inside the scalp's hair a base mesh position is, metres (negative outside it); ears are outside."""
+    """Distance of base mesh positions (n, 3) inside the hairline: (n,) metres, negative outside it and on the ears."""
     x, y, z = canonical.T
     level = y - np.interp(z, _LINE_Z, _LINE_Y)
     ear = np.maximum(0.079 - np.abs(x), np.maximum(y - 0.770, np.abs(z - 0.035) - 0.035))

@@ -1,0 +1,1 @@
+"""What people wear: outfits, cloth, garments sewn here, and MakeHuman's clothes."""

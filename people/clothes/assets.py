@@ -1,4 +1,4 @@
-"""Dressing a person from a MakeHuman assets folder: which pieces, made of which cloth, as closed shells."""
+"""Dressing a person from a MakeHuman assets folder: choosing pieces and cloth, and fitting closed shells."""
 
 from __future__ import annotations
 
@@ -30,8 +30,10 @@ class Dressed:
     """A person's pieces from an assets folder.
 
     Attributes:
-        worn: cloth of each piece. sewn: the pieces. hair: fitted hair; None to grow a procedural one.
-        deleted: base mesh vertices (19158,) the pieces hide.
+        worn: each piece with its cloth.
+        sewn: the fitted pieces.
+        hair: fitted hair; None to grow procedural hair.
+        deleted: (BASE_VERTICES,) bool, base mesh vertices that the pieces hide.
     """
 
     worn: tuple[Worn, ...]
@@ -46,7 +48,15 @@ def _assets(folder: Path) -> tuple[Asset, ...]:
 
 
 def dress(folder: Path, body: Body, plan: PersonPlan, seed: int, name: str) -> Dressed:
-    """Choose and fit clothes, shoes, sometimes a hat, and mostly hair, for one person."""
+    """Choose and fit clothes, shoes, sometimes a hat, and usually hair.
+
+    Args:
+        folder: of assets.
+        body: the wearer's.
+        plan: of the wearer.
+        seed: of the data set.
+        name: of the wearer.
+    """
     rng = derive_rng(seed, name, "people", 0, "assets")
     female = plan.phenotype["gender"] > 0.5
     fitting = [asset for asset in _assets(folder) if asset.suits(female)]
@@ -104,7 +114,7 @@ def _surface(asset: Asset, body: Body) -> Surface:
 
 
 def _layout(asset: Asset, surface: Surface, shell: Surface) -> F64:
-    """Texture coordinates of a shell's faces in metres: the sheet's own, zeros for inside and rim."""
+    """Plane coordinates of a shell's faces, metres: those of the sheet, and zeros for the inside and the rim."""
     corners = surface.vertices[asset.faces]
     area = np.linalg.norm(np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0]), axis=1).sum()
     flat = asset.face_uv
@@ -116,9 +126,10 @@ def _layout(asset: Asset, surface: Surface, shell: Surface) -> F64:
 
 
 def _pieces(asset: Asset, body: Body, part: str) -> list[tuple[str, Surface, F64]]:
-    """A suit's loose parts sorted into what hangs above and below the waist; shoes and hats stay whole."""
+    """Fit an asset as closed shells; a suit is split into the parts above and below the waist."""
     surface = _surface(asset, body)
-    # Neighbouring vertices may hang on far base vertices (sleeve and side): without this armpits tear into spikes.
+    # Weights are smoothed, since neighbouring vertices may follow distant base vertices (sleeve and side), which would
+    # tear the armpits into spikes.
     mean = averaging_all(surface.faces, len(surface.vertices))
     weights = surface.weights
     for _ in range(4 if part == "clothes" else 2):
@@ -146,7 +157,7 @@ def _pieces(asset: Asset, body: Body, part: str) -> list[tuple[str, Surface, F64
 
 
 def _solid(sheet: Surface) -> Surface:
-    """The sheet closed at its openings, so that what it encloses is inside; all that is added counts as lining."""
+    """Close a sheet at its openings, so that what it encloses is inside; the added faces are lining."""
     solid = close_solid(sheet, thickness_m=0.002, depth_m=0.006)
     return replace(solid, lining=np.arange(len(solid.faces)) >= len(sheet.faces))
 
@@ -158,7 +169,12 @@ def _as_sewn(surface: Surface, layout: F64, garment: Garment) -> Sewn:
 
 
 def shrunk_body(body: Body, deleted: Bools) -> Body:
-    """The body drawn in where clothes hide it, so that skin does not show through; softly towards the edges."""
+    """Move hidden skin inwards, less towards the edges, so that it does not show through the clothes.
+
+    Args:
+        body: the wearer's.
+        deleted: (BASE_VERTICES,) bool, see `Dressed`.
+    """
     faces = triangulate(base_mesh().quads["body"])
     mean = averaging_all(faces, len(body.vertices))
     amount = deleted.astype(float)

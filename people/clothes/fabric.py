@@ -1,4 +1,4 @@
-"""Procedural cloth: weaves, stripes, checks, prints, denim and knits as colours of two cloth coordinates."""
+"""Procedural cloth: the colours of weaves, stripes, checks, prints, denim and knits by two cloth coordinates."""
 
 from __future__ import annotations
 
@@ -20,7 +20,11 @@ class Fabric:
     """A cloth.
 
     Attributes:
-        pattern: one of PATTERNS. base, second, third: sRGB in [0, 1]. period_m: size of its repeat, metres.
+        pattern: one of PATTERNS.
+        base: sRGB in [0, 1].
+        second: sRGB of the pattern.
+        third: sRGB of the pattern's details.
+        period_m: size of the pattern's repeat, metres.
     """
 
     pattern: str
@@ -39,7 +43,18 @@ def _soft(edge: F64, width: float) -> F64:
 
 
 def fabric_colour(fabric: Fabric, s: F64, t: F64, texel_m: float, seed: int) -> F64:
-    """sRGB colours (n, 3) at cloth coordinates s (around) and t (along), metres; `texel_m` limits the detail shown."""
+    """Colours of cloth.
+
+    Args:
+        fabric: the cloth.
+        s: (n,) coordinates around the garment, metres.
+        t: (n,) coordinates along the garment, metres.
+        texel_m: size of a texel, metres; finer detail is blurred.
+        seed: of the noise.
+
+    Returns:
+        (n, 3) sRGB.
+    """
     base, second, third = (np.asarray(c, np.float64)[None, :] for c in (fabric.base, fabric.second, fabric.third))
     n = len(s)
     colour = np.tile(base, (n, 1))

@@ -25,12 +25,17 @@ class Garment:
 
     Attributes:
         kind: "top", "trousers", "skirt" or "shoes".
-        name: what people call it; picks seams and buttons.
+        name: of the kind of garment ("tee", "jeans"); it decides seams and buttons.
         hem: where it ends: tops 0 at the waist, 1 at the crotch; trousers and skirts 0 at the crotch, 1 at the ankle.
-        sleeve: share of the arm covered (tops). neckline: metres the neck opening is lowered (tops).
+        sleeve: share of the arm covered (tops).
+        neckline: how far the neck opening is lowered, metres (tops).
         vee: depth of a V neck in metres, 0 for a round one (tops).
-        ease_m: distance to the body. loose: 0 follows the body, 1 hangs straight. flare: widening per metre (skirts).
-        folds_m: height of the folds. open_front: an open jacket. thickness_m: of the cloth, as its hems show it.
+        ease_m: distance to the body.
+        loose: 0 follows the body, 1 hangs straight.
+        flare: widening per metre (skirts).
+        folds_m: height of the folds.
+        open_front: whether it is an open jacket.
+        thickness_m: of the cloth, visible at its hems.
     """
 
     kind: str
@@ -49,9 +54,16 @@ class Garment:
 
 @dataclass(frozen=True, eq=False)
 class Sewn:
-    """A finished garment: its closed surface, how deep below it a point of the body lies (metres, > 0 hidden),
-    each vertex' distance to the nearest hem or opening (metres), and (F, 3, 2)
-    plane coordinates in metres where it came with its own."""
+    """A finished garment.
+
+    Attributes:
+        garment: what was sewn.
+        surface: closed.
+        covers: function from points (n, 3) of the body and their fields to (n,) depth below the garment, metres; > 0
+            is hidden.
+        edge: (V,) distance of each vertex to the nearest hem or opening, metres.
+        layout: (F, 3, 2) plane coordinates, metres, of a garment with a layout of its own; else None.
+    """
 
     garment: Garment
     surface: Surface
@@ -61,7 +73,7 @@ class Sewn:
 
 
 def sew(body: Body, garment: Garment, seed: int) -> Sewn:
-    """Make one garment for one body; `seed` varies its folds."""
+    """Make a garment for a body; `seed` varies its folds."""
     marks = landmarks(body)
     makers = {"top": _top, "trousers": _trousers, "skirt": _skirt, "shoes": _shoes}
     surface, levels = makers[garment.kind](body, marks, garment, seed)
@@ -81,7 +93,7 @@ def sew(body: Body, garment: Garment, seed: int) -> Sewn:
 
 
 def inflate(surface: Surface, ease: F64, *, rounds: int) -> Surface:
-    """Offset by `ease` (V,) metres like a stretched membrane: never nearer than that, bridging hollows.
+    """Offset by at least `ease` (V,) metres, as a stretched membrane that bridges hollows.
 
     An obstacle problem solved by projected Laplacian smoothing; the obstacle is each vertex' own tangent plane.
     """
@@ -100,13 +112,19 @@ def inflate(surface: Surface, ease: F64, *, rounds: int) -> Surface:
 
 
 def drape(points: F64, torso: F64, *, top: float, bottom: float, loose: float, flare: float, from_y: float) -> F64:
-    """Let cloth hang from the widest places above, around the vertical axis.
+    """Let cloth hang from the widest parts above, around the vertical axis.
 
-    Per height the silhouette's convex hull is taken, then carried downwards, giving way by a slope that `loose` sets.
+    At each height the convex hull of the cross-section is computed and continued downwards, narrowing by a slope that
+    `loose` sets.
 
     Args:
-        points: (V, 3) metres. torso: (V,) share in [0, 1] to which a vertex hangs (0 on arms).
-        top, bottom: heights between which it is worked out. flare: extra widening per metre below `from_y`.
+        points: (V, 3), metres.
+        torso: (V,) in [0, 1], how much each vertex hangs (0 on arms).
+        top: upper end of the heights considered, metres.
+        bottom: lower end of them, metres.
+        loose: see `Garment`.
+        flare: extra widening per metre below `from_y`.
+        from_y: height, metres.
 
     Returns:
         Moved points (V, 3); never inwards.
@@ -212,7 +230,7 @@ def _trousers(body: Body, marks: Landmarks, garment: Garment, seed: int) -> tupl
     y = surface.vertices[:, 1]
     down = np.clip((marks.crotch - y) / (marks.crotch - marks.ankle), 0, 1)
     ease = garment.ease_m + garment.loose * 0.028 * np.clip(down * 1.6, 0, 1)
-    # The two legs must not grow into each other at the top.
+    # The ease is limited near the crotch, so that the two legs do not intersect.
     ease = np.minimum(ease, 0.004 + 0.5 * np.abs(surface.vertices[:, 0])) * (y < marks.crotch) + np.where(
         y < marks.crotch, 0, ease
     )

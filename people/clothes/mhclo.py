@@ -26,11 +26,16 @@ class Asset:
     """A garment, shoes, hair or a hat of a MakeHuman assets folder.
 
     Attributes:
-        path: the .mhclo file. name, tags: as in it, lower case.
-        corners: (V, 3) int32 base vertices. shares: (V, 3) their weights. offsets: (V, 3) decimetres, as made.
-        scales: per axis two base vertices and their distance in decimetres as made; None: offsets as they are.
+        path: the .mhclo file.
+        name: from the file, lower case.
+        tags: from the file, lower case.
+        corners: (V, 3) int32 base vertices of each vertex.
+        shares: (V, 3) their weights.
+        offsets: (V, 3) decimetres, at the size the garment was made for.
+        scales: per axis two base vertices and their distance in decimetres at that size; None for unscaled offsets.
         deleted: base vertices to hide.
-        faces: (F, 3) int32. face_uv: (F, 3, 2) float64, lower left origin; zeros without texture coordinates.
+        faces: (F, 3) int32.
+        face_uv: (F, 3, 2) float64, lower left origin; zeros without texture coordinates.
     """
 
     path: Path
@@ -46,7 +51,7 @@ class Asset:
 
     @property
     def part(self) -> str:
-        """What it is: "hair", "shoes", "hat" or "clothes", by tags, name and folder."""
+        """The kind of asset by tags, name and folder: "hair", "shoes", "hat" or "clothes"."""
         words = " ".join((self.name, *self.tags, *(p.name.lower() for p in self.path.parents[:2])))
         if "shoe" in words or "boot" in words:
             return "shoes"
@@ -55,12 +60,12 @@ class Asset:
         return "hair" if "hair" in words else "clothes"
 
     def suits(self, female: bool) -> bool:
-        """Whether its tags allow it for a woman or a man."""
+        """Whether its tags allow it for a woman (or a man)."""
         return ("male" if female else "female") not in self.tags or {"female", "male"} <= set(self.tags)
 
 
 def find_assets(folder: Path) -> list[Asset]:
-    """All .mhclo files below a folder, read; sorted by path.
+    """Read all .mhclo files below a folder, sorted by path.
 
     Raises:
         InputError: the folder has none, or a file in it is malformed, too large or refers outside the folder.
@@ -77,7 +82,7 @@ def find_assets(folder: Path) -> list[Asset]:
 
 
 def _read_text(path: Path, root: Path) -> str:
-    """The text of a file that really lies below `root`, of bounded size."""
+    """Read a file of bounded size that lies below `root`, links resolved."""
     try:
         real = path.resolve(strict=True)
         if not real.is_relative_to(root.resolve()):
@@ -168,7 +173,7 @@ def _vertex_row(path: Path, number: int, words: list[str]) -> tuple[float, ...]:
         raise InputError(path, f"line {number}: {error}") from error
     if not all(math.isfinite(value) for value in values):
         raise InputError(path, f"line {number}: a value is not finite")
-    if len(values) == 1:  # sits exactly on a base vertex
+    if len(values) == 1:  # exactly on a base vertex
         return (values[0],) * 3 + (1.0, 0.0, 0.0, 0.0, 0.0, 0.0)
     if len(values) == 6:  # without an offset
         return (*values, 0.0, 0.0, 0.0)
@@ -246,7 +251,7 @@ def _read_obj(path: Path, root: Path, vertex_count: int) -> tuple[I32, F64]:
 
 
 def fit_asset(asset: Asset, base_vertices: F64) -> F64:
-    """Where the garment's vertices (V, 3) lie on a body whose base mesh vertices (19158, 3) are given, metres."""
+    """Place a garment's vertices on a body: (V, 3) metres, from its base mesh vertices (BASE_VERTICES, 3)."""
     placed = np.einsum("vk,vkd->vd", asset.shares, base_vertices[asset.corners])
     factor = np.ones(3)
     for axis, scale in enumerate(asset.scales):

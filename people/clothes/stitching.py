@@ -1,4 +1,4 @@
-"""What makes cloth a garment at first sight: hems, cuffs, seams, plackets, buttons, pockets, soles, prints."""
+"""The details that make cloth look like a garment: hems, cuffs, seams, plackets, buttons, pockets, soles, prints."""
 
 from __future__ import annotations
 
@@ -18,8 +18,16 @@ def stitch(colour: F64, worn: Worn, points: F64, plane: F64, edge: F64, texel_m:
     """Draw a garment's details over its cloth.
 
     Args:
-        colour: (n, 3) sRGB. points: (n, 3) rest positions, metres. plane: (n, 2) cloth coordinates, metres.
+        colour: (n, 3) sRGB of the cloth.
+        worn: the garment.
+        points: (n, 3) rest positions, metres.
+        plane: (n, 2) cloth coordinates, metres.
         edge: (n,) distance to the nearest hem or opening, metres.
+        texel_m: size of a texel, metres.
+        seed: of prints and creases.
+
+    Returns:
+        (n, 3) sRGB.
     """
     name = worn.garment.name
     x, y, z = points.T
@@ -97,7 +105,7 @@ def stitch(colour: F64, worn: Worn, points: F64, plane: F64, edge: F64, texel_m:
         if name == "coat":
             lapel = _line(np.abs(x) - (0.03 + 0.32 * np.clip(y - (np.max(y) - 0.36), 0, 1)), 0.003, texel_m)
             shade(lapel * front * (y > np.max(y) - 0.36), 0.55)
-    # Hollows of the folds a little darker, as photographs of cloth have them.
+    # The hollows of folds are a little darker, as in photographs of cloth.
     crease = value_noise(points * np.array([14.0, 9.0, 14.0]), seed + 31)
     return np.clip(colour * (1 + 0.035 * crease)[:, None], 0, 1)
 
