@@ -22,7 +22,7 @@ from .log import RunLog
 from .mining import MinedBatches
 from .optimise import MovingAverage, build_optimiser, rate_factor
 from .settings import TrainSettings
-from .stages import Task
+from .stages import Stage
 from .step import augment_batch, optimise, share_figures, wrap_network
 from .stop import StopFlag
 
@@ -77,11 +77,11 @@ class StageContext:
     stop: StopFlag
 
 
-def run_stage(task: Task, context: StageContext, *, budget_s: float = 0.0) -> StageResult:
+def run_stage(stage: Stage, context: StageContext, *, budget_s: float = 0.0) -> StageResult:
     """Train one network. Continues from folder/<stage>/state.safetensors where that file exists.
 
     Args:
-        task: what to train.
+        stage: the stage to train.
         context: the run that the stage belongs to.
         budget_s: time limit, seconds; 0 is no limit.
 
@@ -90,37 +90,37 @@ def run_stage(task: Task, context: StageContext, *, budget_s: float = 0.0) -> St
         InputError: a damaged checkpoint.
         KeyboardInterrupt: the user asked to stop; the state has been saved.
     """
-    stage = _Stage(task, context)
-    stage.train(budget_s)
-    return stage.result()
+    training = _StageTraining(stage, context)
+    training.train(budget_s)
+    return training.result()
 
 
-class _Stage:
+class _StageTraining:
     """A stage in progress: the network, and everything that decides how training continues."""
 
-    def __init__(self, task: Task, context: StageContext) -> None:
-        options, group, settings = task.settings, context.group, context.settings
+    def __init__(self, stage: Stage, context: StageContext) -> None:
+        options, group, settings = stage.settings, context.group, context.settings
         if options.batch % (group.world * options.accumulate):
             raise SettingsError(
-                f"{task.name}.batch {options.batch} cannot be split over {group.world} processes x "
+                f"{stage.name}.batch {options.batch} cannot be split over {group.world} processes x "
                 f"{options.accumulate} parts"
             )
-        self.task, self.context = task, context
-        self.place = context.folder / task.name
+        self.stage, self.context = stage, context
+        self.place = context.folder / stage.name
         self.steps = options.total_steps(len(context.train_set))
-        self.network = task.network.to(group.device)
+        self.network = stage.network.to(group.device)
         if group.device.type == "cuda":
             # Tensor cores need this layout; on CPUs it was slower (1.2 s against 0.95 s for the tiny surface step).
             self.network = self.network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.optimiser = build_optimiser(self.network, options)
         self.average = MovingAverage(self.network, options.ema)
-        self.table = task.table(len(context.train_set), settings.seed)
+        self.table = stage.table(len(context.train_set), settings.seed)
         self.position = Position()
         if (self.place / STATE).is_file():
             self.position = load_state(
                 self.place / STATE, self.network, self.average, self.optimiser, self.table
             )  # fmt: skip
-        context.log.rewind(task.name, self.position.step)
+        context.log.rewind(stage.name, self.position.step)
         self.model = wrap_network(self.network, settings, group)
         self.batches = MinedBatches(
             self.table, options.batch, first=self.position.step, last=self.steps, rank=group.rank, world=group.world,
@@ -134,10 +134,10 @@ class _Stage:
 
     def train(self, budget_s: float) -> None:
         """Train to the last step or the time limit, or until the user asks to stop (KeyboardInterrupt)."""
-        task, position, steps, context = self.task, self.position, self.steps, self.context
-        validate_every = task.settings.validate_every or max(1, steps // 10)
+        stage, position, steps, context = self.stage, self.position, self.steps, self.context
+        validate_every = stage.settings.validate_every or max(1, steps // 10)
         clock, shown = _Clock(position, steps, budget_s), 0
-        context.progress.start(f"train {task.name}", steps)
+        context.progress.start(f"train {stage.name}", steps)
         done = clock.share_done(position.step, position.seconds)
         workers = context.settings.workers
         loader = iter(open_loader(context.train_set, self.batches, workers=workers, group=context.group))
@@ -154,23 +154,23 @@ class _Stage:
             if self._due(context.settings.picture_every, validating):
                 self._write_preview()
             if validating or position.step % context.settings.log_every == 0:
-                context.log.write(task.name, position.step, {
-                    "seconds": round(position.seconds, 3), task.metric: float(scores.mean()), **figures,
+                context.log.write(stage.name, position.step, {
+                    "seconds": round(position.seconds, 3), stage.metric: float(scores.mean()), **figures,
                     "waiting_share": clock.waiting_share(), **self.table.summary(), **found,
                 })  # fmt: skip
             if stopping or validating or self._due(context.settings.checkpoint_every or -1, validating):
                 self._save(best=better)
             now = steps if position.finished else round(min(1.0, done) * steps)
-            context.progress.advance(now - shown, f"{task.metric} {float(scores.mean()):.3f}")
+            context.progress.advance(now - shown, f"{stage.metric} {float(scores.mean()):.3f}")
             shown = now
             if clock.steps_here(position) == STEPS_TIMED and not position.finished:
-                context.progress.message(f"{task.name}: {clock.estimate(position, context.group.device)}")
+                context.progress.message(f"{stage.name}: {clock.estimate(position, context.group.device)}")
             if stopping and not position.finished:
                 context.progress.finish()
                 raise KeyboardInterrupt
         context.progress.finish()
         if position.step < steps:
-            context.progress.message(f"{task.name}: {position.step} of {steps} steps fitted the time allowed")
+            context.progress.message(f"{stage.name}: {position.step} of {steps} steps fitted the time allowed")
 
     def _step(self, batch: Item, done: float) -> tuple[Tensor, Tensor, dict[str, Any]]:
         """Update the weights once.
@@ -182,27 +182,27 @@ class _Stage:
         Returns:
             Loss () and metric (B,) of this process, and what the log reports of the step.
         """
-        task, position, context = self.task, self.position, self.context
+        stage, position, context = self.stage, self.position, self.context
         batch = to_device(batch, context.group.device)
-        batch = augment_batch(batch, task, context.settings, position.step, context.group)
+        batch = augment_batch(batch, stage, context.settings, position.step, context.group)
         views, stale = self.batches.take()
-        rate = task.settings.learning_rate * rate_factor(done, task.settings)
+        rate = stage.settings.learning_rate * rate_factor(done, stage.settings)
         for entry in self.optimiser.param_groups:
             entry["lr"] = rate
         self.network.train()
-        loss, scores, norm = optimise(task, self.model, self.optimiser, batch, context.settings, context.group)
+        loss, scores, norm = optimise(stage, self.model, self.optimiser, batch, context.settings, context.group)
         self.average.update(position.step)
         return loss, scores, {"views": views, "rate": rate, "gradient_norm": norm, "stale_steps": stale}
 
     def _count_step(self, figures: dict[str, Any], scores: Tensor, done: float, clock: _Clock) -> None:
         """Record a finished step in the mining table and in the position; refuse a loss that is not finite."""
-        task, position = self.task, self.position
+        stage, position = self.stage, self.position
         if not math.isfinite(figures["loss"]):
             raise SettingsError(
-                f"{task.name}: the loss is not finite at step {position.step + 1}; lower {task.name}.learning_rate "
-                f"({task.settings.learning_rate:g}) or set {task.name}.clip, then start again"
+                f"{stage.name}: the loss is not finite at step {position.step + 1}; lower {stage.name}.learning_rate "
+                f"({stage.settings.learning_rate:g}) or set {stage.name}.clip, then start again"
             )
-        self.table.update(figures.pop("views"), task.mining_score(scores).double().numpy(), position.step)
+        self.table.update(figures.pop("views"), stage.mining_score(scores).double().numpy(), position.step)
         position.step += 1
         position.seconds = clock.seconds()
         position.pending = self.batches.pending()
@@ -213,12 +213,12 @@ class _Stage:
         held_out = self.context.held_out
         if held_out is None:
             return {}, True
-        task, position = self.task, self.position
-        self.metric = float(task.validate(self.average.network, held_out, self.context.group.device).mean())
-        goodness = task.goodness(self.metric)
+        stage, position = self.stage, self.position
+        self.metric = float(stage.validate(self.average.network, held_out, self.context.group.device).mean())
+        goodness = stage.goodness(self.metric)
         better = position.best is None or goodness > position.best
         position.best = goodness if better else position.best
-        return {f"val_{task.metric}": self.metric}, better
+        return {f"val_{stage.metric}": self.metric}, better
 
     def _due(self, every: int, validating: bool) -> bool:
         """Whether something is due after this step: every `every` steps, at validations (0), or never (-1)."""
@@ -228,16 +228,16 @@ class _Stage:
         """Write the reconstruction of the first held-out view to the log."""
         held_out, group = self.context.held_out, self.context.group
         if held_out is not None and group.leads:
-            picture = self.task.picture(self.average.network, held_out[0])
-            self.context.log.picture(self.task.name, self.position.step, picture)
+            picture = self.stage.picture(self.average.network, held_out[0])
+            self.context.log.picture(self.stage.name, self.position.step, picture)
 
     def _save(self, *, best: bool) -> None:
         """Write the weights (as the best ones, too, where they are) and the state to resume from."""
         if self.context.group.leads:
-            notes = {"step": self.position.step, self.task.metric: self.metric, **self.origin}
-            self.task.save(self.place / "last.safetensors", self.average.network, **notes)
+            notes = {"step": self.position.step, self.stage.metric: self.metric, **self.origin}
+            self.stage.save(self.place / "last.safetensors", self.average.network, **notes)
             if best:
-                self.task.save(self.place / "best.safetensors", self.average.network, **notes)
+                self.stage.save(self.place / "best.safetensors", self.average.network, **notes)
             save_state(
                 self.place / STATE, self.position, self.network, self.average, self.optimiser, self.table
             )  # fmt: skip

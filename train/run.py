@@ -28,7 +28,7 @@ from .distributed import Group, open_group
 from .log import RunLog
 from .loop import StageContext, StageResult, run_stage
 from .settings import TrainSettings
-from .stages import SurfaceTask, Task, TextureTask
+from .stages import Stage, SurfaceStage, TextureStage
 from .stop import stop_between_steps
 from .validate import mean_occupancy_baseline
 
@@ -159,26 +159,26 @@ def _run_stages(context: StageContext, record: dict[str, Any]) -> None:
                 mean_occupancy_baseline(context.train_set, context.held_out, views=settings.surface.validation_views)
             )
         with _seeded(settings.seed, "surface"):
-            surface_task = SurfaceTask(settings.surface_network, settings.surface, settings.mining)
-        result = run_stage(surface_task, context, budget_s=budget_s * shares[0])
-        _record_stage(context, record, surface_task, result)
+            surface_stage = SurfaceStage(settings.surface_network, settings.surface, settings.mining)
+        result = run_stage(surface_stage, context, budget_s=budget_s * shares[0])
+        _record_stage(context, record, surface_stage, result)
     if settings.stages in ("both", "texture") and "texture" not in record["stages"]:
         group.wait()
         surface, _ = load_network(best_or_last(context.folder, "surface"), group.device)
         assert isinstance(surface, SurfaceNetwork)
         with _seeded(settings.seed, "texture"):
-            texture_task = TextureTask(settings.texture_network, surface, settings.texture, settings.mining)
-        result = run_stage(texture_task, context, budget_s=budget_s * shares[1])
-        _record_stage(context, record, texture_task, result)
+            texture_stage = TextureStage(settings.texture_network, surface, settings.texture, settings.mining)
+        result = run_stage(texture_stage, context, budget_s=budget_s * shares[1])
+        _record_stage(context, record, texture_stage, result)
 
 
-def _record_stage(context: StageContext, record: dict[str, Any], task: Task, result: StageResult) -> None:
+def _record_stage(context: StageContext, record: dict[str, Any], stage: Stage, result: StageResult) -> None:
     """Add a finished stage to run.json."""
-    record["stages"][task.name] = {
-        "steps": result.steps, "seconds": round(result.seconds, 3), f"val_{task.metric}": result.metric,
-        f"best_val_{task.metric}": result.best, "views_drawn": sum(1 for n in result.drawn if n),
+    record["stages"][stage.name] = {
+        "steps": result.steps, "seconds": round(result.seconds, 3), f"val_{stage.metric}": result.metric,
+        f"best_val_{stage.metric}": result.best, "views_drawn": sum(1 for n in result.drawn if n),
         "most_drawn": max(result.drawn), "hardest": result.hardest,
-        "parameters": sum(p.numel() for p in task.network.parameters()),
+        "parameters": sum(p.numel() for p in stage.network.parameters()),
     }  # fmt: skip
     _write_record(context, record)
 

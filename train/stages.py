@@ -22,7 +22,7 @@ from .settings import StageSettings
 from .validate import validate_surface, validate_texture
 
 
-class Task(ABC):
+class Stage(ABC):
     """The network of one stage, and how it is trained.
 
     Attributes:
@@ -82,7 +82,7 @@ class Task(ABC):
         return float(self.mining_score(torch.tensor(metric)))
 
 
-class SurfaceTask(Task):
+class SurfaceStage(Stage):
     """Trains the surface network on occupancy; the metric is IoU."""
 
     name, metric = "surface", "iou"
@@ -92,7 +92,7 @@ class SurfaceTask(Task):
         self.config = config
 
     def losses(self, model: nn.Module, batch: Item) -> tuple[Tensor, Tensor]:
-        """See `Task`."""
+        """See `Stage`."""
         logits, inside, summary = model(normalise_images(batch["image"]), batch["points"], batch["calibration"])
         loss = occupancy_loss(logits, inside, batch["labels"], kind=self.settings.loss, point_alpha=self.point_alpha)
         if summary is not None and self.settings.facing and "facing" in batch:
@@ -101,7 +101,7 @@ class SurfaceTask(Task):
         return loss, iou(occupancy, batch["labels"])
 
     def table(self, views: int, seed: int) -> MiningTable:
-        """See `Task`."""
+        """See `Stage`."""
         mining = self.mining
         return MiningTable(
             views, alpha=mining.surface_alpha, beta=mining.surface_beta, unseen=0.0,
@@ -113,22 +113,22 @@ class SurfaceTask(Task):
         return metric
 
     def validate(self, network: nn.Module, data: Views, device: torch.device) -> Tensor:
-        """See `Task`."""
+        """See `Stage`."""
         assert isinstance(network, SurfaceNetwork)
         most, batch = self.settings.validation_views, self.settings.batch
         return validate_surface(network, data, views=most, batch=batch, device=device)
 
     def picture(self, network: nn.Module, item: Item) -> U8:
-        """See `Task`."""
+        """See `Stage`."""
         assert isinstance(network, SurfaceNetwork)
         return reconstruction_picture(network.eval(), None, item)
 
     def save(self, path: Path, network: nn.Module, **notes: Any) -> None:
-        """See `Task`."""
+        """See `Stage`."""
         save_network(path, network, self.config, **notes)
 
 
-class TextureTask(Task):
+class TextureStage(Stage):
     """Trains the texture network beside a surface network that stays as it is; the metric is the colour error."""
 
     name, metric = "texture", "colour_error"
@@ -141,7 +141,7 @@ class TextureTask(Task):
         self.surface = surface.eval().requires_grad_(False)
 
     def losses(self, model: nn.Module, batch: Item) -> tuple[Tensor, Tensor]:
-        """See `Task`."""
+        """See `Stage`."""
         images = normalise_images(batch["image"])
         with torch.no_grad():
             features = self.surface.encode(images).last()
@@ -150,7 +150,7 @@ class TextureTask(Task):
         return loss, colour_loss(colours.detach(), batch["colours"])
 
     def table(self, views: int, seed: int) -> MiningTable:
-        """See `Task`."""
+        """See `Stage`."""
         mining = self.mining
         return MiningTable(
             views, alpha=mining.texture_alpha, beta=mining.texture_beta, unseen=-1.0,
@@ -162,16 +162,16 @@ class TextureTask(Task):
         return -metric
 
     def validate(self, network: nn.Module, data: Views, device: torch.device) -> Tensor:
-        """See `Task`."""
+        """See `Stage`."""
         assert isinstance(network, TextureNetwork)
         most, batch = self.settings.validation_views, self.settings.batch
         return validate_texture(network, self.surface, data, views=most, batch=batch, device=device)
 
     def picture(self, network: nn.Module, item: Item) -> U8:
-        """See `Task`."""
+        """See `Stage`."""
         assert isinstance(network, TextureNetwork)
         return reconstruction_picture(self.surface, network.eval(), item)
 
     def save(self, path: Path, network: nn.Module, **notes: Any) -> None:
-        """See `Task`."""
+        """See `Stage`."""
         save_network(path, network, self.config, **notes)

@@ -15,7 +15,7 @@ from ..datasets.loading.relight import relight_some
 from .data import Item
 from .distributed import Group
 from .settings import TrainSettings
-from .stages import Task
+from .stages import Stage
 
 
 def wrap_network(network: nn.Module, settings: TrainSettings, group: Group) -> nn.Module:
@@ -26,32 +26,32 @@ def wrap_network(network: nn.Module, settings: TrainSettings, group: Group) -> n
     return DistributedDataParallel(model) if group.world > 1 else model
 
 
-def augment_batch(batch: Item, task: Task, settings: TrainSettings, step: int, group: Group) -> Item:
+def augment_batch(batch: Item, stage: Stage, settings: TrainSettings, step: int, group: Group) -> Item:
     """Augment the pictures and calibrations of a batch; the result does not depend on the number of processes.
 
     Args:
         batch: the views of this process.
-        task: the stage.
+        stage: the stage that is trained.
         settings: settings of the run.
         step: number of the step, which the draws depend on.
         group: the processes that share the batch.
     """
     chosen = settings.augment
-    if task.name == "texture":  # it learns the colours themselves
+    if stage.name == "texture":  # it learns the colours themselves
         chosen = replace(chosen, colour=0.0)
-    rows, count = slice(group.rank, None, group.world), task.settings.batch
+    rows, count = slice(group.rank, None, group.world), stage.settings.batch
     if chosen.relight:
-        rng = derive_rng(settings.seed, "relight", task.name, step)
+        rng = derive_rng(settings.seed, "relight", stage.name, step)
         batch = relight_some(batch, chosen.relight, rng=rng, rows=rows, count=count)
     images, calibrations = augment(
-        batch["image"], batch["calibration"], chosen, rng=derive_rng(settings.seed, "augment", task.name, step),
+        batch["image"], batch["calibration"], chosen, rng=derive_rng(settings.seed, "augment", stage.name, step),
         rows=rows, count=count,
     )  # fmt: skip
     return {**batch, "image": images, "calibration": calibrations}
 
 
 def optimise(
-    task: Task,
+    stage: Stage,
     model: nn.Module,
     optimiser: torch.optim.Optimizer,
     batch: Item,
@@ -63,7 +63,7 @@ def optimise(
     Autocast computes in bfloat16, which has the range of float32, so no gradient scaler is needed.
 
     Args:
-        task: the stage.
+        stage: the stage that is trained.
         model: its network, possibly compiled or wrapped for distributed training.
         optimiser: of the network's weights.
         batch: the views of this process.
@@ -74,7 +74,7 @@ def optimise(
         The loss () and the metric (B,) of this process, and the norm of the gradient.
     """
     optimiser.zero_grad(set_to_none=True)
-    parts = task.settings.accumulate
+    parts = stage.settings.accumulate
     size = len(batch["view"]) // parts
     scores, total = [], torch.zeros((), device=group.device)
     half = settings.amp and computes_bfloat16(group.device)
@@ -83,13 +83,13 @@ def optimise(
         if isinstance(model, DistributedDataParallel):
             model.require_backward_grad_sync = part == parts - 1
         with torch.autocast(group.device.type, dtype=torch.bfloat16, enabled=half):
-            loss, score = task.losses(model, piece)
+            loss, score = stage.losses(model, piece)
         mean = loss.mean() / parts
         mean.backward()  # type: ignore[no-untyped-call]
         total += mean.detach()
         scores.append(score)
-    limit = task.settings.clip or float("inf")
-    norm = torch.nn.utils.clip_grad_norm_(task.network.parameters(), limit)
+    limit = stage.settings.clip or float("inf")
+    norm = torch.nn.utils.clip_grad_norm_(stage.network.parameters(), limit)
     optimiser.step()
     return total, torch.cat(scores), float(norm)
 

@@ -19,7 +19,7 @@ from mpc.train.log import read_lines
 from mpc.train.presets import preset
 from mpc.train.run import train, train_views
 from mpc.train.settings import TrainSettings
-from mpc.train.stages import SurfaceTask
+from mpc.train.stages import SurfaceStage
 from mpc.train.step import augment_batch
 from support import balls
 
@@ -73,11 +73,11 @@ def test_each_process_does_its_share_of_the_same_batch(shards: Path) -> None:
     assert views.relight_points == 400, "no more than the shards hold"
     assert open_views(shards, "train", chosen, 64, 64).relight_points == 0
     batch = collate([views[k] for k in (0, 5, 2, 7)])
-    task = SurfaceTask(chosen.surface_network, chosen.surface, chosen.mining)
+    stage = SurfaceStage(chosen.surface_network, chosen.surface, chosen.mining)
 
     def changed(rank: int, world: int) -> dict[str, torch.Tensor]:
         part = {name: value[rank::world] for name, value in batch.items()}
-        return augment_batch(part, task, chosen, 3, Group(rank, world, torch.device("cpu"), "test"))
+        return augment_batch(part, stage, chosen, 3, Group(rank, world, torch.device("cpu"), "test"))
 
     whole, parts = changed(0, 1), [changed(rank, 2) for rank in (0, 1)]
     for name, value in whole.items():

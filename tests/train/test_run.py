@@ -30,7 +30,7 @@ from mpc.train.mining import MiningTable
 from mpc.train.presets import preset
 from mpc.train.run import read_settings, train_views
 from mpc.train.settings import TrainSettings
-from mpc.train.stages import SurfaceTask
+from mpc.train.stages import SurfaceStage
 
 SMALL_NETWORKS: dict[str, Any] = {
     "surface_network": {
@@ -74,17 +74,17 @@ def test_overfits_one_view() -> None:
     depth = {"kind": "soft", "bins": 64}
     network = {"encoder": encoder, "depth": depth, "head": {"kind": "cbn", "channels": [64, 64]}}
     settings = preset("tiny", surface_network=network, surface={"loss": "bce"})
-    task = SurfaceTask(settings.surface_network, settings.surface, settings.mining)
-    optimiser = torch.optim.AdamW(task.network.parameters(), lr=0.0)
+    stage = SurfaceStage(settings.surface_network, settings.surface, settings.mining)
+    optimiser = torch.optim.AdamW(stage.network.parameters(), lr=0.0)
     batch, fresh = collate([data[(0, 0)]]), collate([data[(0, 1)]])
     for step in range(100):
         for entry in optimiser.param_groups:
             entry["lr"] = 1.5e-2 * min(1.0, (step + 1) / 8) * (1 - step / 100)
-        loss, _ = task.losses(task.network, batch)
+        loss, _ = stage.losses(stage.network, batch)
         optimiser.zero_grad()
         loss.mean().backward()
         optimiser.step()
-    network = task.network.eval()
+    network = stage.network.eval()
     scores = []
     with torch.no_grad():
         features = network.encode(normalise_images(batch["image"]))
