@@ -1,6 +1,6 @@
-"""Files that are whole or not there: written under a temporary name, flushed, renamed.
+"""Write files so that they are whole or absent: under a temporary name, flushed, then renamed.
 
-A full disk is told early and by name: HDF5 that meets one in the middle of a file may take the process with it.
+A full disk is reported early, with the name of the file: HDF5 may crash the process when it meets one.
 """
 
 from __future__ import annotations
@@ -26,7 +26,10 @@ KEEP_SIZE = 1  # FALLOC_FL_KEEP_SIZE of linux/falloc.h: blocks are set aside, th
 
 @contextmanager
 def replacing(path: Path, *, shared: bool = False, flush: bool = True) -> Iterator[Path]:
-    """A temporary name beside `path`, for the block to write; it takes its place when the block ends well.
+    """Write a file whole or not at all.
+
+    Yields a temporary name beside `path` for the block to write to. When the block ends without an error, that file
+    takes the place of `path`.
 
     Args:
         path: the final name; its folder is made.
@@ -34,7 +37,7 @@ def replacing(path: Path, *, shared: bool = False, flush: bool = True) -> Iterat
         flush: wait until the disk holds it, so that not even a power cut leaves a file without its content.
 
     Raises:
-        OSError: of the disk; names `path`. What was there before stays, the temporary file is removed.
+        OSError: of the disk; names `path`. An earlier file of that name stays, the temporary one is removed.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     own = f"tmp-{os.getpid()}-{threading.get_ident()}" if shared else "part"
@@ -67,7 +70,11 @@ def write_json(path: Path, content: Any, *, sort_keys: bool = True, shared: bool
 
 @contextmanager
 def replacing_folder(final: Path) -> Iterator[Path]:
-    """A temporary folder beside `final` that takes its place when the block ends well, and is removed otherwise."""
+    """Write a folder whole or not at all.
+
+    Yields a temporary folder beside `final`. When the block ends without an error it takes the place of `final`,
+    otherwise it is removed.
+    """
     final.parent.mkdir(parents=True, exist_ok=True)
     temporary = final.parent / f".{final.name}.tmp-{os.getpid()}-{threading.get_ident()}"
     shutil.rmtree(temporary, ignore_errors=True)
@@ -93,7 +100,7 @@ def file_sha256(path: Path) -> str:
 
 
 def sync(path: Path) -> None:
-    """Wait until the disk holds a file, or a folder's names."""
+    """Wait until the disk holds the content of a file, or the names in a folder."""
     handle = os.open(path, os.O_RDONLY)
     try:
         os.fsync(handle)
@@ -102,12 +109,12 @@ def sync(path: Path) -> None:
 
 
 def reserve(path: Path, size: int) -> None:
-    """Set aside `size` bytes of the disk for an existing file, so that writing them cannot fail for want of room.
+    """Set aside `size` bytes of the disk for an existing file, so that writing them cannot fail for lack of space.
 
-    What is left over goes back to the disk with `release`. Does nothing where the system or the file system cannot.
+    `release` returns what was not used. Does nothing where the system or the file system does not offer this.
 
     Raises:
-        OSError: the disk (or the user's share of it) has no such room.
+        OSError: the disk (or the user's quota) has too little space.
     """
     if not sys.platform.startswith("linux"):
         return
@@ -123,13 +130,13 @@ def reserve(path: Path, size: int) -> None:
 
 
 def release(path: Path) -> None:
-    """Give back what `reserve` set aside beyond the file's end."""
+    """Return to the disk what `reserve` set aside beyond the end of the file."""
     os.truncate(path, path.stat().st_size)
 
 
 @contextmanager
 def named(path: Path) -> Iterator[None]:
-    """Errors of the disk that name no file, or the one written in its place, name this one."""
+    """Make errors of the disk name this file where they name none, or the temporary one written in its place."""
     try:
         yield
     except OSError as error:

@@ -11,7 +11,7 @@ from .arrays import U8
 
 
 def straight_alpha(premultiplied: U8) -> U8:
-    """(H, W, 4) uint8 straight-alpha copy of a premultiplied picture, contiguous; alpha 0 becomes (0, 0, 0, 0)."""
+    """Undo premultiplication: a contiguous (H, W, 4) uint8 copy with straight alpha; alpha 0 becomes (0, 0, 0, 0)."""
     picture = np.array(premultiplied, order="C")
     flat = picture.reshape(-1, 4)
     alpha = np.ascontiguousarray(flat[:, 3])
@@ -108,7 +108,12 @@ def _used_range(weights: Any) -> tuple[int, int]:
 
 
 def used_box(pictures: Sequence[U8], margin: float = 0.04) -> tuple[int, int, int, int]:
-    """Top, left, bottom, right of what is drawn in any of the equally large pictures, with a margin."""
+    """Find the box (top, left, bottom, right) of all that is drawn in any of several equally large pictures.
+
+    Args:
+        pictures: (H, W, 4) uint8 each.
+        margin: added on each side, as a share of the height.
+    """
     drawn = np.any([picture[..., 3] > 0 for picture in pictures], axis=0)
     rows, columns = np.flatnonzero(drawn.any(axis=1)), np.flatnonzero(drawn.any(axis=0))
     height, width = drawn.shape
@@ -124,13 +129,13 @@ def used_box(pictures: Sequence[U8], margin: float = 0.04) -> tuple[int, int, in
 
 
 def crop(picture: U8, box: tuple[int, int, int, int]) -> U8:
-    """The part of a picture inside `used_box`'s answer."""
+    """Cut out the box that `used_box` returned."""
     top, left, bottom, right = box
     return picture[top:bottom, left:right]
 
 
 def contact_sheet(pictures: Sequence[U8], columns: int, gap: int = 4) -> U8:
-    """(H, W, 3) uint8: equally large RGBA pictures in rows."""
+    """Arrange equally large RGBA pictures in rows, (H, W, 3) uint8, `gap` white pixels apart."""
     height, width = pictures[0].shape[:2]
     rows = -(-len(pictures) // columns)
     sheet = np.full((rows * (height + gap) - gap, columns * (width + gap) - gap, 3), 255, np.uint8)
@@ -141,5 +146,5 @@ def contact_sheet(pictures: Sequence[U8], columns: int, gap: int = 4) -> U8:
 
 
 def side_by_side(panels: Sequence[U8]) -> U8:
-    """Equally large panels in a row."""
+    """Put equally large panels next to one another."""
     return np.concatenate(panels, axis=1)

@@ -1,4 +1,4 @@
-"""The user's own bone maps, from a TOML file."""
+"""Read the user's own bone maps from a TOML file."""
 
 from __future__ import annotations
 
@@ -10,10 +10,18 @@ from ..motion.bones import BoneMap, all_roles
 
 
 def read_bone_maps(path: Path) -> dict[str, BoneMap]:
-    """The user's maps: a table a family of rigs, `role = "bone"` or, for "spine" and "neck", a list bottom up.
+    """Read bone maps: one table a family of rigs, with lines `role = "bone"`.
+
+    The roles "spine" and "neck" may have a list of bones, from the lowest upwards.
+
+    Args:
+        path: the .toml.
+
+    Returns:
+        Maps by the name of their table.
 
     Raises:
-        InputError: not TOML, an unknown role, or a value that is no name; the reason says which.
+        InputError: not TOML, an unknown role, or a value that is not a name; the message says which.
     """
     try:
         with path.open("rb") as stream:

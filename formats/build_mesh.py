@@ -1,4 +1,4 @@
-"""What every reader returns: the surface as the file holds it, and what the file says about itself."""
+"""Check what a reader found in a file, and pack it into the mesh that every reader returns."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from ..geometry.mesh import Material, PosedMesh
 from .limits import MAX_FACES, MAX_VERTICES
 from .weld import weld_vertices
 
-MAX_COORDINATE = 1e9  # squares and products of coordinates stay far from overflow
+MAX_COORDINATE = 1e9  # so that squares and products of coordinates stay far from overflow
 
 GREY = Material("grey", colour=(0.7, 0.7, 0.7, 1.0))
 
@@ -48,15 +48,19 @@ def build_mesh(
     weld: bool = False,
     notices: list[str],
 ) -> PosedMesh:
-    """Check what a reader found and pack it; unused vertices and collapsed faces go.
+    """Check what a reader found and pack it; unused vertices and collapsed faces are removed.
 
     Args:
         path: the file, for errors.
-        vertices: (V, 3).
+        vertices: (V, 3) in the file's unit.
         faces: (F, 3) into vertices, zero-based, not yet checked.
+        materials: at least one.
+        face_material: (F,) into materials; None: all faces have the first.
+        uv: (T, 2) texture coordinates, v up; None without.
         face_uv: (F, 3) into uv; -1 where a corner has none.
+        vertex_colours: (V, 4) uint8; None without.
         weld: join vertices of equal position (see `weld_vertices`).
-        notices: appended to.
+        notices: sentences about repairs are appended.
 
     Raises:
         InputError: no faces, an index out of range, vertices that are not finite, no area.

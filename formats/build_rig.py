@@ -35,7 +35,18 @@ class ReadPerson:
 
 @dataclass(eq=False)
 class Parts:
-    """Primitives gathered so far; all lists run in parallel, one entry a primitive."""
+    """Primitives read so far; all lists have one entry a primitive.
+
+    Attributes:
+        vertices: (N, 3) as stored.
+        faces: (F, 3) into these vertices.
+        materials: one a primitive.
+        uv: (N, 2) texture coordinates, v up; None without.
+        colours: (N, 4) vertex colours; None without.
+        joints: (N, K) into the slots.
+        weights: (N, K), rows sum to 1.
+        count: vertices of all primitives.
+    """
 
     vertices: list[F64] = field(default_factory=list)
     faces: list[I64] = field(default_factory=list)
@@ -49,11 +60,18 @@ class Parts:
 
 @dataclass(eq=False)
 class Slots:
-    """Pairs of node and inverse bind matrix that vertices follow."""
+    """Pairs of a node and an inverse bind matrix, which vertices follow.
+
+    Attributes:
+        nodes: node of each slot.
+        inverse: (4, 4) inverse bind matrix of each slot.
+        skins: first slot and number of joints of each skin read so far.
+        rigid: slot of each node whose mesh has no skin.
+    """
 
     nodes: list[int] = field(default_factory=list)
     inverse: list[F64] = field(default_factory=list)
-    skins: dict[int, tuple[int, int]] = field(default_factory=dict)  # skin: first slot, joints
+    skins: dict[int, tuple[int, int]] = field(default_factory=dict)
     rigid: dict[int, int] = field(default_factory=dict)
 
 
@@ -74,7 +92,7 @@ def share_weights(index: I64, weights: F64, notices: list[str]) -> tuple[I64, F6
 def assemble(
     path: Path, skeleton: Skeleton, clips: tuple[Clip, ...], parts: Parts, slots: Slots, notices: list[str]
 ) -> ReadPerson:
-    """Join what was gathered into one surface and, where there is a skin, its rig."""
+    """Join the primitives into one surface and, where there is a skin, its rig."""
     vertices = np.concatenate(parts.vertices)
     sizes = np.array([len(part) for part in parts.vertices])
     base = np.cumsum(sizes) - sizes

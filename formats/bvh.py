@@ -12,7 +12,7 @@ import numpy as np
 from ..core.arrays import F64
 from ..core.errors import InputError
 
-# Bounds on what a file may ask for, far above what motion capture writes.
+# Bounds on the size of a file, far above what motion capture writes.
 MAX_BYTES = 512 * 1024 * 1024
 MAX_JOINTS = 4096
 MAX_DEPTH = 512
@@ -26,8 +26,10 @@ class BvhJoint:
     """A joint of the hierarchy.
 
     Attributes:
-        name: as in the file. parent: index, -1 for a root.
-        offset: from the parent at rest, file units. channels: lower case names in the file's order.
+        name: as in the file.
+        parent: index of the joint above, -1 for a root.
+        offset: from the parent at rest, file units.
+        channels: lower case names in the file's order.
         end: offset of an End Site, or None.
     """
 
@@ -40,10 +42,11 @@ class BvhJoint:
 
 @dataclass(frozen=True, eq=False)
 class BvhMotion:
-    """A whole file.
+    """The content of a file.
 
     Attributes:
-        joints: parents before children. frame_time_s: seconds a frame.
+        joints: parents before children.
+        frame_time_s: seconds a frame.
         values: (N, C) float64, positions in file units and angles in degrees, in the joints' channel order.
     """
 
@@ -96,7 +99,7 @@ def read_bvh(path: Path) -> BvhMotion:
     """Read a BVH file.
 
     Raises:
-        InputError: the file is missing, too large, no BVH, cut off or contradicts itself; the reason says where.
+        InputError: the file is missing, too large, no BVH, cut off or contradicts itself; the message says where.
     """
     path = Path(path)
     try:

@@ -1,7 +1,7 @@
-"""OpenEXR, the little of it that PIFu's UV_POS needs: writing three uncompressed float32 channels.
+"""OpenEXR as far as PIFu's UV_POS needs it: three uncompressed float32 channels are written, nothing is read.
 
-Layout: "OpenEXR File Layout" of the Academy Software Foundation. A header of named attributes, a table of offsets, then
-a block a row with its channels in the alphabet's order.
+Layout: "OpenEXR File Layout" of the Academy Software Foundation. A header of named attributes is followed by a table of
+offsets and by one block a row, whose channels are in alphabetical order.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ FLOAT = 2
 
 
 def exr_bytes(picture: F32) -> bytes:
-    """The file of an (H, W, 3) picture; its first channel is R, the second G, the third B."""
+    """Encode an (H, W, 3) float32 picture, whose channels are R, G and B."""
     height, width, _ = picture.shape
     channels = b"".join(name + struct.pack("<iBxxxii", FLOAT, 0, 1, 1) for name in (b"B\0", b"G\0", b"R\0")) + b"\0"
     window = struct.pack("<4i", 0, 0, width - 1, height - 1)

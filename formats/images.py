@@ -1,4 +1,4 @@
-"""Textures: any picture a model may carry becomes 8 bit RGBA, or an error that names the file."""
+"""Textures of models: pictures of any usual format become 8-bit RGBA, or an error that names the file."""
 
 from __future__ import annotations
 

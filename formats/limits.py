@@ -1,4 +1,4 @@
-"""What a reader may open and how much it may take: hostile files must cost no more than their own size."""
+"""Limits on what a reader opens and how much it reserves: a hostile file must cost no more than its own size."""
 
 from __future__ import annotations
 
@@ -25,23 +25,23 @@ _noted: ContextVar[set[Path] | None] = ContextVar("_noted", default=None)
 
 @contextmanager
 def note_files() -> Iterator[set[Path]]:
-    """The files that readers ask for while the block runs (in its thread), those too that are not there."""
-    asked: set[Path] = set()
-    token = _noted.set(asked)
+    """Collect the files that readers open or look for while the block runs (in its thread), missing ones included."""
+    opened: set[Path] = set()
+    token = _noted.set(opened)
     try:
-        yield asked
+        yield opened
     finally:
         _noted.reset(token)
 
 
 def _note(path: Path) -> None:
-    asked = _noted.get()
-    if asked is not None:
-        asked.add(path)
+    opened = _noted.get()
+    if opened is not None:
+        opened.add(path)
 
 
 def file_size(path: Path) -> int:
-    """Size in bytes of a regular file; InputError for anything else (a pipe would hang the reader)."""
+    """Size in bytes of a regular file; raise InputError for anything else, since a pipe would hang the reader."""
     try:
         status = path.stat()
     except (OSError, ValueError) as error:
@@ -52,7 +52,7 @@ def file_size(path: Path) -> int:
 
 
 def read_bytes(path: Path, limit: int = MAX_FILE_BYTES) -> bytes:
-    """The content of a regular file that is neither empty nor larger than `limit` bytes."""
+    """Read a regular file that is neither empty nor larger than `limit` bytes; raise InputError for any other."""
     _note(path)
     size = file_size(path)
     if size == 0:
@@ -67,7 +67,7 @@ def read_bytes(path: Path, limit: int = MAX_FILE_BYTES) -> bytes:
 
 
 def resolve_inside(root: Path, name: str, referrer: Path, what: str) -> Path:
-    """The file that `referrer` names, if it lies inside `root`, symbolic links followed.
+    """Find the file that `referrer` names, if it lies inside `root` once symbolic links are followed.
 
     Files from other machines carry absolute paths, backslashes and another case, so when the path as written leads
     nowhere inside, a file of the same name in `root` or in one of `TEXTURE_FOLDERS` is taken.

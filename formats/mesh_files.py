@@ -52,7 +52,7 @@ def read_mesh_file(path: Path, root: Path | None = None, *, texture: Path | None
 
     Args:
         path: the file.
-        root: folder of the model; nothing outside it is opened. None: the file's own folder.
+        root: folder of the model, outside which no file is opened; None: the folder of the file.
         texture: of an OBJ, the picture for materials that name none that is there; see `read_obj`.
 
     Returns:

@@ -1,4 +1,4 @@
-"""Motions of BVH, FBX and glTF files."""
+"""Read the motions of BVH, FBX and glTF files."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ SUFFIXES = (".bvh", ".fbx", ".glb", ".gltf")
 
 
 def motion_from_bvh(motion: BvhMotion, name: str, maps: Mapping[str, BoneMap] | None = None) -> Motion:
-    """A BVH file's motion, at most 30 frames a second and MAX_FRAMES long; rest is all rotations at zero."""
+    """Turn a BVH file into a motion of at most 30 frames a second and MAX_FRAMES frames; at rest no joint is turned."""
     pick = pick_frames(len(motion.values), 1.0 / motion.frame_time_s)
     short = BvhMotion(motion.joints, motion.frame_time_s, motion.values[pick])
     rotations, places = short.rotations(), short.positions()
@@ -46,10 +46,17 @@ def motion_from_bvh(motion: BvhMotion, name: str, maps: Mapping[str, BoneMap] | 
 
 
 def read_motion_file(path: Path, maps: Mapping[str, BoneMap] | None = None) -> list[Motion]:
-    """All motions of a file that hold the bones needed.
+    """Read all motions of a file.
+
+    Args:
+        path: .bvh, .fbx, .glb or .gltf.
+        maps: the user's bone maps, tried before the built-in ones.
+
+    Returns:
+        One motion a clip; a single clip is named after the file.
 
     Raises:
-        InputError: the file cannot be read, moves nothing, or has no bones that are known; it says which.
+        InputError: the file cannot be read, has no animation, or lacks bones that are needed; the message says which.
     """
     suffix = path.suffix.lower()
     if suffix == ".bvh":

@@ -1,6 +1,7 @@
-"""PNG with each row as its difference to the one above: what NumPy can undo in one call, readable by any program.
+"""PNG whose rows are stored as differences to the row above, which NumPy undoes in one call; any program reads it.
 
-A general decoder spends half its time on undoing a filter chosen row by row (PNG specification, third edition, 9).
+A general decoder spends half its time on undoing filters that were chosen row by row (PNG specification, third edition,
+section 9).
 """
 
 from __future__ import annotations
@@ -18,7 +19,18 @@ _CHANNELS = {0: 1, 2: 3, 4: 2, 6: 4}
 
 
 def pack_rows(flat: U8, width: int, *, depth: int, colour: int, level: int) -> bytes:
-    """PNG bytes of rows (H, B) of bytes; `depth` (bits a channel) and `colour` (type) as in the specification."""
+    """Encode rows of bytes.
+
+    Args:
+        flat: (H, B) uint8, the bytes of each row.
+        width: pixels in a row.
+        depth: bits a channel.
+        colour: colour type of the specification: 0 grey, 2 RGB, 6 RGBA.
+        level: of zlib, 0 to 9.
+
+    Returns:
+        The file's bytes.
+    """
     filtered = np.empty((len(flat), flat.shape[1] + 1), np.uint8)
     filtered[:, 0] = UP
     filtered[0, 1:] = flat[0]
@@ -29,7 +41,10 @@ def pack_rows(flat: U8, width: int, *, depth: int, colour: int, level: int) -> b
 
 
 def unpack_rows(data: bytes) -> tuple[U8, int, int, int]:
-    """Rows (H, B) of bytes, width, depth and colour of what `pack_rows` wrote.
+    """Decode what `pack_rows` wrote.
+
+    Returns:
+        (H, B) uint8 bytes of each row; width in pixels; bits a channel; colour type.
 
     Raises:
         ValueError: damaged, or another kind of PNG.
@@ -50,7 +65,7 @@ def unpack_rows(data: bytes) -> tuple[U8, int, int, int]:
     width, height, depth, colour, _, _, interlaced = struct.unpack(">IIBBBBB", chunks[b"IHDR"])
     stream = zlib.decompressobj()
     try:
-        if stream.decompress(chunks[b"IDAT"], 1)[0] != UP:  # spares the rest of most pictures of other programs
+        if stream.decompress(chunks[b"IDAT"], 1)[0] != UP:  # most pictures of other programs end here, undecoded
             raise ValueError("filtered in a way mpc does not write")
         # No more than the header promises: a small file must not grow without end.
         rest = stream.decompress(

@@ -1,4 +1,4 @@
-"""Polygons of any size into triangles: fans where convex, ear clipping where not."""
+"""Cut polygons of any size into triangles: as a fan where they are convex, by ear clipping where they are not."""
 
 from __future__ import annotations
 

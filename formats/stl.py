@@ -1,4 +1,4 @@
-"""STL, binary and ASCII: shape alone, drawn grey."""
+"""STL, binary and ASCII: it holds no colours, so that its surface is grey."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Joins vertices that a file split at texture seams, so that the surface is connected again."""
+"""Join vertices that a file split at texture seams, so that the surface is connected again."""
 
 from __future__ import annotations
 

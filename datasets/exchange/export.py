@@ -57,9 +57,11 @@ def export_renders(
         out: for "pifu" its `--dataroot`; for "icon" the folder of one set (its name is the set's), beside which
             "<set>_<N>views" is made.
         layout: whose.
-        ratios, split_file: see datasets/shards/split.py.
+        ratios: shares of train, val and test; see datasets/shards/split.py.
+        split_file: fixed split instead of these shares.
         seed: of PIFu's coloured points.
-        jobs, backend: see core/units.py.
+        jobs: processes; see core/units.py.
+        backend: of joblib; see core/units.py.
 
     Raises:
         InputError: no scenes.

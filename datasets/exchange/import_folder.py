@@ -74,7 +74,8 @@ def import_folder(
         layout: whose.
         load: what is known of unit and axes; None in it detects.
         rays: of the radiance transfer.
-        jobs, backend: see core/units.py.
+        jobs: processes; see core/units.py.
+        backend: of joblib; see core/units.py.
 
     Raises:
         InputError: `source` is no such folder, or `out` holds something else.

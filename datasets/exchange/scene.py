@@ -1,4 +1,4 @@
-"""Scenes of other toolkits, before they become ours."""
+"""Scenes as other toolkits store them."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ SCAN_STYLE = ObjStyle(comment="", number=".9g", texture_name="{stem}_{material}.
 
 @dataclass(frozen=True)
 class ForeignScene:
-    """Where a scene lies.
+    """The files of a scene.
 
     Attributes:
         name: of the scene.
         mesh: its OBJ.
-        root: the folder given.
+        root: the folder that the user named.
         views: the folder of its views, where that is not implied by `root`.
     """
 
@@ -35,7 +35,8 @@ class ForeignView:
     """One picture.
 
     Attributes:
-        yaw_deg, pitch_deg: as ours.
+        yaw_deg: of the camera about the vertical axis, degrees, counted as for `mpc render`.
+        pitch_deg: of the camera, degrees, likewise.
         calibration: (4, 4) the mesh file's units to our view space.
         picture: (H, H, 4) uint8 RGBA, straight alpha.
         light: (9, 3) radiance in camera axes (x right, y up, z towards the camera); None where unknown.

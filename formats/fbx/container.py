@@ -34,7 +34,12 @@ class FbxUnavailable(MpcError):
 
 @dataclass(frozen=True, eq=False)
 class FbxTexture:
-    """`content` as embedded, else the file's name as written."""
+    """A picture.
+
+    Attributes:
+        name: of its file, as written.
+        content: bytes embedded in the .fbx; empty where there are none.
+    """
 
     name: str
     content: bytes
@@ -42,7 +47,13 @@ class FbxTexture:
 
 @dataclass(frozen=True, eq=False)
 class FbxMaterial:
-    """Name, diffuse colour (RGB, display values) and diffuse picture."""
+    """The part of a material that is read.
+
+    Attributes:
+        name: as in the file.
+        colour: diffuse RGB in [0, 1], display values.
+        texture: diffuse picture, None for a plain colour.
+    """
 
     name: str
     colour: tuple[float, float, float]
@@ -51,8 +62,15 @@ class FbxMaterial:
 
 @dataclass(frozen=True, eq=False)
 class FbxCluster:
-    """A bone's hold on a mesh: `inverse` (4, 4) takes the mesh's vertices to the bone's space, `bind` the bone's space
-    to the world in the pose the mesh was bound in."""
+    """The vertices of a mesh that one bone moves.
+
+    Attributes:
+        node: the bone.
+        inverse: (4, 4) from the space of the mesh's vertices to the bone's.
+        bind: (4, 4) from the bone's space to the world, in the pose in which the mesh was bound.
+        vertices: (K,) into the mesh's vertices.
+        weights: (K,) how much each follows the bone.
+    """
 
     node: int
     inverse: F64
@@ -63,11 +81,18 @@ class FbxCluster:
 
 @dataclass(frozen=True, eq=False)
 class FbxMesh:
-    """A mesh on a node: polygon corners (C,) into `vertices`, sizes (P,), corner attributes.
+    """A mesh on a node, of P polygons with C corners in all.
 
     Attributes:
+        node: on which it hangs.
+        vertices: (V, 3) in the mesh's own space.
+        corner: (C,) into `vertices`, one polygon after the other.
+        sizes: (P,) corners of each polygon.
+        face_material: (P,) into `materials`.
+        materials: as in the file.
+        uv: (C, 2) texture coordinates of the corners, v up; None without.
+        colours: (C, 4) colours of the corners; None without.
         geometry: (4, 4) from the vertices' space to the node's.
-        face_material: (P,) into `materials`. uv: (C, 2), v up, or None; colours (C, 4) likewise.
         clusters: empty without a skin.
     """
 
@@ -85,7 +110,15 @@ class FbxMesh:
 
 @dataclass(frozen=True, eq=False)
 class FbxClip:
-    """Samples of all nodes' local transforms: (F, N, 3), quaternions x y z w (F, N, 4), (F, N, 3)."""
+    """Local transforms of all N nodes, sampled at F frames.
+
+    Attributes:
+        name: as in the file.
+        fps: frames a second.
+        translation: (F, N, 3) metres.
+        rotation: (F, N, 4) quaternions x y z w.
+        scale: (F, N, 3).
+    """
 
     name: str
     fps: float
@@ -96,7 +129,13 @@ class FbxClip:
 
 @dataclass(frozen=True, eq=False)
 class FbxFile:
-    """What is used of a file."""
+    """The parts of a file that are used.
+
+    Attributes:
+        skeleton: all nodes in rest pose.
+        meshes: in the file's order.
+        clips: in the file's order.
+    """
 
     skeleton: Skeleton
     meshes: tuple[FbxMesh, ...]

@@ -1,4 +1,4 @@
-"""glTF animations as clips cut into frames."""
+"""Read glTF animations as clips that are cut into frames."""
 
 from __future__ import annotations
 
@@ -10,16 +10,15 @@ from ...motion.skinning import Channel, ChannelPath, Clip, Interpolation
 from .container import GltfFile, Json
 
 DEFAULT_STEP_S = 1.0 / 30.0
-STEP_RANGE_S = (1.0 / 125.0, 1.0 / 14.0)  # key spacings that are taken for a frame rate
+STEP_RANGE_S = (1.0 / 125.0, 1.0 / 14.0)  # spacings of keys that are accepted as a frame rate
 MAX_FRAMES = 1_000_000
 
 
 def read_clips(gltf: GltfFile, nodes: int) -> tuple[Clip, ...]:
-    """The file's animations that move something, named "animation_<index>" where they have no name.
+    """Read the animations that move something; one without a name is called "animation_<index>".
 
-    Frames: the median spacing of all key times of a clip is its frame step where that is a usual frame rate (14 to
-    125 a second), else a thirtieth of a second; the first frame is the first key, the last the one nearest to the
-    last key.
+    The frame step of a clip is the median spacing of all its key times where that is a usual frame rate (14 to 125 a
+    second), else a thirtieth of a second. The first frame is at the first key, the last one nearest to the last key.
     """
     clips: list[Clip] = []
     for index, animation in enumerate(gltf.items("animations")):
@@ -36,7 +35,7 @@ def read_clips(gltf: GltfFile, nodes: int) -> tuple[Clip, ...]:
 
 
 def cut_frames(name: str, channels: tuple[Channel, ...]) -> Clip:
-    """A clip over the given channels, with the frame step `read_clips` describes."""
+    """Make a clip of channels, with the frame step that `read_clips` describes."""
     times = np.unique(np.concatenate([channel.times for channel in channels]))
     start, end = float(times[0]), float(times[-1])
     gaps = np.diff(times)

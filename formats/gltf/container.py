@@ -35,9 +35,11 @@ class GltfFile:
     """An opened file; buffers are read when first needed.
 
     Attributes:
-        path, root: the file and the folder no other file outside of which is opened.
+        path: the file.
+        root: folder of the model, outside which no other file is opened.
         json: the parsed document; use `items` and `entry`, which check types and ranges.
-        notices: what was repaired or left out, in the order met.
+        binary: the binary chunk of a GLB; None in a .gltf.
+        notices: what was repaired or left out, in the order of reading.
     """
 
     path: Path

@@ -1,4 +1,4 @@
-"""glTF materials: what is seen without light, in display values."""
+"""Read glTF materials as they look without light, in display values."""
 
 from __future__ import annotations
 
@@ -15,7 +15,13 @@ from .container import GltfFile, Json
 
 @dataclass(frozen=True, eq=False)
 class GltfMaterial:
-    """A material, the TEXCOORD set it reads, and the (3, 3) matrix that moves those coordinates (v down)."""
+    """A material and how its texture lies on the surface.
+
+    Attributes:
+        material: without light, in display values.
+        texcoord: number of the TEXCOORD set that it uses.
+        uv_matrix: (3, 3) applied to those coordinates, v down.
+    """
 
     material: Material
     texcoord: int

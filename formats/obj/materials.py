@@ -24,12 +24,17 @@ _MAP_OPTIONS = {
 
 @dataclass(frozen=True)
 class MtlMaterial:
-    """One `newmtl` block; names as written, nothing opened yet.
+    """One `newmtl` block; no file that it names is opened yet.
 
     Attributes:
-        colour: Kd, taken as display values, None when not given.
+        name: as written.
+        library: the .mtl file.
+        colour: Kd, taken as display values; None when not given.
         dissolve: d, or 1 - Tr.
-        uv_scale, uv_offset: options -s and -o of map_Kd.
+        texture: file of map_Kd as written; None without.
+        cutout: file of map_d as written; None without.
+        uv_scale: option -s of map_Kd.
+        uv_offset: option -o of map_Kd.
     """
 
     name: str

@@ -24,15 +24,22 @@ _SPACE, _NEWLINE, _SLASH = ord(" "), ord("\n"), ord("/")
 
 @dataclass(frozen=True)
 class _Lines:
-    """The file's bytes and where its lines lie."""
+    """The file's bytes and where its lines lie.
+
+    Attributes:
+        path: the file, for errors.
+        data: (B,) the bytes.
+        starts: (L,) where each line begins.
+        lengths: (L,) bytes of each line, its newline included.
+    """
 
     path: Path
     data: U8
     starts: I64
-    lengths: I64  # newline included
+    lengths: I64
 
     def select(self, mask: Bools, prefix: int) -> bytes:
-        """The chosen lines, their first `prefix` bytes blanked."""
+        """The bytes of the chosen lines, the first `prefix` bytes of each replaced by spaces."""
         chosen = np.flatnonzero(mask)
         keep = np.repeat(mask, self.lengths)
         buffer = self.data[keep]
@@ -56,7 +63,7 @@ def read_obj(path: Path, root: Path | None = None, texture: Path | None = None) 
 
     Args:
         path: the .obj.
-        root: folder no file outside of which is opened; default: the mesh's own.
+        root: folder of the model, outside which no file is opened; None: the folder of the mesh.
         texture: the picture for materials that name none that is there; inside `root`.
 
     Raises:
@@ -138,7 +145,7 @@ def _vertices(lines: _Lines, is_v: Bools) -> tuple[F64, U8 | None]:
 
 
 def _rows(lines: _Lines, mask: Bools, width: int, what: str) -> tuple[F64, I64, I64]:
-    """(N, width) leading numbers of the chosen lines, numbers on each line, offset of each line's first."""
+    """The first `width` numbers of each chosen line (N, width), how many it holds (N,), and where its first is (N,)."""
     if not mask.any():
         empty = np.zeros(0, np.int64)
         return np.zeros((0, width)), empty, empty
@@ -147,8 +154,6 @@ def _rows(lines: _Lines, mask: Bools, width: int, what: str) -> tuple[F64, I64, 
     flat = _numbers(lines, text, what, np.float64)
     short = counts < width
     if short.any():
-        if what == "vertex" or (counts == 0).any():
-            raise InputError(lines.path, f"{int(short.sum())} {what} lines have fewer than {width} numbers")
         raise InputError(lines.path, f"{int(short.sum())} {what} lines have fewer than {width} numbers")
     offsets = np.cumsum(counts) - counts
     if len(flat) != int(counts.sum()):
@@ -192,7 +197,7 @@ def _faces(lines: _Lines, is_f: Bools, is_v: Bools, is_vt: Bools) -> tuple[I64, 
 
 
 def _from_one(index: I64, defined: Bools, owner_line: I64) -> I64:
-    """Zero-based; a negative index counts back from the rows defined above its line (-2 marks out of range)."""
+    """Make indices zero-based; a negative one counts back from the rows above its line, -2 marks one out of range."""
     if (index >= 0).all():
         return index - 1
     above = np.cumsum(defined)[owner_line]
@@ -287,7 +292,7 @@ def _without_comments(text: bytes) -> bytes:
 
 
 def _token_starts(data: U8) -> I64:
-    """Where words begin."""
+    """(N,) positions where words begin."""
     word = (data != _SPACE) & (data != _NEWLINE)
     begins = word.copy()
     begins[1:] &= ~word[:-1]
@@ -301,7 +306,7 @@ def _tokens_per_line(text: bytes) -> I64:
 
 
 def _numbers(lines: _Lines, text: bytes, what: str, dtype: type[np.generic]) -> npt.NDArray[np.generic]:
-    """All numbers of a text; a word that is none is an InputError."""
+    """Parse all numbers of a text; raise InputError for a word that is not a number."""
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         try:

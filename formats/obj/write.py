@@ -123,7 +123,7 @@ def _write_library(path: Path, materials: tuple[Material, ...], names: list[str]
         pixels = texture_pixels(material)
         red, green, blue = (1.0, 1.0, 1.0) if pixels is not None else material.colour[:3]
         colour = f"{red:.6g} {green:.6g} {blue:.6g}"
-        # Ks 0: a reader that is not told may add a gloss of its own (Blender does).
+        # Without Ks 0 a reader may add a gloss of its own, as Blender does.
         lines = [f"newmtl {name}", f"Ka {colour}", f"Kd {colour}", "Ks 0 0 0", "d 1", f"illum {int(style.lit)}"]
         if pixels is not None:
             file = pattern.format(stem=path.stem, material=name)

@@ -1,4 +1,4 @@
-"""The PLY container: header and tables of numbers, none of it allocated from the header's word alone."""
+"""The PLY container: header and tables of numbers; no memory is reserved for what the header alone claims."""
 
 from __future__ import annotations
 
@@ -25,16 +25,28 @@ _TYPES = {
 
 @dataclass(frozen=True)
 class PlyProperty:
-    """A column; `count_kind` is None for a scalar."""
+    """A column of a table.
+
+    Attributes:
+        name: as in the header.
+        kind: NumPy's code of its numbers.
+        count_kind: code of the lengths of a list; None for a scalar.
+    """
 
     name: str
     kind: str
-    count_kind: str | None  # of a list
+    count_kind: str | None
 
 
 @dataclass(eq=False)
 class PlyElement:
-    """A table's name, rows and columns, as announced."""
+    """A table as the header announces it.
+
+    Attributes:
+        name: as in the header.
+        count: rows.
+        properties: columns.
+    """
 
     name: str
     count: int
@@ -43,14 +55,19 @@ class PlyElement:
 
 @dataclass(eq=False)
 class PlyTable:
-    """An element's values: scalars by name, lists as flat values with sizes."""
+    """The values of a table.
+
+    Attributes:
+        scalars: (N,) by column.
+        lists: by column, the values of all rows one after the other, and the (N,) length of each row's list.
+    """
 
     scalars: dict[str, Array]
     lists: dict[str, tuple[Array, I64]]
 
 
 def read_header(path: Path, content: bytes) -> tuple[str, list[PlyElement], list[str], int]:
-    """Byte order, elements, texture files, and where the data begins."""
+    """Read the header: byte order, tables, names of texture files, and where the data begin."""
     if not content.startswith(b"ply"):
         raise InputError(path, "is not a PLY (it does not begin with 'ply')")
     end = re.search(rb"(?m)^end_header[ \t]*(\r\n|\n|\r)", content[:MAX_HEADER_BYTES])
@@ -144,7 +161,7 @@ def _uniform(content: bytes, at: int, element: PlyElement, order: str) -> tuple[
 
 
 def _ragged(path: Path, content: bytes, at: int, element: PlyElement, order: str) -> tuple[PlyTable, int]:
-    """Entry by entry, for lists of differing length."""
+    """Read a table row by row, for lists of differing length."""
     kinds = [
         (item, np.dtype(order + item.kind), None if item.count_kind is None else np.dtype(order + item.count_kind))
         for item in element.properties
@@ -188,7 +205,7 @@ def _gather(data: U8, offsets: I64, sizes: I64, kind: np.dtype[Any]) -> Array:
 
 
 def read_ascii(path: Path, text: bytes, elements: list[PlyElement]) -> dict[str, PlyTable]:
-    """The tables of an ASCII file, all as float64."""
+    """Read the tables of an ASCII file, all as float64."""
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         try:
