@@ -38,7 +38,8 @@ def run_units(
     """
     workers = worker_count(jobs)
     if workers == 1 and backend == "loky":
-        yield from map(function, units)
+        for unit in units:  # not map(): a StopIteration of the function would silently end it, and so the whole work
+            yield function(unit)
         return
     # loky replaces a worker whose memory has grown. No unit is lost, so the warning would only worry users.
     warnings.filterwarnings("ignore", message="A worker stopped while some jobs", category=UserWarning)

@@ -84,34 +84,37 @@ def write_mesh_report(
     for record in ranked:
         cards += _card(record, load(record), evaluation)
         progress.advance(1, record.key)
-    quirks = "".join(f"<li>{escape(quirk)}</li>" for quirk in evaluation.protocol.quirks)
-    quirks = f'<ul class="note">{quirks}</ul>' if quirks else ""
     sections = [
-        section(
-            "Scores",
-            score_tiles(evaluation) + score_table(evaluation) + (f'<ul class="note">{quirks}</ul>' if quirks else ""),
-        ),
+        section("Scores", score_tiles(evaluation) + score_table(evaluation) + _quirks(evaluation)),
         section("Spread", spread_charts(evaluation), SPREAD_NOTE),
         section("Errors in three dimensions", error_viewer(models), VIEWER_NOTE),
         section("Best, median and worst", "".join(rows) or '<p class="note">No mesh could be measured.</p>'),
         section(
             "Worst cases",
-            failure_lines(evaluation) + f'<div class="cards">{"".join(cards)}</div>',
+            failure_lines(evaluation) + f'<div class="cards">{cards}</div>',
             _worst_note(evaluation),
         ),
         section("Settings", settings_blocks({"Evaluation": evaluation.settings})),
     ]
     progress.advance(1, "page")
     progress.finish()
-    name = evaluation.settings["run"]
+    write_page(out, evaluation.settings["run"], _subtitle(evaluation), sections)
+    return out
+
+
+def _subtitle(evaluation: EvaluationResult) -> str:
     count = count_text(len(evaluation.records), "prediction")
     meshes = count_text(len(evaluation.subjects), "mesh", "meshes")
-    subtitle = (
+    return (
         f"{count} of {meshes} in {evaluation.settings['truth']}, protocol {evaluation.protocol.name}, alignment "
-        f"{settings.align}. mpc {__version__}."
+        f"{evaluation.settings['settings']['align']}. mpc {__version__}."
     )
-    write_page(out, name, subtitle, sections)
-    return out
+
+
+def _quirks(evaluation: EvaluationResult) -> str:
+    """What a reader must know before comparing numbers of this protocol, as a list."""
+    quirks = "".join(f"<li>{escape(quirk)}</li>" for quirk in evaluation.protocol.quirks)
+    return f'<ul class="note">{quirks}</ul>' if quirks else ""
 
 
 def _worst_note(evaluation: EvaluationResult) -> str:

@@ -83,7 +83,6 @@ def write_report(
     *,
     examples: int = 3,
     worst: int = 6,
-    device: str = "cpu",
     progress: Progress | None = None,
 ) -> Path:
     """Write the report: scores, reconstructions beside the truth, worst cases, the training's curves, inputs, settings.
@@ -95,14 +94,13 @@ def write_report(
         out: the HTML file.
         examples: how many of the best, median and worst reconstruction are shown from three sides and in 3D.
         worst: number of worst cases that are shown.
-        device: where the shown views are reconstructed again.
         progress: receives each part.
 
     Returns:
         `out`.
     """
     progress = progress or NoProgress()
-    loaded = load_run(find_run(run), device)
+    loaded = load_run(find_run(run))
     split = evaluation.settings["settings"]["split"]
     size = loaded.settings.get("image_size")
     dataset = ViewDataset(shards, split, points=0, colour_points=0, image_size=size)

@@ -132,7 +132,7 @@ _YAW_LINES: Mapping[str, Callable[[Sequence[float]], Any]] = {
 def pick_examples(evaluation: EvaluationResult) -> list[tuple[str, ViewScores]]:
     """Return the best, the median and the worst view by the first metric, each with that word.
 
-    Where several of the three are the same view, it is returned once, with the last word of worst, median, best.
+    A view that is several of the three is returned once; best goes before worst, and worst before median.
     """
     ranked = evaluation.ranked(evaluation.metrics[0].name)[::-1]
     if not ranked:

@@ -67,6 +67,7 @@ class PillarNetwork(torch.nn.Module):
     def __init__(self, empty=False, nan=False):
         super().__init__()
         self.empty, self.nan = empty, nan
+        self.weight = torch.nn.Parameter(torch.zeros(()))  # says where the network is, as those of any network do
 
     def encode(self, images):
         return PixelFeatures(stacks=(images[:, :1],))

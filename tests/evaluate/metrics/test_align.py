@@ -1,4 +1,4 @@
-"""Alignment finds the motion that was made, and no more freedom than was asked for."""
+"""Alignment finds the motion that was made, and uses no more freedom than it is given."""
 
 import numpy as np
 import pytest
@@ -6,8 +6,8 @@ import trimesh
 
 from mpc.core.errors import SettingsError
 from mpc.evaluate.metrics.align import align
-from mpc.evaluate.metrics.measure import measure_pair
-from mpc.evaluate.metrics.pair import MeshPair
+from mpc.evaluate.metrics.measure import align_pair, measure_pair
+from mpc.evaluate.metrics.pair import MeshPair, once_per_pair
 from mpc.geometry.device_mesh import DeviceMesh
 
 
@@ -69,3 +69,24 @@ def test_measuring_after_alignment(body):
         SettingsError, match=r"unknown alignment 'icq' \(did you mean icp\?\); there are none, z, icp, icp-scale"
     ):
         measure_pair(pair, alignment="icq")
+
+
+def test_an_aligned_pair_keeps_the_truth_and_measures_the_prediction_anew(body):
+    """The aligned prediction has points of its own; the truth's stay, and the old pair keeps its results."""
+    calls = []
+
+    @once_per_pair
+    def height(pair, factor):
+        calls.append(factor)
+        return factor * float(np.ptp(pair.predicted.mesh.positions[:, 1]))
+
+    moved = body.copy().apply_scale(1.5)
+    pair = MeshPair.of((moved.vertices, moved.faces), (body.vertices, body.faces), points=500, device="cpu")
+    assert height(pair, 2.0) == height(pair, 2.0) == 2.0 * np.ptp(moved.vertices[:, 1])
+    assert height(pair, 3.0) == 3.0 * np.ptp(moved.vertices[:, 1])
+    assert calls == [2.0, 3.0]
+    before = pair.predicted.drawn[0]
+    aligned = align_pair(pair, "icp-scale")
+    assert aligned.true is pair.true
+    assert height(aligned, 2.0) == pytest.approx(2.0 * np.ptp(body.vertices[:, 1]), rel=0.02)
+    assert np.abs(aligned.predicted.drawn[0]).max() < np.abs(before).max()
