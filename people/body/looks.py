@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 
 from ...core.arrays import F64
-from .skin import Looks
 
 Rgb = tuple[float, float, float]
 
@@ -28,6 +29,37 @@ _HAIRS = (
     (0.45, 0.17, 0.08),
 )
 _IRISES = ((0.22, 0.13, 0.07), (0.36, 0.22, 0.10), (0.30, 0.36, 0.20), (0.30, 0.44, 0.58), (0.40, 0.44, 0.46))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Looks:
+    """Colours of a person.
+
+    Attributes:
+        skin: sRGB in [0, 1].
+        lips: sRGB.
+        hair: sRGB.
+        brows: sRGB.
+        iris: sRGB.
+        stubble: strength in [0, 1].
+        makeup: strength in [0, 1].
+        blush: strength in [0, 1].
+        freckles: strength in [0, 1].
+        age: years, for lines and spots.
+        scalp_hair: opacity of the painted hair on the scalp, in [0, 1].
+    """
+
+    skin: tuple[float, float, float]
+    lips: tuple[float, float, float]
+    hair: tuple[float, float, float]
+    brows: tuple[float, float, float]
+    iris: tuple[float, float, float]
+    stubble: float = 0.0
+    makeup: float = 0.0
+    blush: float = 0.4
+    freckles: float = 0.0
+    age: float = 30.0
+    scalp_hair: float = 0.0
 
 
 def draw_looks(rng: np.random.Generator, years: float, female: bool, ancestry: F64) -> Looks:

@@ -15,42 +15,12 @@ from ..solids import boundary_loops
 from ..surface import Surface, triangulate
 from ..texture import Chart, box_charts, uv_islands
 from .body import Body, base_mesh, data_folder, skeleton
+from .looks import Looks
 from .regions import fields_of
 
 # Positions on the base mesh's head, metres in its own coordinates (before any morph).
 EYE = np.array([0.0308, 0.7284, 0.1245])
 HEAD_FLOOR = 0.62
-
-
-@dataclass(frozen=True, kw_only=True)
-class Looks:
-    """Colours of a person.
-
-    Attributes:
-        skin: sRGB in [0, 1].
-        lips: sRGB.
-        hair: sRGB.
-        brows: sRGB.
-        iris: sRGB.
-        stubble: strength in [0, 1].
-        makeup: strength in [0, 1].
-        blush: strength in [0, 1].
-        freckles: strength in [0, 1].
-        age: years, for lines and spots.
-        scalp_hair: opacity of the painted hair on the scalp, in [0, 1].
-    """
-
-    skin: tuple[float, float, float]
-    lips: tuple[float, float, float]
-    hair: tuple[float, float, float]
-    brows: tuple[float, float, float]
-    iris: tuple[float, float, float]
-    stubble: float = 0.0
-    makeup: float = 0.0
-    blush: float = 0.4
-    freckles: float = 0.0
-    age: float = 30.0
-    scalp_hair: float = 0.0
 
 
 @dataclass(frozen=True, eq=False)

@@ -7,8 +7,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from ...core.randomness import derive_rng
-from ..body.looks import draw_hair_style, draw_looks
-from ..body.skin import Looks
+from ..body.looks import Looks, draw_hair_style, draw_looks
 from .cloths import BRIGHT, MUTED, pick_colour
 from .fabric import Rgb
 from .outfits import Worn, draw_outfit
