@@ -31,7 +31,7 @@ lint: $(VENV)/.test-ready ## run ruff and codespell
 # The repository root is the package: a link gives type checkers the name `mpc` whatever the folder is called.
 typecheck: $(VENV)/.test-ready ## run mypy, strict
 	mkdir -p .typing && ln -sfn .. .typing/mpc
-	MYPYPATH=.typing $(BIN)/mypy $(addprefix -p mpc.,cli core datasets evaluate formats geometry models motion pages people reconstruct render sampling train)
+	MYPYPATH=.typing $(BIN)/mypy -m mpc $(addprefix -p mpc.,cli core datasets evaluate formats geometry models motion pages people reconstruct render sampling train)
 
 unit: $(VENV)/.test-ready ## run all tests
 	$(BIN)/pytest -q
@@ -46,7 +46,7 @@ bench-tiny: $(VENV)/.test-ready ## run the benchmarks on toy sizes
 
 # Guides, and a page for each room from the docstrings. Any unknown link, page or argument is an error.
 docs: $(VENV)/.test-ready ## build the documentation site -> .site/html
-	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
 	@echo "python3 -m http.server -d .site/html  shows the site, search included, on port 8000"
 
 $(VENV)/bin/pip:

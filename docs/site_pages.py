@@ -44,8 +44,9 @@ def room_page(room: str) -> str:
 
 
 def root_page(name: str) -> str:
-    """A Markdown file of the root with links that hold inside the site."""
-    return re.sub(r"(\]\()docs/", r"\1", (ROOT / name).read_text()).replace("](README.md", "](index.md")
+    """A Markdown file of the root with links that hold inside the site; links to other files become their names."""
+    text = re.sub(r"(\]\()docs/", r"\1", (ROOT / name).read_text()).replace("](README.md", "](index.md")
+    return re.sub(r"\[([^\]]+)\]\((?!https?:|images/|[\w/-]+\.md)[^)]*\)", r"`\1`", text)
 
 
 def on_config(config: Any) -> Any:
