@@ -24,7 +24,8 @@ class Values(click.Option):
         takes: whether a further word, after the first value, is another value of this option.
         separator: regular expression of what separates values inside a word.
         exactly: the number of values that must be given; None for any number.
-        arguments, attributes: as for `click.Option`.
+        *arguments: as for `click.Option`.
+        **attributes: as for `click.Option`.
     """
 
     def __init__(
