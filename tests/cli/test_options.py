@@ -219,7 +219,7 @@ def test_choices_are_all_there_are():
     from mpc.datasets.subjects.placement import AXES, UNITS_M
     from mpc.evaluate.metrics.align import ALIGNMENTS
     from mpc.evaluate.settings import UNITS_M as EVAL_UNITS_M
-    from mpc.formats.mesh_files import FORMATS
+    from mpc.formats.mesh_files import WRITE_FORMATS
     from mpc.reconstruct.capture.settings import FRAMINGS, PRECISIONS, TURNTABLES
     from mpc.reconstruct.localise.localise import MODES
     from mpc.train.mining import MODES as MINING
@@ -229,7 +229,7 @@ def test_choices_are_all_there_are():
     expected = {
         "centre": CENTRES, "noise": typing.get_args(Noise), "meshes": typing.get_args(KeptMeshes), "split": SPLITS,
         "up": AXES, "facing": AXES, "align": ALIGNMENTS, "framing": FRAMINGS, "precision": PRECISIONS,
-        "turntable": TURNTABLES, "formats": FORMATS, "mode": set(MODES) - {"visible"}, "mining": MINING,
+        "turntable": TURNTABLES, "formats": WRITE_FORMATS, "mode": set(MODES) - {"visible"}, "mining": MINING,
         "stage": STAGES,
         "layout": typing.get_args(Layout), "frames": ("all",), "renderer": ("auto", "pyrender", "embree"),
     }  # fmt: skip
