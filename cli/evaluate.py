@@ -24,28 +24,60 @@ def metric_names() -> Iterable[str]:
 
 @click.command("eval", cls=values.Command)
 @values.names("--metrics", known=metric_names, metavar="NAME...", help="Metrics to measure.  [default: the protocol's]")
-@click.option("--protocol", default="mpc", help="mpc, pifuhd, monoport, icon, econ, econ-exact, integratedpifu, …")
-@click.option("--align", type=click.Choice(["none", "z", "icp", "icp-scale"]), default="none", help="Before measuring.")
-@click.option("--run", type=options.existing_folder, help="A run, or a folder of runs: the newest.  [default: runs]")
-@click.option("--shards", type=options.existing_folder, help="What `mpc sample` wrote.  [default: shards]")
-@click.option("--pred", type=options.existing_folder, help="Predicted meshes, instead of a run; with --truth.")
-@click.option("--truth", type=options.existing_folder, help="True meshes, matched by name.")
-@click.option("--unit", type=click.Choice(["auto", "m", "cm", "mm"]), default="auto", help="Of --pred and --truth.")
-@click.option("--out", type=options.folder, help="For --pred and --compare.  [default: eval/NAME, eval/compare]")
+@click.option(
+    "--protocol",
+    default="mpc",
+    help="Protocol to measure by: mpc, pifuhd, monoport, icon, econ, econ-exact, integratedpifu and others.",
+)
+@click.option(
+    "--align",
+    type=click.Choice(["none", "z", "icp", "icp-scale"]),
+    default="none",
+    help="How to align a prediction with the truth before it is measured.",
+)
+@click.option(
+    "--run",
+    type=options.existing_folder,
+    help="Run to evaluate, or a folder of runs to take the newest of.  [default: runs]",
+)
+@click.option("--shards", type=options.existing_folder, help="Folder that `mpc sample` wrote.  [default: shards]")
+@click.option(
+    "--pred",
+    type=options.existing_folder,
+    help="Folder of predicted meshes to measure instead of a run; needs --truth.",
+)
+@click.option("--truth", type=options.existing_folder, help="Folder of the true meshes, which are matched by name.")
+@click.option(
+    "--unit",
+    type=click.Choice(["auto", "m", "cm", "mm"]),
+    default="auto",
+    help="Unit of the meshes of --pred and --truth.",
+)
+@click.option(
+    "--out",
+    type=options.folder,
+    help="Folder to write to, with --pred or --compare.  [default: eval/NAME, eval/compare]",
+)
 @values.paths(
     "--compare", type=options.existing_folder, metavar="DIR...", help="Folders of earlier results to compare."
 )
-@click.option("--split", type=click.Choice(["test", "val", "train"]), default="test", help="Whose subjects.")
+@click.option(
+    "--split", type=click.Choice(["test", "val", "train"]), default="test", help="Split whose subjects are evaluated."
+)
 @click.option(
     "--views",
     type=click.IntRange(min=0),
-    help="Yaws of each scene; 0: all.  [default: the protocol's, 4 on a CPU, else all]",
+    help="Number of yaws of each scene; 0 takes all.  [default: the protocol's; without one, 4 on a CPU, else all]",
 )
-@click.option("--resolution", type=click.IntRange(min=17), default=257, help="Nodes a side of the grid.")
-@click.option("--points", type=click.IntRange(min=2), default=100_000, help="Points drawn on each surface.")
-@click.option("--largest-component", is_flag=True, help="Measure the reconstruction's greatest part alone.")
+@click.option(
+    "--resolution", type=click.IntRange(min=17), default=257, help="Number of nodes along an edge of the view cube."
+)
+@click.option("--points", type=click.IntRange(min=2), default=100_000, help="Number of points drawn on each surface.")
+@click.option(
+    "--largest-component", is_flag=True, help="Measure only the largest connected part of the reconstruction."
+)
 @click.option("--report/--no-report", default=True, help="Write report.html beside the numbers.")
-@click.option("--fresh", is_flag=True, help="Measure again what was measured before.")
+@click.option("--fresh", is_flag=True, help="Measure everything again, also what earlier runs measured.")
 @options.device
 @options.seed
 @options.workers

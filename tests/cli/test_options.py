@@ -265,7 +265,7 @@ IGNORED = [
     (["sample", ".", "--split-file", ".", "--split", "1", "0", "0"], "--split", "with --split-file"),
     (["export", ".", "out", "--format", "pifu", "--split-file", ".", "--split", "1,0,0"], "--split", "--split-file"),
     (["export", ".", "out", "--format", "icon", "--seed", "3"], "--seed", "with --format icon"),
-    (["people", "out", "--rigged", "0", "--bvh", "."], "--bvh", "without rigged people"),
+    (["people", "out", "--scans", "0", "--rigged", "0", "--bvh", "."], "--bvh", "without rigged people"),
     (["reconstruct", "a.png", "--out", "out", "--run", ".", "--format", "ply", "--texture-size", "64"],
      "--texture-size", "with --format ply"),
     (["reconstruct", "a.png", "--out", "out", "--run", ".", "--turntable", "none", "--turntable-frames", "9"],
