@@ -92,11 +92,12 @@ def test_picture_to_mesh(run_example, toy_work, tmp_path):
 
 @pytest.mark.slow
 def test_shards_in_your_own_loop(run_example, toy_work):
-    words = [toy_work / "shards", "--steps", 30, "--batch", 2, "--points", 512, "--image-size", 32]
+    words = [toy_work / "shards", "--steps", 200, "--batch", 2, "--points", 512, "--image-size", 32]
     lines = run_example("shards_in_your_own_loop.py", *words).splitlines()
     losses = [float(line.split("loss ")[1].split(",")[0]) for line in lines]
-    assert len(losses) == 30
-    assert np.mean(losses[-5:]) < 0.9 * losses[0]
+    assert len(losses) == 200
+    assert losses[0] == pytest.approx(np.log(2), abs=0.05)  # nothing learned yet: both answers are as likely
+    assert np.mean(losses[-20:]) < 0.9 * np.log(2)  # seen at 0.84 of it
 
 
 @pytest.mark.slow
