@@ -5,7 +5,8 @@
 A metric is a function of a `MeshPair` that returns a `Score`. Its docstring begins with the direction, the unit, and
 whether the value is squared, because reports print that line beside the number. In the toolkit itself such a function
 lies in `evaluate/metrics/`, its line in `METRICS` of `evaluate/metrics/registry.py`, and its test compares it with a
-closed form; CONTRIBUTING.md has the recipe.
+closed form; CONTRIBUTING.md has the recipe. `mpc eval` offers the metrics of the toolkit itself: one that is added from
+outside, as here, is known to `mpc.measure_pair` in the same process alone.
 """
 
 import sys

@@ -35,7 +35,7 @@ class MiningSettings:
         mode: "none" (uniform drawing), "item" (views), "point" (points within a view) or "both".
         surface_alpha: alpha of the weight exp(-IoU / alpha + beta).
         surface_beta: beta of the same weight.
-        texture_alpha: alpha of the weight exp(error / alpha + beta).
+        texture_alpha: alpha of the weight exp(error / alpha + beta): the score of a texture view is minus its error.
         texture_beta: beta of the same weight.
         point_alpha: a point's loss has the weight exp(|prediction - label| / point_alpha), normalised to mean 1 over
             the view. The authors' figure shows mining of points without a formula; this one is ours.
