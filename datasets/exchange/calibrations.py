@@ -1,7 +1,8 @@
-"""Other toolkits' cameras: PIFu's parameters and the eight-row text of ICON and MonoPort, to and from ours.
+"""Conversion between our cameras, PIFu's parameters, and the eight-row text of ICON and MonoPort.
 
-Theirs look along -z (x right, y up, z towards the camera) and flip y in the "intrinsic" part, which leaves x right, y
-down, z *towards* the camera: a mirrored space. Ours is the same with z turned away, so a depth changes its sign.
+Their cameras look along -z (x right, y up, z towards the camera) and flip y in the "intrinsic" part, which leaves x
+right, y down, z *towards* the camera: a mirrored space. Our view space is the same with z pointing away, so depths
+change their sign.
 """
 
 from __future__ import annotations
@@ -22,12 +23,12 @@ TO_GL: F64 = np.diag([1.0, -1.0, -1.0])
 
 @dataclass(frozen=True, eq=False)
 class Orthographic:
-    """A calibration taken apart: view = scale * rotation @ (p - centre).
+    """A calibration split into its parts: view = scale * rotation @ (p - centre).
 
     Attributes:
-        rotation: (3, 3) world to x right, y down, z away; proper.
-        scale: view units a unit of length.
-        centre: (3,) what the middle of the picture shows.
+        rotation: (3, 3) proper rotation from world axes to x right, y down, z away.
+        scale: view units per unit of length.
+        centre: (3,) the point that the centre of the picture shows.
     """
 
     rotation: F64
@@ -36,10 +37,10 @@ class Orthographic:
 
 
 def take_apart(calibration: F64) -> Orthographic:
-    """Rotation, scale and centre of a (4, 4) calibration.
+    """Split a (4, 4) calibration into rotation, scale and centre.
 
     Raises:
-        SettingsError: it is perspective, or sheared or mirrored: these folders cannot hold it.
+        SettingsError: the camera is perspective, sheared or mirrored, which these folders cannot describe.
     """
     if not np.allclose(calibration[3], (0.0, 0.0, 0.0, 1.0)):
         raise SettingsError("a perspective camera cannot be written: these folders are orthographic")
@@ -52,7 +53,7 @@ def take_apart(calibration: F64) -> Orthographic:
 
 
 def to_pifu(calibration: F64, size: int) -> dict[str, Any]:
-    """PIFu's `ortho_ratio`, `scale`, `center`, `R` of a calibration (units to view), for pictures of `size` pixels."""
+    """Return PIFu's `ortho_ratio`, `scale`, `center`, `R` of a units-to-view matrix, for pictures of `size` pixels."""
     camera = take_apart(calibration)
     ratio = ORTHO_RATIO * ORTHO_SIZE / size
     return {
@@ -64,7 +65,7 @@ def to_pifu(calibration: F64, size: int) -> dict[str, Any]:
 
 
 def from_pifu(params: dict[str, Any], size: int) -> F64:
-    """(4, 4) units to view of PIFu's parameters, for pictures of `size` pixels."""
+    """Return the (4, 4) units-to-view calibration of PIFu's parameters, for pictures of `size` pixels."""
     scale = float(params["scale"]) / float(params["ortho_ratio"]) / (size / 2.0)
     matrix = np.eye(4)
     matrix[:3, :3] = scale * TO_GL @ np.asarray(params["R"], np.float64).reshape(3, 3)
@@ -73,7 +74,7 @@ def from_pifu(params: dict[str, Any], size: int) -> F64:
 
 
 def to_eight_rows(calibration: F64, size: int) -> F64:
-    """(8, 4): extrinsic over intrinsic, as ICON's loader multiplies them; for a calibration of units to view."""
+    """Return the (8, 4) extrinsic and intrinsic that ICON's loader multiplies, of a units-to-view matrix."""
     params = to_pifu(calibration, size)
     extrinsic = np.eye(4)
     extrinsic[:3, :3] = params["R"]
@@ -83,13 +84,13 @@ def to_eight_rows(calibration: F64, size: int) -> F64:
 
 
 def from_eight_rows(rows: F64) -> F64:
-    """(4, 4) units to view of ICON's calib text.
+    """Return the (4, 4) units-to-view calibration of ICON's calib text.
 
-    MonoPort's first version leaves y up in it and negates the row when reading; such a matrix is not mirrored, which
-    tells it apart.
+    The first version of MonoPort stores y up and negates the row when reading. Such a matrix is recognised because it
+    is not mirrored.
 
     Raises:
-        SettingsError: not eight rows of four finite numbers.
+        SettingsError: `rows` is not eight rows of four finite numbers.
     """
     if rows.shape != (8, 4) or not np.isfinite(rows).all():
         raise SettingsError(f"a calibration of shape {rows.shape}, expected 8 rows of 4 finite numbers")

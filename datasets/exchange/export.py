@@ -20,7 +20,15 @@ Layout = Literal["pifu", "icon"]
 
 @dataclass(frozen=True)
 class ExchangeSummary:
-    """What a run did: scenes written, scenes kept from before, (scene, reason) of what failed, and notices."""
+    """The result of an export or import.
+
+    Attributes:
+        out: the folder written.
+        written: number of scenes written by this run.
+        kept: number of finished scenes kept from earlier runs.
+        failures: (scene, reason) of each scene that failed.
+        notices: messages for the user.
+    """
 
     out: Path
     written: int
@@ -56,15 +64,19 @@ def export_renders(
         renders: what `mpc render` wrote.
         out: for "pifu" its `--dataroot`; for "icon" the folder of one set (its name is the set's), beside which
             "<set>_<N>views" is made.
-        layout: whose.
+        layout: the toolkit whose folder is written.
         ratios: shares of train, val and test; see datasets/shards/split.py.
-        split_file: fixed split instead of these shares.
-        seed: of PIFu's coloured points.
-        jobs: processes; see core/units.py.
-        backend: of joblib; see core/units.py.
+        split_file: a file with a fixed split, used instead of these shares.
+        seed: seed for drawing PIFu's coloured points.
+        jobs: number of processes; see core/units.py.
+        backend: joblib's backend; see core/units.py.
+        progress: reports the progress; None reports nothing.
+
+    Returns:
+        What was written, kept and failed.
 
     Raises:
-        InputError: no scenes.
+        InputError: `renders` holds no scenes.
     """
     progress = progress or NoProgress()
     scenes = read_renders(renders).scenes

@@ -1,4 +1,4 @@
-"""The light of a picture whose mesh, colours and camera are known."""
+"""Estimation of the light of a picture whose mesh, colours and camera are known."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ LIFT = 64.0
 # Albedo below and pictures above these display values say little about the light.
 DARK, BRIGHT = 0.1, 0.98
 LEAST_POINTS = 100
-# Weight of "the light is even" beside each point: settles what the picture leaves open.
+# Weight of the prior that the light is even, relative to one point; it determines what the picture does not.
 RIDGE = 1e-3
 
 
 def fit_light(mesh: PosedMesh, points: ColourSamples, calibration: F64, picture: U8) -> tuple[F32, float]:
-    """Least squares of (picture / albedo)^2.2 = transfer . light over the points that the camera sees.
+    """Fit the light by least squares of (picture / albedo)^2.2 = transfer . light over the points that the camera sees.
 
     Args:
-        mesh: what hides what.
+        mesh: the surface, for occlusion tests.
         points: coloured surface points.
         calibration: (4, 4) orthographic.
         picture: (H, W, 4) uint8.

@@ -1,7 +1,7 @@
 """ICON's training folder (Xiu et al., CVPR 2022): <set>/scans, <set>_<N>views/<subject>/{render, calib, normal_F, ...}.
 
-What hangs on SMPL fits (fits/, T_normal_*, vis/) is not made: there is no body model here. Scans are in metres, and
-its configuration multiplies them by a scale (100 for THuman2.0) before the calibration is used.
+Files that depend on SMPL fits (fits/, T_normal_*, vis/) are not written, because mpc has no body model. Scans are in
+metres, and its configuration multiplies them by a scale (100 for THuman2.0) before the calibration is used.
 """
 
 from __future__ import annotations
@@ -28,8 +28,8 @@ def write_icon_scene(scene: SceneRecord, name: str, out: Path, *, seed: int) -> 
     """Write one scene; nothing in it is random, so `seed` is not used.
 
     Raises:
-        SettingsError: a camera that the folder cannot hold, or yaws that are no whole degrees.
-        InputError: damaged renders.
+        SettingsError: the folder cannot describe a camera, or a yaw is not a whole number of degrees.
+        InputError: the renders are damaged.
     """
     del seed
     mesh, _ = read_scene_mesh(scene)
@@ -53,12 +53,12 @@ def write_icon_scene(scene: SceneRecord, name: str, out: Path, *, seed: int) -> 
         for kind, normals in (("normal_F", layers.normal_front), ("normal_B", layers.normal_back)):
             assert normals is not None
             write_png(views / kind / f"{stem}.png", _coded(normals))
-        # Last: a calibration stands for a view that is whole.
+        # The calibration is written last, so that its presence means that the view is complete.
         np.savetxt(views / "calib" / f"{stem}.txt", rows, fmt="%.17g")
 
 
 def write_icon_lists(out: Path, names: dict[str, str]) -> None:
-    """all.txt with names; train.txt, val.txt and test.txt with "<set>/<name>"."""
+    """Write all.txt with names; train.txt, val.txt and test.txt with "<set>/<name>"."""
     write_bytes(out / "all.txt", "".join(f"{name}\n" for name in sorted(names)).encode())
     for split in ("train", "val", "test"):
         lines = [f"{out.name}/{name}\n" for name in sorted(names) if names[name] == split]
@@ -66,10 +66,10 @@ def write_icon_lists(out: Path, names: dict[str, str]) -> None:
 
 
 def find_icon_scenes(root: Path) -> list[ForeignScene]:
-    """The scenes of one set of ICON's (the folder that holds scans/), its views in "<set>_<N>views" beside it.
+    """Find the scenes of one of ICON's sets (the folder that holds scans/), its views in "<set>_<N>views" beside it.
 
     Raises:
-        InputError: it is no such folder.
+        InputError: `root` is not such a folder.
     """
     root = root.resolve()
     folders = sorted(root.parent.glob(f"{root.name}_*views"), key=lambda path: (len(path.name), path.name))
@@ -83,10 +83,10 @@ def find_icon_scenes(root: Path) -> list[ForeignScene]:
 
 
 def read_icon_views(scene: ForeignScene) -> list[ForeignView]:
-    """The views of one scene. Their light is not kept by ICON.
+    """Read the views of one scene. Their light is None, because ICON does not store it.
 
     Raises:
-        InputError: a file is missing or damaged; names it.
+        InputError: a file is missing or damaged; the message names it.
     """
     assert scene.views is not None
     paths = sorted((scene.views / "calib").glob("*.txt"))
@@ -112,7 +112,7 @@ def read_icon_views(scene: ForeignScene) -> list[ForeignView]:
 
 
 def _yaw(rotation: F64) -> int:
-    """ICON's name of a view: the turn of the scan, which is opposite to ours of the camera; whole degrees."""
+    """ICON's name of a view: the scan's rotation in whole degrees, opposite to our camera's yaw."""
     yaw = float(np.degrees(np.arctan2(rotation[0, 2], rotation[0, 0])))
     if abs(yaw - round(yaw)) > 1e-3:
         raise SettingsError(f"a yaw of {yaw:.3f} degrees: ICON's views are named by whole degrees")

@@ -1,4 +1,4 @@
-"""`mpc import`: PIFu's or ICON's training folder as a renders folder, pictures and cameras kept as they are."""
+"""`mpc import`: PIFu's or ICON's training folder as a renders folder, with the same pictures and cameras."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ def import_folder(
     backend: str = "loky",
     progress: Progress | None = None,
 ) -> ExchangeSummary:
-    """Make a renders folder, ready for `mpc sample`, of another toolkit's training data.
+    """Convert another toolkit's training data to a renders folder, ready for `mpc sample`.
 
     Pictures stay as they are; calibrations are converted together with the mesh to metres, y up. Lights are converted
     where the folder keeps them (PIFu) and fitted to the pictures where it does not (ICON). Every scan is a subject.
@@ -71,8 +71,8 @@ def import_folder(
     Args:
         source: PIFu's `--dataroot`, or one set of ICON's.
         out: the renders folder.
-        layout: whose.
-        load: what is known of unit and axes; None in it detects.
+        layout: the toolkit whose folder is read.
+        load: the unit and axes, where known; fields that are None are detected.
         rays: of the radiance transfer.
         jobs: processes; see core/units.py.
         backend: of joblib; see core/units.py.

@@ -17,7 +17,7 @@ NAMES = ("sh", "ortho_ratio", "scale", "center", "R")
 
 
 def read_params(path: Path) -> dict[str, F64]:
-    """Read a PARAM file; nothing in it is run (see formats/array_pickle.py).
+    """Read a PARAM file; no code in it is executed (see formats/array_pickle.py).
 
     Args:
         path: the .npy.
@@ -27,7 +27,7 @@ def read_params(path: Path) -> dict[str, F64]:
         PIFu's loader uses them.
 
     Raises:
-        InputError: damaged, not such a file, or one that holds anything but arrays and plain values.
+        InputError: the file is damaged, no PARAM file, or holds anything but arrays and plain values.
     """
     content = read_saved_object(path, MAX_BYTES)
     try:
@@ -44,7 +44,7 @@ def write_params(path: Path, params: dict[str, Any]) -> None:
     """Write a PARAM file as PIFu's loader reads it, whole or not at all.
 
     Args:
-        path: of the .npy.
+        path: the .npy to write.
         params: values by the names of NAMES.
     """
     with replacing(path) as temporary, temporary.open("wb") as file:

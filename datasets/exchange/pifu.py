@@ -1,8 +1,8 @@
 """PIFu's training folder (Saito et al., ICCV 2019): GEO, RENDER, MASK, PARAM, UV_*, val.txt.
 
 Its meshes are in centimetres with the feet at y = 0, since its loader draws uniform points in a fixed box of
-256 units. Its UV_* pictures are read as lists of coloured surface points and nothing else, so ours are such lists: as
-many points over the visible surface, in no texture's layout.
+256 units. Its loader uses the UV_* pictures only as lists of coloured surface points, so they are written as
+such lists: points drawn over the visible surface, not laid out as a texture.
 """
 
 from __future__ import annotations
@@ -39,8 +39,8 @@ def write_pifu_scene(scene: SceneRecord, name: str, out: Path, *, seed: int) -> 
     """Write one scene.
 
     Raises:
-        SettingsError: a camera that the folder cannot hold.
-        InputError: damaged renders, or two views that share a whole degree of yaw.
+        SettingsError: the folder cannot describe a camera.
+        InputError: the renders are damaged, or two views share a whole degree of yaw.
     """
     mesh, transfer = read_scene_mesh(scene)
     to_file = np.diag([CENTIMETRES, CENTIMETRES, CENTIMETRES, 1.0])
@@ -71,18 +71,18 @@ def write_pifu_scene(scene: SceneRecord, name: str, out: Path, *, seed: int) -> 
 
 
 def write_pifu_lists(out: Path, names: dict[str, str]) -> None:
-    """val.txt: everything that is not for training."""
+    """Write val.txt, which lists all scenes outside the training split."""
     held = sorted(name for name, split in names.items() if split != "train")
-    # With a single line NumPy gives PIFu a text instead of a list of texts, and its loader stops.
+    # With a single line NumPy returns a string instead of a list of strings, and PIFu's loader fails.
     lines = held * 2 if len(held) == 1 else held
     write_bytes(out / "val.txt", "".join(f"{name}\n" for name in lines).encode())
 
 
 def find_pifu_scenes(root: Path) -> list[ForeignScene]:
-    """The scenes of a PIFu training folder.
+    """Find the scenes of a PIFu training folder.
 
     Raises:
-        InputError: it is no such folder.
+        InputError: `root` is not such a folder.
     """
     if not (root / "GEO" / "OBJ").is_dir() or not (root / "PARAM").is_dir():
         raise InputError(root, "is no PIFu training folder (no GEO/OBJ or no PARAM)")
@@ -91,10 +91,10 @@ def find_pifu_scenes(root: Path) -> list[ForeignScene]:
 
 
 def read_pifu_views(scene: ForeignScene) -> list[ForeignView]:
-    """The views of one scene; of several lights the first.
+    """Read the views of one scene; where a view has several lights, only the first is read.
 
     Raises:
-        InputError: a file is missing or damaged; names it.
+        InputError: a file is missing or damaged; the message names it.
     """
     folder = scene.root / "PARAM" / scene.name
     found = (path.stem for path in folder.glob("*_*_00.npy"))
@@ -119,12 +119,12 @@ def _read_view(scene: ForeignScene, stem: str) -> ForeignView:
 
 
 def camera_light_to_world(light: F64, calibration: F64) -> F64:
-    """PIFu's light turns with its camera (x right, y up, z towards it); ours stands still in the world."""
+    """Convert PIFu's light, in camera axes (x right, y up, z towards the camera), to world axes."""
     return np.asarray(sh_rotation((TO_GL @ take_apart(calibration).rotation).T) @ light, np.float64)
 
 
 def _stem(rotation: F64) -> str:
-    """ "<yaw>_<pitch>_00" of R = pitch about x after yaw about y."""
+    """Return the file stem "<yaw>_<pitch>_00" of R = pitch about x after yaw about y."""
     yaw = round(float(np.degrees(np.arctan2(rotation[0, 2], rotation[0, 0])))) % 360
     pitch = round(float(np.degrees(np.arcsin(np.clip(rotation[2, 1], -1.0, 1.0)))))
     return f"{yaw}_{pitch}_00"

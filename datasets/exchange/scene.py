@@ -9,7 +9,7 @@ from ...core.arrays import F64, U8
 from ...formats.obj.write import ObjStyle, write_obj
 from ...geometry.mesh import PosedMesh
 
-# Nine digits hold a float32 exactly; textures are many and read once, so quickly written.
+# Nine digits represent a float32 exactly. Textures are many and read once, so fast compression suffices.
 SCAN_STYLE = ObjStyle(comment="", number=".9g", texture_name="{stem}_{material}.png", png_level=1)
 
 
@@ -18,7 +18,7 @@ class ForeignScene:
     """The files of a scene.
 
     Attributes:
-        name: of the scene.
+        name: the scene's name.
         mesh: its OBJ.
         root: the folder that the user named.
         views: the folder of its views, where that is not implied by `root`.
@@ -35,9 +35,9 @@ class ForeignView:
     """One picture.
 
     Attributes:
-        yaw_deg: of the camera about the vertical axis, degrees, counted as for `mpc render`.
-        pitch_deg: of the camera, degrees, likewise.
-        calibration: (4, 4) the mesh file's units to our view space.
+        yaw_deg: yaw of the camera about the vertical axis, degrees, counted as for `mpc render`.
+        pitch_deg: pitch of the camera, degrees, counted as for `mpc render`.
+        calibration: (4, 4) from the mesh file's units to our view space.
         picture: (H, H, 4) uint8 RGBA, straight alpha.
         light: (9, 3) radiance in camera axes (x right, y up, z towards the camera); None where unknown.
     """
@@ -53,11 +53,11 @@ def write_scan(path: Path, mesh: PosedMesh) -> None:
     """Write a scene's mesh as the OBJ other toolkits read; its materials are named "material<number>".
 
     Args:
-        path: of the .obj.
-        mesh: in the toolkit's unit and axes.
+        path: the .obj to write.
+        mesh: the mesh, in the toolkit's unit and axes.
 
     Raises:
-        OSError: of the disk; names the file.
+        OSError: writing failed; the message names the file.
     """
     numbered = tuple(replace(material, name=f"material{n}") for n, material in enumerate(mesh.materials))
     write_obj(path, replace(mesh, materials=numbered), SCAN_STYLE)
