@@ -124,7 +124,7 @@ def test_settings_choose_the_speed_for_a_device():
     assert CaptureSettings().speed(CPU) == Speed()
     assert CaptureSettings().speed(cuda) == Speed(dtype=torch.float16, graphs=True)
     assert CaptureSettings(precision="float32", compiled=True).speed(cuda) == Speed(compiled=True, graphs=True)
-    with pytest.raises(SettingsError, match="precision 'fp8'"):
+    with pytest.raises(SettingsError, match="precision is 'fp8'"):
         CaptureSettings(precision="fp8")
 
 
