@@ -49,13 +49,17 @@ def root_page(name: str) -> str:
     return re.sub(r"\[([^\]]+)\]\((?!https?:|images/|[\w/-]+\.md)[^)]*\)", r"`\1`", text)
 
 
-def on_config(config: Any) -> Any:
-    """Copy the package to where mkdocstrings reads it, and add the rooms to the navigation."""
+def on_startup(command: str, dirty: bool) -> None:
+    """Copy the package to where mkdocstrings reads it, which wants the folder to be there before it is configured."""
     shutil.rmtree(SOURCE, ignore_errors=True)
     for path in [ROOT / "__init__.py", *(path for room in read_rooms() for path in (ROOT / room).rglob("*.py"))]:
         target = SOURCE / path.relative_to(ROOT)
         target.parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(path, target)
+
+
+def on_config(config: Any) -> Any:
+    """Add the rooms to the navigation."""
     pages: list[Any] = [{"mpc": "api/mpc.md"}]
     pages += [{f"mpc.{room}": f"api/{room}.md"} for room in read_rooms()]
     config.nav = [*(entry for entry in config.nav if "Python" not in entry), {"Python": pages}]
