@@ -37,6 +37,13 @@ rays = click.option(
 )
 
 
+def layer_names() -> Iterable[str]:
+    """The layers that can be drawn beside the lit pictures."""
+    from ..render.layers import LAYERS
+
+    return LAYERS
+
+
 def workers(function: Function) -> Function:
     """--jobs and --backend: how units of work are distributed. Results do not depend on them."""
     function = click.option(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,13 +13,6 @@ if TYPE_CHECKING:
     from ..core.guard import Limits
     from ..datasets.renders.dry_run import RenderPlan
     from ..datasets.subjects.placement import PlacementOptions
-
-
-def layer_names() -> Iterable[str]:
-    """The layers that can be drawn beside the lit pictures."""
-    from ..render.layers import LAYERS
-
-    return LAYERS
 
 
 @click.command(cls=values.Command)
@@ -72,7 +64,7 @@ def layer_names() -> Iterable[str]:
     "--lights", type=options.existing_folder, help="Folder of .hdr and .exr panoramas.  [default: built-in lights]"
 )
 @values.names(
-    "--layers", known=layer_names, metavar="NAME...",
+    "--layers", known=options.layer_names, metavar="NAME...",
     help="Layers to draw beside the lit pictures: normal_front, depth_front, mask and others.",
 )  # fmt: skip
 @click.option("--renderer", type=click.Choice(["auto", "pyrender", "embree"]), default="auto", help="Renderer to use.")

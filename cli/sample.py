@@ -43,6 +43,10 @@ MOST_POINTS = 100_000_000
     "--meshes", type=click.Choice(["eval", "all"]), default="eval",
     help="Keep the true surfaces of the val and test splits (eval), or of all splits.",
 )  # fmt: skip
+@values.names(
+    "--layers", known=options.layer_names, metavar="NAME...",
+    help="Layers of `mpc render --layers` that the shards are to hold too: depth_front, normal_back and others.",
+)  # fmt: skip
 @options.split
 @click.option(
     "--shard-size", "shard_mib", type=click.IntRange(1, 1 << 30), default=512, help="Size of a full shard, MiB."

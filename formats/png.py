@@ -44,11 +44,46 @@ def encode_png(picture: U8, *, level: int = 6, runs_alone: bool = False) -> byte
     return bytes(iio.imwrite("<bytes>", pixels, extension=".png", compress_level=level, **options))
 
 
-def encode_png_rows(pixels: U8) -> bytes:
-    """Encode (H, W, 4) uint8 RGBA as a PNG that `decode_png` reads in half the time (see png_rows.py)."""
-    height, width = pixels.shape[:2]
-    flat = np.ascontiguousarray(pixels).reshape(height, width * 4)
-    return pack_rows(flat, width, depth=8, colour=RGBA, level=ROWS_LEVEL)
+def encode_png_rows(pixels: U8 | U16, *, level: int = ROWS_LEVEL) -> bytes:
+    """Encode a PNG whose rows are differences to the row above, which is read in half the time (see png_rows.py).
+
+    Args:
+        pixels: (H, W) grey, (H, W, 3) RGB or (H, W, 4) RGBA with straight alpha, uint8 or uint16.
+        level: of zlib, 0 (fast) to 9 (small).
+
+    Returns:
+        The file's bytes.
+    """
+    depth = 8 * pixels.dtype.itemsize
+    rows = np.atleast_3d(pixels).astype(">u2" if depth == 16 else np.uint8, order="C")
+    height, width, channels = rows.shape
+    flat = rows.view(np.uint8).reshape(height, width * channels * depth // 8)
+    return pack_rows(flat, width, depth=depth, colour=COLOUR_TYPES[channels], level=level)
+
+
+def decode_png_exact(data: bytes) -> U8 | U16:
+    """Decode a PNG to the channels and the depth that it is stored with.
+
+    Returns:
+        (H, W) grey, (H, W, 3) RGB or (H, W, 4) RGBA, uint8 or uint16.
+
+    Raises:
+        OSError: not a picture, or cut off.
+        SyntaxError: a damaged PNG, as Pillow reports it.
+        ValueError: another kind of PNG: a palette, or 16 bits in colour that mpc did not write.
+    """
+    try:
+        flat, width, depth, colour = unpack_rows(data)
+    except ValueError as error:
+        with Image.open(io.BytesIO(data)) as picture:
+            if picture.mode not in ("L", "RGB", "RGBA"):
+                raise ValueError(f"{error}; a PNG of the kind {picture.mode}") from error
+            return np.asarray(picture)
+    channels = next((count for count, number in COLOUR_TYPES.items() if number == colour), 0)
+    if depth not in (8, 16) or not channels:
+        raise ValueError(f"a PNG of {depth} bits and colour type {colour}, expected grey, RGB or RGBA")
+    values = flat if depth == 8 else np.ascontiguousarray(flat).view(">u2").astype(np.uint16)
+    return values.reshape((len(flat), width) if channels == 1 else (len(flat), width, channels))
 
 
 def decode_png(data: bytes) -> U8:
@@ -69,38 +104,6 @@ def decode_png(data: bytes) -> U8:
         pass  # written by another program, or damaged, which Pillow reports
     with Image.open(io.BytesIO(data)) as picture:
         return np.asarray(picture if picture.mode == "RGBA" else picture.convert("RGBA"))
-
-
-def encode_png16(picture: U16, *, level: int = 4) -> bytes:
-    """Encode 16 bits a channel, which Pillow does not do in colour.
-
-    Args:
-        picture: (H, W) grey or (H, W, 3) RGB, uint16.
-        level: of zlib, 0 (fast) to 9 (small).
-
-    Returns:
-        The file's bytes.
-    """
-    rows = np.atleast_3d(picture).astype(">u2")
-    height, width, channels = rows.shape
-    flat = np.ascontiguousarray(rows).view(np.uint8).reshape(height, width * channels * 2)
-    return pack_rows(flat, width, depth=16, colour=COLOUR_TYPES[channels], level=level)
-
-
-def decode_png16(data: bytes) -> U16:
-    """Decode what `encode_png16` wrote.
-
-    Returns:
-        (H, W) or (H, W, 3) uint16.
-
-    Raises:
-        ValueError: damaged, or another kind of PNG.
-    """
-    flat, width, depth, colour = unpack_rows(data)
-    if depth != 16 or colour not in (COLOUR_TYPES[1], COLOUR_TYPES[3]):
-        raise ValueError("not 16 bits of grey or RGB")
-    picture = np.ascontiguousarray(flat).view(">u2").astype(np.uint16).reshape(len(flat), width, -1)
-    return picture[..., 0] if colour == COLOUR_TYPES[1] else picture
 
 
 def write_png(path: Path, picture: U8, *, level: int = 6) -> None:

@@ -11,6 +11,7 @@ from torch.nn.parallel import DistributedDataParallel
 from ..core.devices import computes_bfloat16
 from ..core.randomness import derive_rng
 from ..datasets.loading.augment import augment
+from ..datasets.loading.layers import move_layers
 from ..datasets.loading.relight import relight_some
 from .data import Item
 from .distributed import Group
@@ -27,7 +28,7 @@ def wrap_network(network: nn.Module, settings: TrainSettings, group: Group) -> n
 
 
 def augment_batch(batch: Item, stage: Stage, settings: TrainSettings, step: int, group: Group) -> Item:
-    """Augment the pictures and calibrations of a batch; the result does not depend on the number of processes.
+    """Augment the pictures, calibrations and layers of a batch; the result does not depend on the number of processes.
 
     Args:
         batch: the views of this process.
@@ -47,7 +48,7 @@ def augment_batch(batch: Item, stage: Stage, settings: TrainSettings, step: int,
         batch["image"], batch["calibration"], chosen, rng=derive_rng(settings.seed, "augment", stage.name, step),
         rows=rows, count=count,
     )  # fmt: skip
-    return {**batch, "image": images, "calibration": calibrations}
+    return {**batch, **move_layers(batch, calibrations), "image": images, "calibration": calibrations}
 
 
 def optimise(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,6 +17,7 @@ from ...geometry.mesh import PosedMesh
 from ..shards.index import read_index
 from ..shards.pictures import load_picture
 from ..shards.reader import ShardReader
+from .layers import PREFIX, layer_tensor, resize_layer
 from .points import draw_colours, draw_points, draw_transfer, mixture_counts
 
 
@@ -70,6 +71,9 @@ class ViewDataset(torch.utils.data.Dataset[dict[str, torch.Tensor]]):
         colour_transfer: (M, 9) float32, on request.
         relight_points: (R, 3) float32, world metres, on request.
         relight_transfer: (R, 9) float32, on request.
+        layers/<name>: (C, H, W), on request, a layer of the view (render/layers.py): depths and positions float32, NaN
+            outside; normals float32, 0 outside; masks bool; albedo uint8. How they are shrunk, and how they move
+            with augmented pictures, says datasets/loading/layers.py.
 
     Args:
         shards: folder written by `mpc sample`.
@@ -83,6 +87,7 @@ class ViewDataset(torch.utils.data.Dataset[dict[str, torch.Tensor]]):
         confidence: whether items hold "confidence".
         balanced: whether as many points are inside as outside, whatever the mixture (`points.draw_points`).
         relight_points: number R of points to compute another light from, 0 for none (datasets/loading/relight.py).
+        layers: names of the layers that items hold, of those that the shards hold (`mpc sample --layers`).
 
     Raises:
         InputError: the folder holds no finished shards, or none of this split.
@@ -102,15 +107,24 @@ class ViewDataset(torch.utils.data.Dataset[dict[str, torch.Tensor]]):
         confidence: bool = False,
         balanced: bool = False,
         relight_points: int = 0,
+        layers: Sequence[str] = (),
     ) -> None:
         index = read_index(shards)
         self.settings: dict[str, Any] = index.settings
         self.split = split
         self.points, self.colour_points, self.seed = points, colour_points, seed
         self.confidence, self.balanced, self.relight_points = confidence, balanced, relight_points
+        self.layers = tuple(layers)
         self._readers = tuple(ShardReader(shards / entry.file) for entry in index.shards if entry.split == split)
         if not self._readers:
             raise InputError(shards, f"holds no scene of the split {split!r}")
+        for reader in self._readers:
+            for name in self.layers:
+                if name not in reader.header.layers:
+                    raise SettingsError(
+                        f"{reader.path} holds no layer {name} (it holds: {', '.join(reader.header.layers) or 'none'}); "
+                        f"sample with --layers {name}"
+                    )
         self._scenes = tuple((r, row) for r, reader in enumerate(self._readers) for row in range(reader.scenes))
         self.views: tuple[ViewRef, ...] = tuple(self._list_views())
         stored = {int(size) for reader in self._readers for size in reader.tables["scenes/image_size"]}
@@ -160,7 +174,19 @@ class ViewDataset(torch.utils.data.Dataset[dict[str, torch.Tensor]]):
             "view": torch.tensor(view),
             "scene": torch.tensor(ref.scene),
             **{name: torch.from_numpy(array) for name, array in (points | colours).items()},
+            **{PREFIX + name: self.layer(name, view) for name in self.layers},
         }
+
+    def layer(self, name: str, view: int) -> torch.Tensor:
+        """(C, H, W) of one layer of a view, decoded now; dtypes as in items.
+
+        Raises:
+            InputError: the shards hold no such layer, or it is damaged.
+        """
+        ref = self.views[view]
+        reader = self._readers[ref.shard]
+        layer = layer_tensor(reader.layer(name, ref.row))
+        return resize_layer(reader.header.layers[name], layer, self.image_size)
 
     def picture(self, view: int) -> U8:
         """(4, H, W) uint8 RGBA of a view, straight alpha."""

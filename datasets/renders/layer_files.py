@@ -1,27 +1,17 @@
-"""Write and read the layers of a view as PNG files beside its picture: `<view>.<layer>.png`.
-
-| layer | file | value |
-| --- | --- | --- |
-| mask | 8-bit grey | 255 where the pixel's centre sees the surface, else 0 |
-| albedo | 8-bit RGBA | unlit, sRGB, 0 outside |
-| depth_front, depth_back | 16-bit grey | 0 outside, else 32768 + 32767 z, z in view space |
-| normal_front, normal_back | 16-bit RGB | 0 outside, else 32768 + 32767 n, n in camera axes |
-| position | 16-bit RGB | 0 outside, else 32768 + 32767 (p - centre) / extent, world metres |
-"""
+"""Write and read the layers of a view as PNG files beside its picture, `<view>.<layer>.png` (see layer_kinds.py)."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 
-import numpy as np
-
-from ...core.arrays import U8, Array
+from ...core.arrays import U8, U16, Array
 from ...core.errors import InputError
-from ...formats.png import decode_png, decode_png16, encode_png, encode_png16
+from ...formats.png import decode_png_exact, encode_png, encode_png_rows
 from ...render.layers import RenderLayers
 from .format import SceneRecord, ViewRecord
+from .layer_kinds import layer_codes, layer_kind, layer_values
 
-MIDDLE, SCALE = 32768.0, 32767.0
 PNG_LEVEL = 4
 
 
@@ -51,22 +41,26 @@ def encode_layers(
     """
     encoded: dict[str, bytes] = {}
     for name in names:
-        values: Array = getattr(layers, name)
-        if name == "mask":
-            encoded[name] = encode_view(values.astype(np.uint8) * np.uint8(255))
-        elif name == "albedo":
-            encoded[name] = encode_view(values)
-        else:
-            wide = values.astype(np.float64)
-            outside = np.isnan(wide) if wide.ndim == 2 else np.isnan(wide).any(axis=-1) | (wide == 0).all(axis=-1)
-            if name == "position":
-                outside = np.isnan(wide).any(axis=-1)
-                wide = (wide - np.asarray(centre_world)) / extent_m
-            wide[outside] = 0.0
-            code = np.rint(np.clip(MIDDLE + SCALE * wide, 1.0, 65535.0)).astype(np.uint16)
-            code[outside] = 0
-            encoded[name] = encode_png16(code, level=PNG_LEVEL)
+        codes = layer_codes(layer_kind(name), getattr(layers, name), centre_world, extent_m)
+        eight = codes.dtype.itemsize == 1
+        encoded[name] = encode_view(codes.astype("u1")) if eight else encode_png_rows(codes, level=PNG_LEVEL)
     return encoded
+
+
+def layer_path(scene: SceneRecord, view: ViewRecord, name: str) -> Path:
+    """The file of a layer."""
+    return scene.folder / f"{layer_name(view.name, name)}.png"
+
+
+def read_layer_codes(scene: SceneRecord, view: ViewRecord, name: str) -> U8 | U16:
+    """Read the numbers that a layer's file holds; arguments and errors as for `read_layer`."""
+    path = layer_path(scene, view, name)
+    if not path.is_file():
+        raise InputError(path, f"no such layer; render with --layers {name}")
+    try:
+        return decode_png_exact(path.read_bytes())
+    except (OSError, SyntaxError, ValueError) as error:
+        raise InputError(path, f"does not read as a layer ({error})") from error
 
 
 def read_layer(scene: SceneRecord, view: ViewRecord, name: str) -> Array:
@@ -75,7 +69,7 @@ def read_layer(scene: SceneRecord, view: ViewRecord, name: str) -> Array:
     Args:
         scene: the scene, as `read_renders` gives it.
         view: one of its views.
-        name: the layer's name, see the table above.
+        name: the layer's name; which there are says render/layers.py.
 
     Returns:
         The array as RenderLayers holds it; depths, normals and positions to within 1 / 65534 of their range.
@@ -83,21 +77,8 @@ def read_layer(scene: SceneRecord, view: ViewRecord, name: str) -> Array:
     Raises:
         InputError: it was not rendered (`mpc render --layers`), or the file is damaged.
     """
-    path = scene.folder / f"{layer_name(view.name, name)}.png"
-    if not path.is_file():
-        raise InputError(path, f"no such layer; render with --layers {name}")
+    codes = read_layer_codes(scene, view, name)
     try:
-        data = path.read_bytes()
-        if name == "mask":
-            return decode_png(data)[..., 0] > 127
-        if name == "albedo":
-            return decode_png(data)
-        code = decode_png16(data)
-    except (OSError, SyntaxError, ValueError) as error:
-        raise InputError(path, f"does not read as a layer ({error})") from error
-    values = (code.astype(np.float64) - MIDDLE) / SCALE
-    outside = code == 0 if code.ndim == 2 else (code == 0).all(axis=-1)
-    if name == "position":
-        values = np.asarray(scene.centre_world) + values * scene.extent_m
-    values[outside] = 0.0 if name.startswith("normal") else np.nan
-    return values.astype(np.float32)
+        return layer_values(layer_kind(name), codes, scene.centre_world, scene.extent_m)
+    except ValueError as error:
+        raise InputError(layer_path(scene, view, name), f"does not read as a layer ({error})") from error

@@ -10,13 +10,14 @@ import zipfile
 from dataclasses import dataclass
 from pathlib import Path
 
-from ...core.errors import InputError, MpcError
+from ...core.errors import InputError, MpcError, SettingsError
 from ...core.files import file_sha256
 from ...core.folders import claim_folder
 from ...core.progress import NoProgress, Progress
 from ...core.units import run_units
-from ..renders.format import read_renders
-from .format import SampledScene, ShardHeader, load_part, save_part, write_shard
+from ..renders.format import Renders, read_renders
+from ..renders.layer_kinds import layer_kind
+from .format import SampledScene, ShardHeader
 from .index import SHARDS, SceneFailure, ShardEntry, ShardIndex, read_index, write_index
 from .plan import PARTS, PlannedScene, SamplePlan, ShardPlan, plan_sampling
 from .reader import ShardReader
@@ -24,6 +25,7 @@ from .sample_scene import sample_scene
 from .settings import SampleSettings
 from .split import SPLITS, choose_split
 from .verify import check_shard
+from .write import load_part, save_part, write_shard
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -119,12 +121,14 @@ def sample_renders(
 
     Raises:
         InputError: no scenes, or `out` holds something else.
-        SettingsError: `out` was made with other settings.
+        SettingsError: `out` was made with other settings, or the renders lack a layer.
     """
     progress = progress or NoProgress()
-    scenes = read_renders(renders).scenes
+    found = read_renders(renders)
+    scenes = found.scenes
     if not scenes:
         raise InputError(renders, "holds no rendered scene")
+    _check_layers(found, settings)
     split = choose_split([scene.subject for scene in scenes], settings.ratios, settings.split_file)
     claim_folder(out, SHARDS, settings.as_json())
     before = _read_old_index(out)
@@ -136,6 +140,17 @@ def sample_renders(
     sampled = _sample_scenes(plan, jobs=jobs, backend=backend, progress=progress)
     entries = _write_shards(plan, sampled, progress)
     return _finish(plan, sampled, entries)
+
+
+def _check_layers(renders: Renders, settings: SampleSettings) -> None:
+    rendered = renders.settings.get("layers", [])
+    for name in settings.layers:
+        layer_kind(name)
+        if name not in rendered:
+            raise SettingsError(
+                f"{renders.folder} holds no layer {name} (it holds: {', '.join(rendered) or 'none'}); "
+                f"render into another folder with --layers {name}"
+            )
 
 
 def _sample_scenes(plan: SamplePlan, *, jobs: int, backend: str, progress: Progress) -> _SampledScenes:
@@ -187,7 +202,8 @@ def _write_shards(plan: SamplePlan, sampled: _SampledScenes, progress: Progress)
 
 def _write_one(out: Path, shard: ShardPlan) -> None:
     settings = shard.settings
-    header = ShardHeader(shard.split, settings.as_json(), settings.point_sets, shard.contents)
+    layers = {name: layer_kind(name) for name in settings.layers}
+    header = ShardHeader(shard.split, settings.as_json(), settings.point_sets, shard.contents, layers)
     write_shard(out / shard.file, header, [scene.part for scene in shard.scenes])
     for scene in shard.scenes:
         scene.part.unlink()

@@ -2,29 +2,22 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
-import zlib
-from dataclasses import dataclass
-from pathlib import Path
+from collections.abc import Iterable
+from dataclasses import dataclass, field
 from typing import Any
 
-import h5py
 import numpy as np
 
-from ... import __version__
 from ...core.arrays import Array
 from ...core.errors import InputError
-from ...core.files import release, replacing, reserve, sync
+from ..renders.layer_kinds import LayerKind
 
 FORMAT = "mpc-shard"
-VERSION = 1
+VERSION = 2
+# Version 1 is version 2 without layers.
+READABLE = (1, 2)
 
 Part = dict[str, Array]
-
-COMPRESSED_CHUNK_ROWS = 16384
-# At most so many bytes of a file are HDF5's own: headers, attributes, indices of chunks.
-OVERHEAD_BYTES = 1 << 20
 
 
 @dataclass(frozen=True)
@@ -85,8 +78,25 @@ NORMAL_SCALE = 32767.0
 ALBEDO_SCALE = 65535.0
 CONFIDENCE_SCALE = 255.0
 
-# Arrays of a part that are no dataset of a shard: rows of each level, and the notices.
-_COUNTS, _NOTICES = "rows", "notices"
+
+def layer_level(layer: str) -> str:
+    """The level of a layer's bytes, which is also the name of its group and of its offsets in a shard."""
+    return f"layers/{layer}"
+
+
+def layout(layers: Iterable[str]) -> dict[str, Column]:
+    """The datasets of a shard whose views have these layers: those of `LAYOUT`, and three for each layer."""
+    columns = dict(LAYOUT)
+    for group in map(layer_level, layers):
+        columns[f"{group}/box"] = Column("view", "<i4", (4,))
+        columns[f"{group}/png_size"] = Column("view", "<i8")
+        columns[f"{group}/png"] = Column(group, "|u1")
+    return columns
+
+
+def levels(layers: Iterable[str]) -> tuple[str, ...]:
+    """What rows of a shard can be: `LEVELS`, and the bytes of each layer."""
+    return (*LEVELS, *map(layer_level, layers))
 
 
 @dataclass(frozen=True)
@@ -113,12 +123,14 @@ class ShardHeader:
         settings: the settings of `mpc sample`, as JSON.
         sets: kinds of points, in the order they have within a scene's rows of "points/".
         contents: digest of settings and inputs; equal contents, equal shard.
+        layers: kind of each layer of the views (datasets/renders/layer_kinds.py), by its name.
     """
 
     split: str
     settings: dict[str, Any]
     sets: tuple[PointSetInfo, ...]
     contents: str
+    layers: dict[str, LayerKind] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, eq=False)
@@ -126,26 +138,31 @@ class SampledScene:
     """A scene that waits for its shard.
 
     Attributes:
-        rows: its rows of every dataset in `LAYOUT`.
+        rows: its rows of every dataset in `layout(layers)`.
+        layers: names of the layers of its views.
         notices: remarks for the user.
     """
 
     rows: Part
+    layers: tuple[str, ...] = ()
     notices: tuple[str, ...] = ()
 
 
-def level_rows(part: Part) -> dict[str, int]:
-    """Count the rows that a scene has at each level."""
-    return {level: len(part[next(n for n, c in LAYOUT.items() if c.level == level)]) for level in LEVELS}
+def level_rows(part: Part, layers: Iterable[str]) -> dict[str, int]:
+    """Count the rows that a scene has at each of the `levels`, in their order."""
+    columns = layout(layers)
+    first = {column.level: name for name, column in reversed(columns.items())}
+    return {level: len(part[first[level]]) for level in levels(layers)}
 
 
-def check_part(key: str, part: Part) -> None:
+def check_part(key: str, part: Part, layers: Iterable[str]) -> None:
     """Check that a scene's arrays fit the layout and are finite.
 
     Raises:
         InputError: one does not or is not; names the scene and the dataset.
     """
-    for name, column in LAYOUT.items():
+    columns = layout(layers)
+    for name, column in columns.items():
         array = part.get(name)
         if array is None or array.shape[1:] != column.tail:
             shape = None if array is None else array.shape
@@ -155,133 +172,7 @@ def check_part(key: str, part: Part) -> None:
             raise InputError(key, f"{name} is {array.dtype}, expected {column.dtype}")
         if array.dtype.kind == "f" and not np.isfinite(array).all():
             raise InputError(key, f"{name} holds NaN or infinite values")
-    rows = level_rows(part)
-    for name, column in LAYOUT.items():
+    rows = level_rows(part, layers)
+    for name, column in columns.items():
         if len(part[name]) != rows[column.level]:
             raise InputError(key, f"{name} has {len(part[name])} rows, expected {rows[column.level]}")
-
-
-def write_shard(path: Path, header: ShardHeader, parts: list[Path]) -> None:
-    """Write one shard from scenes that `save_part` kept, under a temporary name until it is whole.
-
-    Rows are streamed scene by scene, so memory does not grow with the shard.
-
-    Args:
-        path: final name.
-        header: the root attributes.
-        parts: one file for each scene, in the order that the scenes are to have.
-    """
-    size = sum(part.stat().st_size for part in parts) + OVERHEAD_BYTES
-    with replacing(path, shared=True) as temporary:
-        temporary.touch()
-        reserve(temporary, size)  # before HDF5 opens the file, which releases the space and takes it again
-        with h5py.File(temporary, "w", libver=("v110", "v110")) as file:
-            reserve(temporary, size)
-            _write(file, header, parts)
-        release(temporary)
-    sync(path.parent)
-
-
-def save_part(path: Path, scene: SampledScene) -> None:
-    """Keep one sampled scene in a file of its own until its shard is written; the file is whole or absent."""
-    counts = level_rows(scene.rows)
-    extra = {_COUNTS: np.array([counts[level] for level in LEVELS]), _NOTICES: np.array(scene.notices, "U")}
-    # Damage by a power cut is found when the file is read: no need to wait for the disk.
-    with replacing(path, shared=True, flush=False) as temporary, temporary.open("wb") as file:
-        np.savez(file, allow_pickle=False, **scene.rows, **extra)
-
-
-def load_part(path: Path) -> SampledScene:
-    """Read what `save_part` wrote; a damaged file raises what NumPy and zipfile raise."""
-    with np.load(path, allow_pickle=False) as arrays:
-        content = {name: arrays[name] for name in arrays.files}
-    content.pop(_COUNTS)
-    notices = tuple(content.pop(_NOTICES).tolist())
-    return SampledScene(content, notices)
-
-
-def _write(file: h5py.File, header: ShardHeader, parts: list[Path]) -> None:
-    small: dict[str, list[Array]] = {}
-    total = dict.fromkeys(LEVELS, 0)
-    rows: list[dict[str, int]] = []
-    for path in parts:
-        with np.load(path, allow_pickle=False) as arrays:
-            counts = dict(zip(LEVELS, (int(n) for n in arrays[_COUNTS]), strict=True))
-            rows.append(counts)
-            for name, column in LAYOUT.items():
-                if column.level in ("scene", "view"):
-                    small.setdefault(name, []).append(arrays[name])
-        for level in LEVELS:
-            total[level] += counts[level]
-    file.attrs.update(
-        {
-            "format": FORMAT,
-            "version": VERSION,
-            "mpc_version": __version__,
-            "split": header.split,
-            "settings": json.dumps(header.settings, sort_keys=True),
-            "contents": header.contents,
-            "point_sets": json.dumps([[s.name, s.sigma_m, s.count] for s in header.sets]),
-        }
-    )
-    for name, blocks in small.items():
-        _write_small(file, name, np.concatenate(blocks))
-    for level in LEVELS[1:]:
-        _write_small(file, f"offsets/{level}", np.cumsum([0, *(counts[level] for counts in rows)], dtype="<i8"))
-    sizes = np.concatenate(small["views/png_size"])
-    _write_small(file, "offsets/png", np.cumsum([0, *sizes], dtype="<i8"))
-    big = {n: _Appender(file, n, c, total[c.level]) for n, c in LAYOUT.items() if c.level not in ("scene", "view")}
-    for path in parts:
-        part = load_part(path).rows
-        for name, appender in big.items():
-            appender.append(part[name])
-    for name, appender in big.items():
-        appender.finish()
-        _write_small(file, f"checksums/{name}", np.array(appender.crc, "<u4"))
-
-
-def _write_small(file: h5py.File, name: str, array: Array) -> None:
-    dataset = file.create_dataset(name, data=array)
-    dataset.attrs["sha256"] = digest(array)
-
-
-def digest(array: Array) -> str:
-    """SHA-256 of an array's bytes in C order, little-endian."""
-    return hashlib.sha256(np.ascontiguousarray(array).tobytes()).hexdigest()
-
-
-class _Appender:
-    """Fills one large dataset scene by scene; computes its SHA-256 and a CRC-32 of each scene."""
-
-    def __init__(self, file: h5py.File, name: str, column: Column, total: int) -> None:
-        options: dict[str, Any] = {}
-        if column.compressed and total:
-            options = {"chunks": (min(COMPRESSED_CHUNK_ROWS, total), *column.tail), "compression": "gzip",
-                       "compression_opts": 4, "shuffle": True}  # fmt: skip
-        self._dataset = file.create_dataset(name, shape=(total, *column.tail), dtype=column.dtype, **options)
-        self._chunk = options["chunks"][0] if options else 1
-        self._waiting: list[Array] = []
-        self._written = 0
-        self._sha = hashlib.sha256()
-        self.crc: list[int] = []
-
-    def append(self, array: Array) -> None:
-        data = np.ascontiguousarray(array)
-        self._sha.update(data.tobytes())
-        self.crc.append(zlib.crc32(data.tobytes()))
-        self._waiting.append(data)
-        # Whole chunks only: a compressed chunk written twice would leave a hole in the file.
-        ready = sum(len(block) for block in self._waiting) // self._chunk * self._chunk
-        self._flush(ready)
-
-    def _flush(self, count: int) -> None:
-        if not count:
-            return
-        block = np.concatenate(self._waiting)
-        self._dataset[self._written : self._written + count] = block[:count]
-        self._written += count
-        self._waiting = [block[count:]] if len(block) > count else []
-
-    def finish(self) -> None:
-        self._flush(sum(len(block) for block in self._waiting))
-        self._dataset.attrs["sha256"] = self._sha.hexdigest()

@@ -1,13 +1,13 @@
-"""RGBA pictures in shards: a PNG of the box around the person, lossless, with a quarter of the pixels to decode."""
+"""Pictures and layers in shards: a PNG of the box around the person, lossless, with few pixels to decode."""
 
 from __future__ import annotations
 
 import numpy as np
 from PIL import Image
 
-from ...core.arrays import U8
+from ...core.arrays import U8, U16, Bools
 from ...core.pictures import resample
-from ...formats.png import decode_png, encode_png_rows
+from ...formats.png import decode_png, decode_png_exact, encode_png_rows
 
 Box = tuple[int, int, int, int]
 
@@ -23,12 +23,48 @@ def crop_png(data: bytes) -> tuple[bytes, Box, tuple[int, int]]:
         A picture without content keeps its first pixel.
     """
     pixels = decode_png(data)
-    used = pixels.view(np.uint32)[..., 0] != 0
+    box = _used_box(pixels.view(np.uint32)[..., 0] != 0)
+    return encode_png_rows(_cut(pixels, box)), box, (pixels.shape[0], pixels.shape[1])
+
+
+def crop_codes(codes: U8 | U16) -> tuple[bytes, Box]:
+    """Crop the numbers of a layer to the box outside which every one is 0, and encode them.
+
+    Args:
+        codes: (H, W) or (H, W, C).
+
+    Returns:
+        PNG bytes and the box, as `crop_png`.
+    """
+    box = _used_box(codes != 0 if codes.ndim == 2 else (codes != 0).any(axis=2))
+    return encode_png_rows(_cut(codes, box)), box
+
+
+def load_codes(data: bytes, box: Box, size: int) -> U8 | U16:
+    """Decode what `crop_codes` encoded to the whole picture of `size` pixels square, 0 outside the box.
+
+    Raises:
+        OSError, SyntaxError or ValueError: the PNG is damaged, or not as large as the box.
+    """
+    row, column, height, width = box
+    codes = decode_png_exact(data)
+    if codes.shape[:2] != (height, width) or row + height > size or column + width > size:
+        raise ValueError(f"a PNG of {codes.shape[:2]} pixels, its box is {box}")
+    whole = np.zeros((size, size, *codes.shape[2:]), codes.dtype)
+    whole[row : row + height, column : column + width] = codes
+    return whole
+
+
+def _used_box(used: Bools) -> Box:
     rows, columns = np.flatnonzero(used.any(axis=1)), np.flatnonzero(used.any(axis=0))
     top, bottom = (int(rows[0]), int(rows[-1]) + 1) if len(rows) else (0, 1)
     left, right = (int(columns[0]), int(columns[-1]) + 1) if len(columns) else (0, 1)
-    box = top, left, bottom - top, right - left
-    return encode_png_rows(pixels[top:bottom, left:right]), box, (pixels.shape[0], pixels.shape[1])
+    return top, left, bottom - top, right - left
+
+
+def _cut(pixels: U8 | U16, box: Box) -> U8 | U16:
+    row, column, height, width = box
+    return pixels[row : row + height, column : column + width]
 
 
 def load_picture(data: bytes, box: Box, stored_size: int, size: int) -> U8:

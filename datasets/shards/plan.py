@@ -12,6 +12,7 @@ from typing import Any
 from ...core.errors import InputError
 from ...core.files import file_sha256
 from ..renders.format import SceneRecord
+from ..renders.layer_files import layer_path
 from .index import SceneFailure, ShardEntry, ShardIndex
 from .reader import ShardReader
 from .settings import SampleSettings
@@ -178,7 +179,10 @@ def _plan_scene(record: SceneRecord, digest: str, settings: SampleSettings, spli
 
 
 def _estimate_bytes(scene: PlannedScene, settings: SampleSettings) -> int:
-    pictures = sum(view.path.stat().st_size for view in scene.record.views)
+    paths = [view.path for view in scene.record.views]
+    drawn = [layer_path(scene.record, view, name) for view in scene.record.views for name in settings.layers]
+    # A layer that is missing fails when its scene is sampled.
+    pictures = sum(path.stat().st_size for path in [*paths, *(path for path in drawn if path.is_file())])
     points = (settings.near_points + settings.uniform_points) * 6 + settings.colour_points * 36
     mesh = (scene.record.folder / "mesh.npz").stat().st_size // 2 if scene.keep_mesh else 0
     return pictures + points + mesh

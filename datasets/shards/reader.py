@@ -14,7 +14,9 @@ import numpy as np
 
 from ...core.arrays import Array
 from ...core.errors import InputError
-from .format import FORMAT, LAYOUT, LEVELS, VERSION, PointSetInfo, ShardHeader
+from ..renders.layer_kinds import KINDS, layer_values
+from .format import FORMAT, LAYOUT, READABLE, VERSION, PointSetInfo, ShardHeader, layer_level, layout, levels
+from .pictures import load_codes
 
 # Open shards in each process: far below the usual limit of 1024 files, and opening one again takes microseconds.
 MAX_OPEN = 128
@@ -32,7 +34,7 @@ class ShardReader:
     Attributes:
         path: the shard.
         header: its root attributes.
-        tables: "scenes/...", "views/..." and "offsets/..." by name, without pictures.
+        tables: "scenes/...", "views/...", "offsets/..." and of layers the boxes, by name; without pictures.
 
     Raises:
         InputError: the shard is damaged, or of another format or version.
@@ -44,14 +46,15 @@ class ShardReader:
         try:
             with h5py.File(path, "r") as file:
                 self.header = read_header(file, path)
-                small = [name for name, column in LAYOUT.items() if column.level in ("scene", "view")]
-                names = [*small, "offsets/png", *(f"offsets/{level}" for level in LEVELS[1:])]
+                self._columns = layout(self.header.layers)
+                small = [name for name, column in self._columns.items() if column.level in ("scene", "view")]
+                names = [*small, "offsets/png", *(f"offsets/{level}" for level in levels(self.header.layers)[1:])]
                 scenes = len(file["scenes/key"])
                 self.tables: dict[str, Array] = {}
                 for name in names:
                     lacking = _lacking(name, scenes) if name not in file else None
                     self.tables[name] = file[name][...] if lacking is None else lacking
-                for name, column in LAYOUT.items():
+                for name, column in self._columns.items():
                     if name in self.tables or (column.optional and name not in file):
                         continue
                     self._pieces[name] = (file[name].id.get_offset(), len(file[name]))
@@ -68,7 +71,7 @@ class ShardReader:
         return bytes(self.tables[name][row]).decode()
 
     def rows(self, scene: int, level: str) -> slice:
-        """The rows of a scene in the datasets of a level, see `format.LAYOUT`."""
+        """The rows of a scene in the datasets of a level of `format.LEVELS`."""
         start, end = self.tables[f"offsets/{level}"][scene : scene + 2]
         return slice(int(start), int(end))
 
@@ -83,7 +86,7 @@ class ShardReader:
         Raises:
             InputError: the file ends before them.
         """
-        column = LAYOUT[name]
+        column = self._columns[name]
         offset, length = self._pieces[name]
         if not 0 <= start <= start + count <= length:
             raise InputError(self.path, f"{name} has {length} rows, wanted are {start} to {start + count}")
@@ -102,6 +105,34 @@ class ShardReader:
         start, end = self.tables["offsets/png"][view : view + 2]
         return self.read("views/png", int(start), int(end - start)).tobytes()
 
+    def layer(self, name: str, view: int) -> Array:
+        """Read and decode one layer of a view.
+
+        Args:
+            name: of `header.layers`.
+            view: the view's row in the "views/" tables.
+
+        Returns:
+            (H, W) or (H, W, C), of the picture's size, as RenderLayers (render/layers.py) holds it: what the view shows
+            at the middle of each pixel.
+
+        Raises:
+            InputError: the shard holds no such layer, or the layer is damaged.
+        """
+        group = layer_level(name)
+        if name not in self.header.layers:
+            raise InputError(self.path, f"holds no layer {name} (it holds: {', '.join(self.header.layers) or 'none'})")
+        start, end = self.tables[f"offsets/{group}"][view : view + 2]
+        top, left, height, width = (int(value) for value in self.tables[f"{group}/box"][view])
+        scene = int(np.searchsorted(self.tables["offsets/view"], view, side="right")) - 1
+        centre, extent, size = (self.tables[f"scenes/{n}"][scene] for n in ("centre_world", "extent_m", "image_size"))
+        png = self.read(f"{group}/png", int(start), int(end - start)).tobytes()
+        try:
+            codes = load_codes(png, (top, left, height, width), int(size))
+            return layer_values(self.header.layers[name], codes, centre, float(extent))
+        except (OSError, SyntaxError, ValueError) as error:
+            raise InputError(self.path, f"view {view}: layer {name} is damaged ({error})") from error
+
 
 def _lacking(name: str, scenes: int) -> Array | None:
     """The content of a table that shards of older versions lack; None where it is not optional."""
@@ -119,10 +150,14 @@ def read_header(file: h5py.File, path: Path) -> ShardHeader:
         InputError: another format or version.
     """
     found = file.attrs.get("format"), file.attrs.get("version")
-    if found != (FORMAT, VERSION):
-        raise InputError(path, f"is {found[0]} version {found[1]}, this mpc reads {FORMAT} version {VERSION}")
+    if found[0] != FORMAT or found[1] not in READABLE:
+        raise InputError(path, f"is {found[0]} version {found[1]}, this mpc reads {FORMAT} up to version {VERSION}")
+    layers = json.loads(file.attrs.get("layers", "{}"))
+    unknown = sorted(set(layers.values()) - set(KINDS))
+    if unknown:
+        raise InputError(path, f"holds layers of the kind {unknown[0]}, this mpc knows {', '.join(KINDS)}")
     sets = tuple(PointSetInfo(*entry) for entry in json.loads(file.attrs["point_sets"]))
-    return ShardHeader(file.attrs["split"], json.loads(file.attrs["settings"]), sets, file.attrs["contents"])
+    return ShardHeader(file.attrs["split"], json.loads(file.attrs["settings"]), sets, file.attrs["contents"], layers)
 
 
 _open: OrderedDict[tuple[int, Path], int] = OrderedDict()

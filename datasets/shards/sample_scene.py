@@ -12,8 +12,9 @@ from ...sampling.colour import ColourSamples, sample_colour
 from ...sampling.lattice import Lattice
 from ...sampling.occupancy import OccupancySamples, PointSet, sample_occupancy
 from ..renders.format import SceneRecord, read_scene_mesh
-from .format import ALBEDO_SCALE, CONFIDENCE_SCALE, NORMAL_SCALE, Part, SampledScene, check_part
-from .pictures import crop_png
+from ..renders.layer_files import layer_path, read_layer_codes
+from .format import ALBEDO_SCALE, CONFIDENCE_SCALE, NORMAL_SCALE, Part, SampledScene, check_part, layer_level
+from .pictures import crop_codes, crop_png
 from .settings import SampleSettings
 
 
@@ -47,12 +48,13 @@ def sample_scene(scene: SceneRecord, settings: SampleSettings, *, keep_mesh: boo
     part = {
         **_scene_rows(scene, occupancy),
         **_view_rows(scene),
+        **{name: rows for layer in settings.layers for name, rows in _layer_rows(scene, layer).items()},
         **_point_rows(occupancy),
         **_colour_rows(colours, occupancy.lattice),
         **_mesh_rows(mesh, keep_mesh),
     }
-    check_part(scene.key, part)
-    return SampledScene(part, occupancy.notices)
+    check_part(scene.key, part, settings.layers)
+    return SampledScene(part, settings.layers, occupancy.notices)
 
 
 def _scene_rows(scene: SceneRecord, occupancy: OccupancySamples) -> Part:
@@ -94,6 +96,24 @@ def _view_rows(scene: SceneRecord) -> Part:
         "views/box": np.array(boxes, "<i4"),
         "views/png_size": np.array([len(picture) for picture in pictures], "<i8"),
         "views/png": np.concatenate(pictures),
+    }
+
+
+def _layer_rows(scene: SceneRecord, name: str) -> Part:
+    pictures, boxes = [], []
+    for view in scene.views:
+        codes = read_layer_codes(scene, view, name)
+        if codes.shape[:2] != (scene.image_size, scene.image_size):
+            expected = f"expected {scene.image_size}x{scene.image_size}"
+            raise InputError(layer_path(scene, view, name), f"is {codes.shape[1]}x{codes.shape[0]}, {expected}")
+        data, box = crop_codes(codes)
+        pictures.append(np.frombuffer(data, np.uint8))
+        boxes.append(box)
+    group = layer_level(name)
+    return {
+        f"{group}/box": np.array(boxes, "<i4"),
+        f"{group}/png_size": np.array([len(picture) for picture in pictures], "<i8"),
+        f"{group}/png": np.concatenate(pictures),
     }
 
 

@@ -33,6 +33,7 @@ class SampleSettings:
         ratios: shares of train, val and test.
         split_file: the user's own split, see datasets/shards/split.py; None to split by hash.
         shard_bytes: estimated size from which on a shard is full.
+        layers: names of the views' layers that the shards hold too, of those that were rendered.
     """
 
     seed: int = 0
@@ -46,6 +47,7 @@ class SampleSettings:
     ratios: tuple[float, float, float] = SPLIT_RATIOS
     split_file: Path | None = None
     shard_bytes: int = 512 << 20
+    layers: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         check_ranges(
@@ -61,14 +63,17 @@ class SampleSettings:
             raise SettingsError(f"sigmas_m is {self.sigmas_m}, expected different lengths in metres, above 0")
         if max(self.sigmas_m) > 1.0:
             raise SettingsError(f"sigmas_m is {self.sigmas_m}, expected metres, at most 1")
+        if len(set(self.layers)) != len(self.layers):
+            raise SettingsError(f"layers are {', '.join(self.layers)}, expected different names")
         check_choice("noise", self.noise, get_args(Noise))
         check_choice("meshes", self.meshes, get_args(KeptMeshes))
 
     def as_json(self) -> dict[str, Any]:
         """The settings as settings.json and the shards hold them."""
         content = to_table(self)
-        if not self.focus:  # so that folders made before the option existed keep their settings
-            del content["focus"]
+        for name in ("focus", "layers"):  # so that folders made before the option existed keep their settings
+            if not content[name]:
+                del content[name]
         return content
 
     @property

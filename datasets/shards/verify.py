@@ -14,7 +14,7 @@ import numpy as np
 from ...core.arrays import Array
 from ...core.errors import InputError
 from ...core.files import file_sha256, read_json
-from .format import LAYOUT
+from .format import layer_level, layout
 from .index import SHARDS, ShardEntry, ShardIndex, json_bytes, read_index
 from .reader import read_header
 
@@ -122,10 +122,10 @@ def _check_datasets(path: Path) -> list[Problem]:
 
     def open_and_check() -> list[Problem]:
         with h5py.File(path, "r") as file:
-            read_header(file, path)
+            columns = layout(read_header(file, path).layers)
             names: list[str] = []
             file.visititems(lambda name, item: names.append(name) if isinstance(item, h5py.Dataset) else None)
-            needed = {name for name, column in LAYOUT.items() if not column.optional}
+            needed = {name for name, column in columns.items() if not column.optional}
             for missing in sorted(needed - set(names)):
                 problems.append(Problem(path.name, missing, None, "is missing"))
             for name in sorted(names):
@@ -141,11 +141,14 @@ def _check_dataset(file: h5py.File, path: Path, name: str) -> list[Problem]:
     sealed = dataset.attrs["sha256"]
     if _sha256(dataset) == sealed:
         return []
-    column = LAYOUT.get(name)
+    layers = read_header(file, path).layers
+    column = layout(layers).get(name)
     if column is None or column.level in ("scene", "view"):
         return [Problem(path.name, name, None, "checksum differs")]
     keys = [bytes(key).decode(errors="replace") for key in file["scenes/key"][...]]
     offsets, sums = file[f"offsets/{column.level}"][...], file[f"checksums/{name}"][...]
+    if column.level in map(layer_level, layers):  # these offsets are those of views
+        offsets = offsets[file["offsets/view"][...]]
     damaged = [
         keys[scene]
         for scene in range(len(keys))

@@ -9,8 +9,10 @@ from PIL import Image
 
 from mpc.core.files import write_json
 from mpc.datasets.renders.format import FORMAT, VERSION, write_scene
+from mpc.datasets.renders.layer_files import encode_layers
 from mpc.geometry.camera import orbit_cameras
 from mpc.geometry.mesh import Material, PosedMesh
+from mpc.render.layers import render_layers
 
 COLOUR = (51, 128, 204)
 RADIUS = 0.5
@@ -31,10 +33,12 @@ def make_renders(
     size: int = 64,
     broken: tuple[int, ...] = (),
     cut: tuple[int, ...] = (),
+    layers: tuple[str, ...] = (),
 ) -> Path:
     """Subjects ball_0, ...; pictures are discs of one colour; view k has (k + 1) / 4 of white light; `cut`: open."""
     root.mkdir(parents=True)
-    write_json(root / "settings.json", {"format": FORMAT, "version": VERSION, "settings": {"seed": 0}})
+    settings = {"seed": 0, "layers": list(layers)}
+    write_json(root / "settings.json", {"format": FORMAT, "version": VERSION, "settings": settings})
     sphere = trimesh.creation.icosphere(subdivisions=3, radius=RADIUS)
     for number in range(balls):
         vertices = (sphere.vertices + centre(number)).astype(np.float32).astype(np.float64)
@@ -47,6 +51,8 @@ def make_renders(
         for k, camera in enumerate(orbit_cameras(centre(number), EXTENT, views=views, step_deg=360.0 / views)):
             name = f"{round(camera.yaw_deg):03d}"
             pictures[name] = disc(size, row_shift=k)
+            drawn = encode_layers(render_layers(mesh, camera, size, size, layers), layers, centre(number), EXTENT)
+            pictures |= {f"{name}.{layer}": data for layer, data in drawn.items()}
             light = np.zeros((9, 3))
             light[0] = WHITE * (k + 1) / 4
             entries.append(

@@ -1,0 +1,143 @@
+"""Layers of views in another size, or moved together with their pictures.
+
+A layer holds what its view shows at the middle of each pixel. So it is not averaged over areas, as pictures are: at a
+new place its value is interpolated between the four pixels around, of which those count that show the surface, and for
+depths and positions only those that show the same surface as the one with the greatest weight. What shows the
+surface with less than half of its weight is outside.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import torch
+from torch import Tensor
+
+from ...core.arrays import Array
+from ..renders.layer_kinds import LayerKind, layer_kind
+
+PREFIX = "layers/"
+"""An item of `ViewDataset` holds a layer under its name with this in front."""
+# Values farther apart belong to different surfaces: view space (6 cm at the default extent), and metres.
+JUMP = {"depth": 0.05, "position": 0.06}
+# Matrices come from float32 calibrations; what mixes depth into x and y by less is rounding. Likewise half a weight.
+ROUNDING = 1e-3
+
+
+def layer_tensor(values: Array) -> Tensor:
+    """(C, H, W) of a layer as RenderLayers holds it, (H, W) or (H, W, C)."""
+    tensor = torch.from_numpy(values)
+    return tensor[None] if tensor.ndim == 2 else tensor.permute(2, 0, 1).contiguous()
+
+
+def resize_layer(kind: LayerKind, layer: Tensor, size: int) -> Tensor:
+    """Show a layer at another size.
+
+    Args:
+        kind: of the layer.
+        layer: (C, H, W).
+        size: pixels along each side of the result.
+
+    Returns:
+        (C, size, size), the same dtype; where an area covers 2 x 2 pixels this is their mean.
+    """
+    if layer.shape[-1] == size:
+        return layer
+    return _sample(kind, layer[None], _pixel_middles(size, layer.device)[None], layer.shape[-1])[0]
+
+
+def move_layers(batch: Mapping[str, Tensor], calibrations: Tensor) -> dict[str, Tensor]:
+    """Move the layers of a batch as `augment` moved its pictures, by the change of their calibrations.
+
+    Masks and colours are moved. Depths are moved and become those of the new view space: they grow and shrink with
+    the person. Normals are moved and turned with the camera's axes: in a mirror image their x changes sign. Positions
+    are moved and stay, since the world does. Colours are those of the surface, which neither `augment`'s tints nor
+    another light change.
+
+    Args:
+        batch: of `ViewDataset(layers=...)`: "calibration" (B, 4, 4) before the change, and (B, C, H, W) layers.
+        calibrations: (B, 4, 4), after the change: A @ batch["calibration"], A any matrix that moves, scales, turns or
+            mirrors the picture.
+
+    Returns:
+        The layers alone, by the batch's names; empty where it has none.
+
+    Raises:
+        ValueError: A turns the person out of the picture's plane, which no layer can follow.
+        InputError: the kind of a layer is not known.
+    """
+    layers = {name: layer for name, layer in batch.items() if name.startswith(PREFIX)}
+    if not layers or torch.equal(batch["calibration"], calibrations):
+        return layers
+    change = calibrations.double() @ torch.linalg.inv(batch["calibration"].double())
+    if change[:, :2, 2].abs().max() > ROUNDING or change[:, 3, :3].abs().max() > ROUNDING:
+        raise ValueError("the calibrations changed by more than a move within the picture: layers cannot follow")
+    moved = {}
+    for name, layer in layers.items():
+        kind = layer_kind(name.removeprefix(PREFIX))
+        size = layer.shape[-1]
+        middles = _pixel_middles(size, layer.device)
+        back = torch.linalg.inv(change)[:, [0, 1]][:, :, [0, 1, 3]]
+        source = torch.einsum("bij,hwj->bhwi", back[:, :, :2], middles) + back[:, None, None, :, 2]
+        values = _sample(kind, layer, source, size)
+        moved[name] = _in_new_view(kind, values, source, change)
+    return moved
+
+
+def _in_new_view(kind: LayerKind, values: Tensor, source: Tensor, change: Tensor) -> Tensor:
+    """Values (B, C, H, W) of the old view space at (B, H, W, 2) old places, in the new view space."""
+    if kind == "depth":
+        across = torch.einsum("bj,bhwj->bhw", change[:, 2, :2], source) + change[:, 2, 3, None, None]
+        return (values * change[:, 2, 2, None, None, None] + across[:, None]).to(values.dtype)
+    if kind == "normal":
+        turned = torch.einsum("bji,bjhw->bihw", torch.linalg.inv(change[:, :3, :3]), values.double())
+        return torch.nn.functional.normalize(turned, dim=1).to(values.dtype)
+    return values
+
+
+def _pixel_middles(size: int, device: torch.device) -> Tensor:
+    """(size, size, 2) view x and y of the middles of pixels."""
+    middle = (2.0 * torch.arange(size, device=device, dtype=torch.float64) + 1.0) / size - 1.0
+    return torch.stack(torch.meshgrid(middle, middle, indexing="xy"), dim=-1)
+
+
+def _sample(kind: LayerKind, layers: Tensor, places: Tensor, size: int) -> Tensor:
+    """Values of (B, C, H, W) layers at (B, h, w, 2) places in view x and y; see the head of this file."""
+    place = ((places + 1.0) * size - 1.0) / 2.0
+    corner = place.floor()
+    share = (place - corner).float()
+    values, weights = [], []
+    for right, down in ((0, 0), (1, 0), (0, 1), (1, 1)):
+        column, row = (corner[..., 0] + right).long(), (corner[..., 1] + down).long()
+        inside = (column >= 0) & (column < size) & (row >= 0) & (row < size)
+        flat = row.clamp(0, size - 1) * size + column.clamp(0, size - 1)
+        index = flat.flatten(1)[:, None].expand(-1, layers.shape[1], -1)
+        value = layers.flatten(2).gather(2, index).reshape(*layers.shape[:2], *flat.shape[1:])
+        weight = (share[..., 0] if right else 1 - share[..., 0]) * (share[..., 1] if down else 1 - share[..., 1])
+        weights.append(weight * (inside & _shown(kind, value)))
+        values.append(value.float().nan_to_num())
+    value, weight = torch.stack(values), torch.stack(weights)[:, :, None]
+    shown = weight.sum(dim=0) >= 0.5 - ROUNDING
+    if kind in JUMP:
+        first = weight.argmax(dim=0, keepdim=True).expand(-1, -1, value.shape[2], -1, -1)
+        apart = (value - value.gather(0, first)).abs().amax(dim=2, keepdim=True)
+        weight = weight * (apart <= JUMP[kind])
+    mean = (value * weight).sum(dim=0) / weight.sum(dim=0).clamp(min=1e-12)
+    if kind == "mask":
+        return shown
+    if kind == "colour":
+        return torch.where(shown, mean.round(), 0.0).to(torch.uint8)
+    if kind == "normal":
+        return torch.where(shown, torch.nn.functional.normalize(mean, dim=1), 0.0)
+    return torch.where(shown, mean, torch.nan)
+
+
+def _shown(kind: LayerKind, value: Tensor) -> Tensor:
+    """(B, h, w) bool: which values (B, C, h, w) show the surface."""
+    if kind == "mask":
+        return value[:, 0].bool()
+    if kind == "colour":
+        return value[:, 3] > 0
+    if kind == "normal":
+        return (value != 0).any(dim=1)
+    return ~value.isnan().any(dim=1)
