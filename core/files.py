@@ -146,6 +146,21 @@ def named(path: Path) -> Iterator[None]:
         raise
 
 
+def is_of_disk(error: OSError, out: Path) -> bool:
+    """Whether an error is of the disk that holds `out`, and so concerns all work, or of a file that was read elsewhere.
+
+    Functions of this file name the file that they write (see `named`); an error that names none is of `out` where it
+    can only come from writing.
+
+    Args:
+        error: as a unit of work raised it.
+        out: the folder that the unit writes to.
+    """
+    if not isinstance(error.filename, str | bytes):
+        return error.errno in (*FULL, errno.EROFS)
+    return Path(os.path.abspath(os.fsdecode(error.filename))).is_relative_to(os.path.abspath(out))
+
+
 def read_json(path: Path) -> Any:
     """Read JSON.
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import logging
+import os
 from collections.abc import Iterable, Sequence
 
 from .errors import MpcError
@@ -48,5 +49,8 @@ def describe_failure(error: Exception) -> str:
         return str(error)
     if isinstance(error, MemoryError):
         return OUT_OF_MEMORY
+    if isinstance(error, OSError) and error.strerror:
+        name = os.fsdecode(error.filename) if isinstance(error.filename, str | bytes) else "a file"
+        return f"{name}: cannot be read ({error.strerror})"
     logger.error("unexpected error", exc_info=error)
     return f"unexpected {type(error).__name__}: {error} (the log has the traceback; please report it)"

@@ -79,7 +79,8 @@ def export_renders(
         InputError: `renders` holds no scenes.
     """
     progress = progress or NoProgress()
-    scenes = read_renders(renders).scenes
+    found = read_renders(renders)
+    scenes = found.scenes
     if not scenes:
         raise InputError(renders, "holds no rendered scene")
     split = choose_split([scene.subject for scene in scenes], ratios, split_file)
@@ -88,16 +89,18 @@ def export_renders(
     done.mkdir(parents=True, exist_ok=True)
     waiting = [unit for unit in units if not (done / unit.name).is_file()]
     progress.start("export", len(waiting))
-    failures: list[tuple[str, str]] = []
+    failures: list[tuple[str, str]] = [*found.refused.items()]
+    written = 0
     for key, reason in run_units(_export_unit, waiting, jobs=jobs, backend=backend):
         if reason is not None:
             failures.append((key, reason))
+        written += reason is None
         progress.advance(1, key)
     progress.finish()
     failed = {key for key, _ in failures}
     names = {unit.name: split[unit.scene.subject] for unit in units if unit.scene.key not in failed}
     (write_pifu_lists if layout == "pifu" else write_icon_lists)(out, names)
-    return ExchangeSummary(out, len(waiting) - len(failures), len(units) - len(waiting), tuple(sorted(failures)))
+    return ExchangeSummary(out, written, len(units) - len(waiting), tuple(sorted(failures)))
 
 
 def _export_unit(unit: _Unit) -> tuple[str, str | None]:

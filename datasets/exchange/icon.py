@@ -43,7 +43,7 @@ def write_icon_scene(scene: SceneRecord, name: str, out: Path, *, seed: int) -> 
         stem = f"{_yaw(rows[:3, :3]):03d}"
         if (views / "calib" / f"{stem}.txt").exists():
             raise SettingsError(f"{scene.key} has two views at {stem} degrees; ICON's files are named by the yaw")
-        data = view.path.read_bytes()
+        data = scene.read_file(view.path.name)
         write_bytes(views / "render" / f"{stem}.png", data)
         camera = OrthographicCamera(scene.centre_world, scene.extent_m, view.yaw_deg, view.pitch_deg)
         if not np.allclose(camera.calibration, view.calibration, atol=1e-9):

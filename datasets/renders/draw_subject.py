@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Literal
 
 from ...core.errors import InputError
+from ...core.files import is_of_disk
 from ...core.guard import tell_alive
 from ...core.messages import describe_failure
 from ...render.light.lights import LightSet, builtin_lights, load_lights
@@ -76,7 +77,8 @@ def draw_subject(unit: SubjectUnit) -> SubjectOutcome:
     """Draw all scenes of a subject that are not there yet, one posed scene in memory at a time.
 
     Raises:
-        OSError: the disk is full or cannot be written; whatever is wrong with the subject is in the outcome.
+        OSError: the disk of `unit.out` is full or cannot be written; whatever is wrong with the subject, its files
+            and the disk that they are on, is in the outcome.
     """
     remove_leftovers(unit.out / unit.subject.id)
     painter = _Painter(unit)
@@ -90,9 +92,8 @@ def draw_subject(unit: SubjectUnit) -> SubjectOutcome:
                 left_out.append(chosen.notice)
             else:
                 scenes.append(painter.draw(chosen))
-    except OSError:
-        raise  # a full or read-only disk is not the subject's fault: the run ends, finished scenes stay
-    except Exception as error:  # of the subject's own file, which concerns all its scenes
+    except Exception as error:  # of the subject's own files, which concerns all its scenes
+        _raise_of_disk(error, unit.out)
         failures.append((unit.subject.id, describe_failure(error)))
     notices = [f"{scene.key}: {scene.remark}" for scene in scenes if scene.state == "kept" and scene.remark]
     if any(scene.state != "kept" for scene in scenes):
@@ -104,6 +105,12 @@ def draw_subject(unit: SubjectUnit) -> SubjectOutcome:
         failures=(*((scene.key, scene.remark) for scene in scenes if scene.state == "failed"), *failures),
         notices=tuple(notices),
     )
+
+
+def _raise_of_disk(error: Exception, out: Path) -> None:
+    """Raise the error of a full or read-only disk again: no subject is at fault, the run ends, finished scenes stay."""
+    if isinstance(error, OSError) and is_of_disk(error, out):
+        raise error
 
 
 class _Painter:
@@ -130,9 +137,8 @@ class _Painter:
         _ = self.opened.loaded, self._lights
         try:
             self._draw(chosen)
-        except OSError:
-            raise  # as above
         except Exception as error:
+            _raise_of_disk(error, self._unit.out)
             return _SceneOutcome(chosen.spec.key, "failed", describe_failure(error))
         tell_alive()
         return _SceneOutcome(chosen.spec.key, "rendered")

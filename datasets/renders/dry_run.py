@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ...core.errors import SettingsError
+from ...core.files import is_of_disk
 from ...core.messages import describe_failure
 from ...core.units import worker_count
 from ...render.light.lights import LightSet
@@ -121,7 +122,10 @@ def plan_renders(
 
 
 def _size(subject: Subject) -> tuple[int, str]:
-    return subject.path.stat().st_size, subject.id
+    try:
+        return subject.path.stat().st_size, subject.id
+    except OSError:  # unreadable: trying it tells the reason
+        return 0, subject.id
 
 
 def _first_trial(waiting: list[Subject], settings: RenderSettings, drawing: Drawing) -> tuple[str, _Trial]:
@@ -133,9 +137,9 @@ def _first_trial(waiting: list[Subject], settings: RenderSettings, drawing: Draw
         subject = waiting[index]
         try:
             return subject.id, _try_subject(subject, settings, drawing, lights)
-        except OSError:
-            raise  # of the disk, not of this subject
         except Exception as error:
+            if isinstance(error, OSError) and is_of_disk(error, Path(tempfile.gettempdir())):
+                raise
             reason = describe_failure(error)
     raise SettingsError(f"nothing can be rendered; {waiting[0].id}: {reason}")
 

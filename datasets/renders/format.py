@@ -15,7 +15,7 @@ import os
 import shutil
 from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -23,14 +23,16 @@ import numpy as np
 
 from ...core.arrays import F32, F64
 from ...core.errors import InputError
-from ...core.files import read_json_object, replacing_folder, write_json
+from ...core.files import replacing_folder
 from ...core.folders import FolderFormat, read_folder_settings
+from ...core.sealed import read_sealed_json, write_sealed_json
 from ...geometry.mesh import PosedMesh
 from .mesh_file import read_mesh, write_mesh
 
 FORMAT = "mpc-renders"
 VERSION = 1
 RENDERS = FolderFormat(FORMAT, VERSION, "renders")
+MESH, TEXTURES = "mesh.npz", "textures"
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -90,6 +92,7 @@ class SceneRecord:
         image_size: edge of the pictures, pixels.
         views: the pictures.
         notes: what scene.json says of source, placement and pose.
+        files: SHA-256 of every other file in the folder, by name, as it was written.
     """
 
     key: str
@@ -103,6 +106,33 @@ class SceneRecord:
     image_size: int
     views: tuple[ViewRecord, ...]
     notes: dict[str, Any]
+    files: dict[str, str] = field(default_factory=dict)
+
+    def read_file(self, name: str) -> bytes:
+        """Read a file of the scene's folder and compare it with the checksum that was recorded when it was written.
+
+        Args:
+            name: the file's name in the folder, such as "090.png".
+
+        Raises:
+            InputError: it cannot be read, or is not the file that was written; says what to do.
+        """
+        path = self.folder / name
+        try:
+            data = path.read_bytes()
+        except OSError as error:
+            raise InputError(path, f"damaged scene ({error.strerror}); {self.remedy}") from error
+        if hashlib.sha256(data).hexdigest() != self.files.get(name):
+            reason = f"damaged scene (the file's SHA-256 is not the one that scene.json records); {self.remedy}"
+            raise InputError(path, reason)
+        return data
+
+    @property
+    def remedy(self) -> str:
+        """What the user does about a damaged scene, as part of a message."""
+        if "imported" in self.notes:
+            return "`mpc import` replaces it"
+        return "`mpc render MODELS --repair` renders it again"
 
     @property
     def facing_world(self) -> tuple[float, float, float] | None:
@@ -131,11 +161,13 @@ class Renders:
         folder: where it is.
         settings: the settings that made it, as settings.json holds them.
         scenes: all whole scenes, sorted by key.
+        refused: why a scene is not among `scenes`, by its key; each reason says what to do.
     """
 
     folder: Path
     settings: dict[str, Any]
     scenes: tuple[SceneRecord, ...]
+    refused: dict[str, str] = field(default_factory=dict)
 
 
 def scene_key(subject: str, animation: str, frame: int) -> str:
@@ -146,15 +178,30 @@ def scene_key(subject: str, animation: str, frame: int) -> str:
 def read_renders(folder: Path) -> Renders:
     """Read what `mpc render` wrote (a few kB a scene; no picture is opened).
 
+    A scene that cannot be used is listed in `Renders.refused`, and the others are read.
+
     Raises:
-        InputError: not a renders folder, another version, or a scene.json that does not read.
+        InputError: not a renders folder, another version, or no scene of it can be used.
     """
     settings = read_folder_settings(folder, RENDERS)
     if settings is None:
         raise InputError(folder, "is not a renders folder (no settings.json); run `mpc render MODELS` first")
-    paths = sorted(folder.glob("[!.]*/[!.]*/scene.json"))
-    scenes = sorted((read_scene(path.parent) for path in paths), key=lambda scene: scene.key)
-    return Renders(folder, settings, tuple(scenes))
+    scenes: list[SceneRecord] = []
+    refused: dict[str, str] = {}
+    first: InputError | None = None
+    for place in sorted(path.parent for path in folder.glob("[!.]*/[!.]*/scene.json")):
+        key = place.relative_to(folder).as_posix()
+        try:
+            scene = read_scene(place)
+            if scene.key != key:
+                raise InputError(place / "scene.json", f"describes {scene.key}; {scene.remedy}")
+            scenes.append(scene)
+        except InputError as error:
+            first = first or error
+            refused[key] = str(error)
+    if first is not None and not scenes:
+        raise first
+    return Renders(folder, settings, tuple(sorted(scenes, key=lambda scene: scene.key)), refused)
 
 
 def read_scene(folder: Path) -> SceneRecord:
@@ -164,7 +211,7 @@ def read_scene(folder: Path) -> SceneRecord:
         InputError: it is missing, damaged, or lacks an entry.
     """
     path = folder / "scene.json"
-    content = read_json_object(path)
+    content = read_sealed_json(path)
     try:
         views = tuple(
             ViewRecord(
@@ -191,6 +238,7 @@ def read_scene(folder: Path) -> SceneRecord:
             image_size=int(content["image_size"]),
             views=views,
             notes=content["notes"],
+            files=dict(content["files"]),
         )
     except (KeyError, TypeError, ValueError) as error:
         raise InputError(path, f"entry missing or of the wrong kind ({error})") from error
@@ -200,9 +248,9 @@ def read_scene_mesh(record: SceneRecord) -> tuple[PosedMesh, F32]:
     """The scene's posed, textured mesh and its radiance transfer (V, 9) float32.
 
     Raises:
-        InputError: mesh.npz or a texture is missing, damaged or contradicts itself.
+        InputError: mesh.npz or a texture is missing, contradicts itself, or is not what was written.
     """
-    return read_mesh(record.folder / "mesh.npz", record.folder.parent / "textures")
+    return read_mesh(record.folder / MESH, record.read_file(MESH), record.folder.parent / TEXTURES)
 
 
 def write_scene(
@@ -225,12 +273,12 @@ def write_scene(
     final = root / key
     with replacing_folder(final) as folder:
         with ThreadPoolExecutor(1) as writer:
-            textures = root / description["subject"] / "textures"
-            written = [writer.submit(write_mesh, folder / "mesh.npz", textures, mesh, transfer)]
+            textures = root / description["subject"] / TEXTURES
+            written = [writer.submit(write_mesh, folder / MESH, textures, mesh, transfer)]
             for name, data in pictures.items() if isinstance(pictures, dict) else pictures:
                 written.append(writer.submit(_write_new, folder / f"{name}.png", data))
         files = dict(sorted(future.result() for future in written))
-        write_json(folder / "scene.json", {**description, "files": files})
+        write_sealed_json(folder / "scene.json", {**description, "files": files})
     return final
 
 

@@ -58,7 +58,7 @@ def read_layer_codes(scene: SceneRecord, view: ViewRecord, name: str) -> U8 | U1
     if not path.is_file():
         raise InputError(path, f"no such layer; render with --layers {name}")
     try:
-        return decode_png_exact(path.read_bytes())
+        return decode_png_exact(scene.read_file(path.name))
     except (OSError, SyntaxError, ValueError) as error:
         raise InputError(path, f"does not read as a layer ({error})") from error
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import io
 import json
 import zipfile
 from pathlib import Path
@@ -10,11 +11,13 @@ from typing import Any
 
 import numpy as np
 
-from ...core.arrays import F32
+from ...core.arrays import F32, U8
 from ...core.errors import InputError
 from ...core.files import file_sha256, write_bytes
 from ...formats.png import decode_png, encode_png
 from ...geometry.mesh import Material, MeshError, PosedMesh
+
+REPAIR = "`mpc render MODELS --repair` renders the scene again"
 
 
 def write_mesh(path: Path, textures: Path, mesh: PosedMesh, transfer: F32) -> tuple[str, str]:
@@ -43,11 +46,12 @@ def write_mesh(path: Path, textures: Path, mesh: PosedMesh, transfer: F32) -> tu
     return path.name, file_sha256(path)
 
 
-def read_mesh(path: Path, textures: Path) -> tuple[PosedMesh, F32]:
+def read_mesh(path: Path, data: bytes, textures: Path) -> tuple[PosedMesh, F32]:
     """Read what `write_mesh` wrote.
 
     Args:
-        path: the file.
+        path: the file, for messages.
+        data: its bytes.
         textures: folder of the subject's textures.
 
     Returns:
@@ -57,7 +61,7 @@ def read_mesh(path: Path, textures: Path) -> tuple[PosedMesh, F32]:
         InputError: the file or a texture is missing, damaged or contradicts itself.
     """
     try:
-        with np.load(path, allow_pickle=False) as arrays:
+        with np.load(io.BytesIO(data), allow_pickle=False) as arrays:
             content = {name: arrays[name] for name in arrays.files}
         materials = tuple(_read_material(textures, entry) for entry in json.loads(str(content["materials"])))
         mesh = PosedMesh(
@@ -70,17 +74,14 @@ def read_mesh(path: Path, textures: Path) -> tuple[PosedMesh, F32]:
             content.get("vertex_colours"),
         )
         return mesh, content["transfer"]
-    except (OSError, SyntaxError, KeyError, ValueError, zipfile.BadZipFile, MeshError) as error:
+    except (OSError, KeyError, ValueError, zipfile.BadZipFile, MeshError) as error:
         raise InputError(path, f"damaged scene ({error})") from error
 
 
 def _write_material(folder: Path, material: Material) -> dict[str, Any]:
     texture = None
     if material.texture is not None:
-        pixels = material.texture
-        if (pixels[..., 3] == 255).all():
-            pixels = pixels[..., :3]
-        texture = hashlib.sha256(repr(pixels.shape).encode() + pixels.tobytes()).hexdigest()[:16] + ".png"
+        pixels, texture = _name_texture(material.texture)
         if not (folder / texture).exists():
             folder.mkdir(parents=True, exist_ok=True)
             write_bytes(folder / texture, encode_png(pixels, level=1), shared=True)
@@ -93,9 +94,30 @@ def _write_material(folder: Path, material: Material) -> dict[str, Any]:
     }
 
 
+def _name_texture(picture: U8) -> tuple[U8, str]:
+    """The channels of a texture that are stored, and the name of its file, which says what it holds."""
+    pixels = picture[..., :3] if (picture[..., 3] == 255).all() else picture
+    return pixels, hashlib.sha256(repr(pixels.shape).encode() + pixels.tobytes()).hexdigest()[:16] + ".png"
+
+
+def read_texture(path: Path) -> U8:
+    """Read a texture, (H, W, 4) uint8 RGBA, and compare its content with its name.
+
+    Raises:
+        InputError: it is missing, damaged, or not what was written under this name.
+    """
+    try:
+        picture = decode_png(path.read_bytes())
+    except (OSError, SyntaxError, ValueError) as error:
+        raise InputError(path, f"damaged texture ({error}); {REPAIR}") from error
+    if _name_texture(picture)[1] != path.name:
+        raise InputError(path, f"damaged texture (its content is not that of its name); {REPAIR}")
+    return picture
+
+
 def _read_material(folder: Path, entry: dict[str, Any]) -> Material:
     texture = None
     if entry["texture"] is not None:
-        texture = decode_png((folder / Path(entry["texture"]).name).read_bytes())
+        texture = read_texture(folder / Path(entry["texture"]).name)
     red, green, blue, alpha = entry["colour"]
     return Material(entry["name"], texture, (red, green, blue, alpha), entry["alpha_mode"], entry["alpha_cutoff"])

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import shutil
 import zipfile
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from ...core.errors import InputError, MpcError, SettingsError
@@ -139,7 +139,8 @@ def sample_renders(
         (out / "index.json").unlink(missing_ok=True)  # it would describe shards that are about to change
     sampled = _sample_scenes(plan, jobs=jobs, backend=backend, progress=progress)
     entries = _write_shards(plan, sampled, progress)
-    return _finish(plan, sampled, entries)
+    summary = _finish(plan, sampled, entries)
+    return replace(summary, failures=tuple(sorted((*summary.failures, *found.refused.items()))))
 
 
 def _check_layers(renders: Renders, settings: SampleSettings) -> None:

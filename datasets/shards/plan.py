@@ -116,7 +116,7 @@ def plan_sampling(
         before: the index of an earlier run in `out`; None where there is none.
     """
     # scene.json holds the SHA-256 of every file beside it, so its own stands for the whole folder.
-    digests = {scene.key: file_sha256(scene.folder / "scene.json") for scene in scenes}
+    digests = {scene.key: _digest_input(scene) for scene in scenes}
     known = {} if before is None else before.failures
     failures = {key: failure for key, failure in known.items() if digests.get(key) == failure.digest}
     listed = [scene for scene in scenes if scene.subject in split]
@@ -134,6 +134,13 @@ def plan_sampling(
         failures=failures,
         notices=frozenset(notice for notice in notices if notice.split(": ", 1)[0] in still),
     )
+
+
+def _digest_input(scene: SceneRecord) -> str:
+    try:
+        return file_sha256(scene.folder / "scene.json")
+    except OSError:  # it was read a moment ago: sampling the scene tells the reason
+        return ""
 
 
 def plan_shards(
@@ -181,11 +188,17 @@ def _plan_scene(record: SceneRecord, digest: str, settings: SampleSettings, spli
 def _estimate_bytes(scene: PlannedScene, settings: SampleSettings) -> int:
     paths = [view.path for view in scene.record.views]
     drawn = [layer_path(scene.record, view, name) for view in scene.record.views for name in settings.layers]
-    # A layer that is missing fails when its scene is sampled.
-    pictures = sum(path.stat().st_size for path in [*paths, *(path for path in drawn if path.is_file())])
+    pictures = sum(_file_bytes(path) for path in (*paths, *drawn))
     points = (settings.near_points + settings.uniform_points) * 6 + settings.colour_points * 36
-    mesh = (scene.record.folder / "mesh.npz").stat().st_size // 2 if scene.keep_mesh else 0
+    mesh = _file_bytes(scene.record.folder / "mesh.npz") // 2 if scene.keep_mesh else 0
     return pictures + points + mesh
+
+
+def _file_bytes(path: Path) -> int:
+    try:
+        return path.stat().st_size
+    except OSError:  # sampling the scene tells the reason
+        return 0
 
 
 def _contents_digest(split: str, settings: SampleSettings, scenes: Sequence[PlannedScene]) -> str:

@@ -79,7 +79,7 @@ def _view_rows(scene: SceneRecord) -> Part:
     pictures, boxes = [], []
     for view in scene.views:
         try:
-            data, box, (height, width) = crop_png(view.path.read_bytes())
+            data, box, (height, width) = crop_png(scene.read_file(view.path.name))
         except (OSError, SyntaxError, ValueError) as error:
             raise InputError(view.path, f"does not read as a picture ({error})") from error
         if (height, width) != (scene.image_size, scene.image_size):

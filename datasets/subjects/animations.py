@@ -10,7 +10,7 @@ from functools import lru_cache
 from pathlib import Path
 
 from ...core.errors import InputError
-from ...core.messages import first_few
+from ...core.messages import describe_failure, first_few
 from ...formats.bone_maps import read_bone_maps
 from ...formats.motions import SUFFIXES, read_motion_file
 from ...motion.bones import rig_bones
@@ -47,7 +47,7 @@ def find_motion_files(source: Path) -> list[Path]:
 def usable_motions(source: Path, bone_map: Path | None = None) -> Iterator[Motion]:
     """Read all motions below a folder, file by file; files that cannot be used are skipped (see `doubt_motions`)."""
     for path in find_motion_files(source):
-        with contextlib.suppress(InputError):
+        with contextlib.suppress(InputError, OSError):
             yield from _recent_motions(path, bone_map, _stamp(path, bone_map))
 
 
@@ -71,8 +71,8 @@ def doubt_motions(source: Path, bone_map: Path | None = None) -> list[str]:
     for path in files:
         try:
             _recent_motions(path, bone_map, _stamp(path, bone_map))
-        except InputError as error:
-            doubts.append(str(error))
+        except (InputError, OSError) as error:
+            doubts.append(describe_failure(error))
     if len(doubts) == len(files):
         raise InputError(source, f"holds no motion that can be used: {doubts[0]}")
     return doubts
@@ -94,14 +94,20 @@ def _digest(paths: tuple[Path, ...], stamp: Stamp) -> str:
     digest = hashlib.sha256()
     for path in paths:
         digest.update(path.name.encode("utf-8", "surrogateescape"))
-        digest.update(hashlib.sha256(path.read_bytes()).digest())
+        with contextlib.suppress(OSError):  # a motion that cannot be read is left out (see `doubt_motions`)
+            digest.update(hashlib.sha256(path.read_bytes()).digest())
     return digest.hexdigest()
 
 
 def _stamp(*paths: Path | None) -> Stamp:
     """Times and sizes of files: what was cached of them is valid as long as these are the same."""
-    states = [path.stat() for path in paths if path is not None]
-    return tuple((state.st_mtime_ns, state.st_size) for state in states)
+    stamp = []
+    for path in paths:
+        if path is not None:
+            with contextlib.suppress(OSError):
+                state = path.stat()
+                stamp.append((state.st_mtime_ns, state.st_size))
+    return tuple(stamp)
 
 
 def with_animations(loaded: LoadedSubject, source: Path, bone_map: Path | None = None) -> LoadedSubject:

@@ -94,7 +94,10 @@ def find_subjects(models_dir: Path) -> list[Subject]:
 
 
 def _subject(models_dir: Path, path: Path, name: str, kind: Kind, claim: Claim | None) -> Subject:
-    root = path.resolve().parent
+    try:
+        root = path.resolve().parent
+    except (OSError, RuntimeError):  # links in a circle, before Python 3.13: reading the file tells the reason
+        root = path.absolute().parent
     if claim is None:
         return Subject(id=name, path=path, kind=kind, root=root)
     fit, texture = find_fit(models_dir, path, claim), find_texture(path, claim)
@@ -138,11 +141,12 @@ def _mesh_files(models_dir: Path) -> _Files:
             if entry.name.startswith("."):
                 continue
             suffix = os.path.splitext(entry.name)[1].lower()
-            if entry.is_dir() and entry.name.lower() == TAKE_FOLDER:
-                first = first_frame(folder / entry.name)
+            is_folder = _is_folder(entry)
+            if is_folder and entry.name.lower() == TAKE_FOLDER:
+                first = _first_frame(folder / entry.name)
                 if first is not None:
                     takes.setdefault(person_folder(folder / entry.name, models_dir), first)
-            elif entry.is_dir():
+            elif is_folder:
                 visit(folder / entry.name, depth + 1)
             elif suffix == ".fbx":
                 has_surface, has_skin = peek_fbx(folder / entry.name)
@@ -160,6 +164,22 @@ def _mesh_files(models_dir: Path) -> _Files:
     if unread:
         logger.warning("%d files of formats that are not read are skipped, e.g. %s", len(unread), unread[0])
     return _Files(sorted(found, key=lambda path: path.relative_to(models_dir).parts), rigged, takes)
+
+
+def _is_folder(entry: os.DirEntry[str]) -> bool:
+    """Whether an entry is a folder; one that cannot be looked at counts as a file, and reading it tells the reason."""
+    try:
+        return entry.is_dir()
+    except OSError:
+        return False
+
+
+def _first_frame(folder: Path) -> Path | None:
+    try:
+        return first_frame(folder)
+    except OSError as error:
+        logger.warning("%s: skipped, cannot be listed (%s)", folder, error.strerror)
+        return None
 
 
 def _is_rigged_gltf(path: Path) -> bool:

@@ -8,6 +8,7 @@ import pytest
 import torch
 
 from mpc.core.errors import InputError, SettingsError
+from mpc.core.sealed import read_sealed_json, write_sealed_json
 from mpc.datasets.loading.views import ViewDataset
 from mpc.datasets.renders.format import read_renders
 from mpc.datasets.shards.build import sample_renders
@@ -97,9 +98,9 @@ def test_renders_and_shards_say_which_way_people_face(tmp_path):
     scene = read_renders(folder).scenes[0]
     assert scene.facing_world is None
     path = scene.folder / "scene.json"
-    content = json.loads(path.read_text())
+    content = read_sealed_json(path)
     for given, known in (([1, 2, 3], None), ("north", None), ([0.0, 0.6, 0.8], (0.0, 0.6, 0.8))):
-        path.write_text(json.dumps({**content, "notes": {"facing_world": given}}))
+        write_sealed_json(path, {**content, "notes": {"facing_world": given}})
         found = read_renders(folder).scenes[0]
         if known is None:
             with pytest.raises(InputError, match="facing_world"):

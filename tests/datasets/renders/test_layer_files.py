@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from mpc.core.errors import InputError
+from mpc.core.files import file_sha256
 from mpc.datasets.renders.format import SceneRecord, ViewRecord
 from mpc.datasets.renders.layer_files import encode_layers, layer_name, read_layer
 from mpc.render.layers import LAYERS, RenderLayers
@@ -53,6 +54,7 @@ def scene(tmp_path):
         image_size=12,
         views=(view,),
         notes={},
+        files={path.name: file_sha256(path) for path in tmp_path.iterdir()},
     )
     return record, view, layers
 
