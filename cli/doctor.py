@@ -92,7 +92,7 @@ def _try(name: str, needed: bool, attempt: Callable[[], str], advice: str) -> li
 def _check_system() -> Check:
     import psutil
 
-    from ..core.units import usable_cores
+    from ..core.machine import usable_cores
 
     memory = psutil.virtual_memory()
     disk = shutil.disk_usage(Path.cwd())

@@ -71,6 +71,6 @@ def import_(
     load = PlacementOptions(unit=unit, up=up, height_m=height_m)
     with TerminalProgress() as progress:
         summary = import_folder(source, out, layout, load=load, progress=progress, **settings)
-    options.report(summary.notices, summary.failures)
+    options.report(summary.notices, summary.failures, out)
     click.echo(f"{summary.written} scenes imported, {summary.kept} kept, {len(summary.failures)} failed -> {out}/")
     options.finish(summary.failures)

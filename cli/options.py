@@ -81,7 +81,7 @@ def limits(function: Callable[..., None]) -> Callable[..., None]:
 
     memory = click.option(
         "--subject-memory", "memory_gib", type=click.FloatRange(min=0.5), metavar="GIB",
-        help="Memory that one subject may take.  [default: 80 % of the machine's]",
+        help="Memory that one subject may take.  [default: 80 % of the usable memory, divided by --jobs]",
     )  # fmt: skip
     timeout = click.option(
         "--subject-timeout", "timeout_s", type=click.FloatRange(min=0), default=1800.0, metavar="SECONDS",
@@ -120,25 +120,32 @@ def refuse_ignored(mode: str, *names: str) -> None:
         raise click.UsageError(f"{', '.join(given)}: no effect {mode}")
 
 
-def report(notices: Iterable[str], failures: Sequence[tuple[str, str]]) -> None:
-    """Print notices and failed units on stderr.
+def report(notices: Iterable[str], failures: Sequence[tuple[str, str]], folder: Path | None = None) -> None:
+    """Print notices and failed units on stderr; of the notices of a subject the first, and how many more there are.
 
-    A notice "subject/scene: text" that several scenes of a subject share is printed once, with their number.
+    Args:
+        notices: "subject: text" or "subject/scene: text".
+        failures: (name, reason).
+        folder: where the command logs all notices (core/notices.py); None where it logs none.
     """
-    shared: dict[tuple[str, str], int] = {}
-    for notice in notices:
-        name, _, text = notice.partition(": ")
-        entry = (name.split("/")[0], text)
-        shared[entry] = shared.get(entry, 0) + 1
-    for (name, text), count in shared.items():
-        say(f"notice: {name}{f' ({count} scenes)' if count > 1 else ''}: {text}")
+    from ..core.notices import LOG, one_a_subject
+
+    log = None if folder is None else folder / LOG
+    for subject, text, more in one_a_subject(notices):
+        say(f"notice: {subject}: {text}{f' (and {more} more)' if more else ''}")
+    if log is not None and log.is_file():
+        with log.open("rb") as file:
+            lines = sum(1 for _ in file)
+        say(f"all notices, those of earlier runs included: {lines} lines in {log}")
     for name, reason in failures:
         say(f"failed: {name}: {reason}")
 
 
 def say(text: str) -> None:
-    """Print one line on stderr. Names out of files may hold characters that move a terminal's cursor: shown as ?."""
-    click.echo("".join(letter if letter.isprintable() else "?" for letter in text), err=True)
+    """Print one line on stderr."""
+    from ..core.notices import printable
+
+    click.echo(printable(text), err=True)
 
 
 def finish(failures: Sequence[tuple[str, str]]) -> None:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import sys
+import threading
 import time
+from datetime import timedelta
 from types import TracebackType
 
 import click
@@ -17,9 +19,10 @@ from rich.progress import (
     TaskID,
     TextColumn,
     TimeElapsedColumn,
-    TimeRemainingColumn,
 )
 from rich.text import Text
+
+from ..core.progress import Pace
 
 SECONDS_BETWEEN_LINES = 10.0
 
@@ -30,10 +33,19 @@ def rate(per_second: float) -> str:
 
 
 class _RateColumn(ProgressColumn):
-    """The recent rate, in units per second or minute."""
+    """The mean rate of the stage, in units per second or minute."""
 
     def render(self, task: Task) -> Text:
-        return Text("" if task.speed is None else rate(task.speed), style="progress.data.speed")
+        pace = task.fields["pace"].per_second
+        return Text("" if pace is None else rate(pace), style="progress.data.speed")
+
+
+class _LeftColumn(ProgressColumn):
+    """The time that is left, as hours, minutes and seconds."""
+
+    def render(self, task: Task) -> Text:
+        left = task.fields["pace"].left_s
+        return Text("-:--:--" if left is None else str(timedelta(seconds=round(left))), style="progress.remaining")
 
 
 class TerminalProgress:
@@ -49,13 +61,13 @@ class TerminalProgress:
                 MofNCompleteColumn(),
                 _RateColumn(),
                 TimeElapsedColumn(),
-                TimeRemainingColumn(),
+                _LeftColumn(),
                 TextColumn("{task.fields[note]}"),
                 console=self._console,
             )
         self._task: TaskID | None = None
-        self._title, self._total, self._done = "", 0, 0
-        self._started = self._last = 0.0
+        self._title, self._pace, self._last = "", Pace(0), 0.0
+        self._lock = threading.Lock()  # several threads may report at a time
 
     def __enter__(self) -> TerminalProgress:
         if self._bar is not None:
@@ -70,32 +82,40 @@ class TerminalProgress:
 
     def start(self, title: str, total: int) -> None:
         """Begin a stage."""
-        self._title, self._total, self._done = title, total, 0
-        self._started = self._last = time.monotonic()
+        self._title, self._pace = title, Pace(total, time.monotonic)
+        self._last = self._pace.started
         if self._bar is not None:
-            self._task = self._bar.add_task(title, total=total, note="")
+            self._task = self._bar.add_task(title, total=total, note="", pace=self._pace)
         else:
             self._line(f"{title}: 0/{total}")
 
     def advance(self, count: int = 1, note: str = "") -> None:
         """Report that `count` more units are done."""
-        self._done += count
-        if self._bar is not None and self._task is not None:
-            self._bar.update(self._task, advance=count, note=note)
-        elif time.monotonic() - self._last > SECONDS_BETWEEN_LINES:
-            self._last = time.monotonic()
-            each = max(self._last - self._started, 1e-9) / max(self._done, 1)
-            left = each * (self._total - self._done)
-            pace = rate(1.0 / each)
-            self._line(f"{self._title}: {self._done}/{self._total}, {pace}, about {left:.0f} s left {note}".rstrip())
+        with self._lock:
+            self._pace.advance(count)
+            if self._bar is not None and self._task is not None:
+                self._bar.update(self._task, advance=count, note=note)
+            elif time.monotonic() - self._last > SECONDS_BETWEEN_LINES:
+                self._last = time.monotonic()
+                pace, left = self._pace.per_second, self._pace.left_s
+                told = "" if pace is None or left is None else f", {rate(pace)}, about {left:.0f} s left"
+                self._line(f"{self._title}: {self._pace.done}/{self._pace.total}{told} {note}".rstrip())
+
+    def skip(self, count: int) -> None:
+        """Report that `count` units were done before this stage."""
+        with self._lock:
+            self._pace.skip(count)
+            if self._bar is not None and self._task is not None:
+                self._bar.update(self._task, advance=count)
 
     def finish(self) -> None:
         """End the stage."""
+        done, elapsed_s = self._pace.done, self._pace.elapsed_s
         if self._bar is not None and self._task is not None:
-            self._bar.update(self._task, total=self._done, note="")
+            self._bar.update(self._task, total=done, note="")
             self._task = None
         else:
-            self._line(f"{self._title}: {self._done} done in {time.monotonic() - self._started:.0f} s")
+            self._line(f"{self._title}: {done} done in {elapsed_s:.0f} s")
 
     def message(self, text: str) -> None:
         """Show one line to the user."""

@@ -109,7 +109,7 @@ def render(
         summary = render_models(
             models, out, chosen, renderer=renderer, jobs=jobs, backend=backend, limits=limits, progress=progress
         )
-    options.report(summary.notices, summary.failures)
+    options.report(summary.notices, summary.failures, out)
     click.echo(
         f"{summary.rendered} scenes rendered, {summary.kept} kept, {len(summary.failures)} failed, "
         f"of {summary.subjects} subjects -> {out}/"

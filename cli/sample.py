@@ -68,7 +68,7 @@ def sample(renders: Path, out: Path, shard_mib: int, repair: bool, jobs: int, ba
     chosen = SampleSettings(shard_bytes=shard_mib << 20, **settings)
     with TerminalProgress() as progress:
         summary = sample_renders(renders, out, chosen, jobs=jobs, backend=backend, repair=repair, progress=progress)
-    options.report(summary.notices, summary.failures)
+    options.report(summary.notices, summary.failures, out)
     click.echo(
         f"{summary.scenes} scenes ({summary.sampled} sampled now) in {summary.kept_shards + summary.written_shards} "
         f"shards, {summary.bytes / 2**20:.0f} MiB, subjects {summary.split} -> {out}/"

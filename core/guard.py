@@ -7,6 +7,7 @@ fails. joblib's workers own the pools, so the same code runs on one core, on man
 from __future__ import annotations
 
 import logging
+import math
 import os
 import re
 import tempfile
@@ -14,24 +15,26 @@ import threading
 import time
 import warnings
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any, Generic, TypeVar
 
-import psutil
 from loky import BrokenProcessPool, ProcessPoolExecutor
 from loky import TimeoutError as LateError
 
 from .errors import SettingsError
+from .machine import usable_memory
 from .messages import OUT_OF_MEMORY
-from .units import run_units
+from .units import run_units, worker_count
 
 Unit = TypeVar("Unit")
 Record = TypeVar("Record")
 
 logger = logging.getLogger(__name__)
 
-MEMORY_SHARE = 0.8  # of the machine's memory, for one subject, unless the user sets a bound
+MEMORY_SHARE = 0.8  # of the usable memory, for all subjects that are worked on at a time, unless the user sets a bound
+LOOK_S = 1.0  # seconds between two looks at a unit's signs of life
 LEAST_MEMORY = 1 << 29  # the libraries alone need some memory
 
 
@@ -42,7 +45,7 @@ class Limits:
     Attributes:
         timeout_s: seconds from the start of the unit, or from its last call of `tell_alive`, to its record; None sets
             no bound.
-        memory_bytes: private memory of its process, bytes, bounded on Linux only; None is 80 % of the machine's.
+        memory_bytes: private memory of its process, bytes, bounded on Linux only; None is `default_memory`.
     """
 
     timeout_s: float | None = 1800.0
@@ -77,6 +80,7 @@ def run_guarded(
     limits: Limits | None,
     jobs: int = 0,
     backend: str = "loky",
+    on_alive: Callable[[Unit, int], None] | None = None,
 ) -> Iterator[Record | Lost[Unit]]:
     """Call a function on each unit like `units.run_units`; a unit that exceeds its limits or dies gives a `Lost`.
 
@@ -86,14 +90,20 @@ def run_guarded(
         limits: None runs without a guard, as `run_units` does.
         jobs: see `run_units`.
         backend: see `run_units`.
+        on_alive: receives a unit and the number of its calls of `tell_alive` since the last time, from any thread of
+            this process; on a cluster, and where units have no process of their own, it is not called.
     """
     if limits is None:
         yield from run_units(function, units, jobs=jobs, backend=backend)
         return
     # Each unit already has its own process, so on this machine threads suffice to submit the units to the pools.
     submitting = "threading" if backend == "loky" else backend
+    if submitting == "threading":
+        limits = replace(limits, memory_bytes=limits.memory_bytes or default_memory(worker_count(jobs)))
+    else:
+        on_alive = None  # it cannot travel
     try:
-        yield from run_units(_Guarded(function, limits), units, jobs=jobs, backend=submitting)
+        yield from run_units(_Guarded(function, limits, on_alive), units, jobs=jobs, backend=submitting)
     finally:
         close_pools()
 
@@ -102,12 +112,14 @@ def run_guarded(
 class _Guarded(Generic[Unit, Record]):
     function: Callable[[Unit], Record]
     limits: Limits
+    on_alive: Callable[[Unit, int], None] | None = None
 
     def __call__(self, unit: Unit) -> Record | Lost[Unit]:
         pool = _take_pool(self.limits)
         healthy = False
+        tell = None if self.on_alive is None else partial(self.on_alive, unit)
         try:
-            record: Record = _wait(pool, pool.executor.submit(self.function, unit), self.limits.timeout_s)
+            record: Record = _wait(pool, pool.executor.submit(self.function, unit), self.limits.timeout_s, tell)
             healthy = True
             return record
         except _Late:
@@ -123,7 +135,8 @@ class _Guarded(Generic[Unit, Record]):
 def tell_alive() -> None:
     """Restart the time that the running unit may take; a unit calls this whenever a part of its work is done."""
     if _beat is not None:
-        os.utime(_beat)
+        with _beat.open("ab") as file:
+            file.write(b".")
 
 
 class _Late(Exception):
@@ -133,7 +146,7 @@ class _Late(Exception):
 @dataclass(frozen=True, eq=False)
 class _Pool:
     executor: Any
-    beat: Path  # an empty file, whose time of change is the unit's last sign of life
+    beat: Path  # holds one byte for each sign of life of the units so far; its time of change is that of the last one
 
 
 _lock = threading.Lock()
@@ -142,19 +155,31 @@ _all: set[_Pool] = set()
 _beat: Path | None = None
 
 
-def _wait(pool: _Pool, future: Any, timeout_s: float | None) -> Any:
-    """Wait for the unit's record; raise _Late when `timeout_s` have passed since its last sign of life."""
-    last = time.time()
+def _wait(pool: _Pool, future: Any, timeout_s: float | None, tell: Callable[[int], None] | None) -> Any:
+    """Wait for the unit's record; raise _Late when `timeout_s` have passed since its last sign of life.
+
+    Args:
+        pool: where the unit runs.
+        future: its record to be.
+        timeout_s: see Limits.
+        tell: receives the number of new signs of life, every LOOK_S seconds; None where nobody wants to know.
+    """
+    last, seen = time.time(), pool.beat.stat().st_size
     while True:
+        left = math.inf if timeout_s is None else max(0.0, last + timeout_s - time.time())
+        wait_s = left if tell is None else min(left, LOOK_S)
         try:
-            return future.result(None if timeout_s is None else max(0.0, last + timeout_s - time.time()))
-        except LateError as late:
-            if future.done():  # the unit's own
-                raise
-            beaten = pool.beat.stat().st_mtime
-            if beaten <= last:
-                raise _Late from late
-            last = beaten
+            return future.result(None if math.isinf(wait_s) else wait_s)
+        except LateError:
+            if future.done():  # either the unit's own error, or it has ended since
+                return future.result()
+        beat = pool.beat.stat()
+        last = max(last, beat.st_mtime)
+        if tell is not None and beat.st_size > seen:
+            tell(beat.st_size - seen)
+            seen = beat.st_size
+        if timeout_s is not None and time.time() >= last + timeout_s:
+            raise _Late
 
 
 def _take_pool(limits: Limits) -> _Pool:
@@ -167,7 +192,7 @@ def _take_pool(limits: Limits) -> _Pool:
         os.close(handle)
         executor = ProcessPoolExecutor(
             max_workers=1, timeout=60, initializer=_prepare,
-            initargs=(limits.memory_bytes or default_memory(), Path(name)),
+            initargs=(limits.memory_bytes or default_memory(worker_count(0)), Path(name)),
             env=dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1"),
         )  # fmt: skip
         pool = _Pool(executor, Path(name))
@@ -200,9 +225,9 @@ def close_pools() -> None:
         _end(pool)
 
 
-def default_memory() -> int:
-    """Memory that one subject may take unless the user sets a bound, bytes."""
-    return max(LEAST_MEMORY, int(psutil.virtual_memory().total * MEMORY_SHARE))
+def default_memory(workers: int) -> int:
+    """Memory that one subject may take unless the user sets a bound, bytes: an equal part for each worker."""
+    return max(LEAST_MEMORY, int(usable_memory() * MEMORY_SHARE / workers))
 
 
 def _prepare(memory_bytes: int, beat: Path) -> None:

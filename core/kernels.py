@@ -12,7 +12,7 @@ from functools import lru_cache
 from typing import Any
 
 from .arrays import Array
-from .units import usable_cores
+from .machine import usable_cores
 
 log = logging.getLogger(__name__)
 

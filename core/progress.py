@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+from collections.abc import Callable
 from typing import Protocol
 
 
@@ -13,6 +15,9 @@ class Progress(Protocol):
 
     def advance(self, count: int = 1, note: str = "") -> None:
         """Report that `count` more units are done; `note` is a short remark, such as a loss or a name."""
+
+    def skip(self, count: int) -> None:
+        """Report that `count` units were done before: they are no measure of how long the others take."""
 
     def finish(self) -> None:
         """End the stage."""
@@ -30,8 +35,58 @@ class NoProgress:
     def advance(self, count: int = 1, note: str = "") -> None:
         """Ignored."""
 
+    def skip(self, count: int) -> None:
+        """Ignored."""
+
     def finish(self) -> None:
         """Ignored."""
 
     def message(self, text: str) -> None:
         """Ignored."""
+
+
+class Pace:
+    """Counts the units of one stage and estimates how long the others will take, from the mean over all done so far.
+
+    Units that were done before the stage began count as done, but not as work: a run that is continued would otherwise
+    seem to be much faster than it is.
+
+    Args:
+        total: number of units of the stage.
+        clock: gives seconds.
+
+    Attributes:
+        total: number of units of the stage.
+        done: units that are done, those of earlier runs included.
+        worked: units that were done in this stage.
+        started: when the stage began, seconds of the clock.
+    """
+
+    def __init__(self, total: int, clock: Callable[[], float] = time.monotonic) -> None:
+        self.total, self.done, self.worked = total, 0, 0
+        self._clock, self.started = clock, clock()
+
+    def advance(self, count: int) -> None:
+        """Count units that were done in this stage."""
+        self.done += count
+        self.worked += count
+
+    def skip(self, count: int) -> None:
+        """Count units that were done before."""
+        self.done += count
+
+    @property
+    def elapsed_s(self) -> float:
+        """Seconds since the stage began."""
+        return self._clock() - self.started
+
+    @property
+    def per_second(self) -> float | None:
+        """Units done a second; None where none is done yet."""
+        return self.worked / max(self.elapsed_s, 1e-9) if self.worked else None
+
+    @property
+    def left_s(self) -> float | None:
+        """Estimated seconds until all units are done; None where none is done yet."""
+        pace = self.per_second
+        return None if pace is None else max(0, self.total - self.done) / pace

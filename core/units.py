@@ -2,26 +2,30 @@
 
 from __future__ import annotations
 
-import os
 import warnings
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any, TypeVar
 
 import joblib
 
+from .machine import usable_cores, usable_memory
+
 Unit = TypeVar("Unit")
 Record = TypeVar("Record")
 
 
-def usable_cores() -> int:
-    """Cores that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else (os.cpu_count() or 1)
+MEMORY_EACH = 1 << 30  # below so much memory a worker could do little
 
 
 def worker_count(jobs: int) -> int:
-    """The number of worker processes for `jobs`: 0 gives one per usable core, -n gives all cores but n - 1."""
+    """The number of worker processes for `jobs`.
+
+    0 gives one for each usable core, but no more than have a GiB of memory each; -n gives all cores but n - 1.
+    """
     cores = usable_cores()
-    return cores if jobs == 0 else max(1, cores + 1 + jobs) if jobs < 0 else jobs
+    if jobs == 0:
+        return max(1, min(cores, usable_memory() // MEMORY_EACH))
+    return max(1, cores + 1 + jobs) if jobs < 0 else jobs
 
 
 def run_units(

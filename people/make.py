@@ -153,7 +153,7 @@ def make_people(
     _write_index(out, settings, names)
     progress.start("people", len(units))
     if kept:
-        progress.advance(len(kept), f"{len(kept)} kept")
+        progress.skip(len(kept))
     made, failed = [], []
     for record in run_units(_make_one, todo, jobs=jobs, backend=backend):
         if record.error is None:

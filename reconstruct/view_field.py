@@ -14,6 +14,7 @@ from torch import Tensor, nn
 
 from ..core.arrays import F32, I64, U8
 from ..core.errors import MpcError
+from ..core.machine import usable_memory
 from ..models.features import PixelFeatures, normalise_images
 from ..models.surface import SurfaceConfig, SurfaceNetwork
 from ..models.texture import TextureConfig, TextureNetwork
@@ -193,7 +194,7 @@ def memory_bound(device: torch.device, limit_gib: float | None = None) -> float:
         return limit_gib * 2**30
     if device.type == "cuda":
         return torch.cuda.mem_get_info(device)[0] / 4
-    return float(min(psutil.virtual_memory().available / 4, 2**30))
+    return float(min(psutil.virtual_memory().available / 4, usable_memory() / 4, 2**30))
 
 
 def network_device(network: nn.Module) -> torch.device:

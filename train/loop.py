@@ -136,9 +136,11 @@ class _StageTraining:
         """Train to the last step or the time limit, or until the user asks to stop (KeyboardInterrupt)."""
         stage, position, steps, context = self.stage, self.position, self.steps, self.context
         validate_every = stage.settings.validate_every or max(1, steps // 10)
-        clock, shown = _Clock(position, steps, budget_s), 0
+        clock = _Clock(position, steps, budget_s)
         context.progress.start(f"train {stage.name}", steps)
         done = clock.share_done(position.step, position.seconds)
+        shown = round(min(1.0, done) * steps)
+        context.progress.skip(shown)  # steps before this run tell nothing of its pace
         workers = context.settings.workers
         loader = iter(open_loader(context.train_set, self.batches, workers=workers, group=context.group))
         while not position.finished and position.step < steps:

@@ -12,6 +12,7 @@ import numpy as np
 from ...core.errors import InputError, MpcError
 from ...core.files import file_sha256
 from ...core.folders import claim_folder
+from ...core.notices import log_notices
 from ...core.progress import NoProgress, Progress
 from ...core.randomness import derive_rng
 from ...core.units import run_units
@@ -98,7 +99,7 @@ def import_folder(
     records.sort(key=lambda record: record.key)
     failures = tuple((record.key, record.reason) for record in records if record.reason is not None)
     kept = sum(record.kept for record in records)
-    notices = tuple(f"{record.key}: {notice}" for record in records for notice in record.notices)
+    notices = log_notices(out, (f"{record.key}: {notice}" for record in records for notice in record.notices))
     return ExchangeSummary(out, len(records) - kept - len(failures), kept, failures, notices)
 
 

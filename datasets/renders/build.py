@@ -8,12 +8,15 @@ from pathlib import Path
 
 from ...core.errors import InputError
 from ...core.guard import Limits, Lost, run_guarded
+from ...core.machine import usable_cores
+from ...core.notices import log_notices, sort_log
 from ...core.progress import NoProgress, Progress
+from ...core.randomness import stable_hash
 from ...core.units import worker_count
 from ...render.renderer import choose_renderer
-from ..subjects.animations import doubt_motions, usable_motions
+from ..subjects.animations import doubt_motions
 from ..subjects.find import Subject, find_subjects
-from ..subjects.scenes import list_scenes
+from .count import SceneProgress, count_scenes
 from .draw_scene import Drawing
 from .draw_subject import SubjectOutcome, SubjectUnit, draw_subject
 from .folder import claim_folder, write_manifest
@@ -31,7 +34,7 @@ class RenderSummary:
         rendered: number of scenes drawn by this run.
         kept: number of scenes that were there already.
         failures: (subject id or scene key, reason).
-        notices: remarks for the user.
+        notices: remarks for the user that no earlier run has made; all of them are in notices.log of the folder.
         renderer: "pyrender" or "embree".
     """
 
@@ -81,20 +84,25 @@ def render_models(
     remove_leftovers(out)
     choice = choose_renderer(renderer)
     progress.message(f"renderer: {choice.name} ({choice.reason})")
-    scenes = count_scenes(subjects, settings)
+    scenes = count_scenes(subjects, settings, limits=limits, jobs=jobs, progress=progress)
     drawing = Drawing(choice, threads_each(jobs, len(subjects)))
     units = [
         SubjectUnit(subject, out, settings, replace(drawing, choice=choice.for_worker(number)))
-        for number, subject in enumerate(subjects)
+        for number, subject in enumerate(mix(subjects))
     ]
     outcomes: list[SubjectOutcome] = []
-    progress.start("render scenes", sum(scenes.values()))
-    for result in run_guarded(draw_subject, units, limits=limits, jobs=jobs, backend=backend):
+    told = SceneProgress(out, scenes, progress)
+    for result in run_guarded(
+        draw_subject, units, limits=limits, jobs=jobs, backend=backend,
+        on_alive=lambda unit, count: told.drawn(unit.subject.id, count),
+    ):  # fmt: skip
         outcome = _lost_subject(result) if isinstance(result, Lost) else result
-        outcomes.append(outcome)
-        progress.advance(scenes[outcome.subject], f"{outcome.subject}{' failed' if outcome.failures else ''}")
+        outcomes.append(replace(outcome, notices=log_notices(out, outcome.notices)))
+        told.finish_subject(outcome.subject, outcome.rendered, "failed" if outcome.failures else "")
     progress.finish()
     write_manifest(out)
+    left_out = log_notices(out, (f"animations: left out, {doubt}" for doubt in doubts))
+    sort_log(out)
     outcomes.sort(key=lambda outcome: outcome.subject)
     remarks = [notice for outcome in outcomes for notice in outcome.notices]
     return RenderSummary(
@@ -103,7 +111,7 @@ def render_models(
         rendered=sum(outcome.rendered for outcome in outcomes),
         kept=sum(outcome.kept for outcome in outcomes),
         failures=tuple(failure for outcome in outcomes for failure in outcome.failures),
-        notices=(*(f"animations: left out, {doubt}" for doubt in doubts), *remarks),
+        notices=(*left_out, *remarks),
         renderer=choice.name,
     )
 
@@ -126,37 +134,15 @@ def find_people(models: Path) -> list[Subject]:
     return subjects
 
 
-def count_scenes(subjects: Sequence[Subject], settings: RenderSettings, *, exact: bool = False) -> dict[str, int]:
-    """Count the scenes of each subject, by id, before any is loaded; the pose filter is left aside.
+def mix(subjects: Sequence[Subject]) -> list[Subject]:
+    """Subjects in an order that has nothing to do with their folders, so that the first ones are like the others.
 
-    Of a rig's file the clips alone are read, for the total of the progress bar: the surface is read once, by the
-    process that draws the subject. A damaged subject counts as one scene; drawing it reports what is wrong. So does an
-    FBX rig unless `exact`: its clips are read by native code, which a hostile file could crash, and this process is
-    not guarded.
+    The remaining time is estimated from what is done already. In the order of the folders all scans might come before
+    all rigs, or all people of one data set before those of another, whose scenes take another time.
     """
-    brought: list[int] = []
-    if settings.animations is not None:
-        brought = [motion.frames for motion in usable_motions(settings.animations, settings.bone_map)]
-
-    def count(subject: Subject) -> int:
-        if subject.path.suffix.lower() == ".fbx" and not exact:
-            return 1
-        most = None if subject.kind == "rigged" and settings.clusters else settings.wanted_frames
-        own = len(list_scenes(subject, frames_per_animation=most, seed=settings.seed))
-        if subject.kind != "rigged":
-            return own
-        more = sum(frames if most is None else min(frames, most) for frames in brought)
-        return own + more if settings.clusters is None else min(settings.clusters, own + more)
-
-    counts = {}
-    for subject in subjects:
-        try:
-            counts[subject.id] = count(subject)
-        except Exception:  # whatever a damaged file raises; `draw_subject` meets it again and reports it
-            counts[subject.id] = 1
-    return counts
+    return sorted(subjects, key=lambda subject: stable_hash("order of work", subject.id))
 
 
 def threads_each(jobs: int, units: int) -> int:
     """Drawing threads of a worker: the cores that the workers leave over."""
-    return max(1, worker_count(0) // min(worker_count(jobs), units))
+    return max(1, usable_cores() // min(worker_count(jobs), units))

@@ -17,7 +17,8 @@ from ...render.renderer import choose_renderer
 from ..subjects.find import Subject
 from ..subjects.load import load_subject
 from ..subjects.scenes import frame_counts, pick_scenes, pose_scene
-from .build import count_scenes, find_people
+from .build import find_people
+from .count import count_scenes
 from .draw_scene import Drawing, draw_views, prepare_scene, store_scene
 from .draw_subject import open_lights
 from .folder import check_folder
@@ -93,7 +94,7 @@ def plan_renders(
         SettingsError: `out` was made with other settings, or no subject can be rendered; says why.
     """
     subjects = find_people(models)
-    scenes = count_scenes(subjects, settings, exact=True)
+    scenes = count_scenes(subjects, settings, jobs=jobs)
     begun = check_folder(out, settings)
     there = Counter(scene.subject for scene in read_renders(out).scenes) if begun else Counter[str]()
     left = {subject.id: max(0, scenes[subject.id] - there[subject.id]) for subject in subjects}

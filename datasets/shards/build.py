@@ -13,6 +13,7 @@ from pathlib import Path
 from ...core.errors import InputError, MpcError, SettingsError
 from ...core.files import file_sha256
 from ...core.folders import claim_folder
+from ...core.notices import log_notices, sort_log
 from ...core.progress import NoProgress, Progress
 from ...core.units import run_units
 from ..renders.format import Renders, read_renders
@@ -41,7 +42,8 @@ class SampleSummary:
         split: number of subjects by split.
         bytes: size of all shards.
         failures: (scene key, reason).
-        notices: remarks on scenes, each with the scene's key in front.
+        notices: remarks on scenes that no earlier run has made, each with the scene's key in front; all of them are in
+            notices.log of the folder.
     """
 
     out: Path
@@ -239,6 +241,8 @@ def _finish(plan: SamplePlan, sampled: _SampledScenes, entries: list[ShardEntry]
     )
     write_index(plan.out, index)
     shutil.rmtree(plan.out / PARTS)
+    notices = log_notices(plan.out, index.notices)
+    sort_log(plan.out)
     return SampleSummary(
         out=plan.out,
         scenes=sum(len(entry.scenes) for entry in entries),
@@ -248,7 +252,7 @@ def _finish(plan: SamplePlan, sampled: _SampledScenes, entries: list[ShardEntry]
         split={name: sum(own == name for own in plan.split.values()) for name in SPLITS},
         bytes=sum(entry.bytes for entry in entries),
         failures=tuple(sorted((key, failure.reason) for key, failure in index.failures.items())),
-        notices=index.notices,
+        notices=notices,
     )
 
 

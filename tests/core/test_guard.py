@@ -52,6 +52,16 @@ def test_signs_of_life_give_more_time():
     assert not lost
 
 
+def test_signs_of_life_are_told_while_the_unit_works():
+    told = []
+    units, limits = ["slow", "a"], Limits(timeout_s=30)
+    for result in run_guarded(behave, units, limits=limits, jobs=1, on_alive=lambda *one: told.append(one)):
+        if result[0] == "SLOW":
+            assert 2 <= len(told) <= 8  # not only when the unit is done
+    assert {unit for unit, _ in told} == {"slow"}
+    assert 4 <= sum(count for _, count in told) <= 8
+
+
 def test_a_units_own_timeout_is_no_hang():
     with pytest.raises(TimeoutError, match="does not answer"):
         run(["raise late"], jobs=1)
