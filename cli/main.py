@@ -14,6 +14,7 @@ from .demo import demo
 from .doctor import doctor
 from .evaluate import evaluate
 from .exchange import export_, import_
+from .fetch import fetch
 from .people import people
 from .reconstruct import reconstruct
 from .render import render
@@ -80,7 +81,7 @@ def main(verbose: bool) -> None:
 
 
 for command in (
-    people, check, render, sample, train, evaluate, reconstruct, demo, verify, export_, import_, import_weights,
+    people, check, render, sample, train, evaluate, fetch, reconstruct, demo, verify, export_, import_, import_weights,
     doctor,
 ):  # fmt: skip
     main.add_command(command)
