@@ -33,7 +33,7 @@ def doctor() -> None:
 
 # The packages mpc needs, and those of its extras with what they are for; a test compares both with pyproject.toml.
 REQUIRED = (
-    "click", "embreex", "h5py", "imageio", "joblib", "loky", "numpy", "pillow", "psutil", "pyrender", "rich",
+    "click", "cloudpickle", "embreex", "h5py", "imageio", "joblib", "numpy", "pillow", "psutil", "pyrender", "rich",
     "safetensors", "scikit-image", "scipy", "tensorboard", "torch", "trimesh", "warp-lang",
 )  # fmt: skip
 EXTRAS = {
