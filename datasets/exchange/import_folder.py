@@ -19,6 +19,7 @@ from ...core.progress import NoProgress, Progress
 from ...core.randomness import derive_rng
 from ...formats.obj.read import read_obj
 from ...formats.png import encode_png
+from ...geometry.orientation import orient_mesh
 from ...render.transfer import DEFAULT_RAYS, radiance_transfer
 from ...sampling.colour import sample_colour
 from ..renders.format import RENDERS, read_scene, remove_leftovers, write_scene
@@ -129,9 +130,9 @@ def _import_unit(unit: _Unit) -> _Record:
 def _import_scene(unit: _Unit, name: str, source: str) -> tuple[str, ...]:
     read = read_obj(unit.scene.mesh)
     placement = place_person(read.mesh, unit.load, file_unit=read.unit, file_up=read.up)
-    notices = [*read.notices, *placement.warnings]
-    mesh = read.mesh.transformed(placement.matrix)
-    mesh = mesh.with_vertices(mesh.vertices.astype(np.float32).astype(np.float64))
+    oriented = orient_mesh(read.mesh.transformed(placement.matrix))
+    notices = [*read.notices, *placement.warnings, *oriented.notices]
+    mesh = oriented.mesh.with_vertices(oriented.mesh.vertices.astype(np.float32).astype(np.float64))
     back = np.linalg.inv(placement.matrix)
     views = READ[unit.layout](unit.scene)
     calibrations = [view.calibration @ back for view in views]
@@ -173,7 +174,7 @@ def _import_scene(unit: _Unit, name: str, source: str) -> tuple[str, ...]:
         "image_size": sizes.pop(),
         "views": entries,
         "notes": {**placement.as_dict(), "notices": notices, "source": unit.scene.mesh.name, "source_sha256": source,
-                  "imported": unit.layout},
+                  "imported": unit.layout, "oriented": True},
     }  # fmt: skip
     write_scene(unit.out, description, mesh, transfer, pictures)
     return tuple(notices)

@@ -64,7 +64,7 @@ class ShardIndex:
         split: subject id to split.
         shards: the shards in order.
         failures: scenes that cannot be sampled and are in no shard, by key.
-        notices: remarks on scenes (repaired orientation, ...), sorted.
+        notices: remarks on scenes (ambiguous volume, ...), sorted.
         ambiguous: ambiguous share of a scene's volume (sampling/inside.py) by key, where that is not 0.
     """
 
