@@ -29,8 +29,8 @@ from PIL import Image
 
 from mpc.datasets.renders.build import render_models, threads_each
 from mpc.datasets.renders.draw_scene import Drawing, draw_views, prepare_scene, store_scene
-from mpc.datasets.renders.format import Provenance
 from mpc.datasets.renders.settings import RenderSettings
+from mpc.datasets.renders.write import Provenance
 from mpc.datasets.subjects.find import find_subjects
 from mpc.datasets.subjects.load import load_subject
 from mpc.datasets.subjects.scenes import list_scenes, pose_scene

@@ -72,6 +72,12 @@ if TYPE_CHECKING:
 @options.seed
 @options.workers
 @options.limits
+@click.option(
+    "--repair", is_flag=True, help="Compare all files with their checksums, and render what is damaged again."
+)
+@click.option(
+    "--prune", is_flag=True, help="Remove the scenes of people who are gone, and those that a new source replaces."
+)
 @click.option("--dry-run", is_flag=True, help="Count scenes and pictures, estimate size and time, and write nothing.")
 def render(
     models: Path,
@@ -83,6 +89,8 @@ def render(
     jobs: int,
     backend: str,
     limits: Limits,
+    repair: bool,
+    prune: bool,
     dry_run: bool,
     **settings: Any,
 ) -> None:
@@ -103,11 +111,21 @@ def render(
 
     chosen = RenderSettings(poses=poses or frames or "random", load=load, **settings)
     if dry_run:
+        options.refuse_ignored("with --dry-run", "repair", "prune")
         click.echo(describe(plan_renders(models, out, chosen, renderer=renderer, jobs=jobs)))
         return
     with TerminalProgress() as progress:
         summary = render_models(
-            models, out, chosen, renderer=renderer, jobs=jobs, backend=backend, limits=limits, progress=progress
+            models,
+            out,
+            chosen,
+            renderer=renderer,
+            jobs=jobs,
+            backend=backend,
+            limits=limits,
+            repair=repair,
+            prune=prune,
+            progress=progress,
         )
     options.report(summary.notices, summary.failures, out)
     click.echo(

@@ -8,7 +8,6 @@ import os
 from collections.abc import Iterable, Sequence
 
 from .errors import MpcError
-from .logs import log_file
 
 logger = logging.getLogger(__name__)
 
@@ -53,12 +52,5 @@ def describe_failure(error: Exception) -> str:
     if isinstance(error, OSError) and error.strerror:
         name = os.fsdecode(error.filename) if isinstance(error.filename, str | bytes) else "a file"
         return f"{name}: cannot be read ({error.strerror})"
-    return describe_fault(error)
-
-
-def describe_fault(error: Exception) -> str:
-    """One line for an error that is a fault of mpc; its traceback goes to the log."""
     logger.error("unexpected error", exc_info=error)
-    words = " ".join(str(error).split())
-    where = log_file() or "the log"
-    return f"unexpected {type(error).__name__}: {words} ({where} has the traceback; please report it)"
+    return f"unexpected {type(error).__name__}: {error} (the log has the traceback; please report it)"

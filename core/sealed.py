@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from .errors import InputError
-from .files import read_json_object, write_bytes
+from .files import write_bytes
 
 SEAL = "sha256"
 _BEFORE, _AFTER = b',\n "' + SEAL.encode() + b'": "', b'"\n}\n'
@@ -24,16 +24,26 @@ def write_sealed_json(path: Path, content: dict[str, Any]) -> None:
     write_bytes(path, head + _BEFORE + hashlib.sha256(head).hexdigest().encode() + _AFTER)
 
 
-def read_sealed_json(path: Path) -> dict[str, Any]:
+def read_sealed_json(path: Path) -> tuple[dict[str, Any], str]:
     """Read what `write_sealed_json` wrote; a file without a seal, of an earlier version, is read as it is.
+
+    Returns:
+        The content without its seal, and the SHA-256 of the whole file.
 
     Raises:
         InputError: the file is missing, does not read as JSON, or is not what was written.
     """
-    content = read_json_object(path)
-    if SEAL in content:
-        head, _, tail = path.read_bytes().rpartition(_BEFORE)
+    try:
+        data = path.read_bytes()
+        content = json.loads(data)
+    except FileNotFoundError:
+        raise InputError(path, "no such file") from None
+    except (OSError, ValueError, RecursionError) as error:
+        raise InputError(path, f"does not read as JSON ({error})") from error
+    if not isinstance(content, dict):
+        raise InputError(path, "holds no JSON object")
+    if content.pop(SEAL, None) is not None:
+        head, _, tail = data.rpartition(_BEFORE)
         if tail != hashlib.sha256(head).hexdigest().encode() + _AFTER:
             raise InputError(path, "is not what was written (its checksum differs)")
-        del content[SEAL]
-    return content
+    return content, hashlib.sha256(data).hexdigest()

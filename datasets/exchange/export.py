@@ -6,13 +6,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from ...core.errors import InputError
-from ...core.files import is_of_disk, write_bytes
-from ...core.guard import Limits, Lost, run_guarded
-from ...core.messages import describe_failure
+from ...core.errors import InputError, MpcError
+from ...core.files import write_bytes
 from ...core.progress import NoProgress, Progress
+from ...core.units import run_units
+from ..renders.belonging import group_refused
 from ..renders.format import SceneRecord, read_renders
-from ..shards.split import SPLIT_RATIOS, choose_split
+from ..shards.split import SPLIT_RATIOS, choose_split, describe_twins, group_twins
 from .icon import write_icon_lists, write_icon_scene
 from .pifu import write_pifu_lists, write_pifu_scene
 
@@ -57,7 +57,6 @@ def export_renders(
     seed: int = 0,
     jobs: int = 0,
     backend: str = "loky",
-    limits: Limits | None = None,
     progress: Progress | None = None,
 ) -> ExchangeSummary:
     """Write every scene of a renders folder as another toolkit's training data; scenes written before are kept.
@@ -72,7 +71,6 @@ def export_renders(
         seed: seed for drawing PIFu's coloured points.
         jobs: number of processes; see core/units.py.
         backend: joblib's backend; see core/units.py.
-        limits: time and memory of a scene (core/guard.py); None for no bound and no process of its own.
         progress: reports the progress; None reports nothing.
 
     Returns:
@@ -86,16 +84,16 @@ def export_renders(
     scenes = found.scenes
     if not scenes:
         raise InputError(renders, "holds no rendered scene")
-    split = choose_split([scene.subject for scene in scenes], ratios, split_file)
+    twins = group_twins(found.sources)
+    split = choose_split([scene.subject for scene in scenes], ratios, split_file, twins)
     units = [_Unit(scene, scene.key.replace("/", "_"), out, layout, seed) for scene in scenes if scene.subject in split]
     done = out / ".done"
     done.mkdir(parents=True, exist_ok=True)
     waiting = [unit for unit in units if not (done / unit.name).is_file()]
     progress.start("export", len(waiting))
-    failures: list[tuple[str, str]] = [*found.refused.items()]
+    failures: list[tuple[str, str]] = [*group_refused(found.refused)]
     written = 0
-    for result in run_guarded(_export_unit, waiting, limits=limits, jobs=jobs, backend=backend):
-        key, reason = (result.unit.scene.key, result.reason) if isinstance(result, Lost) else result
+    for key, reason in run_units(_export_unit, waiting, jobs=jobs, backend=backend):
         if reason is not None:
             failures.append((key, reason))
         written += reason is None
@@ -104,17 +102,16 @@ def export_renders(
     failed = {key for key, _ in failures}
     names = {unit.name: split[unit.scene.subject] for unit in units if unit.scene.key not in failed}
     (write_pifu_lists if layout == "pifu" else write_icon_lists)(out, names)
-    return ExchangeSummary(out, written, len(units) - len(waiting), tuple(sorted(failures)))
+    return ExchangeSummary(
+        out, written, len(units) - len(waiting), tuple(sorted(failures)), tuple(describe_twins(twins, split))
+    )
 
 
 def _export_unit(unit: _Unit) -> tuple[str, str | None]:
     try:
         write = write_pifu_scene if unit.layout == "pifu" else write_icon_scene
         write(unit.scene, unit.name, unit.out, seed=unit.seed)
-        write_bytes(unit.out / ".done" / unit.name, b"")
-    except Exception as error:
-        views = unit.out.parent / f"{unit.out.name}_{len(unit.scene.views)}views"  # ICON's
-        if isinstance(error, OSError) and any(is_of_disk(error, place) for place in (unit.out, views)):
-            raise  # a full disk is no scene's fault
-        return unit.scene.key, describe_failure(error)
+    except MpcError as error:
+        return unit.scene.key, str(error)
+    write_bytes(unit.out / ".done" / unit.name, b"")
     return unit.scene.key, None

@@ -16,12 +16,13 @@ from ...core.units import worker_count
 from ...render.renderer import choose_renderer
 from ..subjects.animations import doubt_motions
 from ..subjects.find import Subject, find_subjects
+from .belonging import SubjectScenes, finish_run
 from .count import SceneProgress, count_scenes
 from .draw_scene import Drawing
 from .draw_subject import SubjectOutcome, SubjectUnit, draw_subject
-from .folder import claim_folder, write_manifest
-from .format import remove_leftovers
+from .folder import claim_folder
 from .settings import RenderSettings
+from .write import remove_leftovers
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -56,9 +57,14 @@ def render_models(
     jobs: int = 0,
     backend: str = "loky",
     limits: Limits | None = None,
+    repair: bool = False,
+    prune: bool = False,
     progress: Progress | None = None,
 ) -> RenderSummary:
     """Render every subject found below `models` into `out`; scenes already there with the same settings are kept.
+
+    A run that ends records which scenes belong to it (datasets/renders/belonging.py). Scenes that an earlier run made,
+    and that are not among them, are set aside: `mpc sample` does not take them.
 
     Args:
         models: searched recursively for scans and rigged people.
@@ -68,6 +74,9 @@ def render_models(
         jobs: worker processes, see core/units.py; the bytes written do not depend on them.
         backend: joblib backend, see core/units.py.
         limits: time and memory of a subject (core/guard.py); None for no bound and no process of its own.
+        repair: compare the files of every scene with their checksums, and render the damaged ones again; without it
+            only files that are missing or have another size are noticed.
+        prune: remove the scenes that are set aside.
         progress: receives each finished subject.
 
     Returns:
@@ -87,7 +96,7 @@ def render_models(
     scenes = count_scenes(subjects, settings, limits=limits, jobs=jobs, progress=progress)
     drawing = Drawing(choice, threads_each(jobs, len(subjects)))
     units = [
-        SubjectUnit(subject, out, settings, replace(drawing, choice=choice.for_worker(number)))
+        SubjectUnit(subject, out, settings, replace(drawing, choice=choice.for_worker(number)), repair)
         for number, subject in enumerate(mix(subjects))
     ]
     outcomes: list[SubjectOutcome] = []
@@ -100,7 +109,8 @@ def render_models(
         outcomes.append(replace(outcome, notices=log_notices(out, outcome.notices)))
         told.finish_subject(outcome.subject, outcome.rendered, "failed" if outcome.failures else "")
     progress.finish()
-    write_manifest(out)
+    scenes_of = [outcome.scenes or SubjectScenes(subject=outcome.subject, complete=False) for outcome in outcomes]
+    aside = finish_run(out, [subject.id for subject in subjects], scenes_of, prune=prune)
     left_out = log_notices(out, (f"animations: left out, {doubt}" for doubt in doubts))
     sort_log(out)
     outcomes.sort(key=lambda outcome: outcome.subject)
@@ -111,7 +121,7 @@ def render_models(
         rendered=sum(outcome.rendered for outcome in outcomes),
         kept=sum(outcome.kept for outcome in outcomes),
         failures=tuple(failure for outcome in outcomes for failure in outcome.failures),
-        notices=(*left_out, *remarks),
+        notices=(*left_out, *remarks, *aside),
         renderer=choice.name,
     )
 

@@ -22,9 +22,9 @@ from ...render.light.shading import display_irradiance
 from ...render.renderer import Renderer, RendererChoice, open_renderer
 from ...render.transfer import radiance_transfer
 from ..subjects.scenes import LoadedScene
-from .format import Provenance, write_scene
 from .layer_files import encode_layers, encode_view, layer_name
 from .settings import RenderSettings
+from .write import Provenance, write_scene
 
 # Halving long edges may make so many times more faces, or this many of a coarse mesh.
 MOST_GROWTH, LEAST_FACES = 2, 50_000

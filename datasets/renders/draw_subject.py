@@ -17,9 +17,13 @@ from ..subjects.find import Subject
 from ..subjects.frames import ChosenScene, LeftOut
 from ..subjects.open import OpenSubject
 from ..subjects.source_files import SourceFiles
+from .belonging import SubjectScenes, describe_scene
 from .draw_scene import Drawing, draw_views, misfit, prepare_scene, store_scene
-from .format import Provenance, read_scene, remove_leftovers
+from .format import SCENE, TEXTURES, read_scene
+from .manifest import Line
 from .settings import RenderSettings
+from .verify import check_scene
+from .write import Provenance, remove_leftovers
 
 
 @dataclass(frozen=True)
@@ -31,12 +35,15 @@ class SubjectUnit:
         out: the renders folder.
         settings: what decides the pictures.
         drawing: the renderer and its threads.
+        repair: whether the files of scenes that are there already are compared with their checksums; without it their
+            sizes are.
     """
 
     subject: Subject
     out: Path
     settings: RenderSettings
     drawing: Drawing
+    repair: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -49,6 +56,7 @@ class SubjectOutcome:
         kept: number of scenes that were there already.
         failures: (subject id or scene key, reason).
         notices: remarks for the user, each with the subject id or scene key in front.
+        scenes: which scenes there are now; None where the subject's process was stopped or died.
     """
 
     subject: str
@@ -56,6 +64,7 @@ class SubjectOutcome:
     kept: int = 0
     failures: tuple[tuple[str, str], ...] = ()
     notices: tuple[str, ...] = ()
+    scenes: SubjectScenes | None = None
 
 
 @dataclass(frozen=True)
@@ -66,11 +75,13 @@ class _SceneOutcome:
         key: see SceneSpec.key.
         state: drawn now, there already, or not drawn.
         remark: of a failed scene the reason, of a kept one a notice or nothing.
+        line: the manifest's line about it; None where it failed.
     """
 
     key: str
     state: Literal["rendered", "kept", "failed"]
     remark: str = ""
+    line: Line | None = None
 
 
 def draw_subject(unit: SubjectUnit) -> SubjectOutcome:
@@ -99,6 +110,12 @@ def draw_subject(unit: SubjectUnit) -> SubjectOutcome:
     if any(scene.state != "kept" for scene in scenes):
         notices += [f"{unit.subject.id}: {notice}" for notice in (*painter.opened.loaded.notices, *left_out)]
     return SubjectOutcome(
+        scenes=SubjectScenes(
+            subject=unit.subject.id,
+            lines={scene.key: scene.line for scene in scenes if scene.line is not None},
+            complete=not failures,
+            source_sha256=painter.known_digest,
+        ),
         subject=unit.subject.id,
         rendered=sum(scene.state == "rendered" for scene in scenes),
         kept=sum(scene.state == "kept" for scene in scenes),
@@ -121,6 +138,14 @@ class _Painter:
         self.opened = OpenSubject(unit.subject, unit.settings, unit.settings.load)
         self._files = SourceFiles(unit.subject.root)
 
+    @property
+    def known_digest(self) -> str | None:
+        """The digest of the subject's file; None where it could not be read."""
+        try:
+            return self.opened.digest
+        except OSError:
+            return None
+
     @cached_property
     def _lights(self) -> LightSet:
         return open_lights(self._unit.settings)
@@ -141,7 +166,8 @@ class _Painter:
             _raise_of_disk(error, self._unit.out)
             return _SceneOutcome(chosen.spec.key, "failed", describe_failure(error))
         tell_alive()
-        return _SceneOutcome(chosen.spec.key, "rendered")
+        line = describe_scene(read_scene(self._unit.out / chosen.spec.key))
+        return _SceneOutcome(chosen.spec.key, "rendered", line=line)
 
     def _draw(self, chosen: ChosenScene) -> None:
         unit, opened = self._unit, self.opened
@@ -157,19 +183,26 @@ class _Painter:
             store_scene(unit.out, scene, prepared, unit.settings, pictures, provenance)
 
     def _find_kept(self, key: str) -> _SceneOutcome | None:
-        """The scene as an earlier run drew it; None where it is not there or its files have changed since."""
+        """The scene as an earlier run drew it; None where it is not there, is damaged, or its source has changed."""
         folder = self._unit.out / key
-        if not (folder / "scene.json").is_file():
+        if not (folder / SCENE).is_file():
             return None
         try:
-            notes = read_scene(folder).notes
+            record = read_scene(folder)
         except InputError:
+            return None
+        notes = record.notes
+        damage = list(check_scene(record, deep=self._unit.repair))
+        for place, _ in damage:
+            if place.startswith(TEXTURES):  # which are written only where they are missing
+                (folder.parent / place).unlink(missing_ok=True)
+        if damage or record.key != key:
             return None
         if notes.get("source_sha256") != self.opened.digest or not self._files.match(notes.get("source_files", {})):
             return None
         drawn, draws = notes.get("renderer"), self._unit.drawing.choice.name
         remark = "" if drawn == draws else f"kept as drawn by {drawn}, while others are now drawn by {draws}"
-        return _SceneOutcome(key, "kept", remark)
+        return _SceneOutcome(key, "kept", remark, describe_scene(record))
 
 
 def open_lights(settings: RenderSettings) -> LightSet:

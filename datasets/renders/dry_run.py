@@ -22,8 +22,10 @@ from .count import count_scenes
 from .draw_scene import Drawing, draw_views, prepare_scene, store_scene
 from .draw_subject import open_lights
 from .folder import check_folder
-from .format import Provenance, read_renders
+from .format import scene_folders
+from .manifest import read_manifest
 from .settings import RenderSettings
+from .write import Provenance
 
 # The trial draws first one of these views and then all of them: the difference is the cost of the further views.
 TRIAL_VIEWS = 4
@@ -96,7 +98,7 @@ def plan_renders(
     subjects = find_people(models)
     scenes = count_scenes(subjects, settings, jobs=jobs)
     begun = check_folder(out, settings)
-    there = Counter(scene.subject for scene in read_renders(out).scenes) if begun else Counter[str]()
+    there = _count_scenes_there(out) if begun else Counter[str]()
     left = {subject.id: max(0, scenes[subject.id] - there[subject.id]) for subject in subjects}
     waiting = sorted((subject for subject in subjects if left[subject.id]), key=_size)
     drawing = Drawing(choose_renderer(renderer))
@@ -120,6 +122,13 @@ def plan_renders(
         renderer=drawing.choice.name,
         measured=measured,
     )
+
+
+def _count_scenes_there(out: Path) -> Counter[str]:
+    """Scenes of each subject, by its id, without those that are set aside."""
+    lines = read_manifest(out) or {}
+    keys = (folder.relative_to(out).as_posix() for folder in scene_folders(out))
+    return Counter(key.partition("/")[0] for key in keys if "aside" not in lines.get(key, {}))
 
 
 def _size(subject: Subject) -> tuple[int, str]:

@@ -1,18 +1,15 @@
-"""The renders folder as a whole: the settings that it was made with, and the manifest of a finished run."""
+"""The settings that a renders folder was made with."""
 
 from __future__ import annotations
 
 import hashlib
-import json
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 from ...core import folders
-from ...core.files import file_sha256, read_json_object, write_bytes
 from ...core.settings import to_table
 from ...render.light.lights import load_lights
-from .format import RENDERS, read_renders
+from .format import RENDERS
 from .settings import RenderSettings
 
 
@@ -43,25 +40,3 @@ def _recorded(settings: RenderSettings) -> dict[str, Any]:
         coefficients = load_lights(settings.lights).coefficients
         recorded["lights_sha256"] = hashlib.sha256(coefficients.tobytes()).hexdigest()
     return recorded
-
-
-def _manifest_lines(out: Path) -> Iterator[str]:
-    settings = file_sha256(out / "settings.json")
-    for scene in read_renders(out).scenes:
-        content = read_json_object(scene.folder / "scene.json")
-        line = {
-            "key": scene.key,
-            "kind": scene.kind,
-            "views": len(scene.views),
-            "renderer": scene.notes.get("renderer"),
-            "source_sha256": scene.notes.get("source_sha256"),
-            "source_files": scene.notes.get("source_files", {}),
-            "settings_sha256": settings,
-            "files": content["files"],
-        }
-        yield json.dumps(line, sort_keys=True) + "\n"
-
-
-def write_manifest(out: Path) -> None:
-    """Write manifest.jsonl: one line for each scene, with the hashes of its sources and of its files."""
-    write_bytes(out / "manifest.jsonl", "".join(_manifest_lines(out)).encode(), shared=True)

@@ -1,8 +1,8 @@
 """The folder `mpc render` writes and `mpc sample` reads: one folder a scene, whole or absent.
 
 renders/settings.json                          format, version, the settings that made it
-renders/manifest.jsonl                         one line a scene: key, SHA-256 of its source, of the settings and of each
-                                               file (written when a run ends)
+renders/manifest.jsonl                         lines about scenes: which belong to the last run, with the SHA-256 of
+                                               sources, settings and files (datasets/renders/manifest.py)
 renders/<subject>/textures/<hash>.png          textures, shared by the subject's scenes
 renders/<subject>/<animation>_<frame>/         scene.json, mesh.npz (posed mesh, transfer), 000.png ... 350.png,
                                                and with --layers 000.<layer>.png ... (datasets/renders/layer_files.py)
@@ -11,10 +11,6 @@ renders/<subject>/<animation>_<frame>/         scene.json, mesh.npz (posed mesh,
 from __future__ import annotations
 
 import hashlib
-import os
-import shutil
-from collections.abc import Iterable
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -23,16 +19,20 @@ import numpy as np
 
 from ...core.arrays import F32, F64
 from ...core.errors import InputError
-from ...core.files import replacing_folder
 from ...core.folders import FolderFormat, read_folder_settings
-from ...core.sealed import read_sealed_json, write_sealed_json
+from ...core.sealed import read_sealed_json
 from ...geometry.mesh import PosedMesh
-from .mesh_file import read_mesh, write_mesh
+from .manifest import Line, read_manifest
+from .mesh_file import read_mesh
 
 FORMAT = "mpc-renders"
 VERSION = 1
 RENDERS = FolderFormat(FORMAT, VERSION, "renders")
-MESH, TEXTURES = "mesh.npz", "textures"
+SCENE, MESH, TEXTURES = "scene.json", "mesh.npz", "textures"
+AGAIN = "type `mpc render MODELS` again, which ends what a stopped run began"
+UNFINISHED = f"rendered by a run that was stopped; {AGAIN}"
+LOST = "the scene is gone; `mpc render MODELS` renders it again"
+PRUNE = "`mpc render MODELS --prune` removes it, `mpc render` of a folder that holds its person takes it back"
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -59,23 +59,6 @@ class ViewRecord:
     light_name: str
 
 
-@dataclass(frozen=True, kw_only=True)
-class Provenance:
-    """What a scene was made from, and by which renderer; a later run compares it to see whether the scene still holds.
-
-    Attributes:
-        source: name of the subject's file.
-        source_sha256: SHA-256 of that file; of a rig with added motions "+" and their digest follow.
-        source_files: SHA-256 of the other files by their path from the subject's folder, "absent" for missing ones.
-        renderer: "pyrender" or "embree".
-    """
-
-    source: str
-    source_sha256: str
-    source_files: dict[str, str]
-    renderer: str
-
-
 @dataclass(frozen=True, eq=False, kw_only=True)
 class SceneRecord:
     """One posed subject on disk.
@@ -93,6 +76,9 @@ class SceneRecord:
         views: the pictures.
         notes: what scene.json says of source, placement and pose.
         files: SHA-256 of every other file in the folder, by name, as it was written.
+        sizes: bytes of these files, by name; empty for renders of earlier versions.
+        textures: bytes of the textures that its mesh refers to, by name; None for renders of earlier versions.
+        sha256: SHA-256 of scene.json.
     """
 
     key: str
@@ -107,6 +93,9 @@ class SceneRecord:
     views: tuple[ViewRecord, ...]
     notes: dict[str, Any]
     files: dict[str, str] = field(default_factory=dict)
+    sizes: dict[str, int] = field(default_factory=dict)
+    textures: dict[str, int] | None = None
+    sha256: str = ""
 
     def read_file(self, name: str) -> bytes:
         """Read a file of the scene's folder and compare it with the checksum that was recorded when it was written.
@@ -131,7 +120,7 @@ class SceneRecord:
     def remedy(self) -> str:
         """What the user does about a damaged scene, as part of a message."""
         if "imported" in self.notes:
-            return "`mpc import` replaces it"
+            return "`mpc import` of its folder replaces it"
         return "`mpc render MODELS --repair` renders it again"
 
     @property
@@ -169,16 +158,28 @@ class Renders:
     scenes: tuple[SceneRecord, ...]
     refused: dict[str, str] = field(default_factory=dict)
 
+    @property
+    def sources(self) -> dict[str, str]:
+        """SHA-256 of the file that a person was read from, by subject, where it is recorded."""
+        noted = ((scene.subject, scene.notes.get("source_sha256")) for scene in self.scenes)
+        return {subject: str(source).partition("+")[0] for subject, source in noted if source}
+
 
 def scene_key(subject: str, animation: str, frame: int) -> str:
     """The scene's name, which is also its folder below renders/."""
     return f"{subject}/{animation}_{frame:04d}"
 
 
+def scene_folders(folder: Path) -> list[Path]:
+    """The folders of all scenes in a renders folder, sorted, whether or not the scenes can be used."""
+    return sorted(path.parent for path in folder.glob(f"[!.]*/[!.]*/{SCENE}"))
+
+
 def read_renders(folder: Path) -> Renders:
     """Read what `mpc render` wrote (a few kB a scene; no picture is opened).
 
-    A scene that cannot be used is listed in `Renders.refused`, and the others are read.
+    The scenes are those that belong to the last finished run (datasets/renders/manifest.py); where no run has finished
+    yet, all that are there. A scene that cannot be used is listed in `Renders.refused`, and the others are read.
 
     Raises:
         InputError: not a renders folder, another version, or no scene of it can be used.
@@ -186,22 +187,33 @@ def read_renders(folder: Path) -> Renders:
     settings = read_folder_settings(folder, RENDERS)
     if settings is None:
         raise InputError(folder, "is not a renders folder (no settings.json); run `mpc render MODELS` first")
+    lines = read_manifest(folder)
     scenes: list[SceneRecord] = []
-    refused: dict[str, str] = {}
-    first: InputError | None = None
-    for place in sorted(path.parent for path in folder.glob("[!.]*/[!.]*/scene.json")):
+    refused = {} if lines is None else {key: f"{folder / key}: {LOST}" for key in lines if "aside" not in lines[key]}
+    for place in scene_folders(folder):
         key = place.relative_to(folder).as_posix()
+        refused.pop(key, None)
         try:
-            scene = read_scene(place)
-            if scene.key != key:
-                raise InputError(place / "scene.json", f"describes {scene.key}; {scene.remedy}")
-            scenes.append(scene)
+            scenes.append(_read_listed(place, key, None if lines is None else lines.get(key, {})))
         except InputError as error:
-            first = first or error
             refused[key] = str(error)
-    if first is not None and not scenes:
-        raise first
+    if refused and not scenes:
+        raise InputError(folder, f"no scene can be used; {min(refused)}: {refused[min(refused)]}")
     return Renders(folder, settings, tuple(sorted(scenes, key=lambda scene: scene.key)), refused)
+
+
+def _read_listed(place: Path, key: str, line: Line | None) -> SceneRecord:
+    """Read a scene unless the manifest's line about it (None: there is no manifest) says that it does not belong."""
+    if line is not None and "aside" in line:
+        raise InputError(key.partition("/")[0], f"{line['aside']}; {PRUNE}")
+    if line is not None and not line:
+        raise InputError(key.partition("/")[0], UNFINISHED)
+    scene = read_scene(place)
+    if scene.key != key:
+        raise InputError(place / SCENE, f"describes {scene.key}; {scene.remedy}")
+    if line and line.get("scene_sha256", scene.sha256) != scene.sha256:
+        raise InputError(place / SCENE, f"is not what the last finished run recorded; {AGAIN}")
+    return scene
 
 
 def read_scene(folder: Path) -> SceneRecord:
@@ -211,7 +223,7 @@ def read_scene(folder: Path) -> SceneRecord:
         InputError: it is missing, damaged, or lacks an entry.
     """
     path = folder / "scene.json"
-    content = read_sealed_json(path)
+    content, sha256 = read_sealed_json(path)
     try:
         views = tuple(
             ViewRecord(
@@ -239,6 +251,9 @@ def read_scene(folder: Path) -> SceneRecord:
             views=views,
             notes=content["notes"],
             files=dict(content["files"]),
+            sizes=dict(content.get("bytes", {})),
+            textures=content.get("textures"),
+            sha256=sha256,
         )
     except (KeyError, TypeError, ValueError) as error:
         raise InputError(path, f"entry missing or of the wrong kind ({error})") from error
@@ -251,50 +266,3 @@ def read_scene_mesh(record: SceneRecord) -> tuple[PosedMesh, F32]:
         InputError: mesh.npz or a texture is missing, contradicts itself, or is not what was written.
     """
     return read_mesh(record.folder / MESH, record.read_file(MESH), record.folder.parent / TEXTURES)
-
-
-def write_scene(
-    root: Path,
-    description: dict[str, Any],
-    mesh: PosedMesh,
-    transfer: F32,
-    pictures: dict[str, bytes] | Iterable[tuple[str, bytes]],
-) -> Path:
-    """Write one scene so that its folder is whole or absent, and return the folder.
-
-    Args:
-        root: the renders folder.
-        description: what scene.json holds (see `read_scene`).
-        mesh: the posed mesh; its vertices should be rounded to float32 already, as they are stored so.
-        transfer: (V, 9) float32.
-        pictures: names and PNG bytes; an iterator may draw them, what it has given is written meanwhile.
-    """
-    key = scene_key(description["subject"], description["animation"], description["frame"])
-    final = root / key
-    with replacing_folder(final) as folder:
-        with ThreadPoolExecutor(1) as writer:
-            textures = root / description["subject"] / TEXTURES
-            written = [writer.submit(write_mesh, folder / MESH, textures, mesh, transfer)]
-            for name, data in pictures.items() if isinstance(pictures, dict) else pictures:
-                written.append(writer.submit(_write_new, folder / f"{name}.png", data))
-        files = dict(sorted(future.result() for future in written))
-        write_sealed_json(folder / "scene.json", {**description, "files": files})
-    return final
-
-
-def remove_leftovers(folder: Path) -> None:
-    """Remove what a killed run left half-written in a subject's folder (and in its textures)."""
-    for path in [*folder.glob(".*.tmp-*"), *folder.glob("textures/.*.tmp-*")]:
-        if path.is_dir():
-            shutil.rmtree(path)
-        else:
-            path.unlink()
-
-
-def _write_new(path: Path, data: bytes) -> tuple[str, str]:
-    """Write a file and flush it to the disk; its name and SHA-256."""
-    with path.open("wb") as file:
-        file.write(data)
-        file.flush()
-        os.fsync(file.fileno())
-    return path.name, hashlib.sha256(data).hexdigest()

@@ -115,6 +115,15 @@ def read_texture(path: Path) -> U8:
     return picture
 
 
+def texture_names(path: Path) -> set[str]:
+    """The names of the texture files that a mesh.npz refers to; empty where it cannot be read."""
+    try:
+        with np.load(path, allow_pickle=False) as arrays:
+            return {entry["texture"] for entry in json.loads(str(arrays["materials"])) if entry["texture"] is not None}
+    except (OSError, KeyError, TypeError, ValueError, zipfile.BadZipFile):
+        return set()
+
+
 def _read_material(folder: Path, entry: dict[str, Any]) -> Material:
     texture = None
     if entry["texture"] is not None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 from ...core.errors import InputError, SettingsError
@@ -14,7 +14,9 @@ SPLIT_RATIOS = (0.8, 0.1, 0.1)  # shares of train, val and test where the user d
 HASH_RANGE = 2.0**128
 
 
-def split_subjects(subjects: Iterable[str], ratios: Sequence[float] = SPLIT_RATIOS) -> dict[str, str]:
+def split_subjects(
+    subjects: Iterable[str], ratios: Sequence[float] = SPLIT_RATIOS, groups: Mapping[str, str] | None = None
+) -> dict[str, str]:
     """Assign each subject to a split by a stable hash of its id, so that a subject keeps its split as others are added.
 
     With few subjects a split may get none; then the subject whose hash is nearest moves to it from the largest split
@@ -23,6 +25,8 @@ def split_subjects(subjects: Iterable[str], ratios: Sequence[float] = SPLIT_RATI
     Args:
         subjects: ids.
         ratios: shares of train, val, test; they are divided by their sum.
+        groups: the name of a group by subject; subjects of a group are split as one subject of that name would be. A
+            subject that is not named is a group of its own.
 
     Returns:
         Subject id to "train", "val" or "test".
@@ -34,7 +38,13 @@ def split_subjects(subjects: Iterable[str], ratios: Sequence[float] = SPLIT_RATI
         raise SettingsError(
             f"split ratios are {tuple(ratios)}, expected three shares for train, val, test, none negative"
         )
-    place = {subject: stable_hash("split", subject) / HASH_RANGE for subject in sorted(set(subjects))}
+    of = {subject: (groups or {}).get(subject, subject) for subject in sorted(set(subjects))}
+    assigned = _split_names(set(of.values()), ratios)
+    return {subject: assigned[name] for subject, name in of.items()}
+
+
+def _split_names(names: Iterable[str], ratios: Sequence[float]) -> dict[str, str]:
+    place = {subject: stable_hash("split", subject) / HASH_RANGE for subject in sorted(names)}
     ends = [sum(ratios[: index + 1]) / sum(ratios) for index in range(len(SPLITS))]
     starts = [0.0, *ends[:-1]]
     assigned = {
@@ -86,29 +96,67 @@ def read_split(path: Path) -> dict[str, str]:
     return assigned
 
 
-def choose_split(subjects: Iterable[str], ratios: Sequence[float], split_file: Path | None) -> dict[str, str]:
+def choose_split(
+    subjects: Iterable[str],
+    ratios: Sequence[float],
+    split_file: Path | None,
+    groups: Mapping[str, str] | None = None,
+) -> dict[str, str]:
     """Split subjects by the user's lists where given, else by the hash; subjects that are not listed are left out.
 
     Args:
         subjects: ids.
         ratios: see `split_subjects`.
         split_file: see `read_split`; None to split by hash.
+        groups: see `split_subjects`.
 
     Returns:
         Subject id to split.
 
     Raises:
-        SettingsError: no subject is listed.
+        SettingsError: no subject is listed, or the lists part a group.
     """
     if split_file is None:
-        return split_subjects(subjects, ratios)
+        return split_subjects(subjects, ratios, groups)
     listed = read_split(split_file)
     # Lists of other toolkits name subjects "set/0000"; ids here are folder names, which have no slash.
     listed.update({name.replace("/", "_"): split for name, split in listed.items()})
     assigned = {subject: listed[subject] for subject in sorted(set(subjects)) if subject in listed}
     if not assigned:
         raise SettingsError(f"{split_file} lists none of the rendered subjects")
+    first: dict[str, str] = {}
+    for subject, group in sorted((groups or {}).items()):
+        other = first.setdefault(group, subject) if subject in assigned else subject
+        if assigned.get(other) != assigned.get(subject):
+            raise SettingsError(
+                f"{split_file}: {other} and {subject} are the same person, but {other} is in {assigned[other]} and "
+                f"{subject} in {assigned[subject]}"
+            )
     return assigned
+
+
+def group_twins(sources: Mapping[str, str]) -> dict[str, str]:
+    """Group the subjects that were made from the same file under several names.
+
+    Args:
+        sources: SHA-256 of a subject's file, by the subject's id.
+
+    Returns:
+        For each subject that has twins the first of their ids.
+    """
+    names: dict[str, list[str]] = {}
+    for subject, source in sorted(sources.items()):
+        names.setdefault(source, []).append(subject)
+    return {subject: twins[0] for twins in names.values() if len(twins) > 1 for subject in twins}
+
+
+def describe_twins(groups: Mapping[str, str], split: Mapping[str, str]) -> list[str]:
+    """A remark on each subject of `group_twins` but the first of its twins."""
+    return [
+        f"{subject}: the same file as {first}, so both are in {split[subject]}"
+        for subject, first in groups.items()
+        if subject != first and subject in split
+    ]
 
 
 def _last(ratios: Sequence[float]) -> str:

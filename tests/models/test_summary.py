@@ -98,7 +98,7 @@ def test_renders_and_shards_say_which_way_people_face(tmp_path):
     scene = read_renders(folder).scenes[0]
     assert scene.facing_world is None
     path = scene.folder / "scene.json"
-    content = read_sealed_json(path)
+    content, _ = read_sealed_json(path)
     for given, known in (([1, 2, 3], None), ("north", None), ([0.0, 0.6, 0.8], (0.0, 0.6, 0.8))):
         write_sealed_json(path, {**content, "notes": {"facing_world": given}})
         found = read_renders(folder).scenes[0]

@@ -8,8 +8,9 @@ import trimesh
 from PIL import Image
 
 from mpc.core.files import write_json
-from mpc.datasets.renders.format import FORMAT, VERSION, write_scene
+from mpc.datasets.renders.format import FORMAT, VERSION
 from mpc.datasets.renders.layer_files import encode_layers
+from mpc.datasets.renders.write import write_scene
 from mpc.geometry.camera import orbit_cameras
 from mpc.geometry.mesh import Material, PosedMesh
 from mpc.render.layers import render_layers

@@ -64,7 +64,7 @@ def test_a_disk_that_is_full_ends_the_run(figures: Path, tmp_path: Path, monkeyp
     def full(path: Path, *_: Any) -> None:
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    monkeypatch.setattr("mpc.datasets.renders.format.write_mesh", full)
+    monkeypatch.setattr("mpc.datasets.renders.write.write_mesh", full)
     with pytest.raises(OSError, match="No space left on device"):
         render(figures / "one", tmp_path / "out")
     assert read_renders(tmp_path / "out").scenes == ()
