@@ -6,6 +6,9 @@ BIN := $(VENV)/bin
 # Fast and broad: what a change breaks most often shows here within a minute. The whole suite is `make unit`.
 FAST := tests/test_architecture.py tests/test_front_door.py tests/geometry tests/motion tests/sampling tests/formats
 
+# The networks that find a person in a picture. What needs them is skipped, or says so, where they could not be fetched.
+FETCH := $(BIN)/mpc fetch || echo "continuing without them: tests that need them are skipped"
+
 .PHONY: help demo test check format lint typecheck unit bench-tiny docs clean
 
 help: ## list the targets
@@ -54,10 +57,12 @@ $(VENV)/bin/pip:
 
 $(VENV)/.demo-ready: $(VENV)/bin/pip pyproject.toml constraints.txt
 	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[people]'
+	$(FETCH)
 	touch $@
 
 $(VENV)/.test-ready: $(VENV)/bin/pip pyproject.toml constraints.txt
-	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[people,fbx,exr,dev,docs]'
+	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[people,fbx,exr,mask,dev,docs]'
+	$(FETCH)
 	touch $@
 
 clean: ## remove what these commands wrote

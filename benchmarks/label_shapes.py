@@ -14,9 +14,9 @@ from scipy.spatial.transform import Rotation
 from mpc.datasets.subjects.find import find_subjects
 from mpc.datasets.subjects.load import LoadedSubject, load_subject
 from mpc.geometry.mesh import PosedMesh
+from mpc.geometry.orientation import orient_mesh
 from mpc.motion.bones import rig_bones
 from mpc.motion.skinning import skin_vertices, world_matrices
-from mpc.sampling.winding.orientation import orient
 
 F64 = npt.NDArray[np.float64]
 Bools = npt.NDArray[np.bool_]
@@ -158,7 +158,7 @@ def _shape(mesh: trimesh.Trimesh) -> Shape:
 
 def _as_oriented(mesh: PosedMesh) -> Shape:
     """Where faces clash there is no truth before they are made to agree, which is mpc's doing: that is told."""
-    oriented = orient(mesh)
+    oriented = orient_mesh(mesh)
     if not oriented.notices:
         return Shape(mesh, mesh.corners)
-    return Shape(mesh, oriented.vertices[oriented.faces], "(" + "; ".join(oriented.notices) + ")")
+    return Shape(mesh, oriented.mesh.corners, "(" + "; ".join(oriented.notices) + ")")

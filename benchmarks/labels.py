@@ -29,6 +29,7 @@ from scipy.spatial import cKDTree
 
 from mpc.geometry.closest import ClosestSurface
 from mpc.geometry.mesh import PosedMesh
+from mpc.geometry.orientation import orient_mesh
 from mpc.geometry.surface import sample_surface
 from mpc.sampling.inside import InsideOracle
 
@@ -41,7 +42,7 @@ def labellers(posed: PosedMesh) -> dict[str, Callable[[], Labeller]]:
     """Name to a function that prepares the mesh and returns the labelling function."""
 
     def ours() -> Labeller:
-        return InsideOracle(posed).inside
+        return InsideOracle(orient_mesh(posed).mesh).inside
 
     def igl_winding() -> Labeller:
         import igl

@@ -34,6 +34,7 @@ def demo(out: Path, scans: int, rigged: int, minutes: float, seed: int, jobs: in
     Needs the `people` extra.
     """
     from ..core.files import write_json
+    from ..core.guard import Limits
     from ..datasets.renders.build import render_models
     from ..datasets.renders.settings import RenderSettings
     from ..datasets.shards.build import sample_renders
@@ -50,14 +51,21 @@ def demo(out: Path, scans: int, rigged: int, minutes: float, seed: int, jobs: in
     started = time.monotonic()
     with TerminalProgress() as progress:
         made = make_people(
-            out / "models", scans=scans, rigged=rigged, seed=seed, jobs=jobs, backend=backend, progress=progress
+            out / "models",
+            scans=scans,
+            rigged=rigged,
+            seed=seed,
+            jobs=jobs,
+            backend=backend,
+            limits=Limits(),
+            progress=progress,
         )
         rendering = RenderSettings(
             seed=seed, frames_per_animation=FRAMES, views=VIEWS, step_deg=360 / VIEWS,
             size=SIZE, rays=RAYS, extent_m=EXTENT, centre="surface",
         )  # fmt: skip
         rendered = render_models(
-            out / "models", out / "renders", rendering, progress=progress, jobs=jobs, backend=backend
+            out / "models", out / "renders", rendering, progress=progress, jobs=jobs, backend=backend, limits=Limits()
         )
         # With so few people, a split by hash could be very uneven, so the last scans and rig are held out.
         split = {
@@ -68,7 +76,7 @@ def demo(out: Path, scans: int, rigged: int, minutes: float, seed: int, jobs: in
         write_json(out / "split.json", split)
         sampling = SampleSettings(seed=seed, near_points=60_000, uniform_points=20_000, split_file=out / "split.json")
         sampled = sample_renders(
-            out / "renders", out / "shards", sampling, progress=progress, jobs=jobs, backend=backend
+            out / "renders", out / "shards", sampling, progress=progress, jobs=jobs, backend=backend, limits=Limits()
         )
         failures = (*made.failed, *rendered.failures, *sampled.failures)
         options.report((), failures)
@@ -77,7 +85,7 @@ def demo(out: Path, scans: int, rigged: int, minutes: float, seed: int, jobs: in
         run = train(out / "shards", out / "runs", settings, progress=progress)
         result = evaluate(
             run, out / "shards", EvaluationSettings(views_per_scene=2, seed=seed),
-            workers=Workers(jobs=jobs, backend=backend), progress=progress,
+            workers=Workers(jobs=jobs, backend=backend, limits=Limits()), progress=progress,
         )  # fmt: skip
         write_report(run, out / "shards", result, out / "report.html", progress=progress)
     click.echo(format_table(result, views=False))

@@ -33,13 +33,14 @@ def doctor() -> None:
 
 # The packages mpc needs, and those of its extras with what they are for; a test compares both with pyproject.toml.
 REQUIRED = (
-    "click", "embreex", "h5py", "imageio", "joblib", "loky", "numpy", "pillow", "psutil", "pyrender", "rich",
+    "click", "cloudpickle", "embreex", "h5py", "imageio", "joblib", "numpy", "pillow", "psutil", "pyrender", "rich",
     "safetensors", "scikit-image", "scipy", "tensorboard", "torch", "trimesh", "warp-lang",
 )  # fmt: skip
 EXTRAS = {
     "people": (("anny",), "makes free people (mpc people, mpc demo)"),
     "fbx": (("ufbx",), "reads FBX files"),
     "films": (("av",), "reads films in mpc reconstruct and writes MP4 turntables"),
+    "mask": (("ai-edge-litert",), "finds people in pictures in half the time (mpc segment, mpc reconstruct)"),
     "exr": (("OpenEXR",), "reads .exr panoramas (mpc render --lights)"),
     "dev": (
         ("codespell", "hypothesis", "libigl", "mypy", "pytest", "ruff"),
@@ -77,6 +78,7 @@ def examine_machine() -> list[Check]:
         *_try("cuda", False, _try_cuda, "a CUDA build of torch and an NVIDIA driver (without, the CPU is used)"),
         *_try("warp", True, _try_warp, "pip install warp-lang"),
         *_try("hdf5", True, _try_hdf5, "pip install h5py"),
+        *_try("person", False, _try_person, "mpc fetch (finds people in photographs: mpc reconstruct, mpc segment)"),
         _check_required(),
         *(_check_extra(extra) for extra in EXTRAS),
     ]
@@ -177,3 +179,13 @@ def _try_hdf5() -> str:
         if int(file["x"][3]) != 3:
             raise RuntimeError("a value is not read back as it was written")
     return f"HDF5 {h5py.version.hdf5_version}"
+
+
+def _try_person() -> str:
+    from ..models.person.store import PACKAGE, PACKAGE_VERSION, missing_networks, person_folder
+
+    folder = person_folder()
+    missing = missing_networks(folder)
+    if missing:
+        raise RuntimeError(f"{', '.join(missing)} not in {folder}")
+    return f"BlazePose and selfie segmentation of {PACKAGE} {PACKAGE_VERSION} (Apache-2.0) in {folder}"

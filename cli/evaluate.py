@@ -81,6 +81,7 @@ def metric_names() -> Iterable[str]:
 @options.device
 @options.seed
 @options.workers
+@options.limits
 def evaluate(compare: tuple[Path, ...], pred: Path | None, truth: Path | None, out: Path | None, **given: Any) -> None:
     """Measure a run on the test split, or anybody's meshes, or compare what was measured.
 
@@ -109,7 +110,9 @@ def evaluate(compare: tuple[Path, ...], pred: Path | None, truth: Path | None, o
 # Options that only some of the three modes use, by parameter name.
 _ONLY_RUNS = ("run", "shards", "split", "views", "resolution", "largest_component")
 _ONLY_FOLDERS = ("pred", "truth", "unit")
-_ONLY_MEASURING = ("metrics", "protocol", "align", "points", "report", "fresh", "device", "jobs", "backend")
+_ONLY_MEASURING = (
+    "metrics", "protocol", "align", "points", "report", "fresh", "device", "jobs", "backend", "timeout_s", "memory_gib",
+)  # fmt: skip
 
 
 def _compare(folders: Sequence[Path], out: Path, seed: int) -> None:
@@ -164,7 +167,7 @@ _MEASURE = ("metrics", "protocol", "align", "points", "seed")
 def _workers(given: dict[str, Any], device: str) -> Workers:
     from ..evaluate.settings import Workers
 
-    return Workers(jobs=given["jobs"], backend=given["backend"], device=device)
+    return Workers(jobs=given["jobs"], backend=given["backend"], device=device, limits=given["limits"])
 
 
 def _show(result: EvaluationResult, report: bool) -> None:

@@ -25,6 +25,7 @@ layout = click.option(
 @options.split
 @options.seed
 @options.workers
+@options.limits
 def export_(renders: Path, out: Path, layout: Literal["pifu", "icon"], **settings: Any) -> None:
     """Write RENDERS (what `mpc render` wrote) to OUT as another toolkit's training folder.
 
@@ -54,6 +55,7 @@ def export_(renders: Path, out: Path, layout: Literal["pifu", "icon"], **setting
 @options.height
 @options.rays
 @options.workers
+@options.limits
 def import_(
     source: Path,
     out: Path,

@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import logging
+from pathlib import Path
 from typing import Any
 
 import click
 
 from .. import __version__
+from ..core import logs
 from ..core.errors import MpcError, SettingsError
+from ..core.messages import describe_fault
 from .check import check
 from .demo import demo
 from .doctor import doctor
 from .evaluate import evaluate
 from .exchange import export_, import_
+from .fetch import fetch
 from .people import people
 from .reconstruct import reconstruct
 from .render import render
@@ -32,10 +36,10 @@ class Failure(click.ClickException):
 
 
 class MpcGroup(click.Group):
-    """Turns errors of the user into one line and an exit status: 1 unusable input, 2 wrong settings, 130 stopped."""
+    """Turns errors into one line and an exit status: 1 unusable input or a fault, 2 wrong settings, 130 stopped."""
 
     def invoke(self, ctx: click.Context) -> Any:
-        """Run the command; an MpcError becomes a message, never a traceback."""
+        """Run the command; an error becomes a message. Of one that is nobody's mistake the log has the traceback."""
         try:
             return super().invoke(ctx)
         except MpcError as error:
@@ -45,8 +49,12 @@ class MpcGroup(click.Group):
             raise click.exceptions.Exit(130) from stop
         except OSError as error:
             if error.filename is None and error.errno is None:
-                raise
+                raise Failure(describe_fault(error), 1) from error
             raise Failure(f"{error.filename or 'disk'}: {error.strerror}", 1) from error
+        except (click.ClickException, click.exceptions.Exit, click.Abort):
+            raise
+        except Exception as error:
+            raise Failure(describe_fault(error), 1) from error
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         """The commands in the order in which one uses them."""
@@ -74,13 +82,17 @@ def main(verbose: bool) -> None:
 
     Exit status: 0 done, 1 unusable input, 2 wrong usage, 3 done but some subjects failed, 130 stopped.
     """
-    logging.basicConfig(
-        level=logging.INFO if verbose else logging.WARNING, format="%(levelname)s %(name)s: %(message)s"
-    )
+    terminal = logging.StreamHandler()
+    terminal.setLevel(logging.INFO if verbose else logging.WARNING)
+    terminal.setFormatter(logging.Formatter("%(levelname)s %(name)s: %(message)s"))
+    if not verbose:
+        terminal.addFilter(lambda record: not record.exc_info)  # the command's own line tells of it
+    logging.basicConfig(level=terminal.level, handlers=[terminal])
+    logs.log_to(Path(logs.NAME))
 
 
 for command in (
-    people, check, render, sample, train, evaluate, reconstruct, demo, verify, export_, import_, import_weights,
+    people, check, render, sample, train, evaluate, fetch, reconstruct, demo, verify, export_, import_, import_weights,
     doctor,
 ):  # fmt: skip
     main.add_command(command)

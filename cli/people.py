@@ -23,6 +23,7 @@ from . import options
 @click.option("--texture-size", type=click.IntRange(64, 8192), default=1024, help="Edge of each texture, pixels.")
 @options.seed
 @options.workers
+@options.limits
 def people(out: Path, **settings: Any) -> None:
     """Make free, clothed people below OUT, so that nobody has to buy scans to begin. The output is CC0.
 

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from . import options, values
+
+if TYPE_CHECKING:
+    from ..core.guard import Limits
 
 MOST_POINTS = 100_000_000
 
@@ -54,7 +57,17 @@ MOST_POINTS = 100_000_000
 @click.option("--repair", is_flag=True, help="Rebuild the shards that `mpc verify` reports as damaged.")
 @options.seed
 @options.workers
-def sample(renders: Path, out: Path, shard_mib: int, repair: bool, jobs: int, backend: str, **settings: Any) -> None:
+@options.limits
+def sample(
+    renders: Path,
+    out: Path,
+    shard_mib: int,
+    repair: bool,
+    jobs: int,
+    backend: str,
+    limits: Limits,
+    **settings: Any,
+) -> None:
     """Turn RENDERS (what `mpc render` wrote) into HDF5 shards of pictures, occupancy and colour samples.
 
     Subjects are split into train, val and test. Finished work is kept, so the same command continues after a stop.
@@ -67,7 +80,9 @@ def sample(renders: Path, out: Path, shard_mib: int, repair: bool, jobs: int, ba
 
     chosen = SampleSettings(shard_bytes=shard_mib << 20, **settings)
     with TerminalProgress() as progress:
-        summary = sample_renders(renders, out, chosen, jobs=jobs, backend=backend, repair=repair, progress=progress)
+        summary = sample_renders(
+            renders, out, chosen, jobs=jobs, backend=backend, limits=limits, repair=repair, progress=progress
+        )
     options.report(summary.notices, summary.failures, out)
     click.echo(
         f"{summary.scenes} scenes ({summary.sampled} sampled now) in {summary.kept_shards + summary.written_shards} "

@@ -8,6 +8,7 @@ import os
 from collections.abc import Iterable, Sequence
 
 from .errors import MpcError
+from .logs import log_file
 
 logger = logging.getLogger(__name__)
 
@@ -52,5 +53,12 @@ def describe_failure(error: Exception) -> str:
     if isinstance(error, OSError) and error.strerror:
         name = os.fsdecode(error.filename) if isinstance(error.filename, str | bytes) else "a file"
         return f"{name}: cannot be read ({error.strerror})"
+    return describe_fault(error)
+
+
+def describe_fault(error: Exception) -> str:
+    """One line for an error that is a fault of mpc; its traceback goes to the log."""
     logger.error("unexpected error", exc_info=error)
-    return f"unexpected {type(error).__name__}: {error} (the log has the traceback; please report it)"
+    words = " ".join(str(error).split())
+    where = log_file() or "the log"
+    return f"unexpected {type(error).__name__}: {words} ({where} has the traceback; please report it)"

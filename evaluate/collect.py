@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Generic, TypeVar
 
 import torch
 
 from ..core.devices import choose_device
+from ..core.errors import SettingsError
 from ..core.files import read_json, write_json
+from ..core.guard import Lost, run_guarded
+from ..core.messages import describe_failure
 from ..core.progress import Progress
-from ..core.units import run_units, worker_count
+from ..core.units import worker_count
 from .metrics.pair import MeshPair
 from .metrics.surface import measure_chamfer
 from .records import RECORDS, ViewScores, append_record, read_records, rewrite_records
@@ -37,8 +41,24 @@ def begin_records(folder: Path, fingerprint: Mapping[str, Any], done: Mapping[st
     write_json(folder / "settings.json", dict(fingerprint), sort_keys=False)
 
 
+@dataclass(frozen=True)
+class _Attempt(Generic[Unit]):
+    """Measures a unit; an error that it did not expect becomes a `Lost`, so that the other views go on."""
+
+    measure: Callable[[Unit], ViewScores]
+
+    def __call__(self, unit: Unit) -> ViewScores | Lost[Unit]:
+        try:
+            return self.measure(unit)
+        except SettingsError:
+            raise
+        except Exception as error:
+            return Lost(unit, describe_failure(error))
+
+
 def collect(
     measure: Callable[[Unit], ViewScores],
+    blank: Callable[[Unit], ViewScores],
     units: Mapping[str, Unit],
     folder: Path,
     done: Mapping[str, ViewScores],
@@ -51,6 +71,8 @@ def collect(
 
     Args:
         measure: top-level function; it returns expected failures inside the record.
+        blank: gives a unit's record without scores. It serves where a unit has no record of its own; such a failure is
+            not kept, because another call may succeed.
         units: by key, in the order of the result; each unit knows its device.
         folder: prepared by `begin_records`.
         done: records that are kept, by key.
@@ -69,8 +91,15 @@ def collect(
     if processes > 1:
         _compile_kernels(devices[0])  # once here, rather than in every process at the same time
     records = dict(done)
-    for record in run_units(measure, waiting, jobs=processes, backend=workers.backend):
-        append_record(folder / RECORDS, record)
+    results = run_guarded(
+        _Attempt(measure), waiting, limits=workers.limits, jobs=processes, backend=workers.backend
+    )  # fmt: skip
+    for result in results:
+        if isinstance(result, Lost):
+            record = replace(blank(result.unit), failure=result.reason)
+        else:
+            record = result
+            append_record(folder / RECORDS, record)
         records[record.key] = record
         progress.advance(1, f"{record.key} failed: {record.failure}" if record.failure else record.key)
     progress.finish()

@@ -91,7 +91,9 @@ def evaluate_folders(
     begin_records(out, fingerprint, done)
     devices = find_devices(workers.device)
     units = {pair.key: (pair, settings, devices[turn % len(devices)]) for turn, pair in enumerate(pairs)}
-    records = collect(_measure_unit, units, out, done, devices=devices, workers=workers, progress=progress)
+    records = collect(
+        _measure_unit, _blank_record, units, out, done, devices=devices, workers=workers, progress=progress
+    )
     result = EvaluationResult(folder=out, settings=fingerprint, records=records)
     write_result(result)
     return result
@@ -230,15 +232,21 @@ def guess_unit(paths: Sequence[Path]) -> str:
     raise InputError(paths[0], "no true mesh can be read")
 
 
-def _measure_unit(unit: tuple[FilePair, FolderSettings, str]) -> ViewScores:
-    pair, settings, device = unit
+def _blank_record(unit: tuple[FilePair, FolderSettings, str]) -> ViewScores:
+    pair = unit[0]
     rest = pair.key[len(pair.true_key) :].strip("/_-.")
     yaw = re.search(r"(\d+)$", rest)
-    begin = time.perf_counter()
-    measured = _measure(pair, settings, device)
     return ViewScores(
         key=pair.key, scene=pair.true_key, subject=pair.true_key, view=rest,
-        yaw_deg=float(yaw.group(1)) % 360 if yaw else 0.0, failure=measured.failure, scores=measured.scores, iou=None,
+        yaw_deg=float(yaw.group(1)) % 360 if yaw else 0.0, failure="", scores={}, iou=None,
+    )  # fmt: skip
+
+
+def _measure_unit(unit: tuple[FilePair, FolderSettings, str]) -> ViewScores:
+    begin = time.perf_counter()
+    measured = _measure(*unit)
+    return replace(
+        _blank_record(unit), failure=measured.failure, scores=measured.scores,
         vertices=measured.vertices, faces=measured.faces, seconds={"measure": time.perf_counter() - begin},
         notes=measured.notes,
     )  # fmt: skip

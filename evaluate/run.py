@@ -105,8 +105,12 @@ def evaluate(
         view_key(dataset.views[index]): (replace(source, device=devices[turn % len(devices)]), index)
         for turn, index in enumerate(choose_views(dataset.views, settings.views_per_scene))
     }
+
+    def blank(unit: tuple[_Source, int]) -> ViewScores:
+        return _blank_record(dataset.views[unit[1]])
+
     records = collect(
-        _measure_unit, units, source.folder, done, devices=devices, workers=workers, progress=progress
+        _measure_unit, blank, units, source.folder, done, devices=devices, workers=workers, progress=progress
     )  # fmt: skip
     result = EvaluationResult(folder=source.folder, settings=fingerprint, records=records)
     write_result(result)
@@ -178,13 +182,19 @@ def measure_view(source: _Source, run: LoadedRun, dataset: ViewDataset, index: i
     measured = Measured(failure=rebuilt.failure)
     if rebuilt.mesh is not None:
         measured = _measure(rebuilt.mesh, item, dataset.scene_mesh(ref.scene), view_key(ref), source)
-    return ViewScores(
-        key=view_key(ref), scene=ref.scene_key, subject=ref.subject, view=ref.view_name, yaw_deg=ref.yaw_deg,
-        failure=measured.failure, scores=measured.scores, iou=rebuilt.iou,
+    return replace(
+        _blank_record(ref), failure=measured.failure, scores=measured.scores, iou=rebuilt.iou,
         baseline_iou=None if baseline is None else measure_iou(baseline.predict(points), labels),
         vertices=measured.vertices, faces=measured.faces,
         evaluations=0 if rebuilt.mesh is None else rebuilt.mesh.evaluations,
         seconds={**rebuilt.seconds, **measured.seconds},
+    )  # fmt: skip
+
+
+def _blank_record(ref: ViewRef) -> ViewScores:
+    return ViewScores(
+        key=view_key(ref), scene=ref.scene_key, subject=ref.subject, view=ref.view_name, yaw_deg=ref.yaw_deg,
+        failure="", scores={}, iou=None,
     )  # fmt: skip
 
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from ..core.checks import check_choice, check_ranges
 from ..core.errors import SettingsError
+from ..core.guard import Limits
 from ..core.messages import unknown_name
 from ..datasets.shards.split import SPLITS
 from .metrics.align import ALIGNMENTS
@@ -98,8 +99,10 @@ class Workers:
         jobs: number of processes on the CPU; 0 for one per core. On GPUs there is one process per GPU.
         backend: name of a joblib backend.
         device: "auto", "cpu", "cuda" (all GPUs of the machine) or "cuda:N".
+        limits: time and memory of a view (core/guard.py); None for no bound and no process of its own.
     """
 
     jobs: int = 0
     backend: str = "loky"
     device: str = "auto"
+    limits: Limits | None = None

@@ -13,12 +13,13 @@ from typing import Any
 import numpy as np
 
 from ..core.checks import check_range
-from ..core.errors import InputError, MpcError, SettingsError
-from ..core.files import read_json_object, write_text
+from ..core.errors import InputError, SettingsError
+from ..core.files import is_of_disk, read_json_object, write_text
 from ..core.folders import refuse_changes
+from ..core.guard import Limits, Lost, run_guarded
+from ..core.messages import describe_failure
 from ..core.progress import NoProgress, Progress
 from ..core.randomness import derive_rng
-from ..core.units import run_units
 from ..formats.gltf.write import write_glb
 from ..formats.obj.write import ObjStyle, write_obj
 from .body.animations import CLIPS, make_clip
@@ -94,6 +95,7 @@ def make_people(
     bvh: Path | None = None,
     jobs: int = 0,
     backend: str = "loky",
+    limits: Limits | None = None,
     texture_size: int = 1024,
     frames: int = 60,
     progress: Progress | None = None,
@@ -112,6 +114,7 @@ def make_people(
         bvh: folder of BVH files that become animations of the rigs, after the made ones.
         jobs: worker processes; 0 for one per core.
         backend: of joblib.
+        limits: time and memory of a person (core/guard.py); None for no bound and no process of its own.
         texture_size: edge of the textures, texels, 64 to 8192.
         frames: number of frames of each made animation, at 30 frames a second.
         progress: where progress is reported; None reports nothing.
@@ -155,7 +158,8 @@ def make_people(
     if kept:
         progress.skip(len(kept))
     made, failed = [], []
-    for record in run_units(_make_one, todo, jobs=jobs, backend=backend):
+    for result in run_guarded(_make_one, todo, limits=limits, jobs=jobs, backend=backend):
+        record = _Record(result.unit.name, result.reason) if isinstance(result, Lost) else result
         if record.error is None:
             made.append(record.name)
         else:
@@ -255,8 +259,10 @@ def _make_one(unit: _Unit) -> _Record:
         else:
             _make_rig(unit, partial / "person.glb")
             (partial / "person.glb").replace(_target(unit))
-    except MpcError as error:
-        return _Record(unit.name, str(error))
+    except Exception as error:
+        if isinstance(error, OSError) and is_of_disk(error, unit.out):
+            raise  # a full disk is no person's fault
+        return _Record(unit.name, describe_failure(error))
     finally:
         shutil.rmtree(partial, ignore_errors=True)
     return _Record(unit.name, None)

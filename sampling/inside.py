@@ -1,12 +1,14 @@
 """Inside or outside: the union of a mesh's solid parts, by the generalized winding number.
 
 A point is inside where the winding number (Jacobson et al., "Robust inside-outside segmentation using generalized
-winding numbers", SIGGRAPH 2013) exceeds one half. It is found in three steps:
+winding numbers", SIGGRAPH 2013) exceeds one half. It is found in two steps:
 
-1. Faces are turned to face outward where they do not (sampling/winding/orientation.py).
-2. Parallel rays count signed crossings without error (sampling/winding/crossings.py). On a closed surface this is all.
-3. An open surface adds a term of its boundary (sampling/winding/boundary_term.py): approximated, with a proven bound of
+1. Parallel rays count signed crossings without error (sampling/winding/crossings.py). On a closed surface this is all.
+2. An open surface adds a term of its boundary (sampling/winding/boundary_term.py): approximated, with a proven bound of
    the error, where the result is far from one half, and exact near it.
+
+Faces count as they are turned. Subjects are read with faces that face outward (geometry/orientation.py), so that light
+and labels agree on what is outside; `label_inside` turns them itself, for meshes of unknown origin.
 """
 
 from __future__ import annotations
@@ -16,10 +18,11 @@ import numpy as np
 from ..core.arrays import F32, F64, Bools, Floats
 from ..core.randomness import derive_rng
 from ..geometry.mesh import PosedMesh
+from ..geometry.orientation import orient_mesh
+from ..geometry.topology import find_boundary, weld
 from .winding.boundary_term import boundary_term
 from .winding.boundary_tree import build_boundary_tree
 from .winding.crossings import count_crossings, index_crossings
-from .winding.orientation import orient
 
 # Errors allowed for a run of boundary edges, in winding numbers. The first, rough one decides most points. Points that
 # may lie on either side of one half are evaluated again with the next, at last with every edge by itself.
@@ -35,20 +38,21 @@ ROUNDING = 1e-9
 class InsideOracle:
     """A mesh prepared once for inside/outside queries at many points.
 
+    Args:
+        mesh: any mesh whose faces face outward, see `orient_mesh`.
+
     Attributes:
         method: "signed crossings" for a closed surface, "winding number" for an open one.
         open_edges: number of boundary edges.
-        notices: messages for the user about repairs.
     """
 
     def __init__(self, mesh: PosedMesh) -> None:
-        oriented = orient(mesh)
-        edges = oriented.boundary.edges
-        self.notices = oriented.notices
+        vertices, faces, _ = weld(mesh)
+        edges = find_boundary(faces).edges
         self.open_edges = len(edges)
         self.method = "winding number" if len(edges) else "signed crossings"
-        self._index = index_crossings(oriented.vertices[oriented.faces])
-        self._tree = build_boundary_tree(oriented.vertices, edges, self._index.axis) if len(edges) else None
+        self._index = index_crossings(vertices[faces])
+        self._tree = build_boundary_tree(vertices, edges, self._index.axis) if len(edges) else None
 
     def winding(self, points: Floats) -> F64:
         """Evaluate the winding number.
@@ -113,7 +117,7 @@ def label_inside(mesh: PosedMesh, points: Floats) -> Bools:
     Returns:
         (N,) bool. Within about 1e-12 m of the surface either label may appear.
     """
-    return InsideOracle(mesh).inside(points)
+    return InsideOracle(orient_mesh(mesh).mesh).inside(points)
 
 
 def ambiguous_share(mesh: PosedMesh, oracle: InsideOracle | None = None) -> float:
@@ -123,7 +127,7 @@ def ambiguous_share(mesh: PosedMesh, oracle: InsideOracle | None = None) -> floa
     and the volume that is certainly inside. It is measured at the same points of the mesh's box each time.
 
     Args:
-        mesh: any mesh.
+        mesh: any mesh whose faces face outward, see `orient_mesh`.
         oracle: of the mesh, where one was built already.
 
     Returns:

@@ -50,7 +50,7 @@ class OccupancySamples:
         sets: one per sigma, then "uniform".
         method: how points were labelled, see `InsideOracle.method`.
         ambiguous_share: see `inside.ambiguous_share`.
-        notices: messages for the user about ambiguity and repairs.
+        notices: messages for the user about ambiguity.
     """
 
     lattice: Lattice
@@ -83,7 +83,7 @@ def sample_occupancy(
     mixture.
 
     Args:
-        mesh: the scene, world metres.
+        mesh: the scene, world metres, its faces outward (see `orient_mesh`).
         calibrations: (4, 4) float64 of every view, world metres to the cube [-1, 1]^3.
         near_counts: number of points for each sigma in metres.
         uniform_count: number of points in the cylinder.
@@ -111,7 +111,7 @@ def sample_occupancy(
     height = rng.uniform(-half_height, half_height, uniform_count)
     uniform = np.stack([distance * np.sin(angle), height, distance * np.cos(angle)], axis=1) + centre
     sets.append(_label(oracle, lattice, UNIFORM, 0.0, uniform))
-    notices = list(oracle.notices)
+    notices: list[str] = []
     share = ambiguous_share(mesh, oracle)
     if share > REPORTED_SHARE:
         notices.append(f"{share:.0%} of the volume is ambiguous: the surface is open ({oracle.open_edges} edges)")

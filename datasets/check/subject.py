@@ -160,7 +160,7 @@ def _examine(subject: Subject, unit: CheckUnit) -> SubjectReport:
         joints=0 if loaded.rig is None else len(loaded.rig.slot_node),
         clips={name: clip.frames for name, clip in loaded.clips.items()}
         | {name: len(files) for name, files in loaded.takes.items()},
-        warnings=(*loaded.notices, *oracle.notices, *_doubts(loaded, components, ambiguous, bool(textures))),
+        warnings=(*loaded.notices, *_doubts(loaded, components, ambiguous, bool(textures))),
         picture=encode_jpeg(thumbnail(mesh)),
         seconds=time.perf_counter() - started,
     )

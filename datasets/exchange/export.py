@@ -6,10 +6,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from ...core.errors import InputError, MpcError
-from ...core.files import write_bytes
+from ...core.errors import InputError
+from ...core.files import is_of_disk, write_bytes
+from ...core.guard import Limits, Lost, run_guarded
+from ...core.messages import describe_failure
 from ...core.progress import NoProgress, Progress
-from ...core.units import run_units
 from ..renders.belonging import group_refused
 from ..renders.format import SceneRecord, read_renders
 from ..shards.split import SPLIT_RATIOS, choose_split, describe_twins, group_twins
@@ -57,6 +58,7 @@ def export_renders(
     seed: int = 0,
     jobs: int = 0,
     backend: str = "loky",
+    limits: Limits | None = None,
     progress: Progress | None = None,
 ) -> ExchangeSummary:
     """Write every scene of a renders folder as another toolkit's training data; scenes written before are kept.
@@ -71,6 +73,7 @@ def export_renders(
         seed: seed for drawing PIFu's coloured points.
         jobs: number of processes; see core/units.py.
         backend: joblib's backend; see core/units.py.
+        limits: time and memory of a scene (core/guard.py); None for no bound and no process of its own.
         progress: reports the progress; None reports nothing.
 
     Returns:
@@ -93,7 +96,8 @@ def export_renders(
     progress.start("export", len(waiting))
     failures: list[tuple[str, str]] = [*group_refused(found.refused)]
     written = 0
-    for key, reason in run_units(_export_unit, waiting, jobs=jobs, backend=backend):
+    for result in run_guarded(_export_unit, waiting, limits=limits, jobs=jobs, backend=backend):
+        key, reason = (result.unit.scene.key, result.reason) if isinstance(result, Lost) else result
         if reason is not None:
             failures.append((key, reason))
         written += reason is None
@@ -111,7 +115,10 @@ def _export_unit(unit: _Unit) -> tuple[str, str | None]:
     try:
         write = write_pifu_scene if unit.layout == "pifu" else write_icon_scene
         write(unit.scene, unit.name, unit.out, seed=unit.seed)
-    except MpcError as error:
-        return unit.scene.key, str(error)
-    write_bytes(unit.out / ".done" / unit.name, b"")
+        write_bytes(unit.out / ".done" / unit.name, b"")
+    except Exception as error:
+        views = unit.out.parent / f"{unit.out.name}_{len(unit.scene.views)}views"  # ICON's
+        if isinstance(error, OSError) and any(is_of_disk(error, place) for place in (unit.out, views)):
+            raise  # a full disk is no scene's fault
+        return unit.scene.key, describe_failure(error)
     return unit.scene.key, None

@@ -9,15 +9,17 @@ from typing import Any
 
 import numpy as np
 
-from ...core.errors import InputError, MpcError
-from ...core.files import file_sha256
+from ...core.errors import InputError
+from ...core.files import file_sha256, is_of_disk
 from ...core.folders import claim_folder
+from ...core.guard import Limits, Lost, run_guarded
+from ...core.messages import describe_failure
 from ...core.notices import log_notices
 from ...core.progress import NoProgress, Progress
 from ...core.randomness import derive_rng
-from ...core.units import run_units
 from ...formats.obj.read import read_obj
 from ...formats.png import encode_png
+from ...geometry.orientation import orient_mesh
 from ...render.transfer import DEFAULT_RAYS, radiance_transfer
 from ...sampling.colour import sample_colour
 from ..renders.format import RENDERS, read_scene
@@ -63,6 +65,7 @@ def import_folder(
     rays: int = DEFAULT_RAYS,
     jobs: int = 0,
     backend: str = "loky",
+    limits: Limits | None = None,
     progress: Progress | None = None,
 ) -> ExchangeSummary:
     """Convert another toolkit's training data to a renders folder, ready for `mpc sample`.
@@ -78,6 +81,7 @@ def import_folder(
         rays: of the radiance transfer.
         jobs: processes; see core/units.py.
         backend: of joblib; see core/units.py.
+        limits: time and memory of a scene (core/guard.py); None for no bound and no process of its own.
 
     Raises:
         InputError: `source` is no such folder, or `out` holds something else.
@@ -93,7 +97,8 @@ def import_folder(
     records = []
     progress.start("import", len(scenes))
     units = [_Unit(scene, out, layout, rays, load) for scene in scenes]
-    for record in run_units(_import_unit, units, jobs=jobs, backend=backend):
+    for result in run_guarded(_import_unit, units, limits=limits, jobs=jobs, backend=backend):
+        record = _Record(_name(result.unit), reason=result.reason) if isinstance(result, Lost) else result
         records.append(record)
         progress.advance(1, record.key)
     progress.finish()
@@ -104,25 +109,31 @@ def import_folder(
     return ExchangeSummary(out, len(records) - kept - len(failures), kept, failures, notices)
 
 
+def _name(unit: _Unit) -> str:
+    return safe_name(unit.scene.name)
+
+
 def _import_unit(unit: _Unit) -> _Record:
-    name = safe_name(unit.scene.name)
+    name = _name(unit)
     try:
         source = file_sha256(unit.scene.mesh)
         if _is_done(unit.out / name / "scan_0000", source):
             return _Record(name, kept=True)
         return _Record(name, notices=_import_scene(unit, name, source))
-    except FileNotFoundError as error:
-        return _Record(name, reason=f"{error.filename} is missing")
-    except MpcError as error:
-        return _Record(name, reason=str(error))
+    except Exception as error:
+        if isinstance(error, OSError) and is_of_disk(error, unit.out):
+            raise  # a full disk is no scene's fault
+        if isinstance(error, FileNotFoundError):
+            return _Record(name, reason=f"{error.filename} is missing")
+        return _Record(name, reason=describe_failure(error))
 
 
 def _import_scene(unit: _Unit, name: str, source: str) -> tuple[str, ...]:
     read = read_obj(unit.scene.mesh)
     placement = place_person(read.mesh, unit.load, file_unit=read.unit, file_up=read.up)
-    notices = [*read.notices, *placement.warnings]
-    mesh = read.mesh.transformed(placement.matrix)
-    mesh = mesh.with_vertices(mesh.vertices.astype(np.float32).astype(np.float64))
+    oriented = orient_mesh(read.mesh.transformed(placement.matrix))
+    notices = [*read.notices, *placement.warnings, *oriented.notices]
+    mesh = oriented.mesh.with_vertices(oriented.mesh.vertices.astype(np.float32).astype(np.float64))
     back = np.linalg.inv(placement.matrix)
     views = READ[unit.layout](unit.scene)
     calibrations = [view.calibration @ back for view in views]
@@ -164,7 +175,7 @@ def _import_scene(unit: _Unit, name: str, source: str) -> tuple[str, ...]:
         "image_size": sizes.pop(),
         "views": entries,
         "notes": {**placement.as_dict(), "notices": notices, "source": unit.scene.mesh.name, "source_sha256": source,
-                  "imported": unit.layout},
+                  "imported": unit.layout, "oriented": True},
     }  # fmt: skip
     write_scene(unit.out, description, mesh, transfer, pictures)
     return tuple(notices)

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from ...core.arrays import Array
-from ..renders.layer_kinds import LayerKind, layer_kind
+from ..renders.layer_kinds import LayerKind, layer_kind, outside_value
 
 PREFIX = "layers/"
 """An item of `ViewDataset` holds a layer under its name with this in front."""
@@ -41,9 +41,32 @@ def resize_layer(kind: LayerKind, layer: Tensor, size: int) -> Tensor:
     Returns:
         (C, size, size), the same dtype; where an area covers 2 x 2 pixels this is their mean.
     """
-    if layer.shape[-1] == size:
+    stored = layer.shape[-1]
+    if stored == size:
         return layer
+    factor = stored // size
+    if stored % size == 0 and factor % 2:  # the middle of a new pixel is that of a stored one
+        return layer[:, factor // 2 :: factor, factor // 2 :: factor].contiguous()
+    if stored % size == 0:
+        return _shrink_evenly(kind, layer, factor)
     return _sample(kind, layer[None], _pixel_middles(size, layer.device)[None], layer.shape[-1])[0]
+
+
+def _shrink_evenly(kind: LayerKind, layer: Tensor, factor: int) -> Tensor:
+    """`resize_layer` by an even factor: the middle of a new pixel is the corner of four stored ones."""
+    shown = _shown(kind, layer[None])[0]
+    parts = []
+    for used in (shown.any(dim=1), shown.any(dim=0)):  # only the part that shows the surface is computed
+        place = used.nonzero()
+        first, last = (int(place[0]), int(place[-1])) if len(place) else (0, 0)
+        parts.append((first // factor, last // factor + 1))
+    (top, bottom), (left, right) = parts
+    part = layer[None, :, top * factor : bottom * factor, left * factor : right * factor]
+    before, after = slice(factor // 2 - 1, None, factor), slice(factor // 2, None, factor)
+    four = [part[:, :, row, column] for row in (before, after) for column in (before, after)]
+    outside = torch.full_like(layer[:, ::factor, ::factor], outside_value(kind))
+    outside[:, top:bottom, left:right] = _mix(kind, four, [_shown(kind, value) * 0.25 for value in four])[0]
+    return outside
 
 
 def move_layers(batch: Mapping[str, Tensor], calibrations: Tensor) -> dict[str, Tensor]:
@@ -115,8 +138,13 @@ def _sample(kind: LayerKind, layers: Tensor, places: Tensor, size: int) -> Tenso
         value = layers.flatten(2).gather(2, index).reshape(*layers.shape[:2], *flat.shape[1:])
         weight = (share[..., 0] if right else 1 - share[..., 0]) * (share[..., 1] if down else 1 - share[..., 1])
         weights.append(weight * (inside & _shown(kind, value)))
-        values.append(value.float().nan_to_num())
-    value, weight = torch.stack(values), torch.stack(weights)[:, :, None]
+        values.append(value)
+    return _mix(kind, values, weights)
+
+
+def _mix(kind: LayerKind, values: list[Tensor], weights: list[Tensor]) -> Tensor:
+    """The value of a pixel from four (B, C, h, w) around it and their weights (B, h, w), 0 for those outside."""
+    value, weight = torch.stack(values).float().nan_to_num(), torch.stack(weights)[:, :, None]
     shown = weight.sum(dim=0) >= 0.5 - ROUNDING
     if kind in JUMP:
         first = weight.argmax(dim=0, keepdim=True).expand(-1, -1, value.shape[2], -1, -1)

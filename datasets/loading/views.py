@@ -192,9 +192,8 @@ class ViewDataset(torch.utils.data.Dataset[dict[str, torch.Tensor]]):
         """(4, H, W) uint8 RGBA of a view, straight alpha."""
         ref = self.views[view]
         reader = self._readers[ref.shard]
-        top, left, height, width = (int(value) for value in reader.tables["views/box"][ref.row])
         stored = int(reader.tables["scenes/image_size"][self._scenes[ref.scene][1]])
-        return load_picture(reader.picture(ref.row), (top, left, height, width), stored, self.image_size)
+        return load_picture(reader.picture(ref.row), reader.box(ref.row), stored, self.image_size)
 
     def scene_mesh(self, scene: int) -> PosedMesh:
         """The true surface of a scene (geometry alone, world metres).

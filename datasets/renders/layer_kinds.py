@@ -15,11 +15,12 @@ name.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import cache
 from typing import Literal, get_args
 
 import numpy as np
 
-from ...core.arrays import U8, U16, Array
+from ...core.arrays import F64, U8, U16, Array
 from ...core.errors import InputError
 
 LayerKind = Literal["mask", "colour", "depth", "normal", "position"]
@@ -89,9 +90,21 @@ def layer_values(kind: LayerKind, codes: U8 | U16, centre_world: Sequence[float]
         return codes > 127
     if kind == "colour":
         return codes
-    values = (codes.astype(np.float64) - MIDDLE) / SCALE
     outside = codes == 0 if codes.ndim == 2 else (codes == 0).all(axis=-1)
     if kind == "position":
-        values = np.asarray(centre_world) + values * extent_m
-    values[outside] = 0.0 if kind == "normal" else np.nan
-    return values.astype(np.float32)
+        values = (np.asarray(centre_world) + _unit_values()[codes] * extent_m).astype(np.float32)
+    else:
+        values = _unit_values().astype(np.float32)[codes]
+    values[outside] = outside_value(kind)
+    return values
+
+
+def outside_value(kind: LayerKind) -> float:
+    """What a layer holds where the view shows no surface."""
+    return np.nan if kind in ("depth", "position") else 0
+
+
+@cache
+def _unit_values() -> F64:
+    """(65536,) float64 values in [-1, 1] that 16-bit numbers stand for: a table is faster than arithmetic."""
+    return (np.arange(65536, dtype=np.float64) - MIDDLE) / SCALE

@@ -13,14 +13,15 @@ from pathlib import Path
 from ...core.errors import InputError, MpcError, SettingsError
 from ...core.files import file_sha256
 from ...core.folders import claim_folder
+from ...core.guard import Limits, Lost, run_guarded
+from ...core.messages import describe_failure
 from ...core.notices import log_notices, sort_log
 from ...core.progress import NoProgress, Progress
-from ...core.units import run_units
 from ..renders.belonging import group_refused
 from ..renders.format import Renders, read_renders
 from ..renders.layer_kinds import layer_kind
 from .format import SampledScene, ShardHeader
-from .index import SHARDS, SceneFailure, ShardEntry, ShardIndex, read_index, write_index
+from .index import PASSING, SHARDS, SceneFailure, ShardEntry, ShardIndex, read_index, write_index
 from .plan import PARTS, PlannedScene, SamplePlan, ShardPlan, plan_sampling
 from .reader import ShardReader
 from .sample_scene import sample_scene
@@ -72,7 +73,7 @@ class _SceneOutcome:
 
     Attributes:
         key: the scene's key.
-        digest: SHA-256 of its input.
+        digest: SHA-256 of its input, or PASSING.
         reason: why it cannot be sampled; None where its part is there.
         notices: remarks for the user.
     """
@@ -105,6 +106,7 @@ def sample_renders(
     *,
     jobs: int = 0,
     backend: str = "loky",
+    limits: Limits | None = None,
     repair: bool = False,
     progress: Progress | None = None,
 ) -> SampleSummary:
@@ -119,6 +121,7 @@ def sample_renders(
         settings: what decides the points.
         jobs: worker processes, see core/units.py.
         backend: joblib backend, see core/units.py.
+        limits: time and memory of a scene (core/guard.py); None for no bound and no process of its own.
         repair: check all shards first and write the damaged ones again.
         progress: receives each sampled scene and each written shard.
 
@@ -141,7 +144,7 @@ def sample_renders(
     plan = plan_sampling(scenes, out, settings, split, before)
     if len(plan.kept) < len(plan.shards):
         (out / "index.json").unlink(missing_ok=True)  # it would describe shards that are about to change
-    sampled = _sample_scenes(plan, jobs=jobs, backend=backend, progress=progress)
+    sampled = _sample_scenes(plan, limits, jobs=jobs, backend=backend, progress=progress)
     entries = _write_shards(plan, sampled, progress)
     summary = _finish(plan, sampled, entries)
     notices = (*summary.notices, *describe_twins(twins, split))
@@ -160,13 +163,16 @@ def _check_layers(renders: Renders, settings: SampleSettings) -> None:
             )
 
 
-def _sample_scenes(plan: SamplePlan, *, jobs: int, backend: str, progress: Progress) -> _SampledScenes:
+def _sample_scenes(
+    plan: SamplePlan, limits: Limits | None, *, jobs: int, backend: str, progress: Progress
+) -> _SampledScenes:
     """Sample the scenes that wait, each into a file of its own."""
     (plan.out / PARTS).mkdir(exist_ok=True)
     tasks = [_SceneTask(scene, plan.settings) for scene in plan.waiting]
     sampled, failures, notices = 0, dict(plan.failures), set(plan.notices)
     progress.start("sample", len(tasks))
-    for outcome in run_units(_sample_one, tasks, jobs=jobs, backend=backend):
+    for result in run_guarded(_sample_one, tasks, limits=limits, jobs=jobs, backend=backend):
+        outcome = _lost_scene(result) if isinstance(result, Lost) else result
         key = outcome.key
         if outcome.reason is None:
             sampled += 1
@@ -188,8 +194,15 @@ def _sample_one(task: _SceneTask) -> _SceneOutcome:
             sampled = sample_scene(scene.record, task.settings, keep_mesh=scene.keep_mesh)
         except MpcError as error:
             return _SceneOutcome(scene.key, scene.digest, str(error))
+        except Exception as error:  # of reading the scene, or a fault: nothing is written here
+            return _SceneOutcome(scene.key, PASSING, describe_failure(error))
         save_part(scene.part, sampled)
     return _SceneOutcome(scene.key, scene.digest, notices=sampled.notices)
+
+
+def _lost_scene(lost: Lost[_SceneTask]) -> _SceneOutcome:
+    """The outcome of a scene whose process was stopped or died; with more time or memory it may succeed."""
+    return _SceneOutcome(lost.unit.scene.key, PASSING, lost.reason)
 
 
 def _write_shards(plan: SamplePlan, sampled: _SampledScenes, progress: Progress) -> list[ShardEntry]:

@@ -15,6 +15,7 @@ from ...core.folders import FolderFormat
 
 FORMAT = "mpc-shards"
 VERSION = 1
+PASSING = "passing"  # in place of a digest: another run may succeed with the same input
 SHARDS = FolderFormat(FORMAT, VERSION, "shards")
 
 
@@ -22,7 +23,8 @@ class SceneFailure(NamedTuple):
     """A scene that cannot be sampled; in JSON a list of two.
 
     Attributes:
-        digest: SHA-256 of its input; as long as this is the same, the scene would fail again.
+        digest: SHA-256 of its input; as long as this is the same, the scene would fail again, unless it is
+            PASSING.
         reason: in words.
     """
 
@@ -62,7 +64,7 @@ class ShardIndex:
         split: subject id to split.
         shards: the shards in order.
         failures: scenes that cannot be sampled and are in no shard, by key.
-        notices: remarks on scenes (repaired orientation, ...), sorted.
+        notices: remarks on scenes (ambiguous volume, ...), sorted.
         ambiguous: ambiguous share of a scene's volume (sampling/inside.py) by key, where that is not 0.
     """
 

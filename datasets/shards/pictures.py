@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from PIL import Image
 
-from ...core.arrays import U8, U16, Bools
+from ...core.arrays import U8, U16, Array, Bools
 from ...core.pictures import resample
 from ...formats.png import decode_png, decode_png_exact, encode_png_rows
 
@@ -40,18 +40,35 @@ def crop_codes(codes: U8 | U16) -> tuple[bytes, Box]:
     return encode_png_rows(_cut(codes, box)), box
 
 
-def load_codes(data: bytes, box: Box, size: int) -> U8 | U16:
-    """Decode what `crop_codes` encoded to the whole picture of `size` pixels square, 0 outside the box.
+def load_codes(data: bytes, box: Box) -> U8 | U16:
+    """Decode what `crop_codes` encoded: the numbers within the box.
 
     Raises:
         OSError, SyntaxError or ValueError: the PNG is damaged, or not as large as the box.
     """
-    row, column, height, width = box
     codes = decode_png_exact(data)
-    if codes.shape[:2] != (height, width) or row + height > size or column + width > size:
-        raise ValueError(f"a PNG of {codes.shape[:2]} pixels, its box is {box}")
-    whole = np.zeros((size, size, *codes.shape[2:]), codes.dtype)
-    whole[row : row + height, column : column + width] = codes
+    if codes.shape[:2] != box[2:]:
+        raise ValueError(f"a PNG of {codes.shape[0]}x{codes.shape[1]} pixels, its box has {box[2]}x{box[3]}")
+    return codes
+
+
+def place(values: Array, box: Box, size: int, outside: float) -> Array:
+    """The whole picture of `size` pixels square: what the box holds, and `outside` around it.
+
+    Args:
+        values: (height, width) or (height, width, C) of the box.
+        box: see `crop_codes`.
+        size: pixels along each side of the whole.
+        outside: value of all other pixels.
+
+    Raises:
+        ValueError: the box is not within the picture.
+    """
+    row, column, height, width = box
+    if min(row, column) < 0 or row + height > size or column + width > size:
+        raise ValueError(f"the box {box} is not within {size} pixels square")
+    whole = np.full((size, size, *values.shape[2:]), outside, values.dtype)
+    whole[row : row + height, column : column + width] = values
     return whole
 
 

@@ -14,9 +14,9 @@ import numpy as np
 
 from ...core.arrays import Array
 from ...core.errors import InputError
-from ..renders.layer_kinds import KINDS, layer_values
+from ..renders.layer_kinds import KINDS, layer_values, outside_value
 from .format import FORMAT, LAYOUT, READABLE, VERSION, PointSetInfo, ShardHeader, layer_level, layout, levels
-from .pictures import load_codes
+from .pictures import Box, load_codes, place
 
 # Open shards in each process: far below the usual limit of 1024 files, and opening one again takes microseconds.
 MAX_OPEN = 128
@@ -105,6 +105,14 @@ class ShardReader:
         start, end = self.tables["offsets/png"][view : view + 2]
         return self.read("views/png", int(start), int(end - start)).tobytes()
 
+    def box(self, view: int) -> Box:
+        """Row, column, height and width of a view's picture within the whole."""
+        return self._box("views", view)
+
+    def _box(self, group: str, view: int) -> Box:
+        top, left, height, width = self.tables[f"{group}/box"][view].tolist()
+        return top, left, height, width
+
     def layer(self, name: str, view: int) -> Array:
         """Read and decode one layer of a view.
 
@@ -123,13 +131,13 @@ class ShardReader:
         if name not in self.header.layers:
             raise InputError(self.path, f"holds no layer {name} (it holds: {', '.join(self.header.layers) or 'none'})")
         start, end = self.tables[f"offsets/{group}"][view : view + 2]
-        top, left, height, width = (int(value) for value in self.tables[f"{group}/box"][view])
+        box, kind = self._box(group, view), self.header.layers[name]
         scene = int(np.searchsorted(self.tables["offsets/view"], view, side="right")) - 1
         centre, extent, size = (self.tables[f"scenes/{n}"][scene] for n in ("centre_world", "extent_m", "image_size"))
         png = self.read(f"{group}/png", int(start), int(end - start)).tobytes()
         try:
-            codes = load_codes(png, (top, left, height, width), int(size))
-            return layer_values(self.header.layers[name], codes, centre, float(extent))
+            values = layer_values(kind, load_codes(png, box), centre, float(extent))
+            return place(values, box, int(size), outside_value(kind))
         except (OSError, SyntaxError, ValueError) as error:
             raise InputError(self.path, f"view {view}: layer {name} is damaged ({error})") from error
 

@@ -8,6 +8,7 @@ from ...core.arrays import Array
 from ...core.errors import InputError
 from ...core.randomness import derive_rng
 from ...geometry.mesh import PosedMesh
+from ...geometry.orientation import orient_mesh
 from ...sampling.colour import ColourSamples, sample_colour
 from ...sampling.lattice import Lattice
 from ...sampling.occupancy import OccupancySamples, PointSet, sample_occupancy
@@ -33,6 +34,10 @@ def sample_scene(scene: SceneRecord, settings: SampleSettings, *, keep_mesh: boo
         MpcError: the scene's files are damaged, or it cannot be sampled; the message says why.
     """
     mesh, transfer = read_scene_mesh(scene)
+    repairs: tuple[str, ...] = ()
+    if not scene.notes.get("oriented"):  # drawn before subjects were turned outward as they are read
+        oriented = orient_mesh(mesh)
+        mesh, repairs = oriented.mesh, oriented.notices
     names = (scene.subject, scene.animation, scene.frame)
     occupancy = sample_occupancy(
         mesh,
@@ -54,7 +59,7 @@ def sample_scene(scene: SceneRecord, settings: SampleSettings, *, keep_mesh: boo
         **_mesh_rows(mesh, keep_mesh),
     }
     check_part(scene.key, part, settings.layers)
-    return SampledScene(part, settings.layers, occupancy.notices)
+    return SampledScene(part, settings.layers, (*repairs, *occupancy.notices))
 
 
 def _scene_rows(scene: SceneRecord, occupancy: OccupancySamples) -> Part:

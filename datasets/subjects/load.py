@@ -13,6 +13,7 @@ from ...formats.build_mesh import ReadMesh
 from ...formats.build_rig import ReadPerson
 from ...formats.mesh_files import read_mesh_file
 from ...geometry.mesh import PosedMesh
+from ...geometry.orientation import orient_mesh
 from ...motion.landmarks import find_hips, find_pelvis, rest_facing
 from ...motion.skinning import Clip, Rig, world_matrices
 from .find import Subject, safe_name
@@ -30,7 +31,7 @@ class LoadedSubject:
 
     Attributes:
         subject: which person it is.
-        mesh: the surface in world metres, y up, facing +z; of a rig its rest pose.
+        mesh: the surface in world metres, y up, facing +z, its faces outward; of a rig its rest pose.
         placement: how file coordinates become world coordinates, and why.
         rig: None for a scan.
         clips: the rig's clips by the animation names that SceneSpec uses.
@@ -57,7 +58,8 @@ class LoadedSubject:
 
     def describe(self) -> dict[str, Any]:
         """The part of the notes in scene.json that all scenes of the subject share, JSON-ready."""
-        notes = {**self.placement.as_dict(), "notices": list(self.notices)}
+        # Older folders lack "oriented": `mpc sample` then turns the faces of their meshes itself.
+        notes = {**self.placement.as_dict(), "notices": list(self.notices), "oriented": True}
         if self.layout is not None:
             notes["layout"] = self.layout
         if self.bone_map is not None:
@@ -85,7 +87,10 @@ def name_takes(subject: Subject) -> dict[str, tuple[Path, ...]]:
 
 
 def load_subject(subject: Subject, options: PlacementOptions | None = None) -> LoadedSubject:
-    """Read a subject's file and convert it to metres, y up, facing +z; the origin stays where it is.
+    """Read a subject's file and convert it to metres, y up, facing +z, faces outward; the origin stays where it is.
+
+    Faces are turned here, once for all poses of a rig, so that all that follows (light, labels, layers, exports) has
+    the same outside.
 
     Args:
         subject: as `find_subjects` returns it.
@@ -111,13 +116,14 @@ def _place_scan(
     fit, doubts = _read_fit(subject, layout, options)
     unit, up = (read.unit, read.up) if layout is None else (read.unit or layout.unit, read.up or layout.up)
     placement = place_person(read.mesh, options, file_unit=unit, file_up=up, fit=fit)
+    oriented = orient_mesh(read.mesh.transformed(placement.matrix))
     return LoadedSubject(
         subject=subject,
-        mesh=read.mesh.transformed(placement.matrix),
+        mesh=oriented.mesh,
         placement=placement,
         takes=takes,
         layout=None if layout is None else layout.name,
-        notices=(*read.notices, *doubts, *placement.warnings),
+        notices=(*read.notices, *doubts, *placement.warnings, *oriented.notices),
     )
 
 
@@ -142,11 +148,12 @@ def _place_person(subject: Subject, read: ReadPerson, options: PlacementOptions)
         pelvis = find_pelvis(rig.skeleton, read.joints)
         rig = replace(rig, pelvis=pelvis, hips=find_hips(rig.skeleton, read.joints))
     placement = place_person(read.mesh, options, file_unit="m", file_up="+y", facing_hint=hint)
+    oriented = orient_mesh(read.mesh.transformed(placement.matrix))
     return LoadedSubject(
         subject=subject,
-        mesh=read.mesh.transformed(placement.matrix),
+        mesh=oriented.mesh,
         placement=placement,
         rig=rig,
         clips={} if rig is None else name_clips(rig.clips),
-        notices=(*read.notices, *placement.warnings),
+        notices=(*read.notices, *placement.warnings, *oriented.notices),
     )

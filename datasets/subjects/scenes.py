@@ -16,6 +16,7 @@ from ...formats.fbx.read import read_fbx_motion
 from ...formats.gltf.animations import read_clips
 from ...formats.gltf.container import open_gltf
 from ...geometry.mesh import PosedMesh
+from ...geometry.orientation import orient_mesh
 from ...motion.landmarks import hips_facing
 from ...motion.skinning import Clip, pose_rig
 from .find import Subject
@@ -203,9 +204,9 @@ def _pose_take(loaded: LoadedSubject, spec: SceneSpec) -> LoadedScene:
     if not 0 <= spec.frame < len(files):
         raise InputError(loaded.subject.root, f'"{spec.animation}" has no frame {spec.frame} (of {len(files)})')
     read = read_frame(files[spec.frame])
-    mesh = read.mesh.transformed(loaded.to_world)
-    notices = tuple(dict.fromkeys([*loaded.notices, *read.notices]))
-    return LoadedScene(spec=spec, loaded=loaded, mesh=mesh, notices=notices)
+    oriented = orient_mesh(read.mesh.transformed(loaded.to_world))
+    notices = tuple(dict.fromkeys([*loaded.notices, *read.notices, *oriented.notices]))
+    return LoadedScene(spec=spec, loaded=loaded, mesh=oriented.mesh, notices=notices)
 
 
 def load_scene(subject: Subject, spec: SceneSpec, options: PlacementOptions | None = None) -> LoadedScene:

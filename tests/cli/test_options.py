@@ -38,14 +38,14 @@ MIB, GIB = 1 << 20, 1 << 30
 # For each command what its options fill: settings classes and functions.
 TARGETS = {
     "render": (RenderSettings, render_models, PlacementOptions, Limits),
-    "sample": (SampleSettings, sample_renders),
+    "sample": (SampleSettings, sample_renders, Limits),
     "train": (choose_settings, train),
-    "eval": (EvaluationSettings, FolderSettings),
+    "eval": (EvaluationSettings, FolderSettings, Limits),
     "reconstruct": (CaptureSettings,),
     "check": (check_models, PlacementOptions, Limits),
-    "people": (make_people,),
-    "export": (export_renders,),
-    "import": (import_folder, PlacementOptions),
+    "people": (make_people, Limits),
+    "export": (export_renders, Limits),
+    "import": (import_folder, PlacementOptions, Limits),
 }
 
 # Options whose values the command itself uses, or turns into something else; each with its reason.
@@ -55,12 +55,16 @@ OWN = {
         "dry_run": "calls another function",
         "memory_gib": "becomes memory_bytes",
     },
-    "sample": {"shard_mib": "becomes shard_bytes"},
+    "sample": {"shard_mib": "becomes shard_bytes", "memory_gib": "becomes memory_bytes"},
+    "export": {"memory_gib": "becomes memory_bytes"},
+    "import": {"memory_gib": "becomes memory_bytes"},
+    "people": {"memory_gib": "becomes memory_bytes"},
     "train": {"preset": "is the first argument, called name", "resume": "becomes the run's folder"},
     "eval": {
         "run": "a place", "shards": "a place", "pred": "a place", "truth": "a place", "out": "a place",
         "compare": "places", "report": "calls another function", "views": "becomes views_per_scene",
         "fresh": "where to begin", "device": "where to compute", "jobs": "how to spread", "backend": "how to spread",
+        "memory_gib": "becomes memory_bytes",
     },
     "reconstruct": {
         "images": "become sources", "mask": "becomes sources", "run": "a place", "out": "a place",

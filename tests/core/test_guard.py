@@ -47,9 +47,11 @@ def test_a_hanging_subject_is_stopped_in_time():
 
 
 def test_signs_of_life_give_more_time():
-    lost, good = run(["slow"], Limits(timeout_s=2.5), jobs=1)
+    told = []
+    lost, good = run(["slow"], Limits(timeout_s=2.5), jobs=1, on_alive=lambda unit, count: told.append((unit, count)))
     assert set(good) == {"SLOW"}
     assert not lost
+    assert told == [("slow", 1)] * 8
 
 
 def test_signs_of_life_are_told_while_the_unit_works():

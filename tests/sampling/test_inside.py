@@ -6,11 +6,12 @@ import trimesh
 
 from mpc.geometry.closest import ClosestSurface
 from mpc.geometry.mesh import PosedMesh
+from mpc.geometry.orientation import orient_mesh
+from mpc.geometry.topology import find_boundary, weld
 from mpc.sampling.inside import InsideOracle, label_inside
 from mpc.sampling.winding.boundary_term import boundary_term, boundary_term_numpy
 from mpc.sampling.winding.boundary_tree import build_boundary_tree
 from mpc.sampling.winding.crossings import compiled_kernel, count_crossings, count_crossings_numpy, index_crossings
-from mpc.sampling.winding.orientation import find_boundary, orient, weld
 from mpc.sampling.winding.winding import solid_angles, winding_number
 
 POINTS = 700
@@ -114,9 +115,8 @@ def away(mesh: PosedMesh, points: np.ndarray) -> np.ndarray:
 
 
 def outward(mesh: PosedMesh) -> np.ndarray:
-    """Corners of the mesh with its orientation repaired (tested by itself below)."""
-    oriented = orient(mesh)
-    return oriented.vertices[oriented.faces]
+    """Corners of the mesh with its orientation repaired (tested by itself in tests/geometry/test_orientation.py)."""
+    return orient_mesh(mesh).mesh.corners
 
 
 @pytest.mark.parametrize("name", [*CLOSED, *OPEN])
@@ -136,7 +136,7 @@ def test_no_wrong_label(name):
 def test_closed_meshes_are_counted_and_solid(name):
     """Independent of the repair: closed shapes, however they face, are the union of the parts as solids."""
     mesh = CLOSED[name]()
-    oracle = InsideOracle(mesh)
+    oracle = InsideOracle(orient_mesh(mesh).mesh)
     assert oracle.method == "signed crossings"
     points = np.random.default_rng(1).uniform(-1.2, 1.6, (4000, 3))
     found = oracle.inside(points)
@@ -178,13 +178,13 @@ def test_parity_and_nearest_normal_are_wrong_where_we_are_right():
 
 
 def test_notices_name_what_was_turned():
-    assert InsideOracle(CLOSED["ball"]()).notices == ()
-    assert "neighbours" in InsideOracle(CLOSED["half of it flipped"]()).notices[0]
-    assert "inward" in InsideOracle(CLOSED["wholly inward"]()).notices[0]
+    assert orient_mesh(CLOSED["ball"]()).notices == ()
+    assert "neighbours" in orient_mesh(CLOSED["half of it flipped"]()).notices[0]
+    assert "inward" in orient_mesh(CLOSED["wholly inward"]()).notices[0]
     tube = posed(flipped(cut(trimesh.creation.cylinder(0.6, 1.4), lambda centre: np.abs(centre[:, 2]) < 0.69)))
-    assert "inward" in InsideOracle(tube).notices[0]
+    assert "inward" in orient_mesh(tube).notices[0]
     sheet = PosedMesh(np.array([[0, 0, 0], [1.0, 0, 0], [0, 1, 0]]), np.array([[0, 1, 2]], np.int32))
-    assert InsideOracle(sheet).notices == ()
+    assert orient_mesh(sheet).notices == ()
 
 
 def test_compiled_and_numpy_twins_agree():

@@ -1,0 +1,176 @@
+"""The person finder: a picture to masks and landmarks of the people in it."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from ...core.arrays import F32, F64, U8, Floats
+from .detect import Detection, detect_people, guess_region
+from .engines import Engine, open_engine
+from .refine import refine_mask
+from .region import Region, cut_square, paste_square, region_around
+from .store import require_networks
+
+# Names of the 33 landmarks, in the order of the network.
+LANDMARKS = (
+    "nose", "left_eye_inner", "left_eye", "left_eye_outer", "right_eye_inner", "right_eye", "right_eye_outer",
+    "left_ear", "right_ear", "mouth_left", "mouth_right", "left_shoulder", "right_shoulder", "left_elbow",
+    "right_elbow", "left_wrist", "right_wrist", "left_pinky", "right_pinky", "left_index", "right_index", "left_thumb",
+    "right_thumb", "left_hip", "right_hip", "left_knee", "right_knee", "left_ankle", "right_ankle", "left_heel",
+    "right_heel", "left_foot_index", "right_foot_index",
+)  # fmt: skip
+# Below this presence the landmark network says that nobody is in its square.
+LEAST_PRESENCE = 0.5
+# What selfie segmentation alone takes for a person may be a cup (0.56) or a cat (0.82).
+LEAST_PRESENCE_UNDETECTED = 0.9
+SIZE = 256
+# After the 33 landmarks come the middle of the hips and the rim of the circle around the person, for the next square.
+_HIPS, _RIM = 33, 34
+# Two detections whose masks overlap by more than this are one person.
+_SAME_MASK = 0.5
+
+
+@dataclass(frozen=True, eq=False)
+class Person:
+    """A person in a picture.
+
+    Attributes:
+        score: presence by the landmark network, 0 to 1.
+        detection: score of the detector, 0 to 1; 0 where the square comes from elsewhere.
+        region: the square that the networks looked at.
+        next_region: the square around the person as it is now known; a film's next frame is looked at there.
+        landmarks: (33, 3) float64, pixels of the picture: column, row, and depth relative to the hips (away from the
+            camera is positive). They may lie outside of the picture.
+        visibility: (33,) float64, 0 to 1: whether a landmark is in the picture and not hidden.
+        landmarks_m: (33, 3) float64, metres from the middle of the hips: right, down, away from the camera. The network
+            assumes a size.
+        mask: (H, W) float32, 0 to 1.
+    """
+
+    score: float
+    detection: float
+    region: Region
+    next_region: Region
+    landmarks: F64
+    visibility: F64
+    landmarks_m: F64
+    mask: F32
+
+    @property
+    def is_there(self) -> bool:
+        """Whether the networks say that somebody is there: more certainty is asked where the detector is silent."""
+        return self.score >= (LEAST_PRESENCE if self.detection else LEAST_PRESENCE_UNDETECTED)
+
+
+class PersonFinder:
+    """Finds people: BlazePose's detector, then its landmark network twice, the second time with a better square.
+
+    Args:
+        detector: runs "pose_detection".
+        landmarks: runs "pose_landmark_full".
+        selfie: runs "selfie_segmentation".
+    """
+
+    def __init__(self, detector: Engine, landmarks: Engine, selfie: Engine) -> None:
+        self._detector, self._landmarks, self._selfie = detector, landmarks, selfie
+
+    @classmethod
+    def open(cls, engine: str = "auto", folder: Path | None = None) -> PersonFinder:
+        """Load the networks.
+
+        Args:
+            engine: "torch", "litert" or "auto", see `open_engine`.
+            folder: of the networks; None: where `mpc fetch` puts them.
+
+        Raises:
+            MpcError: they were not fetched.
+        """
+        place = require_networks(folder)
+        detector, landmarks, selfie = (
+            open_engine(place, name, engine) for name in ("pose_detection", "pose_landmark_full", "selfie_segmentation")
+        )
+        return cls(detector, landmarks, selfie)
+
+    def detect(self, picture: U8) -> list[Detection]:
+        """People that the detector finds in a picture (H, W, 3) uint8, by falling score."""
+        return detect_people(picture, self._detector)
+
+    def find(self, picture: U8, most: int = 1) -> list[Person]:
+        """Find people.
+
+        Args:
+            picture: (H, W, 3) uint8.
+            most: the greatest number of people to return.
+
+        Returns:
+            People who are there, by falling score of the detector. Where nobody is: all that was looked at, none of
+            which `is_there`; empty where the networks see nothing at all.
+        """
+        people: list[Person] = []
+        doubtful: list[Person] = []
+        for detection in self.detect(picture):
+            person = self.look(picture, detection.region, detection=detection.score)
+            if not person.is_there:
+                doubtful.append(person)
+            elif all(mask_overlap(person.mask, other.mask) < _SAME_MASK for other in people):
+                people.append(person)
+            if len(people) == most:
+                return people
+        if people:
+            return people
+        guess = guess_region(picture, self._selfie)
+        if guess is not None:
+            # A person who is small in the picture is found by the detector from closer by.
+            closer = detect_people(picture, self._detector, guess)
+            region, score = (closer[0].region, closer[0].score) if closer else (guess, 0.0)
+            doubtful.append(self.look(picture, region, detection=score))
+        return [person for person in doubtful if person.is_there][:1] or doubtful
+
+    def look(self, picture: U8, region: Region, *, passes: int = 2, detection: float = 0.0) -> Person:
+        """Look at a square of a picture.
+
+        Args:
+            picture: (H, W, 3) uint8.
+            region: the square.
+            passes: how often the landmark network runs, each time in the square that its last answer suggests.
+            detection: score of the detector, which is passed on.
+        """
+        height, width = picture.shape[:2]
+        for number in range(passes):
+            outputs = self._landmarks(cut_square(picture, region, SIZE))
+            values = outputs[0].reshape(-1, 5).astype(np.float64)
+            points = region.to_picture(values[:, :2] / SIZE)
+            following = region_around(points[_HIPS], points[_RIM])
+            score = float(outputs[1].ravel()[0])
+            # An answer about nobody would lead the square astray.
+            if number == passes - 1 or score < LEAST_PRESENCE or following.size < 1:
+                break
+            region = following
+        mask = paste_square(_sigmoid(outputs[2][0, :, :, 0]).astype(np.float32), region, (height, width))
+        metres = outputs[4].reshape(-1, 3)[: len(LANDMARKS)].astype(np.float64)
+        cosine, sine = math.cos(region.turn), math.sin(region.turn)
+        metres[:, :2] = metres[:, :2] @ np.array([[cosine, sine], [-sine, cosine]])
+        depths = values[: len(LANDMARKS), 2:3] * region.size / SIZE
+        return Person(
+            score=score, detection=detection, region=region, next_region=following,
+            landmarks=np.concatenate([points[: len(LANDMARKS)], depths], axis=1),
+            visibility=_sigmoid(values[: len(LANDMARKS), 3]).astype(np.float64), landmarks_m=metres,
+            mask=refine_mask(picture, mask, region.size / SIZE),
+        )  # fmt: skip
+
+
+def mask_overlap(one: F32, other: F32) -> float:
+    """Intersection over union of two masks, inside where they are at least 0.5; 0 where both are empty."""
+    first, second = one >= 0.5, other >= 0.5
+    union = int((first | second).sum())
+    return int((first & second).sum()) / union if union else 0.0
+
+
+def _sigmoid(values: Floats) -> Floats:
+    """1 / (1 + exp(-values)), without overflow; of the precision of the values."""
+    result: Floats = 0.5 + 0.5 * np.tanh(0.5 * values)
+    return result

@@ -1,0 +1,64 @@
+"""Refines a coarse mask at the picture's own size."""
+
+from __future__ import annotations
+
+import numpy as np
+from scipy.ndimage import uniform_filter
+
+from ...core.arrays import F32, U8
+
+# Where the coarse mask is below this, nothing is refined.
+LEAST = 0.01
+SMOOTHNESS = 1e-3
+# Radius of the filter in cells of the coarse mask: the filter must reach over the uncertain border.
+RADIUS_CELLS = 2.1
+# Rec. 601, as for the brightness of display values everywhere.
+_BRIGHTNESS = np.array([0.299, 0.587, 0.114], np.float32) / np.float32(255)
+
+
+def refine_mask(picture: U8, mask: F32, cell_px: float) -> F32:
+    """Move the border of a mask to the edges of the picture near it.
+
+    The guided filter (He, Sun, Tang, "Guided Image Filtering", ECCV 2010, equations 5 and 6): around each pixel, the
+    mask is replaced by the linear function of the brightness that fits it best.
+
+    Args:
+        picture: (H, W, 3) uint8.
+        mask: (H, W) float32, 0 to 1.
+        cell_px: side of a cell of the map that the mask was interpolated from, pixels of the picture.
+
+    Returns:
+        (H, W) float32, 0 to 1.
+    """
+    radius = max(2, round(RADIUS_CELLS * cell_px))
+    rows, columns = np.flatnonzero((mask > LEAST).any(axis=1)), np.flatnonzero((mask > LEAST).any(axis=0))
+    refined = np.zeros_like(mask)
+    if not len(rows):
+        return refined
+    box = tuple(slice(max(int(one[0]) - 2 * radius, 0), int(one[-1]) + 2 * radius + 1) for one in (rows, columns))
+    guide, target = picture[box] @ _BRIGHTNESS, mask[box]
+    refined[box] = np.clip(guided_filter(guide, target, radius, SMOOTHNESS), 0, 1)
+    return refined
+
+
+def guided_filter(guide: F32, target: F32, radius: int, smoothness: float) -> F32:
+    """The guided filter of a grey picture.
+
+    Args:
+        guide: (H, W) float32, the picture.
+        target: (H, W) float32, what is filtered.
+        radius: of the square windows, pixels; beyond an edge the picture is mirrored.
+        smoothness: variance of the guide below which a window counts as flat (epsilon of equation 5).
+
+    Returns:
+        (H, W) float32.
+    """
+
+    def mean(values: F32) -> F32:
+        averaged: F32 = uniform_filter(values, 2 * radius + 1)
+        return averaged
+
+    guide_mean, target_mean = mean(guide), mean(target)
+    slope = (mean(guide * target) - guide_mean * target_mean) / (mean(guide * guide) - guide_mean**2 + smoothness)
+    filtered: F32 = mean(slope) * guide + mean(target_mean - slope * guide_mean)
+    return filtered
