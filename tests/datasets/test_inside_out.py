@@ -8,6 +8,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from mpc.core.files import file_sha256
+from mpc.core.sealed import read_sealed_json
 from mpc.datasets.renders.build import render_models
 from mpc.datasets.renders.format import read_renders
 from mpc.datasets.renders.settings import RenderSettings
@@ -59,14 +61,15 @@ def test_labels_and_colours_are_the_same(renders, tmp_path, name, age):
         folder = shutil.copytree(folder, tmp_path / "renders")
         scene = folder / "anna" / "scan_0000"
         with np.load(scene / "mesh.npz") as arrays:
-            content = dict(arrays)
-        middle = content["vertices"][content["faces"]].mean(axis=1)
+            stored = dict(arrays)
+        middle = stored["vertices"][stored["faces"]].mean(axis=1)
         turn = (middle[:, 2] > 0.1) & (middle[:, 1] < 0.5) if name == "a patch turned" else np.ones(len(middle), bool)
-        content["faces"][turn] = content["faces"][turn, ::-1]
-        np.savez(scene / "mesh.npz", **content)
-        notes = json.loads((scene / "scene.json").read_text())
-        assert notes["notes"].pop("oriented") is True
-        (scene / "scene.json").write_text(json.dumps(notes))
+        stored["faces"][turn] = stored["faces"][turn, ::-1]
+        np.savez(scene / "mesh.npz", **stored)
+        content = read_sealed_json(scene / "scene.json")
+        assert content["notes"].pop("oriented") is True
+        content["files"]["mesh.npz"] = file_sha256(scene / "mesh.npz")
+        (scene / "scene.json").write_text(json.dumps(content))
     found = sample_scene(read_renders(folder).scenes[0], POINTS, keep_mesh=True)
     assert any("turned" in notice for notice in found.notices) == (age == "old")
     for array in ("points/q", "points/inside", "points/confidence", "colours/q", "colours/normal", "colours/transfer"):
