@@ -69,6 +69,29 @@ def placement(function: Callable[..., None]) -> Callable[..., None]:
     return unit(up(facing(height(with_load))))
 
 
+def selection(function: Callable[..., None]) -> Callable[..., None]:
+    """--only, --exclude and --fixes, which the command receives as `selection`, a Selection."""
+
+    @functools.wraps(function)
+    def with_selection(
+        *arguments: Any, only: tuple[str, ...], exclude: tuple[str, ...], fixes: Path | None, **others: Any
+    ) -> None:
+        from ..datasets.subjects.selection import Selection
+
+        function(*arguments, selection=Selection(only=tuple(only), exclude=tuple(exclude), fixes=fixes), **others)
+
+    take = values.names(
+        "--only", known=tuple, metavar="PATTERN...",
+        help="Take only subjects of these names, such as 'scan_*'; * and ? stand for other letters.",
+    )  # fmt: skip
+    leave = values.names("--exclude", known=tuple, metavar="PATTERN...", help="Leave out subjects of these names.")
+    obey = click.option(
+        "--fixes", type=existing_file,
+        help="TOML file with unit, up, facing, height and exclude of single subjects (mpc check --write-fixes).",
+    )  # fmt: skip
+    return take(leave(obey(with_selection)))
+
+
 def limits(function: Callable[..., None]) -> Callable[..., None]:
     """--subject-timeout and --subject-memory, which the command receives as `limits`, a guard.Limits."""
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +14,14 @@ if TYPE_CHECKING:
     from ..core.guard import Limits
     from ..datasets.renders.dry_run import RenderPlan
     from ..datasets.subjects.placement import PlacementOptions
+    from ..datasets.subjects.selection import Selection
+
+
+def light_names() -> Iterable[str]:
+    """The names of the built-in lights."""
+    from ..render.light.lights import builtin_lights
+
+    return builtin_lights().names
 
 
 @click.command(cls=values.Command)
@@ -44,7 +53,10 @@ if TYPE_CHECKING:
 @click.option(
     "--frames-per-animation", type=click.IntRange(1, 100_000), default=3, help="Number of random frames of each clip."
 )
-@click.option("--frames", type=click.Choice(["all"]), help="Take all frames of each clip instead.")
+@click.option(
+    "--frames", type=click.Choice(["all", "spread"]),
+    help="Take all frames of each clip, or spread the frames evenly over the clip instead of drawing each at random.",
+)  # fmt: skip
 @click.option("--poses", help="kmeans:K takes K frames of each rig instead, one for each cluster of its poses.")
 @click.option(
     "--pose-filter/--no-pose-filter",
@@ -64,11 +76,20 @@ if TYPE_CHECKING:
     "--lights", type=options.existing_folder, help="Folder of .hdr and .exr panoramas.  [default: built-in lights]"
 )
 @values.names(
+    "--light-names", known=light_names, metavar="NAME...",
+    help="Lights to use, such as 'studio_*' or room_lamp_02; * and ? stand for other letters.  [default: all lights]",
+)  # fmt: skip
+@click.option(
+    "--exposure", "exposure_ev", type=click.FloatRange(-8, 8), default=0.0, metavar="STOPS",
+    help="Exposure, photographic stops: 1 doubles the light, -1 halves it.",
+)  # fmt: skip
+@values.names(
     "--layers", known=options.layer_names, metavar="NAME...",
     help="Layers to draw beside the lit pictures: normal_front, depth_front, mask and others.",
 )  # fmt: skip
 @click.option("--renderer", type=click.Choice(["auto", "pyrender", "embree"]), default="auto", help="Renderer to use.")
 @options.placement
+@options.selection
 @options.seed
 @options.workers
 @options.limits
@@ -86,6 +107,7 @@ def render(
     frames: str | None,
     poses: str | None,
     load: PlacementOptions,
+    selection: Selection,
     jobs: int,
     backend: str,
     limits: Limits,
@@ -112,7 +134,7 @@ def render(
     chosen = RenderSettings(poses=poses or frames or "random", load=load, **settings)
     if dry_run:
         options.refuse_ignored("with --dry-run", "repair", "prune")
-        click.echo(describe(plan_renders(models, out, chosen, renderer=renderer, jobs=jobs)))
+        click.echo(describe(plan_renders(models, out, chosen, renderer=renderer, jobs=jobs, selection=selection)))
         return
     with TerminalProgress() as progress:
         summary = render_models(
@@ -125,6 +147,7 @@ def render(
             limits=limits,
             repair=repair,
             prune=prune,
+            selection=selection,
             progress=progress,
         )
     options.report(summary.notices, summary.failures, out)

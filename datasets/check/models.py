@@ -12,7 +12,9 @@ from ...core.files import write_json
 from ...core.guard import Limits, Lost, run_guarded
 from ...core.progress import NoProgress, Progress
 from ..subjects.find import find_subjects
-from ..subjects.placement import PlacementOptions
+from ..subjects.fixes import Suggestion
+from ..subjects.placement import UNITS_M, PlacementOptions
+from ..subjects.selection import Selection
 from .subject import CheckUnit, SubjectReport, check_subject, report_failure
 
 COLUMNS = ("subject", "kind", "format", "unit", "up", "height", "faces", "parts", "closed", "doubt", "textures",
@@ -50,6 +52,7 @@ def check_models(
     jobs: int = 0,
     backend: str = "loky",
     limits: Limits | None = None,
+    selection: Selection | None = None,
     progress: Progress | None = None,
 ) -> CheckSummary:
     """Examine every subject below a folder.
@@ -60,15 +63,19 @@ def check_models(
         jobs: worker processes, see core/units.py.
         backend: joblib backend, see core/units.py.
         limits: time and memory of a subject (core/guard.py); None for no bound and no process of its own.
+        selection: whom to examine, and what the user says of single subjects; None for everybody as they are found.
         progress: receives each subject.
 
     Raises:
         InputError: no subject below `models`.
+        SettingsError: a selected subject is unknown, or the file of fixes holds an unknown subject, key or value.
     """
     progress = progress or NoProgress()
     subjects = find_subjects(models)
     if not subjects:
         raise InputError(models, "holds no scan or rigged person")
+    selection = selection or Selection()
+    subjects = selection.choose(selection.people(subjects))
     units = [CheckUnit(subject, models, load or PlacementOptions()) for subject in subjects]
     found: dict[str, SubjectReport] = {}
     progress.start("check", len(units))
@@ -130,3 +137,20 @@ def write_check_json(path: Path, summary: CheckSummary) -> None:
     """Write the reports as JSON, for other programs; the folder is made."""
     path.parent.mkdir(parents=True, exist_ok=True)
     write_json(path, summary.as_json(), sort_keys=False)
+
+
+def suggest_fixes(summary: CheckSummary) -> list[Suggestion]:
+    """What was found, as a file of fixes: guesses to be confirmed, and what cannot be used to be left out."""
+    return [_suggest(report) for report in summary.reports]
+
+
+def _suggest(report: SubjectReport) -> Suggestion:
+    found: dict[str, tuple[str | float, str]] = {}
+    for name, value in (("unit", report.unit), ("up", report.up), ("facing", report.facing)):
+        if value is not None and (name != "unit" or value in UNITS_M):  # a body fit's scale is no unit
+            found[name] = value, report.reasons.get(name, "")
+    if report.height_m is not None:
+        found["height"] = round(report.height_m, 3), "metres; as found"
+    # A height of the user's own is written so that it holds; one that was found only says what the unit makes of it.
+    unsure = frozenset(report.unsure) | (frozenset() if report.unit == "scaled" else {"height"})
+    return Suggestion(subject=report.id, found=found, unsure=unsure, exclude=report.error, remarks=report.warnings)

@@ -38,6 +38,7 @@ class SubjectReport:
         up: the up axis in the file.
         facing: the direction that the person faces in the file.
         reasons: how "unit", "up" and "facing" were found.
+        unsure: those of "unit", "up" and "facing" that are a guess.
         height_m: height at rest, metres.
         vertices: number of vertices.
         faces: number of triangles.
@@ -64,6 +65,7 @@ class SubjectReport:
     up: str | None = None
     facing: str | None = None
     reasons: dict[str, str] = field(default_factory=dict)
+    unsure: tuple[str, ...] = ()
     height_m: float | None = None
     vertices: int = 0
     faces: int = 0
@@ -149,6 +151,7 @@ def _examine(subject: Subject, unit: CheckUnit) -> SubjectReport:
         up=placed["up"],
         facing=placed["facing"],
         reasons=placed["reasons"],
+        unsure=loaded.placement.unsure,
         height_m=placed["height_m"],
         vertices=len(mesh.vertices),
         faces=len(mesh.faces),

@@ -16,10 +16,11 @@ from ...core.units import worker_count
 from ...render.renderer import choose_renderer
 from ..subjects.animations import doubt_motions
 from ..subjects.find import Subject, find_subjects
+from ..subjects.selection import Selection
 from .belonging import SubjectScenes, finish_run
 from .count import SceneProgress, count_scenes
 from .draw_scene import Drawing
-from .draw_subject import SubjectOutcome, SubjectUnit, draw_subject
+from .draw_subject import SubjectOutcome, SubjectUnit, draw_subject, open_lights
 from .folder import claim_folder
 from .settings import RenderSettings
 from .write import remove_leftovers
@@ -59,6 +60,7 @@ def render_models(
     limits: Limits | None = None,
     repair: bool = False,
     prune: bool = False,
+    selection: Selection | None = None,
     progress: Progress | None = None,
 ) -> RenderSummary:
     """Render every subject found below `models` into `out`; scenes already there with the same settings are kept.
@@ -77,18 +79,24 @@ def render_models(
         repair: compare the files of every scene with their checksums, and render the damaged ones again; without it
             only files that are missing or have another size are noticed.
         prune: remove the scenes that are set aside.
-        progress: receives each finished subject.
+        selection: whom to render, and what the user says of single subjects; None for everybody as they are found.
+        progress: receives each finished scene.
 
     Returns:
         RenderSummary; a subject that cannot be rendered is listed there and does not stop the others.
 
     Raises:
         InputError: no subject below `models`, or `out` holds something else.
-        SettingsError: `out` was made with other settings, or the chosen renderer does not work here.
+        SettingsError: `out` was made with other settings, a light or a selected subject is unknown, or the chosen
+            renderer does not work here.
     """
     progress = progress or NoProgress()
-    subjects = find_people(models)
+    selection = selection or Selection()
+    people = find_people(models, selection)
+    subjects = selection.choose(people)
     doubts = [] if settings.animations is None else doubt_motions(settings.animations, settings.bone_map)
+    if settings.light_names:
+        open_lights(settings)  # an unknown name is told before anything is made
     claim_folder(out, settings)
     remove_leftovers(out)
     choice = choose_renderer(renderer)
@@ -110,7 +118,7 @@ def render_models(
         told.finish_subject(outcome.subject, outcome.rendered, "failed" if outcome.failures else "")
     progress.finish()
     scenes_of = [outcome.scenes or SubjectScenes(subject=outcome.subject, complete=False) for outcome in outcomes]
-    aside = finish_run(out, [subject.id for subject in subjects], scenes_of, prune=prune)
+    aside = finish_run(out, [subject.id for subject in people], scenes_of, prune=prune)
     left_out = log_notices(out, (f"animations: left out, {doubt}" for doubt in doubts))
     sort_log(out)
     outcomes.sort(key=lambda outcome: outcome.subject)
@@ -132,16 +140,17 @@ def _lost_subject(lost: Lost[SubjectUnit]) -> SubjectOutcome:
     return SubjectOutcome(subject=subject.id, failures=((subject.id, f"{subject.path}: {lost.reason}"),))
 
 
-def find_people(models: Path) -> list[Subject]:
-    """Find all subjects below a folder.
+def find_people(models: Path, selection: Selection) -> list[Subject]:
+    """Find all subjects below a folder that the user does not exclude for good, with what is said of each.
 
     Raises:
         InputError: there is none.
+        SettingsError: the file of fixes holds an unknown subject, key or value.
     """
     subjects = find_subjects(models)
     if not subjects:
         raise InputError(models, "holds no scan or rigged person (.obj, .ply, .stl, .glb, .gltf, .fbx)")
-    return subjects
+    return selection.people(subjects)
 
 
 def mix(subjects: Sequence[Subject]) -> list[Subject]:

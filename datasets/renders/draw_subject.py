@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from functools import cached_property, partial
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from ...core.errors import InputError
 from ...core.files import is_of_disk
 from ...core.guard import tell_alive
 from ...core.messages import describe_failure
-from ...render.light.lights import LightSet, builtin_lights, load_lights
+from ...render.light.lights import LightSet, builtin_lights, choose_lights, load_lights
 from ..subjects.find import Subject
 from ..subjects.frames import ChosenScene, LeftOut
 from ..subjects.open import OpenSubject
@@ -175,6 +175,7 @@ class _Painter:
         prepared = prepare_scene(scene, unit.settings, self._lights, unit.drawing.threads)
         provenance = Provenance(
             source=unit.subject.path.name,
+            given=describe_given(unit.subject),
             source_sha256=opened.digest,
             source_files=self._files.hashes(opened.other_files | files),
             renderer=unit.drawing.choice.name,
@@ -196,7 +197,7 @@ class _Painter:
         for place, _ in damage:
             if place.startswith(TEXTURES):  # which are written only where they are missing
                 (folder.parent / place).unlink(missing_ok=True)
-        if damage or record.key != key:
+        if damage or record.key != key or notes.get("given", {}) != describe_given(self._unit.subject):
             return None
         if notes.get("source_sha256") != self.opened.digest or not self._files.match(notes.get("source_files", {})):
             return None
@@ -205,6 +206,17 @@ class _Painter:
         return _SceneOutcome(key, "kept", remark, describe_scene(record))
 
 
+def describe_given(subject: Subject) -> dict[str, Any]:
+    """What the user says of this subject alone, JSON-ready; scenes drawn before it changed do not hold."""
+    return {name: value for name, value in asdict(subject.given).items() if value is not None}
+
+
 def open_lights(settings: RenderSettings) -> LightSet:
-    """The environments that the settings ask for."""
-    return load_lights(settings.lights) if settings.lights else builtin_lights()
+    """The environments that the settings ask for.
+
+    Raises:
+        InputError: the folder of panoramas holds none, or a damaged one.
+        SettingsError: no environment has the name that the settings give.
+    """
+    lights = load_lights(settings.lights) if settings.lights else builtin_lights()
+    return choose_lights(lights, settings.light_names, settings.exposure_ev)

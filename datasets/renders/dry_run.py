@@ -17,6 +17,7 @@ from ...render.renderer import choose_renderer
 from ..subjects.find import Subject
 from ..subjects.load import load_subject
 from ..subjects.scenes import frame_counts, pick_scenes, pose_scene
+from ..subjects.selection import Selection
 from .build import find_people
 from .count import count_scenes
 from .draw_scene import Drawing, draw_views, prepare_scene, store_scene
@@ -80,7 +81,13 @@ class _Trial:
 
 
 def plan_renders(
-    models: Path, out: Path, settings: RenderSettings, *, renderer: str = "auto", jobs: int = 0
+    models: Path,
+    out: Path,
+    settings: RenderSettings,
+    *,
+    renderer: str = "auto",
+    jobs: int = 0,
+    selection: Selection | None = None,
 ) -> RenderPlan:
     """Count all scenes, render a person of middling file size in a temporary folder, and multiply; writes nothing.
 
@@ -90,12 +97,14 @@ def plan_renders(
         settings: what decides the pictures.
         renderer: "auto", "pyrender" or "embree".
         jobs: worker processes of the run to be, see core/units.py.
+        selection: whom to render, see `render_models`.
 
     Raises:
         InputError: no subject below `models`.
         SettingsError: `out` was made with other settings, or no subject can be rendered; says why.
     """
-    subjects = find_people(models)
+    selection = selection or Selection()
+    subjects = selection.choose(find_people(models, selection))
     scenes = count_scenes(subjects, settings, jobs=jobs)
     begun = check_folder(out, settings)
     there = _count_scenes_there(out) if begun else Counter[str]()

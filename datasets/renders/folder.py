@@ -12,6 +12,9 @@ from ...render.light.lights import load_lights
 from .format import RENDERS
 from .settings import RenderSettings
 
+# Settings of later versions, which folders made before do not record: left out where they have their default.
+LATER = ("light_names", "exposure_ev")
+
 
 def check_folder(out: Path, settings: RenderSettings) -> bool:
     """Whether `out` is a renders folder of these settings already; False where it is missing or empty.
@@ -35,6 +38,9 @@ def claim_folder(out: Path, settings: RenderSettings) -> None:
 
 def _recorded(settings: RenderSettings) -> dict[str, Any]:
     recorded = to_table(settings)
+    for name, default in to_table(RenderSettings()).items():
+        if name in LATER and recorded[name] == default:
+            del recorded[name]
     if settings.lights is not None:
         # Panoramas may change while the folder's name stays, so what was read from them is part of the settings.
         coefficients = load_lights(settings.lights).coefficients

@@ -39,6 +39,9 @@ class RenderSettings(FrameSettings):
         rays: number of directions of the radiance transfer.
         longest_edge_m: longer edges are halved before light is gathered, see geometry/refine.py; faces at most double.
         lights: folder of HDR panoramas; None for the built-in environments.
+        light_names: the environments that are used, by their names, in which * and ? stand for other letters; none for
+            all of them.
+        exposure_ev: exposure in photographic stops, each of which doubles the light.
         layers: names of render/layers.py, drawn beside the lit pictures.
         load: what the user knows of units and axes.
     """
@@ -55,6 +58,8 @@ class RenderSettings(FrameSettings):
     rays: int = DEFAULT_RAYS
     longest_edge_m: float = 0.05
     lights: Path | None = None
+    light_names: tuple[str, ...] = ()
+    exposure_ev: float = 0.0
     layers: tuple[str, ...] = ()
     load: PlacementOptions = field(default_factory=PlacementOptions)
 
@@ -67,6 +72,7 @@ class RenderSettings(FrameSettings):
             extent_m=(0.1, 100.0),
             rays=(16, 65536),
             longest_edge_m=(0.001, 1000.0),
+            exposure_ev=(-8.0, 8.0),
         )
         check_choice("centre", self.centre, CENTRES)
         if self.fov_deg and not 1.0 <= self.fov_deg <= 75.0:

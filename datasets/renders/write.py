@@ -7,7 +7,7 @@ import os
 import shutil
 from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -28,12 +28,14 @@ class Provenance:
         source_sha256: SHA-256 of that file; of a rig with added motions "+" and their digest follow.
         source_files: SHA-256 of the other files by their path from the subject's folder, "absent" for missing ones.
         renderer: "pyrender" or "embree".
+        given: unit, up, facing and height_m as the user gives them for this subject alone.
     """
 
     source: str
     source_sha256: str
     source_files: dict[str, str]
     renderer: str
+    given: dict[str, Any] = field(default_factory=dict)
 
 
 def write_scene(

@@ -7,7 +7,7 @@ import logging
 import os
 import re
 import unicodedata
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
@@ -19,6 +19,7 @@ from .layouts.layout import Claim
 from .layouts.recognise import find_fit, find_texture, recognise
 from .layouts.xhumans import FOLDER as TAKE_FOLDER
 from .layouts.xhumans import LAYOUT as TAKE_LAYOUT
+from .placement import PlacementOptions
 from .sequences import first_frame, person_folder
 
 logger = logging.getLogger(__name__)
@@ -47,6 +48,7 @@ class Subject:
         layout: name of the data set whose folders look like this (subjects/layouts), None for any other folder.
         fit: the file with the scan's body fit; None where the layout has none or the file is missing.
         texture: the picture that belongs to the mesh by its layout, for materials whose own picture is missing.
+        given: what the user says of this person alone; it overrules what is said of all.
     """
 
     id: str
@@ -56,6 +58,7 @@ class Subject:
     layout: str | None = None
     fit: Path | None = None
     texture: Path | None = None
+    given: PlacementOptions = field(default_factory=PlacementOptions)
 
 
 def find_subjects(models_dir: Path) -> list[Subject]:

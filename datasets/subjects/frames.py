@@ -1,4 +1,4 @@
-"""Choose which frames of a rig's animations become scenes: at random, all, or one for each cluster of poses.
+"""Choose which frames of a rig's animations become scenes: at random, spread, all, or one for each cluster of poses.
 
 Frames that are unfit (the head is under the hips, or the person leaves the view cube) are replaced by others.
 """
@@ -36,8 +36,9 @@ class FrameSettings:
     Attributes:
         seed: seed of the random frames.
         frames_per_animation: random frames of each clip (the paper's three).
-        poses: "random", "all", or "kmeans:K" for K frames a subject, one near the middle of each cluster of its poses
-            (clips are unbalanced: in most frames the person stands or walks).
+        poses: "random"; "spread" for frames at even distances in each clip; "all"; or "kmeans:K" for K frames a
+            subject, one near the middle of each cluster of its poses (clips are unbalanced: in most frames the person
+            stands or walks).
         pose_filter: whether frames with the head under the hips, or outside the view cube, are replaced by others.
         animations: folder (or file) of motions added to every rig as further clips; None for none.
         bone_map: file with the user's bone names; None for none.
@@ -52,13 +53,18 @@ class FrameSettings:
 
     def __post_init__(self) -> None:
         check_ranges(self, seed=(0, None), frames_per_animation=(1, 100_000))
-        if self.poses not in ("random", "all") and self.clusters is None:
-            raise SettingsError(f'poses is {self.poses!r}, expected "random", "all" or "kmeans:K"')
+        if self.poses not in ("random", "spread", "all") and self.clusters is None:
+            raise SettingsError(f'poses is {self.poses!r}, expected "random", "spread", "all" or "kmeans:K"')
 
     @property
     def wanted_frames(self) -> int | None:
         """Frames of each animation; None for all. With clusters: of scans, which have no bones to compare poses by."""
         return None if self.poses == "all" else self.frames_per_animation
+
+    @property
+    def spread(self) -> bool:
+        """Whether the frames of a clip lie at even distances."""
+        return self.poses == "spread"
 
     @property
     def clusters(self) -> int | None:
@@ -113,7 +119,9 @@ def choose_scenes(loaded: LoadedSubject, settings: FrameSettings, *, misfit: Mis
     """
     subject = loaded.subject
     if loaded.rig is None or not loaded.clips:
-        specs = pick_scenes(subject.id, frame_counts(loaded), settings.wanted_frames, settings.seed)
+        specs = pick_scenes(
+            subject.id, frame_counts(loaded), settings.wanted_frames, settings.seed, spread=settings.spread
+        )
         yield from (ChosenScene(spec) for spec in specs)
         return
     matched = rig_bones(loaded.rig, None if settings.bone_map is None else read_bone_maps(settings.bone_map))
@@ -217,10 +225,20 @@ def _numbers(frames: list[int], most: int = 5) -> str:
 
 
 def _by_clip(loaded: LoadedSubject, settings: FrameSettings) -> Iterator[tuple[list[SceneSpec], int]]:
-    """For each clip the candidates, the frames drawn first in front, and how many of them are wanted."""
+    """For each clip the candidates, the frames drawn first in front, and how many of them are wanted.
+
+    Where frames are spread, each has candidates of its own: the frames that are nearer to it than to the others.
+    """
     subject, seed, wanted = loaded.subject.id, settings.seed, settings.wanted_frames
     for name, clip in loaded.clips.items():
-        first = choose_frames(clip.frames, wanted, seed, subject, name)
+        first = choose_frames(clip.frames, wanted, seed, subject, name, spread=settings.spread)
+        if settings.spread:
+            distance = np.abs(np.arange(clip.frames)[:, None] - first)
+            for rank in range(len(first)):
+                own = np.flatnonzero(distance.argmin(axis=1) == rank)
+                own = own[np.argsort(distance[own, rank], kind="stable")][:TRIES]
+                yield [SceneSpec(subject, name, frame) for frame in own.tolist()], 1
+            continue
         others = np.setdiff1d(np.arange(clip.frames), first)
         more = derive_rng(seed, subject, name, "other frames").permutation(others)
         most = len(first) if wanted is None else TRIES * wanted

@@ -94,12 +94,14 @@ def load_subject(subject: Subject, options: PlacementOptions | None = None) -> L
 
     Args:
         subject: as `find_subjects` returns it.
-        options: what the user knows of unit, axes and height; None to detect all of it.
+        options: what the user knows of unit, axes and height; None to detect all of it. What is said of this subject
+            alone (`Subject.given`) overrules it.
 
     Raises:
         InputError: the file is damaged, hostile or of a kind that is not read; names the file and the reason.
+        SettingsError: what the user says contradicts itself.
     """
-    options = PlacementOptions() if options is None else options
+    options = (options or PlacementOptions()).with_given(subject.given)
     if subject.kind == "scans":
         return _place_scan(subject, read_frame(subject.path), options, name_takes(subject))
     read = read_mesh_file(subject.path, subject.root, texture=subject.texture)

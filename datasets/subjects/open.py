@@ -72,7 +72,8 @@ class OpenSubject:
         if self.subject.kind == "rigged":
             return choose_scenes(self.loaded, self._settings, misfit=misfit)
         wanted = self._settings.wanted_frames
-        specs = list_scenes(self.subject, frames_per_animation=wanted, seed=self._settings.seed)
+        spread, seed = self._settings.spread, self._settings.seed
+        specs = list_scenes(self.subject, frames_per_animation=wanted, seed=seed, spread=spread)
         return (ChosenScene(spec) for spec in specs)
 
     def pose(self, chosen: ChosenScene) -> tuple[LoadedScene, frozenset[Path]]:

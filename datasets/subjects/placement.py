@@ -24,6 +24,7 @@ LEAST_HEIGHT_M, GREATEST_HEIGHT_M = 0.45, 2.6
 LEAST_STANDING_M = 0.85
 STANDING_SHARE = 0.85  # height over the box's diagonal
 UNSURE_MARGIN = 0.3
+CONVENTION = "the convention for this up axis"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -53,6 +54,19 @@ class PlacementOptions:
         if self.height_m is not None and not 0.1 <= self.height_m <= 10.0:
             raise SettingsError(f"height {self.height_m} m is outside 0.1 to 10 m")
 
+    def with_given(self, given: PlacementOptions) -> PlacementOptions:
+        """These options for all people, overruled by what the user says of one person.
+
+        A unit for one person also overrules the height that is given for all.
+
+        Raises:
+            SettingsError: the two contradict each other.
+        """
+        height_m = given.height_m if given.unit is not None else given.height_m or self.height_m
+        return PlacementOptions(
+            unit=given.unit or self.unit, up=given.up or self.up, facing=given.facing or self.facing, height_m=height_m
+        )
+
 
 @dataclass(frozen=True, eq=False)
 class Placement:
@@ -66,6 +80,7 @@ class Placement:
         height_m: the person's height after conversion, metres.
         reasons: how "unit", "up" and "facing" were found.
         warnings: doubts that the user should know of.
+        unsure: those of "unit", "up" and "facing" that are a guess.
     """
 
     matrix: F64
@@ -75,6 +90,7 @@ class Placement:
     height_m: float
     reasons: dict[str, str]
     warnings: tuple[str, ...]
+    unsure: tuple[str, ...] = ()
 
     def as_dict(self) -> dict[str, Any]:
         """The placement without matrix and warnings, JSON-ready."""
@@ -143,6 +159,10 @@ def place_person(
         height_m=height_m,
         reasons={"up": up.reason, "unit": unit.reason, "facing": facing.reason},
         warnings=tuple(warnings),
+        unsure=(
+            *(name for name, choice in (("unit", unit), ("up", up)) if choice.warnings),
+            *(["facing"] if facing.reason == CONVENTION else []),
+        ),
     )
 
 
@@ -235,4 +255,4 @@ def _choose_facing(mesh: PosedMesh, up: str, wanted: str | None, hint: F64 | Non
         seen = max(level, key=lambda axis: float(level[axis] @ toes))
         if float(level[seen] @ toes) > np.cos(np.radians(FACING_TOLERANCE_DEG)):
             return _Choice(seen, "the direction of the feet")
-    return _Choice(convention, "the convention for this up axis")
+    return _Choice(convention, CONVENTION)

@@ -82,7 +82,9 @@ class LoadedScene:
         return notes
 
 
-def list_scenes(subject: Subject, *, frames_per_animation: int | None = 3, seed: int) -> list[SceneSpec]:
+def list_scenes(
+    subject: Subject, *, frames_per_animation: int | None = 3, seed: int, spread: bool = False
+) -> list[SceneSpec]:
     """List the scenes of a subject that is not loaded: animations in the file's order, frames ascending.
 
     Frames are drawn without repetition from a stream of (seed, subject, animation) alone, so that other subjects and
@@ -93,14 +95,17 @@ def list_scenes(subject: Subject, *, frames_per_animation: int | None = 3, seed:
         subject: as `find_subjects` returns it.
         frames_per_animation: None takes all; clips with fewer frames give all that they have.
         seed: the dataset's.
+        spread: see `choose_frames`.
 
     Raises:
         InputError: a rig's file cannot be read.
     """
-    return pick_scenes(subject.id, peek_frame_counts(subject), frames_per_animation, seed)
+    return pick_scenes(subject.id, peek_frame_counts(subject), frames_per_animation, seed, spread=spread)
 
 
-def pick_scenes(subject: str, counts: Mapping[str, int], per_animation: int | None, seed: int) -> list[SceneSpec]:
+def pick_scenes(
+    subject: str, counts: Mapping[str, int], per_animation: int | None, seed: int, *, spread: bool = False
+) -> list[SceneSpec]:
     """List the scenes of a subject whose animations are known, frames drawn by `choose_frames`.
 
     Args:
@@ -108,11 +113,12 @@ def pick_scenes(subject: str, counts: Mapping[str, int], per_animation: int | No
         counts: number of frames by animation name.
         per_animation: frames of each animation; None for all.
         seed: the dataset's.
+        spread: see `choose_frames`.
     """
     return [
         SceneSpec(subject, name, frame)
         for name, frames in counts.items()
-        for frame in choose_frames(frames, per_animation, seed, subject, name)
+        for frame in choose_frames(frames, per_animation, seed, subject, name, spread=spread)
     ]
 
 
@@ -145,11 +151,27 @@ def _peek_clips(subject: Subject) -> tuple[Clip, ...]:
     return read_clips(gltf, len(gltf.items("nodes")))
 
 
-def choose_frames(frames: int, wanted: int | None, seed: int, subject: str, animation: str) -> list[int]:
-    """Draw `wanted` distinct frames of a clip, ascending; all frames for None or where there are no more."""
+def choose_frames(
+    frames: int, wanted: int | None, seed: int, subject: str, animation: str, *, spread: bool = False
+) -> list[int]:
+    """Draw `wanted` distinct frames of a clip, ascending; all frames for None or where there are no more.
+
+    Args:
+        frames: number of frames of the clip.
+        wanted: how many to draw.
+        seed: the dataset's.
+        subject: the subject's id.
+        animation: the clip's name.
+        spread: draw the first frame alone at random, and take the others at even distances from it (systematic
+            sampling): independent draws often give frames that are close together, and nearly the same pose.
+    """
     if wanted is None or wanted >= frames:
         return list(range(frames))
     rng = derive_rng(seed, subject, animation, "frames")
+    if spread:
+        step = frames / wanted
+        phase = float(rng.uniform())
+        return [min(int((rank + phase) * step), frames - 1) for rank in range(wanted)]
     return sorted(int(frame) for frame in rng.choice(frames, size=wanted, replace=False, shuffle=False))
 
 

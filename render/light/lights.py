@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import fnmatch
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -9,7 +11,8 @@ from pathlib import Path
 import numpy as np
 
 from ...core.arrays import F32, F64
-from ...core.errors import InputError
+from ...core.errors import InputError, SettingsError
+from ...core.messages import unknown_name
 from ...geometry.directions import fibonacci_directions
 from .environments import environments
 from .harmonics import LAMBERT, sh_basis, sh_rotation, yaw_rotation
@@ -92,6 +95,30 @@ def load_lights(folder: Path) -> LightSet:
             raise InputError(path, "is black: it holds no light")
         lights.append(expose(raw))
     return LightSet(tuple(path.relative_to(folder).with_suffix("").as_posix() for path in paths), np.stack(lights))
+
+
+def choose_lights(lights: LightSet, patterns: Sequence[str] = (), exposure_ev: float = 0.0) -> LightSet:
+    """The environments whose names match, made brighter or darker.
+
+    Args:
+        lights: all environments.
+        patterns: names, in which * and ? stand for other letters; none for all environments.
+        exposure_ev: exposure in photographic stops: each stop doubles the light. Above 0, bright parts of pictures are
+            clipped at white.
+
+    Raises:
+        SettingsError: a pattern matches no name.
+    """
+    for pattern in patterns:
+        if not fnmatch.filter(lights.names, pattern):
+            raise SettingsError(unknown_name("light", pattern, lights.names))
+    chosen = [
+        index
+        for index, name in enumerate(lights.names)
+        if not patterns or any(fnmatch.fnmatchcase(name, pattern) for pattern in patterns)
+    ]
+    coefficients = lights.coefficients[chosen] * np.float32(2.0**exposure_ev)
+    return LightSet(tuple(lights.names[index] for index in chosen), coefficients)
 
 
 def expose(coefficients: F64) -> F32:

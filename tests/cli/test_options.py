@@ -27,6 +27,7 @@ from mpc.datasets.renders.settings import RenderSettings
 from mpc.datasets.shards.build import sample_renders
 from mpc.datasets.shards.settings import SampleSettings
 from mpc.datasets.subjects.placement import PlacementOptions
+from mpc.datasets.subjects.selection import Selection
 from mpc.evaluate.settings import EvaluationSettings, FolderSettings
 from mpc.people.make import make_people
 from mpc.reconstruct.capture.settings import CaptureSettings
@@ -37,12 +38,12 @@ MIB, GIB = 1 << 20, 1 << 30
 
 # For each command what its options fill: settings classes and functions.
 TARGETS = {
-    "render": (RenderSettings, render_models, PlacementOptions, Limits),
+    "render": (RenderSettings, render_models, PlacementOptions, Limits, Selection),
     "sample": (SampleSettings, sample_renders, Limits),
     "train": (choose_settings, train),
     "eval": (EvaluationSettings, FolderSettings, Limits),
     "reconstruct": (CaptureSettings,),
-    "check": (check_models, PlacementOptions, Limits),
+    "check": (check_models, PlacementOptions, Limits, Selection),
     "people": (make_people, Limits),
     "export": (export_renders, Limits),
     "import": (import_folder, PlacementOptions, Limits),
@@ -71,7 +72,8 @@ OWN = {
         "device": "where to compute",
     },
     "check": {
-        "out": "calls another function", "json_file": "calls another function", "strict": "the exit status",
+        "out": "calls another function", "json_file": "calls another function",
+        "write_fixes": "calls another function", "strict": "the exit status",
         "memory_gib": "becomes memory_bytes",
     },
 }  # fmt: skip
@@ -235,7 +237,7 @@ def test_choices_are_all_there_are():
         "up": AXES, "facing": AXES, "align": ALIGNMENTS, "framing": FRAMINGS, "precision": PRECISIONS,
         "turntable": TURNTABLES, "formats": WRITE_FORMATS, "mode": set(MODES) - {"visible"}, "mining": MINING,
         "stage": STAGES,
-        "layout": typing.get_args(Layout), "frames": ("all",), "renderer": ("auto", "pyrender", "embree"),
+        "layout": typing.get_args(Layout), "frames": ("all", "spread"), "renderer": ("auto", "pyrender", "embree"),
     }  # fmt: skip
     for command in TARGETS:
         for option in main.commands[command].params:

@@ -6,7 +6,9 @@ import shutil
 
 import numpy as np
 import pytest
+from click.testing import CliRunner
 
+from mpc.cli.main import main
 from mpc.core.errors import SettingsError
 from mpc.datasets.renders.build import render_models
 from mpc.datasets.renders.draw_scene import check_fit
@@ -16,6 +18,7 @@ from mpc.datasets.renders.layer_files import read_layer
 from mpc.datasets.renders.settings import RenderSettings
 from mpc.geometry.camera import PerspectiveCamera, camera_of, pixel_centres, project
 from mpc.geometry.mesh import PosedMesh
+from mpc.render.light.lights import builtin_lights
 
 SMALL = {"views": 2, "step_deg": 180.0, "size": 48, "rays": 16}
 
@@ -198,3 +201,19 @@ def test_centres_of_the_view_cube_against_closed_forms():
     assert scene_centre(mesh, pelvis, "surface") == pytest.approx((x, 0.0, z))
     with pytest.raises(SettingsError, match="'navel', expected one of pelvis, surface, box"):
         RenderSettings(centre="navel")
+
+
+def test_lights_are_chosen_and_exposed_from_the_command_line(figures, tmp_path):
+    words = f"render {figures} --out {tmp_path / 'renders'} --views 2 --step 180 --size 32 --rays 16 --renderer embree"
+    command = [*words.split(), "--jobs", "1", "--only", "one"]
+    wrong = CliRunner().invoke(main, [*command, "--light-names", "studio_*", "room_lump_02"])
+    assert wrong.exit_code == 2
+    assert "did you mean room_lamp_02?" in wrong.output
+    assert not (tmp_path / "renders").exists()
+    done = CliRunner().invoke(main, [*command, "--light-names", "room_lamp_02", "--exposure", "-1"])
+    assert done.exit_code == 0, done.output
+    (scene,) = read_renders(tmp_path / "renders").scenes
+    lamp = builtin_lights().coefficients[builtin_lights().names.index("room_lamp_02")]
+    for view in scene.views:
+        assert view.light_name == "room_lamp_02"
+        assert view.light[0] == pytest.approx(lamp[0] / 2, rel=1e-5)  # the mean, which no turn changes

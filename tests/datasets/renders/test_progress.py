@@ -74,9 +74,9 @@ class Simulation:
             for frame in range(count):
                 (out / name / f"walk_{frame:04d}").mkdir(parents=True)
                 (out / name / f"walk_{frame:04d}" / "scene.json").write_text("{}")
-        monkeypatch.setattr(build, "find_people", lambda _: subjects)
+        monkeypatch.setattr(build, "find_people", lambda *_: subjects)
         monkeypatch.setattr(build, "claim_folder", lambda *_: None)
-        monkeypatch.setattr(build, "write_manifest", lambda *_: None)
+        monkeypatch.setattr(build, "finish_run", lambda *_, **__: ())
         monkeypatch.setattr(build, "count_scenes", lambda *_, **__: {name: len(c) for name, c in self.costs.items()})
         monkeypatch.setattr(build, "run_guarded", self.run_guarded)
         monkeypatch.setattr(shown, "SECONDS_BETWEEN_LINES", 0.0)

@@ -115,6 +115,18 @@ def test_frames_with_the_head_down_are_left_out_told_and_replaced() -> None:
     assert told > 5
 
 
+def test_spread_frames_are_replaced_by_their_neighbours() -> None:
+    sway = plan_scenes(person(SWAY), FrameSettings(poses="spread", frames_per_animation=4), misfit=fits)
+    assert [spec.frame for spec in sway.specs] == choose_frames(40, 4, 0, "bob", "sway", spread=True)
+    for seed in range(12):
+        plan = plan_scenes(person(TUMBLE), FrameSettings(seed=seed, poses="spread"), misfit=fits)
+        first, middle, last = choose_frames(18, 3, seed, "bob", "tumble", spread=True)
+        fit = [first, middle if middle < 10 else 9]
+        nearest = [frame for frame in range(10) if abs(frame - last) < abs(frame - middle)]
+        # Frames from 10 on are unfit; each is replaced by the nearest fit one of its own part, where there is one.
+        assert [spec.frame for spec in plan.specs] == fit + nearest[-1:]
+
+
 def test_all_frames_less_the_unfit() -> None:
     plan = plan_scenes(person(TUMBLE, SWAY), FrameSettings(poses="all"), misfit=wide)
     kept = {name: [s.frame for s in plan.specs if s.animation == name] for name in ("tumble", "sway")}

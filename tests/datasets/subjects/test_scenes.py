@@ -177,6 +177,24 @@ def test_frames_are_drawn_evenly() -> None:
     assert chi2 < 45  # 19 degrees of freedom: exceeded once in a thousand
 
 
+@pytest.mark.parametrize(("frames", "wanted"), [(150, 3), (37, 12), (10, 9), (1387, 40)])
+def test_spread_frames_keep_their_distance_and_are_drawn_evenly(frames: int, wanted: int) -> None:
+    counts = np.zeros(frames)
+    for seed in range(400):
+        found = choose_frames(frames, wanted, seed, "s", "a", spread=True)
+        assert len(set(found)) == wanted
+        steps = np.diff(found)
+        assert set(steps) <= {frames // wanted, frames // wanted + 1}
+        assert 0 <= found[0] < frames / wanted
+        assert found[-1] < frames
+        counts[found] += 1
+    expected = 400 * wanted / frames
+    assert np.abs(counts - expected).max() < 6 * np.sqrt(expected) + 1
+    assert choose_frames(4, 4, 0, "s", "a", spread=True) == [0, 1, 2, 3]
+    near = min(int(np.diff(choose_frames(150, 3, seed, "s", "a")).min()) for seed in range(400))
+    assert near < 5  # where independent draws may lie
+
+
 def test_posed_rig_moves_and_knows_its_pelvis(tmp_path: Path) -> None:
     subject = rig_file(tmp_path / "bob.gltf")
     loaded = load_subject(subject)

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from mpc.core.errors import InputError
+from mpc.core.errors import InputError, SettingsError
 from mpc.core.randomness import derive_rng
 from mpc.formats.exr import exr_bytes
 from mpc.geometry.directions import fibonacci_directions
@@ -22,6 +22,7 @@ from mpc.render.light.lights import (
     LUMINANCE,
     WHITE_PERCENTILE,
     builtin_lights,
+    choose_lights,
     draw_light,
     expose,
     load_lights,
@@ -124,6 +125,27 @@ def test_drawing_depends_on_the_seed_alone() -> None:
     np.testing.assert_array_equal(first.coefficients, again.coefficients)
     source = builtin_lights().coefficients[builtin_lights().names.index(first.name)]
     np.testing.assert_array_equal(first.coefficients, rotate_light(source, first.yaw_rad))
+
+
+def test_lights_are_chosen_by_their_names() -> None:
+    everything = builtin_lights()
+    assert choose_lights(everything).names == everything.names
+    studios = choose_lights(everything, ["studio_*", "room_lamp_02"])
+    expected = [index for index, name in enumerate(everything.names) if name[:6] == "studio" or name == "room_lamp_02"]
+    assert len(expected) == 21
+    assert studios.names == tuple(everything.names[index] for index in expected)
+    assert np.array_equal(studios.coefficients, everything.coefficients[expected])
+    with pytest.raises(SettingsError, match=r"unknown light 'room_lamp_03' \(did you mean room_lamp_"):
+        choose_lights(everything, ["studio_*", "room_lamp_03"])
+
+
+@pytest.mark.parametrize("stops", [-1.0, 0.0, 2.0])
+def test_each_stop_of_exposure_doubles_the_light(stops: float) -> None:
+    lights = builtin_lights()
+    brighter = choose_lights(lights, exposure_ev=stops)
+    assert np.allclose(brighter.coefficients, 2**stops * lights.coefficients, rtol=1e-6)
+    before, after = (white_sphere(one.coefficients[3].astype(float)) for one in (lights, brighter))
+    assert after == pytest.approx(2**stops * before, rel=1e-5)
 
 
 def encode_rgbe(picture: np.ndarray) -> np.ndarray:
