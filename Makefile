@@ -36,8 +36,9 @@ typecheck: $(VENV)/.test-ready ## run mypy, strict
 	mkdir -p .typing && ln -sfn .. .typing/mpc
 	MYPYPATH=.typing $(BIN)/mypy -m mpc $(addprefix -p mpc.,cli core datasets evaluate formats geometry models motion pages people reconstruct render sampling train)
 
+# Several processes share the tests (at most four: some tests need 1 GB).
 unit: $(VENV)/.test-ready ## run all tests
-	$(BIN)/pytest -q
+	$(BIN)/pytest -q --numprocesses auto --maxprocesses 4 --dist worksteal
 
 # Benchmarks must run, if only on toy sizes; their full figures are in docs/. (loader.py, localise.py: tests/cli/test_main.py)
 bench-tiny: $(VENV)/.test-ready ## run the benchmarks on toy sizes

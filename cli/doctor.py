@@ -43,7 +43,7 @@ EXTRAS = {
     "mask": (("ai-edge-litert",), "finds people in pictures in half the time (mpc segment, mpc reconstruct)"),
     "exr": (("OpenEXR",), "reads .exr panoramas (mpc render --lights)"),
     "dev": (
-        ("codespell", "hypothesis", "libigl", "mypy", "pytest", "ruff"),
+        ("codespell", "hypothesis", "libigl", "mypy", "pytest", "pytest-xdist", "ruff"),
         "runs the tests and the linters of mpc itself",
     ),
     "docs": (("mkdocs-material", "mkdocstrings"), "builds the documentation site"),

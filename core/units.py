@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable, Iterable, Iterator
-from typing import Any, TypeVar
+from dataclasses import dataclass
+from typing import Any, Generic, TypeVar
 
 import joblib
 
@@ -48,7 +49,27 @@ def run_units(
     # loky replaces a worker whose memory has grown. No unit is lost, so the warning would only worry users.
     warnings.filterwarnings("ignore", message="A worker stopped while some jobs", category=UserWarning)
     options: dict[str, Any] = {"inner_max_num_threads": 1} if backend == "loky" else {}
+    work = function if backend == "threading" else _InFolder(function, os.getcwd())
     with joblib.parallel_config(backend=backend, n_jobs=workers, **options):
         yield from joblib.Parallel(return_as="generator_unordered", pre_dispatch="2*n_jobs", batch_size=1)(
-            joblib.delayed(function)(unit) for unit in units
+            joblib.delayed(work)(unit) for unit in units
         )
+
+
+@dataclass(frozen=True)
+class _InFolder(Generic[Unit, Record]):
+    """A function that runs in the caller's working folder, so that relative paths mean the same in every process.
+
+    loky keeps its workers for later calls, in the folder where they were started; workers of a cluster have their own.
+
+    Attributes:
+        function: see `run_units`.
+        folder: absolute path of the caller's working folder.
+    """
+
+    function: Callable[[Unit], Record]
+    folder: str
+
+    def __call__(self, unit: Unit) -> Record:
+        os.chdir(self.folder)
+        return self.function(unit)

@@ -1,6 +1,9 @@
 """Input that tests make themselves: small textured figures on disk, and what the four lines make of them."""
 
+import fcntl
+import os
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -8,11 +11,15 @@ import pytest
 from support.figures import write_figure
 from support.wheel import ROOT, Installed, install_wheel
 
+# One thread for arithmetic, also in the programs that tests start: the runs are so small that threads cost more than
+# they gain, above all where several tests share the cores. It counts as long as torch has not been imported.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
 # Options that bring the four lines down to seconds.
 TOY = {
     "RENDER": "--views 4 --step 90 --size 64 --rays 32 --renderer embree --jobs 1",
     "SAMPLE": "--near 12000 --uniform 2000 --colours 2000 --split 0.6,0.2,0.2 --jobs 1",
-    "TRAIN": "--preset tiny --name toy --set surface.steps=8 --set texture.steps=4",
+    "TRAIN": "--preset tiny --name toy --set surface.steps=8 texture.steps=4 image_size=64",
     "EVAL": "--views 1 --resolution 33 --points 500 --jobs 1",
 }
 
@@ -26,18 +33,33 @@ def figures(tmp_path_factory) -> Path:
     return root
 
 
+def make_once(factory: pytest.TempPathFactory, name: str, fill: Callable[[Path], None]) -> Path:
+    """A folder of the whole test run, filled by the first of pytest's processes that needs it."""
+    base = factory.getbasetemp()
+    folder = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / name
+    with open(f"{folder}.lock", "w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)  # held until the file is closed; the others wait
+        if not folder.with_suffix(".made").exists():
+            folder.mkdir()
+            fill(folder)
+            folder.with_suffix(".made").touch()
+    return folder
+
+
 @pytest.fixture(scope="session")
 def installed(tmp_path_factory) -> Installed:
     """The wheel, installed outside the checkout."""
-    return install_wheel(tmp_path_factory.mktemp("wheel"))
+    return Installed.of(make_once(tmp_path_factory, "wheel", install_wheel))
 
 
 @pytest.fixture(scope="session")
 def toy_work(figures, installed, tmp_path_factory) -> Path:
     """What examples/quickstart.sh writes with the installed wheel: renders/, shards/ and runs/toy/."""
-    folder = tmp_path_factory.mktemp("quickstart")
-    shutil.copy(ROOT / "examples" / "quickstart.sh", folder)
-    output = installed.run("bash", "quickstart.sh", figures, "work", cwd=folder, **TOY)
-    assert "chamfer" in output
-    assert "p2s" in output
-    return folder / "work"
+
+    def fill(folder: Path) -> None:
+        shutil.copy(ROOT / "examples" / "quickstart.sh", folder)
+        output = installed.run("bash", "quickstart.sh", figures, "work", cwd=folder, **TOY)
+        assert "chamfer" in output
+        assert "p2s" in output
+
+    return make_once(tmp_path_factory, "quickstart", fill) / "work"

@@ -19,7 +19,7 @@ PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md")])
 TOY = {
     "views=36, step_deg=10, size=512": "views=4, step_deg=90, size=64, rays=32",
     "near_points=200_000": "near_points=12_000, uniform_points=2_000, colour_points=2_000, ratios=(0.6, 0.2, 0.2)",
-    "max_minutes=30": 'assignments=["surface.steps=8", "texture.steps=4"]',
+    "max_minutes=30": 'assignments=["surface.steps=8", "texture.steps=4", "image_size=64"]',
     '"person.png"': '"person.png", settings=mpc.CaptureSettings(resolution=33)',
 }
 

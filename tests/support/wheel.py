@@ -30,6 +30,13 @@ class Installed:
     scripts: Path
     site: Path
 
+    @classmethod
+    def of(cls, folder: Path) -> "Installed":
+        """What `install_wheel` left in a folder."""
+        (wheel,) = (folder / "dist").glob("mpc-*.whl")
+        (site,) = (folder / "environment" / "lib").glob("python*/site-packages")
+        return cls(wheel, folder / "environment" / "bin", site)
+
     def run(self, *words: object, cwd: Path, code: int = 0, **variables: str) -> str:
         """Run a command with the environment's programs first on the path; returns what it wrote to stdout."""
         environment = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
@@ -40,7 +47,7 @@ class Installed:
         return done.stdout
 
 
-def install_wheel(folder: Path) -> Installed:
+def install_wheel(folder: Path) -> None:
     """Build the wheel from a copy of the sources and install it, without an index and without downloads."""
     sources = folder / "sources"
     for name in ("__init__.py", "__main__.py", "py.typed", "pyproject.toml", "README.md", "LICENSE", *ROOMS):
@@ -55,12 +62,6 @@ def install_wheel(folder: Path) -> Installed:
     venv.create(environment, with_pip=False, symlinks=True)
     python = environment / "bin" / "python"
     subprocess.run([*pip, "--python", str(python), "install", "--no-deps", "--no-index", str(wheel)], check=True)
-    site = Path(
-        subprocess.run(
-            [str(python), "-c", "import sysconfig; print(sysconfig.get_path('purelib'))"],
-            check=True, capture_output=True, text=True,
-        ).stdout.strip()
-    )  # fmt: skip
+    site = Installed.of(folder).site
     # The libraries come from this environment; its own .pth files, such as that of an editable mpc, are not followed.
     (site / "libraries.pth").write_text(sysconfig.get_path("purelib") + "\n")
-    return Installed(wheel, environment / "bin", site)
