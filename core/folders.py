@@ -9,6 +9,7 @@ from typing import Any
 
 from .errors import InputError, SettingsError
 from .files import read_json_object, write_json
+from .locks import NAME as LOCK
 
 NAME = "settings.json"
 
@@ -67,8 +68,10 @@ def check_folder(folder: Path, format_: FolderFormat, settings: Mapping[str, Any
     if existing is not None:
         refuse_changes(folder, existing, settings)
         return True
-    # A command that was killed while it wrote settings.json leaves a temporary file, which is no foreign content.
-    if folder.is_dir() and any(not child.name.startswith(f".{NAME}.") for child in folder.iterdir()):
+    # A command that was killed while it wrote settings.json leaves a temporary file, which is no foreign content; nor
+    # is the lock of the command that asks.
+    own = (f".{NAME}.", LOCK)
+    if folder.is_dir() and any(not child.name.startswith(own) for child in folder.iterdir()):
         raise InputError(folder, f"is not empty and not a {format_.holds} folder; choose another --out")
     return False
 

@@ -16,6 +16,7 @@ import numpy as np
 from .. import __version__
 from ..core.errors import InputError, MpcError, SettingsError
 from ..core.files import file_sha256
+from ..core.locks import one_writer
 from ..core.progress import NoProgress, Progress
 from ..core.settings import to_table
 from ..formats.mesh_files import READ_SUFFIXES, read_mesh
@@ -51,6 +52,7 @@ class FilePair:
     true: Path
 
 
+@one_writer("out")
 def evaluate_folders(
     predicted: Path,
     true: Path,

@@ -17,6 +17,7 @@ from .. import __version__
 from ..core.arrays import F64, Bools
 from ..core.errors import SettingsError
 from ..core.files import read_json
+from ..core.locks import writing
 from ..core.progress import NoProgress, Progress
 from ..core.settings import to_table
 from ..datasets.loading.views import ViewDataset, ViewRef
@@ -96,25 +97,26 @@ def evaluate(
     dataset = _open_dataset(shards, load_run(run), settings)
     source = _Source(run.resolve(), shards.resolve(), run.resolve() / "eval" / settings.split, settings, devices[0])
     fingerprint = describe(source)
-    done = {} if fresh else measured_before(source.folder, fingerprint)
-    if not done:
-        _write_baseline(source)
-    begin_records(source.folder, fingerprint, done)
-    assert settings.views_per_scene is not None
-    units = {
-        view_key(dataset.views[index]): (replace(source, device=devices[turn % len(devices)]), index)
-        for turn, index in enumerate(choose_views(dataset.views, settings.views_per_scene))
-    }
+    with writing(source.folder, tell=progress.message):
+        done = {} if fresh else measured_before(source.folder, fingerprint)
+        if not done:
+            _write_baseline(source)
+        begin_records(source.folder, fingerprint, done)
+        assert settings.views_per_scene is not None
+        units = {
+            view_key(dataset.views[index]): (replace(source, device=devices[turn % len(devices)]), index)
+            for turn, index in enumerate(choose_views(dataset.views, settings.views_per_scene))
+        }
 
-    def blank(unit: tuple[_Source, int]) -> ViewScores:
-        return _blank_record(dataset.views[unit[1]])
+        def blank(unit: tuple[_Source, int]) -> ViewScores:
+            return _blank_record(dataset.views[unit[1]])
 
-    records = collect(
-        _measure_unit, blank, units, source.folder, done, devices=devices, workers=workers, progress=progress
-    )  # fmt: skip
-    result = EvaluationResult(folder=source.folder, settings=fingerprint, records=records)
-    write_result(result)
-    return result
+        records = collect(
+            _measure_unit, blank, units, source.folder, done, devices=devices, workers=workers, progress=progress
+        )  # fmt: skip
+        result = EvaluationResult(folder=source.folder, settings=fingerprint, records=records)
+        write_result(result)
+        return result
 
 
 def _fill_in(settings: EvaluationSettings, devices: Sequence[str], progress: Progress) -> EvaluationSettings:

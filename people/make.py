@@ -17,6 +17,7 @@ from ..core.errors import InputError, SettingsError
 from ..core.files import is_of_disk, read_json_object, write_text
 from ..core.folders import refuse_changes
 from ..core.guard import Limits, Lost, run_guarded
+from ..core.locks import one_writer
 from ..core.messages import describe_failure
 from ..core.progress import NoProgress, Progress
 from ..core.randomness import derive_rng
@@ -85,6 +86,7 @@ class _Record:
     error: str | None
 
 
+@one_writer("out")
 def make_people(
     out: Path,
     *,

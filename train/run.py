@@ -7,7 +7,7 @@ import datetime
 import logging
 import platform
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +17,7 @@ import torch.distributed
 from .. import __version__
 from ..core.errors import InputError, SettingsError
 from ..core.files import read_json, write_json
+from ..core.locks import writing
 from ..core.progress import NoProgress, Progress
 from ..core.randomness import stable_hash
 from ..core.settings import override, to_table
@@ -113,8 +114,10 @@ def train_views(
         settings = _settings_to_resume(resume, settings)
     if settings.threads:
         torch.set_num_threads(settings.threads)
-    with open_group(settings.device) as group, stop_between_steps() as stop:
+    with open_group(settings.device) as group, stop_between_steps() as stop, ExitStack() as held:
         folder = resume or _new_folder(runs, name, settings.preset, group)
+        if group.leads:
+            held.enter_context(writing(folder, tell=progress.message))
         log = RunLog(folder, active=group.leads, tensorboard=settings.tensorboard)
         context = StageContext(train_set, held_out, folder, settings, group, log, progress, stop)
         record = _open_record(context, resume=resume is not None)

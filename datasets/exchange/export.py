@@ -9,6 +9,7 @@ from typing import Literal
 from ...core.errors import InputError
 from ...core.files import is_of_disk, write_bytes
 from ...core.guard import Limits, Lost, run_guarded
+from ...core.locks import one_writer
 from ...core.messages import describe_failure
 from ...core.progress import NoProgress, Progress
 from ..renders.belonging import group_refused
@@ -48,6 +49,7 @@ class _Unit:
     seed: int
 
 
+@one_writer("out")
 def export_renders(
     renders: Path,
     out: Path,

@@ -13,6 +13,7 @@ from ...core.errors import InputError
 from ...core.files import file_sha256, is_of_disk
 from ...core.folders import claim_folder
 from ...core.guard import Limits, Lost, run_guarded
+from ...core.locks import one_writer
 from ...core.messages import describe_failure
 from ...core.notices import log_notices
 from ...core.progress import NoProgress, Progress
@@ -56,6 +57,7 @@ class _Record:
     notices: tuple[str, ...] = ()
 
 
+@one_writer("out")
 def import_folder(
     source: Path,
     out: Path,

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from ...core.errors import InputError
 from ...core.guard import Limits, Lost, run_guarded
+from ...core.locks import one_writer
 from ...core.machine import usable_cores
 from ...core.notices import log_notices, sort_log
 from ...core.progress import NoProgress, Progress
@@ -49,6 +50,7 @@ class RenderSummary:
     renderer: str
 
 
+@one_writer("out")
 def render_models(
     models: Path,
     out: Path,

@@ -14,6 +14,7 @@ from ...core.errors import InputError, MpcError, SettingsError
 from ...core.files import file_sha256
 from ...core.folders import claim_folder
 from ...core.guard import Limits, Lost, run_guarded
+from ...core.locks import one_writer
 from ...core.messages import describe_failure
 from ...core.notices import log_notices, sort_log
 from ...core.progress import NoProgress, Progress
@@ -99,6 +100,7 @@ class _SampledScenes:
     notices: frozenset[str]
 
 
+@one_writer("out")
 def sample_renders(
     renders: Path,
     out: Path,

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from ...core.arrays import U8
 from ...core.errors import MpcError
+from ...core.locks import one_writer
 from ...core.pictures import side_by_side
 from ...core.progress import NoProgress, Progress
 from ...formats.mesh_files import write_mesh
@@ -62,6 +63,7 @@ class CaptureSummary:
     failures: tuple[Failure, ...]
 
 
+@one_writer("out")
 def capture(
     run: LoadedRun,
     sources: Sequence[Source],

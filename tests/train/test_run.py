@@ -18,6 +18,7 @@ from safetensors.torch import load_file
 
 from mpc.core.errors import InputError, SettingsError
 from mpc.core.files import read_json
+from mpc.core.locks import FolderBusyError, writing
 from mpc.core.progress import NoProgress
 from mpc.geometry.camera import camera_of
 from mpc.models.features import normalise_images
@@ -173,6 +174,8 @@ def test_resume_refuses_other_data(tmp_path: Path) -> None:
         train_views(people(4), None, tmp_path, small(), resume=run)
     with pytest.raises(InputError, match="no such file"):
         train_views(people(), None, tmp_path, small(), resume=tmp_path / "none")
+    with writing(run, tell=print), pytest.raises(FolderBusyError, match="process"):
+        train_views(people(), None, tmp_path, small(), resume=run)
 
 
 def test_stages_one_by_one_equal_both_at_once(tmp_path: Path) -> None:
