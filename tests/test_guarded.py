@@ -37,7 +37,7 @@ def exported(renders):
 def test_sample(renders, tmp_path, monkeypatch):
     sample_renders(renders, tmp_path / "whole", SETTINGS, jobs=1)
     with monkeypatch.context() as patch:
-        plant(patch, "mpc.datasets.shards.build", "_sample_one", lambda task: "ball_2" in task.scene.key)
+        plant(patch, "mpc.datasets.shards.build", "sample_one", lambda task: "ball_2" in task.scene.key)
         summary = sample_renders(renders, tmp_path / "out", SETTINGS, jobs=1, limits=Limits())
     assert summary.scenes == 2
     ((key, reason),) = summary.failures
@@ -52,7 +52,7 @@ def test_a_fault_while_a_scene_is_sampled_is_one_line(renders, tmp_path, monkeyp
     def fail(*_, **__):
         raise ZeroDivisionError("two\nlines")
 
-    monkeypatch.setattr("mpc.datasets.shards.build.sample_scene", fail)
+    monkeypatch.setattr("mpc.datasets.shards.sample_unit.sample_scene", fail)
     summary = sample_renders(renders, tmp_path / "out", SETTINGS, jobs=1)
     assert len(summary.failures) == 3
     assert "unexpected ZeroDivisionError: two lines (the log has the traceback" in summary.failures[0][1]

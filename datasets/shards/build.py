@@ -1,35 +1,36 @@
 """`mpc sample`: every rendered scene gets labelled points and coloured points, and goes into a shard.
 
-A run has four steps, each a function here: plan (shards/plan.py), sample the scenes, write the shards, finish.
+A run has three steps: plan (shards/plan.py), sample the scenes shard by shard and write each shard as soon as its
+scenes are there, finish. So the disk holds the shards, and parts of few more.
 """
 
 from __future__ import annotations
 
 import shutil
-import zipfile
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from ...core.errors import InputError, MpcError, SettingsError
-from ...core.files import file_sha256
+from ...core.errors import InputError, SettingsError
+from ...core.files import file_sha256, read_json_object
+from ...core.folders import NAME as SETTINGS
 from ...core.folders import claim_folder
 from ...core.guard import Limits, Lost, run_guarded
 from ...core.locks import one_writer
-from ...core.messages import describe_failure
 from ...core.notices import log_notices, sort_log
 from ...core.progress import NoProgress, Progress
 from ..renders.belonging import group_refused
 from ..renders.format import Renders, read_renders
 from ..renders.layer_kinds import layer_kind
-from .format import SampledScene, ShardHeader
-from .index import PASSING, SHARDS, SceneFailure, ShardEntry, ShardIndex, read_index, write_index
-from .plan import PARTS, PlannedScene, SamplePlan, ShardPlan, plan_sampling
+from .format import ShardHeader
+from .index import SHARDS, SceneFailure, ShardEntry, ShardIndex, write_index
+from .journal import PARTS, FinishedShard, begin_changes, note_finished, read_before
+from .plan import SamplePlan, ShardPlan, plan_sampling
 from .reader import ShardReader
-from .sample_scene import sample_scene
+from .sample_unit import SceneOutcome, SceneTask, lost_scene, sample_one
 from .settings import SampleSettings
 from .split import SPLITS, choose_split, describe_twins, group_twins
 from .verify import check_shard
-from .write import load_part, save_part, write_shard
+from .write import write_shard
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -61,43 +62,16 @@ class SampleSummary:
 
 
 @dataclass(frozen=True)
-class _SceneTask:
-    """One unit of work: a scene to sample."""
-
-    scene: PlannedScene
-    settings: SampleSettings
-
-
-@dataclass(frozen=True)
-class _SceneOutcome:
-    """What became of a scene.
+class _Sampled:
+    """What this run did.
 
     Attributes:
-        key: the scene's key.
-        digest: SHA-256 of its input, or PASSING.
-        reason: why it cannot be sampled; None where its part is there.
-        notices: remarks for the user.
-    """
-
-    key: str
-    digest: str
-    reason: str | None = None
-    notices: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True)
-class _SampledScenes:
-    """What became of all scenes.
-
-    Attributes:
-        sampled: number of scenes sampled by this run.
-        failures: scenes that cannot be sampled, by key, those of earlier runs included.
-        notices: remarks on scenes, those of earlier runs included, each with the scene's key in front.
+        sampled: number of scenes sampled.
+        shards: the shards that were written, by name.
     """
 
     sampled: int
-    failures: dict[str, SceneFailure]
-    notices: frozenset[str]
+    shards: dict[str, FinishedShard]
 
 
 @one_writer("out")
@@ -114,8 +88,8 @@ def sample_renders(
 ) -> SampleSummary:
     """Sample every scene of a renders folder into shards; whole shards of the same settings and inputs are kept.
 
-    Scenes are sampled one by one into `out/.parts`, then written shard by shard in a fixed order: the bytes do not
-    depend on the workers, and a killed run loses at most the scenes that were being sampled.
+    Scenes are sampled one by one into `out/.parts`, and each shard is written when its last scene is there: the bytes
+    do not depend on the workers, and a killed run loses at most the scenes that were being sampled.
 
     Args:
         renders: what `mpc render` wrote.
@@ -139,16 +113,18 @@ def sample_renders(
     _check_layers(found, settings)
     twins = group_twins(found.sources)
     split = choose_split([scene.subject for scene in scenes], settings.ratios, settings.split_file, twins)
+    _refuse_older(out)
     claim_folder(out, SHARDS, settings.as_json())
-    before = _read_old_index(out)
+    before = read_before(out)
     if repair:
         _remove_damaged(out, before, progress)
     plan = plan_sampling(scenes, out, settings, split, before)
-    if len(plan.kept) < len(plan.shards):
-        (out / "index.json").unlink(missing_ok=True)  # it would describe shards that are about to change
+    (out / PARTS).mkdir(exist_ok=True)
+    if plan.changes(before):
+        begin_changes(out)
+        _remove_stale(out, {shard.file for shard in plan.shards})
     sampled = _sample_scenes(plan, limits, jobs=jobs, backend=backend, progress=progress)
-    entries = _write_shards(plan, sampled, progress)
-    summary = _finish(plan, sampled, entries)
+    summary = _finish(plan, sampled)
     notices = (*summary.notices, *describe_twins(twins, split))
     failures = tuple(sorted((*summary.failures, *group_refused(found.refused))))
     return replace(summary, failures=failures, notices=notices)
@@ -165,102 +141,106 @@ def _check_layers(renders: Renders, settings: SampleSettings) -> None:
             )
 
 
-def _sample_scenes(
-    plan: SamplePlan, limits: Limits | None, *, jobs: int, backend: str, progress: Progress
-) -> _SampledScenes:
-    """Sample the scenes that wait, each into a file of its own."""
-    (plan.out / PARTS).mkdir(exist_ok=True)
-    tasks = [_SceneTask(scene, plan.settings) for scene in plan.waiting]
-    sampled, failures, notices = 0, dict(plan.failures), set(plan.notices)
+def _refuse_older(out: Path) -> None:
+    if (out / SETTINGS).is_file():
+        content = read_json_object(out / SETTINGS)
+        if content.get("format") == SHARDS.name and content.get("version") in range(1, SHARDS.version):
+            reason = f"holds shards of version {content['version']}, which can be read, but not added to"
+            raise InputError(out, f"{reason}; choose another --out")
+
+
+def _sample_scenes(plan: SamplePlan, limits: Limits | None, *, jobs: int, backend: str, progress: Progress) -> _Sampled:
+    """Sample the scenes that wait, each into a file of its own, and write each shard when its last scene is there."""
+    changed = [shard for shard in plan.shards if shard.scenes and shard.file not in plan.kept]
+    tasks = [SceneTask(scene, plan.settings) for shard in changed for scene in shard.scenes]
+    places = {scene.key: shard for shard in changed for scene in shard.scenes}
+    outcomes: dict[str, list[SceneOutcome]] = {shard.file: [] for shard in changed}
+    sampled, written = 0, {}
     progress.start("sample", len(tasks))
-    for result in run_guarded(_sample_one, tasks, limits=limits, jobs=jobs, backend=backend):
-        outcome = _lost_scene(result) if isinstance(result, Lost) else result
-        key = outcome.key
+    for result in run_guarded(sample_one, tasks, limits=limits, jobs=jobs, backend=backend):
+        outcome = lost_scene(result) if isinstance(result, Lost) else result
         if outcome.reason is None:
             sampled += 1
         else:
-            failures[key] = SceneFailure(outcome.digest, outcome.reason)
-            progress.message(f"failed: {key}: {outcome.reason}")
-        notices.update(f"{key}: {notice}" for notice in outcome.notices)
-        progress.advance(1, key)
+            progress.message(f"failed: {outcome.key}: {outcome.reason}")
+        shard = places[outcome.key]
+        outcomes[shard.file].append(outcome)
+        if len(outcomes[shard.file]) == len(shard.scenes):
+            written[shard.file] = _write_shard(plan.out, shard, outcomes.pop(shard.file))
+        progress.advance(1, outcome.key)
     progress.finish()
-    return _SampledScenes(sampled, failures, frozenset(notices))
+    return _Sampled(sampled, written)
 
 
-def _sample_one(task: _SceneTask) -> _SceneOutcome:
-    """Sample one scene into its part, unless a killed run left it there."""
-    scene = task.scene
-    sampled = _read_whole_part(scene.part)
-    if sampled is None:
-        try:
-            sampled = sample_scene(scene.record, task.settings, keep_mesh=scene.keep_mesh)
-        except MpcError as error:
-            return _SceneOutcome(scene.key, scene.digest, str(error))
-        except Exception as error:  # of reading the scene, or a fault: nothing is written here
-            return _SceneOutcome(scene.key, PASSING, describe_failure(error))
-        save_part(scene.part, sampled)
-    return _SceneOutcome(scene.key, scene.digest, notices=sampled.notices)
-
-
-def _lost_scene(lost: Lost[_SceneTask]) -> _SceneOutcome:
-    """The outcome of a scene whose process was stopped or died; with more time or memory it may succeed."""
-    return _SceneOutcome(lost.unit.scene.key, PASSING, lost.reason)
-
-
-def _write_shards(plan: SamplePlan, sampled: _SampledScenes, progress: Progress) -> list[ShardEntry]:
-    """Write the shards that are not kept from the parts of their scenes; the index's entries of all shards."""
-    entries: list[ShardEntry] = []
-    progress.start("write shards", len(plan.shards))
-    for planned in plan.shards:
-        shard = planned.without(sampled.failures)
-        if shard.scenes:
-            if shard.file not in plan.kept:
-                _write_one(plan.out, shard)
-            entries.append(_describe_shard(plan, shard))
-        progress.advance(1, shard.file)
-    progress.finish()
-    return entries
-
-
-def _write_one(out: Path, shard: ShardPlan) -> None:
-    settings = shard.settings
-    layers = {name: layer_kind(name) for name in settings.layers}
-    header = ShardHeader(shard.split, settings.as_json(), settings.point_sets, shard.contents, layers)
-    write_shard(out / shard.file, header, [scene.part for scene in shard.scenes])
+def _write_shard(out: Path, planned: ShardPlan, outcomes: list[SceneOutcome]) -> FinishedShard:
+    """Write a shard from the parts of its scenes, and note that it is finished."""
+    failures = {one.key: SceneFailure(one.digest, one.reason) for one in outcomes if one.reason is not None}
+    shard = planned.without(failures)
+    entry: ShardEntry | None = None
+    ambiguous: dict[str, float] = {}
+    if shard.scenes:
+        settings = shard.settings
+        layers = {name: layer_kind(name) for name in settings.layers}
+        header = ShardHeader(shard.split, settings.as_json(), settings.point_sets, shard.contents, layers)
+        write_shard(out / shard.file, header, [scene.part for scene in shard.scenes])
+        entry, ambiguous = _describe_shard(out, shard)
+    notices = sorted(f"{one.key}: {notice}" for one in outcomes for notice in one.notices)
+    finished = FinishedShard(entry=entry, failures=failures, notices=tuple(notices), ambiguous=ambiguous)
+    note_finished(out, finished)
     for scene in shard.scenes:
-        scene.part.unlink()
+        scene.part.unlink(missing_ok=True)
+    return finished
 
 
-def _describe_shard(plan: SamplePlan, shard: ShardPlan) -> ShardEntry:
-    """The index's entry of a shard that is there."""
-    path = plan.out / shard.file
-    # A kept shard keeps the checksum that it was written with: a new one would hide damage that came afterwards.
-    old = plan.kept.get(shard.file)
-    return ShardEntry(
+def _describe_shard(out: Path, shard: ShardPlan) -> tuple[ShardEntry, dict[str, float]]:
+    """The index's entry of a shard that is there, and the ambiguous share of its scenes where that is not 0."""
+    path, records = out / shard.file, [scene.record for scene in shard.scenes]
+    sizes = [record.image_size for record in records]
+    shares = ShardReader(path).tables["scenes/ambiguous_share"]
+    entry = ShardEntry(
         file=shard.file,
         split=shard.split,
-        scenes=tuple(scene.key for scene in shard.scenes),
-        views=sum(len(scene.record.views) for scene in shard.scenes),
+        scenes=tuple(record.key for record in records),
+        views=sum(len(record.views) for record in records),
         bytes=path.stat().st_size,
-        sha256=file_sha256(path) if old is None else old.sha256,
+        sha256=file_sha256(path),
         contents=shard.contents,
+        scene_views=tuple(len(record.views) for record in records),
+        image_sizes=(min(sizes), max(sizes)),
     )
+    ambiguous = {key: round(float(share), 4) for key, share in zip(entry.scenes, shares, strict=True) if share}
+    return entry, ambiguous
 
 
-def _finish(plan: SamplePlan, sampled: _SampledScenes, entries: list[ShardEntry]) -> SampleSummary:
-    """Remove what no shard needs any more, write the index and sum up."""
+def _finish(plan: SamplePlan, sampled: _Sampled) -> SampleSummary:
+    """Write the index, remove what no shard needs any more, and sum up."""
+    entries: list[ShardEntry] = []
+    failures, notices, ambiguous = dict(plan.failures), set(plan.notices), dict(plan.ambiguous)
+    for shard in plan.shards:
+        done = sampled.shards.get(shard.file)
+        if done is not None:
+            failures |= done.failures
+            notices |= set(done.notices)
+            ambiguous |= done.ambiguous
+            entries += [done.entry] if done.entry is not None else []
+        elif shard.file in plan.kept:
+            entry = plan.kept[shard.file]
+            if entry is None:
+                entry, shares = _describe_shard(plan.out, shard)
+                ambiguous |= shares
+            entries.append(entry)
     _remove_stale(plan.out, {entry.file for entry in entries})
     index = ShardIndex(
         settings=plan.settings.as_json(),
         split=plan.split,
         shards=tuple(entries),
-        failures=sampled.failures,
-        notices=tuple(sorted(sampled.notices)),
-        ambiguous=_read_ambiguous(plan.out, entries),
+        failures=failures,
+        notices=tuple(sorted(notices)),
+        ambiguous=ambiguous,
     )
     write_index(plan.out, index)
     shutil.rmtree(plan.out / PARTS)
-    notices = log_notices(plan.out, index.notices)
+    new_notices = log_notices(plan.out, index.notices)
     sort_log(plan.out)
     return SampleSummary(
         out=plan.out,
@@ -271,35 +251,8 @@ def _finish(plan: SamplePlan, sampled: _SampledScenes, entries: list[ShardEntry]
         split={name: sum(own == name for own in plan.split.values()) for name in SPLITS},
         bytes=sum(entry.bytes for entry in entries),
         failures=tuple(sorted((key, failure.reason) for key, failure in index.failures.items())),
-        notices=notices,
+        notices=new_notices,
     )
-
-
-def _read_ambiguous(out: Path, entries: list[ShardEntry]) -> dict[str, float]:
-    """The ambiguous share of each scene's volume, by key, where it is not 0."""
-    shares: dict[str, float] = {}
-    for entry in entries:
-        found = ShardReader(out / entry.file).tables["scenes/ambiguous_share"]
-        shares.update((key, round(float(share), 4)) for key, share in zip(entry.scenes, found, strict=True) if share)
-    return shares
-
-
-def _read_whole_part(path: Path) -> SampledScene | None:
-    """A part that a killed run left; None where there is none or it is damaged, which removes it."""
-    if not path.is_file():
-        return None
-    try:
-        return load_part(path)  # a power cut may leave a file without its content; NumPy's zip checks every array's CRC
-    except (OSError, ValueError, zipfile.BadZipFile, EOFError):
-        path.unlink()
-        return None
-
-
-def _read_old_index(out: Path) -> ShardIndex | None:
-    try:
-        return read_index(out)
-    except InputError:
-        return None
 
 
 def _remove_damaged(out: Path, before: ShardIndex | None, progress: Progress) -> None:
@@ -314,7 +267,7 @@ def _remove_damaged(out: Path, before: ShardIndex | None, progress: Progress) ->
 def _remove_stale(out: Path, files: set[str]) -> None:
     """Remove shards of earlier runs that the folder no longer has, and half-written files."""
     for path in out.glob("*.h5"):
-        if path.name not in files and path.name.rsplit("-", 1)[0] in SPLITS:
+        if path.name not in files and path.name.split("-", 1)[0] in SPLITS:
             path.unlink()
     for path in out.glob(".*.tmp-*"):
         path.unlink()

@@ -14,7 +14,10 @@ from ...core.files import read_json_object, write_json
 from ...core.folders import FolderFormat
 
 FORMAT = "mpc-shards"
-VERSION = 1
+VERSION = 2
+# Of version 1, entries do not say how many views each scene has.
+READABLE = (1, 2)
+NAME = "index.json"
 PASSING = "passing"  # in place of a digest: another run may succeed with the same input
 SHARDS = FolderFormat(FORMAT, VERSION, "shards")
 
@@ -44,6 +47,8 @@ class ShardEntry:
         bytes: size of the file.
         sha256: checksum of the file.
         contents: digest of settings and inputs (ShardHeader.contents).
+        scene_views: number of views of each scene; empty in folders of version 1.
+        image_sizes: smallest and largest edge of its pictures, pixels; empty in folders of version 1.
     """
 
     file: str
@@ -53,6 +58,8 @@ class ShardEntry:
     bytes: int
     sha256: str
     contents: str
+    scene_views: tuple[int, ...] = ()
+    image_sizes: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -66,6 +73,7 @@ class ShardIndex:
         failures: scenes that cannot be sampled and are in no shard, by key.
         notices: remarks on scenes (ambiguous volume, ...), sorted.
         ambiguous: ambiguous share of a scene's volume (sampling/inside.py) by key, where that is not 0.
+        version: of the folder's format.
     """
 
     settings: dict[str, Any]
@@ -74,6 +82,7 @@ class ShardIndex:
     failures: dict[str, SceneFailure]
     notices: tuple[str, ...]
     ambiguous: dict[str, float] = field(default_factory=dict)
+    version: int = VERSION
 
 
 def write_index(folder: Path, index: ShardIndex) -> None:
@@ -89,7 +98,7 @@ def write_index(folder: Path, index: ShardIndex) -> None:
         "notices": list(index.notices),
         "ambiguous": index.ambiguous,
     }
-    write_json(folder / "index.json", {**content, "sha256": index_digest(content)}, shared=True)
+    write_json(folder / NAME, {**content, "sha256": index_digest(content)}, shared=True)
 
 
 def read_index(folder: Path) -> ShardIndex:
@@ -98,9 +107,13 @@ def read_index(folder: Path) -> ShardIndex:
     Raises:
         InputError: missing, damaged, or of another version.
     """
-    path = folder / "index.json"
-    if not path.is_file():
+    if not (folder / NAME).is_file():
         raise InputError(folder, "holds no finished shards (no index.json); run `mpc sample` first")
+    return read_index_file(folder / NAME)
+
+
+def read_index_file(path: Path) -> ShardIndex:
+    """Read and check a file as `write_index` writes it; raises as `read_index` does."""
     try:
         content = read_json_object(path)
         sealed = content.pop("sha256")
@@ -108,20 +121,26 @@ def read_index(folder: Path) -> ShardIndex:
     except (InputError, KeyError) as error:
         reason = error.reason if isinstance(error, InputError) else f"no entry {error}"
         raise InputError(path, f"damaged index ({reason}); run `mpc sample` again, shards are kept") from error
-    if found != (FORMAT, VERSION):
-        raise InputError(path, f"is {found[0]} version {found[1]}, this mpc reads {FORMAT} version {VERSION}")
+    if found[0] != FORMAT or found[1] not in READABLE:
+        raise InputError(path, f"is {found[0]} version {found[1]}, this mpc reads {FORMAT} up to version {VERSION}")
     if index_digest(content) != sealed:
         raise InputError(path, "damaged index (its checksum differs); run `mpc sample` again, shards are kept")
-    shards = tuple(ShardEntry(**{**entry, "scenes": tuple(entry["scenes"])}) for entry in content["shards"])
     split = {subject: name for name, subjects in content["split"].items() for subject in subjects}
     return ShardIndex(
         settings=content["settings"],
         split=split,
-        shards=shards,
+        shards=tuple(read_entry(entry) for entry in content["shards"]),
         failures={key: SceneFailure(digest, reason) for key, (digest, reason) in content["failures"].items()},
         notices=tuple(content["notices"]),
         ambiguous=content.get("ambiguous", {}),
+        version=found[1],
     )
+
+
+def read_entry(content: dict[str, Any]) -> ShardEntry:
+    """An entry from JSON, which has lists where the entry has tuples."""
+    fields: dict[str, Any] = {n: tuple(value) if isinstance(value, list) else value for n, value in content.items()}
+    return ShardEntry(**fields)
 
 
 def json_bytes(content: Any) -> bytes:

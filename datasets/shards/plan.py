@@ -14,12 +14,12 @@ from ...core.files import file_sha256
 from ..renders.format import SceneRecord
 from ..renders.layer_files import layer_path
 from .index import SceneFailure, ShardEntry, ShardIndex
+from .journal import PARTS
+from .place import Placed, place_scenes
 from .reader import ShardReader
 from .settings import SampleSettings
 from .split import SPLITS
 from .verify import check_shard
-
-PARTS = ".parts"
 
 
 @dataclass(frozen=True, eq=False)
@@ -83,6 +83,7 @@ class SamplePlan:
         kept: files that are there already; by name, with the old index's entry (None where no index vouches for it).
         failures: scenes that failed before and have not changed since, by key: they would fail again.
         notices: remarks of earlier runs on scenes in kept shards.
+        ambiguous: ambiguous share of the volume of scenes in kept shards, by key, where that is not 0.
     """
 
     out: Path
@@ -92,11 +93,13 @@ class SamplePlan:
     kept: dict[str, ShardEntry | None]
     failures: dict[str, SceneFailure]
     notices: frozenset[str]
+    ambiguous: dict[str, float]
 
-    @property
-    def waiting(self) -> list[PlannedScene]:
-        """The scenes to sample: those of all shards that are not kept."""
-        return [scene for shard in self.shards if shard.file not in self.kept for scene in shard.scenes]
+    def changes(self, before: ShardIndex | None) -> bool:
+        """Whether the run writes or removes a shard."""
+        wanted = {shard.file for shard in self.shards if shard.scenes}
+        there = set() if before is None else {entry.file for entry in before.shards}
+        return not wanted == set(self.kept) == there
 
 
 def plan_sampling(
@@ -133,6 +136,7 @@ def plan_sampling(
         kept=kept,
         failures=failures,
         notices=frozenset(notice for notice in notices if notice.split(": ", 1)[0] in still),
+        ambiguous={} if before is None else {key: share for key, share in before.ambiguous.items() if key in still},
     )
 
 
@@ -150,7 +154,7 @@ def plan_shards(
     settings: SampleSettings,
     parts: Path,
 ) -> list[ShardPlan]:
-    """Distribute scenes over shards, ordered by key, each shard of one split and full at `shard_bytes`.
+    """Distribute scenes over shards, each shard of one split and at most `shard_bytes` large (shards/place.py).
 
     Sizes are estimated from the inputs alone, so that the distribution does not depend on what was sampled.
 
@@ -163,19 +167,17 @@ def plan_shards(
     """
     shards: list[ShardPlan] = []
     for name in SPLITS:
-        groups: list[list[PlannedScene]] = []
-        full = settings.shard_bytes
-        for record in sorted((scene for scene in scenes if split[scene.subject] == name), key=lambda scene: scene.key):
-            scene = _plan_scene(record, digests[record.key], settings, name, parts)
-            size = _estimate_bytes(scene, settings)
-            if full + size > settings.shard_bytes:
-                groups.append([])
-                full = 0
-            groups[-1].append(scene)
-            full += size
-        for number, group in enumerate(groups):
-            contents = _contents_digest(name, settings, group)
-            shards.append(ShardPlan(f"{name}-{number:05d}.h5", name, settings, tuple(group), contents))
+        planned = {
+            scene.key: _plan_scene(scene, digests[scene.key], settings, name, parts)
+            for scene in scenes
+            if split[scene.subject] == name
+        }
+        sizes = (Placed(key, scene.record.subject, _estimate_bytes(scene, settings)) for key, scene in planned.items())
+        for place, keys in place_scenes(sizes, settings.shard_bytes).items():
+            group = tuple(planned[key] for key in keys)
+            shards.append(
+                ShardPlan(f"{name}-{place}.h5", name, settings, group, _contents_digest(name, settings, group))
+            )
     return shards
 
 
@@ -213,11 +215,11 @@ def _json_digest(content: Any) -> str:
 def _is_there(out: Path, shard: ShardPlan, entry: ShardEntry | None) -> bool:
     """Whether the folder holds the shard; one that no index vouches for yet is checked to the last bit."""
     path = out / shard.file
-    if not path.is_file():
+    if not shard.scenes or not path.is_file():
         return False
+    if entry is not None and entry.contents == shard.contents:
+        return True
     try:
-        if ShardReader(path).header.contents != shard.contents:
-            return False
+        return ShardReader(path).header.contents == shard.contents and not check_shard(path)
     except InputError:
         return False
-    return (entry is not None and entry.contents == shard.contents) or not check_shard(path)

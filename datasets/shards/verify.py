@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import zlib
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import h5py
@@ -104,7 +104,9 @@ def _check_settings(folder: Path, index: ShardIndex | None) -> list[Problem]:
         found = (folder / "settings.json").read_bytes()
     except OSError as error:
         return [Problem("settings.json", None, None, f"cannot be read ({error})")]
-    if index is not None and found != json_bytes(SHARDS.content(index.settings)):
+    if index is None:
+        return []
+    if found != json_bytes(replace(SHARDS, version=index.version).content(index.settings)):
         return [Problem("settings.json", None, None, "differs from the index's settings")]
     return []
 

@@ -137,7 +137,7 @@ def test_a_damaged_part_is_sampled_again(renders, shards, tmp_path, monkeypatch)
         with pytest.raises(OSError, match="No space"):
             sample_renders(renders, out, SMALL, jobs=1)
     parts = sorted((out / ".parts").glob("*.npz"))
-    assert len(parts) == 6
+    assert len(parts) == 2, "the scenes of the first shard"
     parts[0].write_bytes(parts[0].read_bytes()[:-500])
     data = bytearray(parts[1].read_bytes())
     data[len(data) // 2] ^= 1
@@ -289,7 +289,7 @@ def test_the_reading_example_of_the_documentation(shards):
     example = first + more
     path = sorted(shards.glob("test*.h5"))[0]
     space: dict = {}
-    exec(example.replace("shards/test-00000.h5", str(path)), space)
+    exec(example.replace("shards/test-all.h5", str(path)), space)
     assert space["picture"].shape == (64, 64, 4)
     assert space["points"].shape == (3000, 3)
     assert 0.2 < space["inside"].mean() < 0.6

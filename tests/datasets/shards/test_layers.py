@@ -69,7 +69,7 @@ def test_the_layer_example_of_the_documentation(shards):
     example = re.findall(r"```python\n(.*?)```", text, re.DOTALL)[2]
     path = next(shards.glob("*.h5"))
     space = {"h5py": h5py, "io": io, "np": np, "PIL": PIL, "view": 1}
-    exec(example.replace("shards/test-00000.h5", str(path)), space)
+    exec(example.replace("shards/test-all.h5", str(path)), space)
     whole = ShardReader(path).layer("depth_front", 1)
     rows, columns = (slice(space[a], space[a] + space[b]) for a, b in (("top", "height"), ("left", "width")))
     np.testing.assert_allclose(space["depth"], whole[rows, columns], atol=1e-6)
