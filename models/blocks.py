@@ -1,9 +1,10 @@
-"""Layers that several encoders share: normalisation by name, and the pre-activation block of the hourglass."""
+"""Layers that several encoders share: normalisation by name, residual blocks, and the block of the hourglass."""
 
 from __future__ import annotations
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional
 
 from ..core.errors import SettingsError
 
@@ -38,6 +39,20 @@ def check_sides(images: Tensor, step: int) -> None:
 def conv3x3(inputs: int, outputs: int, stride: int = 1) -> nn.Conv2d:
     """3x3 convolution, padding 1, without bias (a norm follows or precedes it)."""
     return nn.Conv2d(inputs, outputs, 3, stride=stride, padding=1, bias=False)
+
+
+class ResidualBlock(nn.Module):
+    """Two 3x3 convolutions, each with a norm, beside the identity (He et al., CVPR 2016)."""
+
+    def __init__(self, width: int, norm: str) -> None:
+        super().__init__()
+        self.conv1, self.norm1 = conv3x3(width, width), make_norm(norm, width)
+        self.conv2, self.norm2 = conv3x3(width, width), make_norm(norm, width)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(B, width, h, w) -> the same shape."""
+        inner: Tensor = self.norm2(self.conv2(functional.relu(self.norm1(self.conv1(x)))))
+        return functional.relu(x + inner)
 
 
 class PyramidBlock(nn.Module):

@@ -61,7 +61,7 @@ def count_cost(config: SurfaceConfig | TextureConfig, image_size: int) -> Networ
     """
     with torch.device("meta"):
         network = (SurfaceNetwork(config) if isinstance(config, SurfaceConfig) else TextureNetwork(config)).eval()
-        image = torch.zeros(1, 3, image_size, image_size)
+        image = torch.zeros(1, 4, image_size, image_size)
         pixel, depth = torch.zeros(1, 1, config.pixel_channels), torch.zeros(1, 1, config.depth.channels)
         stacks = len(network.encode(image).stacks) if isinstance(network, SurfaceNetwork) else 1
         picture = _flops(lambda: network.encode(image))

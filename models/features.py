@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
@@ -17,11 +17,13 @@ class PixelFeatures:
         stacks: maps (B, C, h, w), one for each supervised stage of the encoder; the last one is the result.
         fine: an optional early map (B, C', 2h, 2w), which is read together with each stack (PIFu's `skip_hourglass`).
         summary: the vector (B, S) that `with_summary` added to the stacks; used in training alone.
+        maps: predicted depth and normals of both sides (B, 8, h, w), see models/maps.py; None from other encoders.
     """
 
     stacks: tuple[Tensor, ...]
     fine: Tensor | None = None
     summary: Tensor | None = None
+    maps: Tensor | None = None
 
     def with_summary(self, summary: Tensor) -> PixelFeatures:
         """The same maps with a vector of the whole picture, (B, S), added to every pixel of each stack."""
@@ -29,7 +31,7 @@ class PixelFeatures:
             torch.cat([stack, summary[:, :, None, None].expand(-1, -1, *stack.shape[2:]).to(stack.dtype)], dim=1)
             for stack in self.stacks
         )
-        return PixelFeatures(stacks=stacks, fine=self.fine, summary=summary)
+        return replace(self, stacks=stacks, summary=summary)
 
     def last(self) -> PixelFeatures:
         """Only the result of the encoder, which is all that a query outside training needs."""
@@ -91,9 +93,10 @@ def normalise_images(rgba: Tensor) -> Tensor:
         rgba: (B, 4, H, W) uint8, sRGB, straight alpha.
 
     Returns:
-        (B, 3, H, W) float32: colours scaled to [-1, 1] and multiplied by alpha, so that the background is 0.
+        (B, 4, H, W) float32: three colours, scaled to [-1, 1] and multiplied by alpha, so that the background is 0;
+        then alpha in [0, 1]. Encoders of colours alone are given the first three.
     """
     assert rgba.shape[1:2] == (4,), f"pictures {tuple(rgba.shape)}, expected (B, 4, H, W)"
     assert rgba.dtype == torch.uint8, f"pictures are {rgba.dtype}, expected uint8"
     values = rgba.float() / 255.0
-    return (values[:, :3] * 2.0 - 1.0) * values[:, 3:]
+    return torch.cat([(values[:, :3] * 2.0 - 1.0) * values[:, 3:], values[:, 3:]], dim=1)

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import pairwise
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
 from ..core.errors import SettingsError
+from .depth import PLAIN_SCALE
 
-HEADS = ("skip", "cbn")
+HEADS = ("skip", "cbn", "bounded")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -18,7 +20,8 @@ class HeadConfig:
     """Multi-layer perceptron for each point.
 
     Attributes:
-        kind: "skip" (PIFu: the input is concatenated again before every layer) or "cbn" (conditional batch norm).
+        kind: "skip" (PIFu: the input is concatenated again before every layer), "cbn" (conditional batch norm) or
+            "bounded" (a rule on the maps of a "maps" encoder, changed within limits; see `BoundedHead`).
         channels: widths of the hidden layers.
     """
 
@@ -139,7 +142,66 @@ class ConditionalHead(nn.Module):
         return x
 
 
+# Slopes of the rule's logits: a hundredth of view space is about 1.2 cm, and half a pixel of alpha decides.
+_SLOPE, _ALPHA_SLOPE = 60.0, 8.0
+# Deep inside, the rule is less sure than the head can object, so that the head can part legs one behind the other;
+# outside, the rule is far surer than that, so that nothing appears in front of a body or beside it.
+_SUREST_INSIDE, _SUREST_OUTSIDE = 1.5, -8.0
+_BOUND = 2.0
+
+
+class BoundedHead(nn.Module):
+    """Inside is what lies between the predicted front and back and within the outline; a small network amends that.
+
+    The logit of a point is rule + 2 tanh(r / 2), where r is the network's output and starts at 0. Without the bound, a
+    network that is trained on points puts plates around feet and hands, where few points were drawn (docs/LOG.md).
+    """
+
+    def __init__(self, pixel_channels: int, depth_channels: int, outputs: int, config: HeadConfig) -> None:
+        super().__init__()
+        if depth_channels != 1 or outputs != 1:
+            raise SettingsError('head.kind "bounded" is for the surface network, with depth.kind "plain"')
+        widths = [pixel_channels + 3, *config.channels]
+        self.layers = nn.ModuleList(nn.Linear(a, b) for a, b in pairwise(widths))
+        self.last = nn.Linear(widths[-1], outputs)
+        nn.init.zeros_(self.last.weight)
+        nn.init.zeros_(self.last.bias)
+
+    def forward(self, pixel: Tensor, depth: Tensor, views: int = 1) -> Tensor:
+        """Evaluate points.
+
+        Args:
+            pixel: (B, N, C) features, of which the first nine are the maps and alpha (models/maps.py).
+            depth: (B, N, 1) plain depth from `encode_depth`.
+            views: must be 1: a rule on the depth of one camera says nothing in another's.
+
+        Returns:
+            (B, N, 1), before the sigmoid.
+        """
+        if views != 1:
+            raise SettingsError('head.kind "bounded" takes one picture of each person')
+        z = depth[..., 0].float() / PLAIN_SCALE
+        ahead, behind = z - pixel[..., 0].float(), pixel[..., 1].float() - z
+        between = torch.minimum(ahead, behind)
+        rule = torch.minimum(
+            (between * _SLOPE).clamp(_SUREST_OUTSIDE, _SUREST_INSIDE), (pixel[..., 8].float() - 0.5) * _ALPHA_SLOPE
+        )
+        # In tenths of view space, and no farther than what matters.
+        near = (torch.stack([ahead, behind, between], dim=-1) * 10.0).clamp(-5.0, 5.0)
+        x = torch.cat([pixel, near.to(pixel.dtype)], dim=-1)
+        for layer in self.layers:
+            x = functional.leaky_relu(layer(x))
+        residual = self.last(x).float()
+        return rule[..., None] + _BOUND * torch.tanh(residual / _BOUND)
+
+
+_KINDS: dict[str, type[SkipHead] | type[ConditionalHead] | type[BoundedHead]] = {
+    "skip": SkipHead,
+    "cbn": ConditionalHead,
+    "bounded": BoundedHead,
+}
+
+
 def build_head(pixel_channels: int, depth_channels: int, outputs: int, config: HeadConfig) -> nn.Module:
     """The head that `config.kind` names."""
-    head = SkipHead if config.kind == "skip" else ConditionalHead
-    return head(pixel_channels, depth_channels, outputs, config)
+    return _KINDS[config.kind](pixel_channels, depth_channels, outputs, config)

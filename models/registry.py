@@ -11,9 +11,10 @@ from ..core.errors import SettingsError
 from ..core.messages import unknown_name
 from .hourglass import HourglassConfig, HourglassEncoder
 from .hrnet import HRNetConfig, HRNetEncoder
+from .maps import MapsConfig, MapsEncoder
 from .residual import ResidualConfig, ResidualEncoder
 
-EncoderConfig = HourglassConfig | HRNetConfig | ResidualConfig
+EncoderConfig = HourglassConfig | HRNetConfig | MapsConfig | ResidualConfig
 
 
 @dataclass(frozen=True)
@@ -23,10 +24,12 @@ class EncoderEntry:
     Attributes:
         config: returns the published configuration.
         build: makes an encoder with fresh weights from a configuration.
+        channels: how many of the four channels of `normalise_images` the encoder is given: the colours, or all.
     """
 
     config: Callable[[], EncoderConfig]
     build: Callable[[EncoderConfig], nn.Module]
+    channels: int = 3
 
 
 def _hourglass(config: EncoderConfig) -> nn.Module:
@@ -37,6 +40,11 @@ def _hourglass(config: EncoderConfig) -> nn.Module:
 def _hrnet(config: EncoderConfig) -> nn.Module:
     assert isinstance(config, HRNetConfig)
     return HRNetEncoder(config)
+
+
+def _maps(config: EncoderConfig) -> nn.Module:
+    assert isinstance(config, MapsConfig)
+    return MapsEncoder(config)
 
 
 def _residual(config: EncoderConfig) -> nn.Module:
@@ -52,6 +60,7 @@ ENCODERS: dict[str, EncoderEntry] = {
         lambda: HRNetConfig(kind="hrnet-balance", widths=(80, 160, 240, 360), modules=(1, 3, 2)), _hrnet
     ),
     "residual": EncoderEntry(ResidualConfig, _residual),
+    "maps": EncoderEntry(MapsConfig, _maps, channels=4),
 }
 
 

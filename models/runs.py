@@ -72,7 +72,8 @@ def load_run(run: Path, device: torch.device | str = "cpu", *, which: str = "bes
         names = ("best", "last") if which == "best" else ("last",)
         return next((p for n in names if (p := folder / stage / f"{n}.safetensors").is_file()), None)
 
-    surface_path, texture_path = pick("surface"), pick("texture")
+    # The network of the maps stage is a surface network whose head adds nothing yet.
+    surface_path, texture_path = pick("surface") or pick("maps"), pick("texture")
     if surface_path is None:
         raise InputError(folder, "holds no trained surface network yet")
     surface = load_network(surface_path, device)[0]

@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from ..core.errors import SettingsError
-from .blocks import check_sides, conv3x3, make_norm
+from .blocks import ResidualBlock, check_sides, make_norm
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,19 +37,6 @@ class SummaryConfig:
             raise SettingsError(f"summary.widths is {self.widths}, expected positive widths")
 
 
-class _Block(nn.Module):
-    """Residual block of two 3x3 convolutions."""
-
-    def __init__(self, width: int, norm: str) -> None:
-        super().__init__()
-        self.conv1, self.norm1 = conv3x3(width, width), make_norm(norm, width)
-        self.conv2, self.norm2 = conv3x3(width, width), make_norm(norm, width)
-
-    def forward(self, x: Tensor) -> Tensor:
-        inner: Tensor = self.norm2(self.conv2(functional.relu(self.norm1(self.conv1(x)))))
-        return functional.relu(x + inner)
-
-
 class SummaryEncoder(nn.Module):
     """Encodes pictures (B, 3, H, W) to (B, numbers); H and W must be divisible by 2 ** len(widths)."""
 
@@ -59,10 +46,10 @@ class SummaryEncoder(nn.Module):
         self.step = 2 ** len(config.widths)
         layers: list[nn.Module] = [
             nn.Conv2d(3, first, 4, stride=2, padding=1, bias=False), make_norm(config.norm, first), nn.ReLU(),
-            _Block(first, config.norm),
+            ResidualBlock(first, config.norm),
         ]  # fmt: skip
         for before, width in zip(config.widths, others, strict=False):
-            layers += [nn.Conv2d(before, width, 2, stride=2), _Block(width, config.norm)]
+            layers += [nn.Conv2d(before, width, 2, stride=2), ResidualBlock(width, config.norm)]
         self.trunk = nn.Sequential(*layers)
         # A grid of three by three cells keeps positions, which a mean over the whole map would lose.
         self.end = nn.Linear(9 * config.widths[-1], config.numbers)

@@ -7,13 +7,15 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor, nn
 
+from ..core.errors import SettingsError
 from ..core.settings import BY_KIND
 from .depth import DepthConfig, encode_depth
 from .features import PixelFeatures, inside_cube, project_points
 from .head import HeadConfig, build_head
 from .hourglass import HourglassConfig
 from .hrnet import HRNetConfig
-from .registry import build_encoder, default_encoder
+from .maps import MapsConfig
+from .registry import build_encoder, default_encoder, find_encoder
 from .residual import ResidualConfig
 from .summary import SummaryConfig, SummaryEncoder
 
@@ -29,12 +31,16 @@ class SurfaceConfig:
         summary: the vector of the whole picture.
     """
 
-    encoder: HourglassConfig | HRNetConfig | ResidualConfig = field(
+    encoder: HourglassConfig | HRNetConfig | MapsConfig | ResidualConfig = field(
         default_factory=HRNetConfig, metadata={BY_KIND: default_encoder}
     )
     depth: DepthConfig = field(default_factory=DepthConfig)
     head: HeadConfig = field(default_factory=HeadConfig)
     summary: SummaryConfig = field(default_factory=SummaryConfig)
+
+    def __post_init__(self) -> None:
+        if self.head.kind == "bounded" and not (isinstance(self.encoder, MapsConfig) and self.depth.kind == "plain"):
+            raise SettingsError('head.kind "bounded" needs encoder.kind "maps" and depth.kind "plain"')
 
     @property
     def pixel_channels(self) -> int:
@@ -53,10 +59,10 @@ class SurfaceNetwork(nn.Module):
         self.head = build_head(config.pixel_channels, config.depth.channels, 1, config.head)
 
     def encode(self, images: Tensor) -> PixelFeatures:
-        """Encode pictures (B, 3, H, W) from `normalise_images` to their feature maps."""
-        features = self.encoder(images)
+        """Encode pictures (B, 4, H, W) from `normalise_images` to their feature maps."""
+        features = self.encoder(images[:, : find_encoder(self.config.encoder.kind).channels])
         assert isinstance(features, PixelFeatures)
-        return features if self.summary is None else features.with_summary(self.summary(images))
+        return features if self.summary is None else features.with_summary(self.summary(images[:, :3]))
 
     def logits_all(
         self, features: PixelFeatures, points: Tensor, calibrations: Tensor, views: int = 1
@@ -94,7 +100,7 @@ class SurfaceNetwork(nn.Module):
 
     def forward(
         self, images: Tensor, points: Tensor, calibrations: Tensor
-    ) -> tuple[list[Tensor], Tensor, Tensor | None]:
-        """`encode` and `logits_all` in one call, as distributed training needs it, and the summary if there is one."""
+    ) -> tuple[list[Tensor], Tensor, PixelFeatures]:
+        """`encode` and `logits_all` in one call, as distributed training needs it, and the features themselves."""
         features = self.encode(images)
-        return *self.logits_all(features, points, calibrations), features.summary
+        return *self.logits_all(features, points, calibrations), features

@@ -51,8 +51,8 @@ class TextureNetwork(nn.Module):
         self.head = build_head(config.pixel_channels, config.depth.channels, 3, config.head)
 
     def encode(self, images: Tensor) -> PixelFeatures:
-        """Encode pictures (B, 3, H, W) from `normalise_images` to their feature maps."""
-        features = self.encoder(images)
+        """Encode pictures (B, 4, H, W) from `normalise_images` to their feature maps."""
+        features = self.encoder(images[:, :3])
         assert isinstance(features, PixelFeatures)
         return features
 

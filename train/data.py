@@ -12,12 +12,14 @@ import torch
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
+from ..core.randomness import derive_rng
 from ..datasets.loading.points import UNIFORM_SHARE
 from ..datasets.loading.relight import RELIGHT_POINTS
 from ..datasets.loading.views import CACHE_BYTES, CachedViews, ViewDataset
 from ..datasets.shards.index import read_index
 from ..geometry.camera import PerspectiveCamera, camera_of
 from .distributed import Group
+from .maps import LAYERS
 from .mining import MinedBatches
 from .settings import TrainSettings
 
@@ -98,6 +100,15 @@ def spread(count: int, most: int) -> list[int]:
     return [index * count // take for index in range(take)]
 
 
+def drawn_views(count: int, most: int) -> list[int]:
+    """At most `most` of the indices 0 to `count` - 1, drawn once and for all, in ascending order.
+
+    Evenly spaced views would often have one yaw: 32 of 64 scenes with 36 views each are all fronts.
+    """
+    order = derive_rng(0, "validation views").permutation(count)
+    return sorted(int(index) for index in order[:most])
+
+
 def open_views(
     shards: Path, split: str, settings: TrainSettings, points: int, colour_points: int, *, train: bool = False
 ) -> ViewDataset:
@@ -122,8 +133,8 @@ def open_views(
         views: ViewDataset = kind(
             shards, split, points=points, colour_points=colour_points, image_size=settings.image_size,
             seed=settings.seed, mixture=mixture, relight_points=relight_points,
-            balanced=train and settings.balanced,
+            balanced=train and settings.balanced, layers=LAYERS if settings.has_maps else (),
         )  # fmt: skip
-        if len(views) * views.image_size**2 * 4 <= CACHE_BYTES:
+        if len(views) * views.image_size**2 * (24 if settings.has_maps else 4) <= CACHE_BYTES:
             break
     return views

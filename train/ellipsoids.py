@@ -116,30 +116,69 @@ def draw_ellipsoids(person: Ellipsoids, camera: OrthographicCamera, size: int, *
     Returns:
         (size, size, 4) uint8 RGBA, straight alpha.
     """
-    matrix = camera.calibration
-    axes = matrix[:3, :3] @ person.axes
-    centres = person.centres @ matrix[:3, :3].T + matrix[:3, 3]
-    shape = np.linalg.inv(np.einsum("eij,ekj->eik", axes, axes))  # (p - c)^T shape (p - c) < 1
     big = size * oversample
-    xy = pixel_centres(big, big).reshape(-1, 1, 2) - centres[:, :2]
-    # For each pixel and ellipsoid, the depths are the roots of a z^2 + 2 b z + c = 0.
-    a = shape[:, 2, 2]
-    b = np.einsum("nei,ei->ne", xy, shape[:, :2, 2])
-    c = np.einsum("nei,eij,nej->ne", xy, shape[:, :2, :2], xy) - 1.0
-    root = b**2 - a * c
-    z = np.where(root > 0, (-b - np.sqrt(np.maximum(root, 0))) / a + centres[:, 2], np.inf)
+    shape, centres, z, _ = _crossings(person, camera, big)
+    xy = pixel_centres(big, big).reshape(-1, 2)
     part = z.argmin(axis=1)
     rows = np.arange(len(part))
     hit = np.isfinite(z[rows, part])
-    offset = np.concatenate([xy[rows, part], np.where(hit, z[rows, part] - centres[part, 2], 0.0)[:, None]], axis=1)
-    normals = np.einsum("nij,nj->ni", shape[part], offset)
-    normals /= np.maximum(np.linalg.norm(normals, axis=1, keepdims=True), 1e-12)
+    normals = _normals(shape, centres, xy, z[rows, part], part, hit)
     colours = person.colours[part] * shade(normals)[:, None] * hit[:, None]
     flat = np.concatenate([colours, hit[:, None]], axis=1).reshape(size, oversample, size, oversample, 4)
     flat = flat.mean(axis=(1, 3))
     alpha = flat[..., 3:]
     straight = np.concatenate([flat[..., :3] / np.maximum(alpha, 1e-9), alpha], axis=-1)
     return np.asarray((straight * 255.0).round().astype(np.uint8))
+
+
+def _crossings(person: Ellipsoids, camera: OrthographicCamera, size: int) -> tuple[F64, F64, F64, F64]:
+    """Where the ray through each pixel enters and leaves each ellipsoid, in view space.
+
+    Returns:
+        Matrices S (E, 3, 3) and centres c (E, 3) with (p - c)^T S (p - c) < 1 inside, and the depths (P, E) of entrance
+        (infinite where the ray passes by) and exit (minus infinity there).
+    """
+    matrix = camera.calibration
+    axes = matrix[:3, :3] @ person.axes
+    centres = person.centres @ matrix[:3, :3].T + matrix[:3, 3]
+    shape = np.linalg.inv(np.einsum("eij,ekj->eik", axes, axes))
+    xy = pixel_centres(size, size).reshape(-1, 1, 2) - centres[:, :2]
+    # For each pixel and ellipsoid, the depths are the roots of a z^2 + 2 b z + c = 0.
+    a = shape[:, 2, 2]
+    b = np.einsum("nei,ei->ne", xy, shape[:, :2, 2])
+    c = np.einsum("nei,eij,nej->ne", xy, shape[:, :2, :2], xy) - 1.0
+    root = b**2 - a * c
+    half = np.sqrt(np.maximum(root, 0)) / a
+    middle = centres[:, 2] - b / a
+    return shape, centres, np.where(root > 0, middle - half, np.inf), np.where(root > 0, middle + half, -np.inf)
+
+
+def _normals(shape: F64, centres: F64, xy: F64, z: F64, part: npt.NDArray[np.intp], hit: Bools) -> F64:
+    """Outward normals (P, 3) in view space at depths z (P,) on the ellipsoids `part` (P,); 0 where nothing is hit."""
+    offset = np.concatenate([xy, np.where(hit, z, 0.0)[:, None]], axis=1) - np.where(hit[:, None], centres[part], 0.0)
+    normals = np.einsum("nij,nj->ni", shape[part], offset) * hit[:, None]
+    return np.asarray(normals / np.maximum(np.linalg.norm(normals, axis=1, keepdims=True), 1e-12))
+
+
+def ellipsoid_layers(person: Ellipsoids, camera: OrthographicCamera, size: int) -> dict[str, Tensor]:
+    """Depth and normals of the first and the last surface, as an item of `ViewDataset(layers=...)` holds them.
+
+    Args:
+        person: what to look at.
+        camera: where from.
+        size: pixels along each side.
+    """
+    shape, centres, near, far = _crossings(person, camera, size)
+    xy = pixel_centres(size, size).reshape(-1, 2)
+    layers: dict[str, Tensor] = {}
+    for side, depths, part in (("front", near, near.argmin(axis=1)), ("back", far, far.argmax(axis=1))):
+        z = depths[np.arange(len(part)), part]
+        hit = np.isfinite(z)
+        normals = _normals(shape, centres, xy, z, part, hit).reshape(size, size, 3)
+        depth = np.where(hit, z, np.nan).reshape(1, size, size)
+        layers[f"layers/depth_{side}"] = torch.from_numpy(depth).float()
+        layers[f"layers/normal_{side}"] = torch.from_numpy(normals.transpose(2, 0, 1).copy()).float()
+    return layers
 
 
 def shade(normals_view: F64) -> F64:
@@ -175,6 +214,7 @@ class EllipsoidViews(Dataset[dict[str, Tensor]]):
         colour_points: number of points with colours, drawn anew for each (view, draw).
         sigma_m: standard deviation of the noise on points near the surface, metres.
         seed: of the points.
+        layers: whether items hold depth and normals of both sides, see `ellipsoid_layers`.
     """
 
     def __init__(
@@ -187,6 +227,7 @@ class EllipsoidViews(Dataset[dict[str, Tensor]]):
         colour_points: int = 256,
         sigma_m: float = 0.05,
         seed: int = 0,
+        layers: bool = False,
     ) -> None:
         self.people, self.size, self.sigma_m, self.seed = tuple(people), size, sigma_m, seed
         self.points, self.colour_points = points, colour_points
@@ -201,6 +242,8 @@ class EllipsoidViews(Dataset[dict[str, Tensor]]):
             for person in self.people
             for camera in self.cameras
         ]
+        cells = [(person, camera) for person in self.people for camera in self.cameras] if layers else []
+        self.layers = [ellipsoid_layers(person, camera, size) for person, camera in cells]
 
     def __len__(self) -> int:
         return len(self.views)
@@ -227,6 +270,7 @@ class EllipsoidViews(Dataset[dict[str, Tensor]]):
             "colours": torch.from_numpy(colours).float(),
             "view": torch.tensor(view),
             "scene": torch.tensor(scene),
+            **(self.layers[view] if self.layers else {}),
         }
 
     def _points(self, person: Ellipsoids, rng: np.random.Generator) -> F64:

@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 
 from .. import __version__
+from ..core.devices import computes_bfloat16
 from ..core.errors import SettingsError
 from ..core.progress import Progress
 from .checkpoint import Position, load_state, save_state
@@ -109,8 +110,8 @@ class _StageTraining:
         self.place = context.folder / stage.name
         self.steps = options.total_steps(len(context.train_set))
         self.network = stage.network.to(group.device)
-        if group.device.type == "cuda":
-            # Tensor cores need this layout; on CPUs it was slower (1.2 s against 0.95 s for the tiny surface step).
+        if group.device.type == "cuda" or (settings.amp and computes_bfloat16(group.device)):
+            # Units for bfloat16 want this layout. Without them it was slower on a CPU (tiny: 1.2 s against 0.95 s).
             self.network = self.network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.optimiser = build_optimiser(self.network, options)
         self.average = MovingAverage(self.network, options.ema)
@@ -220,7 +221,8 @@ class _StageTraining:
         goodness = stage.goodness(self.metric)
         better = position.best is None or goodness > position.best
         position.best = goodness if better else position.best
-        return {f"val_{stage.metric}": self.metric}, better
+        further = stage.figures(self.average.network, held_out, self.context.group.device)
+        return {f"val_{stage.metric}": self.metric, **{f"val_{name}": value for name, value in further.items()}}, better
 
     def _due(self, every: int, validating: bool) -> bool:
         """Whether something is due after this step: every `every` steps, at validations (0), or never (-1)."""

@@ -21,6 +21,7 @@ from typing import Any
 import numpy as np
 
 from ..core.arrays import F64, I64, Array
+from ..core.checks import check_choice
 from ..core.errors import SettingsError
 from ..core.randomness import derive_rng
 
@@ -37,6 +38,9 @@ class MiningSettings:
         surface_beta: beta of the same weight.
         texture_alpha: alpha of the weight exp(error / alpha + beta): the score of a texture view is minus its error.
         texture_beta: beta of the same weight.
+        maps_by: what views are mined by in the maps stage: "iou", the IoU of the field that the maps imply, with the
+            surface's constants, or "error", the mean error of depth, with the weight exp(error / maps_alpha).
+        maps_alpha: alpha of that weight, in halves of the view cube.
         point_alpha: a point's loss has the weight exp(|prediction - label| / point_alpha), normalised to mean 1 over
             the view. The authors' figure shows mining of points without a formula; this one is ours.
     """
@@ -46,13 +50,16 @@ class MiningSettings:
     surface_beta: float = 10.0
     texture_alpha: float = 0.7
     texture_beta: float = 0.0
+    maps_by: str = "iou"
+    maps_alpha: float = 0.05
     point_alpha: float = 0.5
 
     def __post_init__(self) -> None:
         if self.mode not in MODES:
             raise SettingsError(f"mining.mode {self.mode!r}: expected one of {', '.join(MODES)}")
+        check_choice("mining.maps_by", self.maps_by, ("iou", "error"))
         # Within these ranges the weights stay finite for all scores.
-        for name in ("surface_alpha", "texture_alpha", "point_alpha"):
+        for name in ("surface_alpha", "texture_alpha", "maps_alpha", "point_alpha"):
             if getattr(self, name) < 0.01:
                 raise SettingsError(f"mining.{name} {getattr(self, name)}: expected at least 0.01")
         for name in ("surface_beta", "texture_beta"):

@@ -30,8 +30,10 @@ def rate_factor(progress: float, settings: StageSettings) -> float:
     warm = min(1.0, (progress + 1e-4) / settings.warmup) if settings.warmup > 0 else 1.0
     if settings.schedule == "step":
         return warm * 0.1 ** sum(progress >= share for share in settings.decay_at)
-    if settings.schedule == "cosine":
-        cosine = float(torch.cos(torch.tensor(torch.pi * min(progress, 1.0), dtype=torch.float64)))
+    if settings.schedule in ("cosine", "anneal"):
+        begin = settings.decay_at[0] if settings.schedule == "anneal" else 0.0
+        falling = (min(progress, 1.0) - begin) / (1.0 - begin) if progress > begin else 0.0
+        cosine = float(torch.cos(torch.tensor(torch.pi * falling, dtype=torch.float64)))
         return warm * (0.01 + 0.99 * 0.5 * (1.0 + cosine))
     return warm
 

@@ -15,6 +15,7 @@ from ..models.depth import DepthConfig
 from ..models.head import HeadConfig
 from ..models.hourglass import HourglassConfig
 from ..models.hrnet import HRNetConfig
+from ..models.maps import MapsConfig
 from ..models.residual import ResidualConfig
 from ..models.summary import SummaryConfig
 from ..models.surface import SurfaceConfig
@@ -77,6 +78,31 @@ def small() -> TrainSettings:
     )  # fmt: skip
 
 
+def base() -> TrainSettings:
+    """The recipe of the shipped network: maps of both sides at every pixel, then a bounded head on them (level 1).
+
+    docs/training.md describes the whole recipe, with the runs that follow this one.
+    """
+    stage = StageSettings(
+        steps=4000, batch=32, points=512, loss="l1", optimiser="muon", learning_rate=2e-3, weight_decay=1e-4,
+        warmup=0.01, schedule="constant", clip=1.0, ema=0.99, validation_views=128,
+    )  # fmt: skip
+    return TrainSettings(
+        preset="base", image_size=64, workers=0, uniform_share=0.2, sigma_power=1.0, maps_share=0.35, surface_share=0.9,
+        augment=dataclasses.replace(AUGMENT, scale=0.2), log_every=10, maps=stage,
+        surface=dataclasses.replace(
+            stage, steps=8000, loss="bce", schedule="anneal", decay_at=(0.4,), warmup=0.0, maps=1.0
+        ),
+        texture=dataclasses.replace(stage, steps=1500, optimiser="adam", warmup=0.03, schedule="cosine"),
+        surface_network=SurfaceConfig(
+            encoder=MapsConfig(), depth=DepthConfig(kind="plain"), head=HeadConfig(kind="bounded", channels=(64, 64)),
+        ),
+        texture_network=TextureConfig(
+            encoder=ResidualConfig(stem=16, blocks=3, fine=True), head=HeadConfig(channels=(128, 96, 64)),
+        ),
+    )  # fmt: skip
+
+
 def paper() -> TrainSettings:
     """The settings of the paper, as far as they are known (docs/training.md lists the published ones and ours)."""
     stage = StageSettings(epochs=5, batch=24, points=4096, learning_rate=1e-3, schedule="step", decay_at=(0.6, 0.85))
@@ -91,7 +117,7 @@ def paper() -> TrainSettings:
     )  # fmt: skip
 
 
-PRESETS: dict[str, Callable[[], TrainSettings]] = {"tiny": tiny, "small": small, "paper": paper}
+PRESETS: dict[str, Callable[[], TrainSettings]] = {"tiny": tiny, "small": small, "base": base, "paper": paper}
 
 
 def preset(name: str, **overrides: Any) -> TrainSettings:

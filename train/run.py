@@ -29,7 +29,7 @@ from .distributed import Group, open_group
 from .log import RunLog
 from .loop import StageContext, StageResult, run_stage
 from .settings import TrainSettings
-from .stages import Stage, SurfaceStage, TextureStage
+from .stages import MapsStage, Stage, SurfaceStage, TextureStage
 from .stop import stop_between_steps
 from .validate import mean_occupancy_baseline
 
@@ -152,27 +152,35 @@ def _settings_to_resume(run: Path, requested: TrainSettings) -> TrainSettings:
 
 
 def _run_stages(context: StageContext, record: dict[str, Any]) -> None:
-    """Train the surface, then the texture, as `settings.stages` says; stages that are finished are skipped."""
-    settings, group = context.settings, context.group
-    budget_s = settings.max_minutes * 60.0
-    shares = {"both": (settings.surface_share, 1 - settings.surface_share)}.get(settings.stages, (1.0, 1.0))
-    if settings.stages in ("both", "surface") and "surface" not in record["stages"]:
-        if context.held_out is not None and "baseline" not in record:
+    """Train the stages that the settings name, one after the other; stages that are finished are skipped."""
+    settings = context.settings
+    for name in settings.stage_names:
+        if name in record["stages"]:
+            continue
+        if name != "texture" and context.held_out is not None and "baseline" not in record:
             record["baseline"] = dataclasses.asdict(
                 mean_occupancy_baseline(context.train_set, context.held_out, views=settings.surface.validation_views)
             )
-        with _seeded(settings.seed, "surface"):
-            surface_stage = SurfaceStage(settings.surface_network, settings.surface, settings.mining)
-        result = run_stage(surface_stage, context, budget_s=budget_s * shares[0])
-        _record_stage(context, record, surface_stage, result)
-    if settings.stages in ("both", "texture") and "texture" not in record["stages"]:
-        group.wait()
-        surface, _ = load_network(best_or_last(context.folder, "surface"), group.device)
+        context.group.wait()
+        with _seeded(settings.seed, name):
+            stage = _make_stage(name, context)
+        result = run_stage(stage, context, budget_s=settings.minutes_of(name) * 60.0)
+        _record_stage(context, record, stage, result)
+
+
+def _make_stage(name: str, context: StageContext) -> Stage:
+    """A stage with fresh weights, or with those that an earlier stage of the run has trained for it."""
+    settings, folder = context.settings, context.folder
+    if name == "texture":
+        surface, _ = load_network(best_or_last(folder, "surface"), context.group.device)
         assert isinstance(surface, SurfaceNetwork)
-        with _seeded(settings.seed, "texture"):
-            texture_stage = TextureStage(settings.texture_network, surface, settings.texture, settings.mining)
-        result = run_stage(texture_stage, context, budget_s=budget_s * shares[1])
-        _record_stage(context, record, texture_stage, result)
+        return TextureStage(settings.texture_network, surface, settings.texture, settings.mining)
+    if name == "maps":
+        return MapsStage(settings.surface_network, settings.maps, settings.mining)
+    stage = SurfaceStage(settings.surface_network, settings.surface, settings.mining)
+    if settings.has_maps and (folder / "maps" / "last.safetensors").is_file():
+        stage.network.load_state_dict(load_network(best_or_last(folder, "maps"))[0].state_dict())
+    return stage
 
 
 def _record_stage(context: StageContext, record: dict[str, Any], stage: Stage, result: StageResult) -> None:
@@ -237,7 +245,7 @@ def _open_record(context: StageContext, *, resume: bool) -> dict[str, Any]:
     }  # fmt: skip
     size = int(train_set[0]["image"].shape[-1])
     networks = {}
-    if settings.stages in ("both", "surface"):
+    if settings.stages != "texture":
         networks["surface"] = dataclasses.asdict(count_cost(settings.surface_network, size))
     if settings.stages in ("both", "texture"):
         networks["texture"] = dataclasses.asdict(count_cost(settings.texture_network, size))

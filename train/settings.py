@@ -14,19 +14,20 @@ from ..core.errors import InputError, SettingsError
 from ..core.settings import dotted, override
 from ..datasets.loading.augment import AugmentSettings
 from ..datasets.loading.points import UNIFORM_SHARE
+from ..models.maps import MapsConfig
 from ..models.surface import SurfaceConfig
 from ..models.texture import TextureConfig
 from .mining import MiningSettings
 
 OPTIMISERS = ("rmsprop", "adam", "adamw", "muon")
 LOSSES = ("mse", "bce", "balanced-bce", "l1")
-SCHEDULES = ("constant", "step", "cosine")
-STAGES = ("both", "surface", "texture")
+SCHEDULES = ("constant", "step", "cosine", "anneal")
+STAGES = ("both", "maps", "surface", "texture")
 
 
 @dataclass(frozen=True, kw_only=True)
 class StageSettings:
-    """One stage of training, surface or texture.
+    """One stage of training: maps, surface or texture.
 
     Attributes:
         steps: number of optimiser steps; 0: computed from `epochs`.
@@ -34,18 +35,20 @@ class StageSettings:
         batch: number of views in one step, over all processes.
         accumulate: each process computes its batch in this many parts, one after the other, to save memory.
         points: number of points of each view in one step; IoU is measured on the same points.
-        loss: "mse", "bce" or "balanced-bce" for the surface, "l1" for the texture.
+        loss: "mse", "bce" or "balanced-bce" for the surface, "l1" for maps and texture.
         optimiser: "rmsprop", "adam", "adamw" or "muon" (train/muon.py).
         learning_rate: the learning rate after the warm-up.
         weight_decay: of AdamW.
         warmup: share of all steps during which the rate rises from 0.
-        schedule: "constant", "step" (divided by ten after each share in `decay_at`) or "cosine" (to a hundredth).
-        decay_at: shares of all steps after which the "step" schedule lowers the rate.
+        schedule: "constant", "step" (divided by ten after each share in `decay_at`), "cosine" (to a hundredth), or
+            "anneal" (constant up to the first share in `decay_at`, then a cosine to a hundredth).
+        decay_at: shares of all steps, see `schedule`.
         clip: largest norm of the gradient; 0: no limit.
         ema: decay of an exponential average of the weights, which is then stored and measured; 0: no average.
         validate_every: steps between validations (the last step is always validated); 0: a tenth of all steps.
         validation_views: greatest number of views of the validation split, evenly spaced.
         facing: weight of `losses.facing_loss`; used if the surface network has a summary (models/summary.py).
+        maps: weight of `maps.maps_loss` in the surface stage; used if the surface network predicts maps.
     """
 
     steps: int = 0
@@ -65,6 +68,7 @@ class StageSettings:
     validate_every: int = 0
     validation_views: int = 64
     facing: float = 0.0
+    maps: float = 0.0
 
     def __post_init__(self) -> None:
         for name, allowed in (("optimiser", OPTIMISERS), ("schedule", SCHEDULES), ("loss", LOSSES)):
@@ -77,7 +81,7 @@ class StageSettings:
             raise SettingsError(f"learning_rate {self.learning_rate}: expected a number above 0")
         if not all(0.0 <= share <= 1.0 for share in (self.warmup, *self.decay_at)):
             raise SettingsError(f"warmup {self.warmup}, decay_at {self.decay_at}: expected shares from 0 to 1")
-        check_ranges(self, facing=(0, 100))
+        check_ranges(self, facing=(0, 100), maps=(0, 100))
         if not 0.0 <= self.ema < 1.0:
             raise SettingsError(f"ema {self.ema}: expected at least 0 and below 1")
 
@@ -105,16 +109,19 @@ class TrainSettings:
             decide which points those are.
         workers: number of loader processes; 0 loads in the training process.
         threads: number of torch's threads on the CPU; 0: torch's own choice.
-        max_minutes: time limit, which surface and texture share by `surface_share`; 0: no limit. With a limit, the
-            learning rate follows the clock where that is ahead of the steps, so that two runs are not equal bit for
-            bit.
-        surface_share: share of `max_minutes` for the surface.
-        stages: "both", "surface" or "texture".
-        checkpoint_every: steps between checkpoints; 0: only at validations.
+        max_minutes: time limit, which the stages share by `maps_share` and `surface_share`; 0: no limit. With a limit,
+            the learning rate follows the clock where that is ahead of the steps, so that two runs are not equal bit
+            for bit.
+        maps_share: share of `max_minutes` for the maps, if the surface network predicts any.
+        surface_share: share of what is left of `max_minutes` for the surface.
+        stages: "maps", "surface", "texture", or "both": surface and texture, after the maps if there are any.
+        checkpoint_every: steps between checkpoints; 0: at validations, and by `checkpoint_minutes`.
+        checkpoint_minutes: greatest time between checkpoints; 0: only as `checkpoint_every` says.
         picture_every: steps between pictures of the current reconstruction of a held-out view; 0: one at each
             validation; -1: none.
         log_every: steps between lines of the log.
         tensorboard: also write TensorBoard files.
+        maps: settings of the stage that trains maps alone; used if the surface network predicts any.
         surface: settings of the surface stage.
         texture: settings of the texture stage.
         mining: hard example mining.
@@ -135,12 +142,15 @@ class TrainSettings:
     workers: int = 0
     threads: int = 0
     max_minutes: float = 0.0
+    maps_share: float = 0.3
     surface_share: float = 0.7
     stages: str = "both"
     checkpoint_every: int = 0
+    checkpoint_minutes: float = 5.0
     picture_every: int = 0
     log_every: int = 1
     tensorboard: bool = False
+    maps: StageSettings = field(default_factory=lambda: StageSettings(loss="l1", optimiser="muon"))
     surface: StageSettings = field(default_factory=StageSettings)
     texture: StageSettings = field(default_factory=lambda: StageSettings(loss="l1", optimiser="adam"))
     mining: MiningSettings = field(default_factory=MiningSettings)
@@ -148,20 +158,46 @@ class TrainSettings:
     surface_network: SurfaceConfig = field(default_factory=SurfaceConfig)
     texture_network: TextureConfig = field(default_factory=TextureConfig)
 
+    @property
+    def has_maps(self) -> bool:
+        """Whether the surface network predicts maps, so that there is a stage for them."""
+        return isinstance(self.surface_network.encoder, MapsConfig)
+
+    @property
+    def stage_names(self) -> tuple[str, ...]:
+        """The stages to train, in their order."""
+        if self.stages != "both":
+            return (self.stages,)
+        return ("maps", "surface", "texture") if self.has_maps else ("surface", "texture")
+
+    def minutes_of(self, stage: str) -> float:
+        """The part of `max_minutes` that a stage may take; a stage that is trained alone has all of it."""
+        if self.stages != "both":
+            return self.max_minutes
+        maps = self.maps_share if self.has_maps else 0.0
+        shares = {"maps": maps, "surface": (1 - maps) * self.surface_share}
+        return self.max_minutes * shares.get(stage, (1 - maps) * (1 - self.surface_share))
+
     def __post_init__(self) -> None:
         check_choice("stages", self.stages, STAGES)
-        check_least(self, 0, "seed", "workers", "threads", "checkpoint_every", "sigma_power")
+        check_least(self, 0, "seed", "workers", "threads", "checkpoint_every", "checkpoint_minutes", "sigma_power")
         check_least(self, 1, "log_every")
         if self.image_size is not None:
             check_least(self, 1, "image_size")
-        if self.surface.loss == "l1" or self.texture.loss != "l1":
-            raise SettingsError("surface.loss is mse, bce or balanced-bce, texture.loss is l1")
+        if self.surface.loss == "l1" or self.texture.loss != "l1" or self.maps.loss != "l1":
+            raise SettingsError("surface.loss is mse, bce or balanced-bce, texture.loss is l1, maps.loss is l1")
+        encoder = self.surface_network.encoder
+        if isinstance(encoder, MapsConfig):
+            if self.image_size != encoder.side:
+                raise SettingsError(f"image_size is {self.image_size}, the surface network's maps have {encoder.side}")
+        elif self.stages == "maps":
+            raise SettingsError("stages is maps, but the surface network has no encoder of that kind")
         if not 0.0 <= self.uniform_share <= 1.0:
             raise SettingsError(f"uniform_share {self.uniform_share}: expected a share from 0 to 1")
         if self.picture_every < -1:
             raise SettingsError(f"picture_every {self.picture_every}: expected steps, 0 (at validations) or -1 (never)")
-        if self.max_minutes < 0 or not 0.0 < self.surface_share < 1.0:
-            raise SettingsError("max_minutes must not be negative, surface_share lies between 0 and 1")
+        if self.max_minutes < 0 or not (0.0 < self.surface_share < 1.0 and 0.0 < self.maps_share < 1.0):
+            raise SettingsError("max_minutes must not be negative, maps_share and surface_share lie between 0 and 1")
         if self.texture_network.surface_channels != self.surface_network.pixel_channels:
             # This value follows from the surface network, whose features the texture network reads.
             network = dataclasses.replace(self.texture_network, surface_channels=self.surface_network.pixel_channels)

@@ -1,4 +1,4 @@
-"""The two stages of training: their losses, their mining scores, their validation and their files."""
+"""The stages of training: their losses, their mining scores, their validation and their files."""
 
 from __future__ import annotations
 
@@ -16,18 +16,22 @@ from ..models.surface import SurfaceConfig, SurfaceNetwork
 from ..models.texture import TextureConfig, TextureNetwork
 from .data import Item, Views
 from .losses import colour_loss, facing_loss, iou, occupancy_loss
+from .maps import depth_error, maps_loss, true_maps
 from .mining import MiningSettings, MiningTable
 from .preview import reconstruction_picture
 from .settings import StageSettings
-from .validate import validate_surface, validate_texture
+from .validate import held_out_maps, validate_maps, validate_surface, validate_texture
+
+UNSEEN_DEPTH = 0.2
+"""Error of depth that a view counts with before it has been trained on: a quarter of a metre."""
 
 
 class Stage(ABC):
     """The network of one stage, and how it is trained.
 
     Attributes:
-        name: "surface" or "texture".
-        metric: name of the score in the log ("iou", "colour_error").
+        name: "maps", "surface" or "texture".
+        metric: name of the score in the log ("iou", "depth_error", "colour_error").
         settings: settings of the stage.
         mining: mining settings of the run.
         network: the network that is trained.
@@ -69,6 +73,10 @@ class Stage(ABC):
     def validate(self, network: nn.Module, data: Views, device: torch.device) -> Tensor:
         """The metric on held-out views, (V,)."""
 
+    def figures(self, network: nn.Module, data: Views, device: torch.device) -> dict[str, float]:
+        """Further figures of held-out views for the log, by name."""
+        return {}
+
     @abstractmethod
     def picture(self, network: nn.Module, item: Item) -> U8:
         """Draw the reconstruction of a held-out view, see `reconstruction_picture`."""
@@ -93,10 +101,12 @@ class SurfaceStage(Stage):
 
     def losses(self, model: nn.Module, batch: Item) -> tuple[Tensor, Tensor]:
         """See `Stage`."""
-        logits, inside, summary = model(normalise_images(batch["image"]), batch["points"], batch["calibration"])
+        logits, inside, features = model(normalise_images(batch["image"]), batch["points"], batch["calibration"])
         loss = occupancy_loss(logits, inside, batch["labels"], kind=self.settings.loss, point_alpha=self.point_alpha)
-        if summary is not None and self.settings.facing and "facing" in batch:
-            loss = loss + self.settings.facing * facing_loss(summary, batch["facing"], batch["calibration"])
+        if features.summary is not None and self.settings.facing and "facing" in batch:
+            loss = loss + self.settings.facing * facing_loss(features.summary, batch["facing"], batch["calibration"])
+        if features.maps is not None and self.settings.maps:
+            loss = loss + self.settings.maps * maps_loss(features.maps, *true_maps(batch))
         occupancy = torch.sigmoid(logits[-1].detach().float()) * inside
         return loss, iou(occupancy, batch["labels"])
 
@@ -118,6 +128,12 @@ class SurfaceStage(Stage):
         most, batch = self.settings.validation_views, self.settings.batch
         return validate_surface(network, data, views=most, batch=batch, device=device)
 
+    def figures(self, network: nn.Module, data: Views, device: torch.device) -> dict[str, float]:
+        """See `Stage`."""
+        assert isinstance(network, SurfaceNetwork)
+        most, batch = self.settings.validation_views, self.settings.batch
+        return validate_maps(network, data, views=most, batch=batch, device=device)
+
     def picture(self, network: nn.Module, item: Item) -> U8:
         """See `Stage`."""
         assert isinstance(network, SurfaceNetwork)
@@ -126,6 +142,51 @@ class SurfaceStage(Stage):
     def save(self, path: Path, network: nn.Module, **notes: Any) -> None:
         """See `Stage`."""
         save_network(path, network, self.config, **notes)
+
+
+class MapsStage(SurfaceStage):
+    """Trains the maps of a surface network alone, before its head; the metric is the IoU of the rule on those maps."""
+
+    name = "maps"
+
+    def __init__(self, config: SurfaceConfig, settings: StageSettings, mining: MiningSettings) -> None:
+        super().__init__(config, settings, mining)
+        # The head adds nothing before it is trained, so that the network's field is that of the maps.
+        self.network.head.requires_grad_(False)
+        self.by_error = mining.maps_by == "error"
+        self.metric = "depth_error" if self.by_error else "iou"
+
+    def losses(self, model: nn.Module, batch: Item) -> tuple[Tensor, Tensor]:
+        """See `Stage`."""
+        truth, shown = true_maps(batch)
+        logits, inside, features = model(normalise_images(batch["image"]), batch["points"], batch["calibration"])
+        loss = maps_loss(features.maps, truth, shown)
+        if self.by_error:
+            return loss, depth_error(features.maps.detach(), truth, shown)
+        return loss, iou(torch.sigmoid(logits[-1].detach().float()) * inside, batch["labels"])
+
+    def table(self, views: int, seed: int) -> MiningTable:
+        """See `Stage`."""
+        mining = self.mining
+        alpha, beta = (mining.maps_alpha, 0.0) if self.by_error else (mining.surface_alpha, mining.surface_beta)
+        return MiningTable(
+            views, alpha=alpha, beta=beta, unseen=-UNSEEN_DEPTH if self.by_error else 0.0,
+            uniform=not mining.items, seed=seed, purpose="maps views",
+        )  # fmt: skip
+
+    def mining_score(self, metric: Tensor) -> Tensor:
+        """The IoU, or the negative error."""
+        return -metric if self.by_error else metric
+
+    def validate(self, network: nn.Module, data: Views, device: torch.device) -> Tensor:
+        """See `Stage`."""
+        assert isinstance(network, SurfaceNetwork)
+        if not self.by_error:
+            return super().validate(network, data, device)
+        batches = held_out_maps(
+            network, data, views=self.settings.validation_views, batch=self.settings.batch, device=device
+        )
+        return torch.cat([depth_error(maps, truth, shown).cpu() for maps, truth, shown, _ in batches])
 
 
 class TextureStage(Stage):

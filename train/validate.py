@@ -11,16 +11,18 @@ from torch import Tensor
 from ..core.arrays import F32, F64
 from ..geometry.camera import project
 from ..models.features import normalise_images
+from ..models.maps import MapsConfig
 from ..models.mean_occupancy import choose_training_views, fit_mean_occupancy
 from ..models.surface import SurfaceNetwork
 from ..models.texture import TextureNetwork
-from .data import Item, Views, collate, spread, to_device
+from .data import Item, Views, collate, drawn_views, to_device
 from .losses import colour_loss, iou
+from .maps import has_maps, map_figures, true_maps
 
 
 @torch.no_grad()
 def validate_surface(network: SurfaceNetwork, data: Views, *, views: int, batch: int, device: torch.device) -> Tensor:
-    """IoU of evenly spaced views, each on its own points.
+    """IoU of drawn views, each on its own points.
 
     Args:
         network: the surface network; it is set to evaluation mode.
@@ -45,7 +47,7 @@ def validate_surface(network: SurfaceNetwork, data: Views, *, views: int, batch:
 def validate_texture(
     network: TextureNetwork, surface: SurfaceNetwork, data: Views, *, views: int, batch: int, device: torch.device
 ) -> Tensor:
-    """Mean absolute colour error of evenly spaced views, in display values from 0 to 1.
+    """Mean absolute colour error of drawn views, in display values from 0 to 1.
 
     Args:
         network: the texture network; it is set to evaluation mode.
@@ -69,8 +71,41 @@ def validate_texture(
     return torch.cat(errors)
 
 
+@torch.no_grad()
+def held_out_maps(
+    network: SurfaceNetwork, data: Views, *, views: int, batch: int, device: torch.device
+) -> Iterator[tuple[Tensor, Tensor, Tensor, Tensor]]:
+    """Maps of held-out views; arguments as for `validate_surface`.
+
+    Yields:
+        Predicted maps, true maps, shown pixels and calibrations of each batch, as `map_figures` takes them.
+    """
+    network.eval()
+    for items in _batches(data, views, batch, device):
+        maps = network.encode(normalise_images(items["image"])).maps
+        assert maps is not None
+        yield maps, *true_maps(items), items["calibration"]
+
+
+def validate_maps(
+    network: SurfaceNetwork, data: Views, *, views: int, batch: int, device: torch.device
+) -> dict[str, float]:
+    """Figures of the maps of held-out views (`map_figures`); none where there are no maps or nothing to compare with.
+
+    Args:
+        network: see `validate_surface`, like the arguments that follow.
+        data: see `validate_surface`.
+        views: see `validate_surface`.
+        batch: see `validate_surface`.
+        device: see `validate_surface`.
+    """
+    if not isinstance(network.config.encoder, MapsConfig) or not has_maps(data[0]):
+        return {}
+    return map_figures(held_out_maps(network, data, views=views, batch=batch, device=device))
+
+
 def _batches(data: Views, views: int, batch: int, device: torch.device) -> Iterator[Item]:
-    chosen = spread(len(data), views)
+    chosen = drawn_views(len(data), views)
     for start in range(0, len(chosen), batch):
         yield to_device(collate([data[index] for index in chosen[start : start + batch]]), device)
 
@@ -98,13 +133,13 @@ def mean_occupancy_baseline(train: Views, held_out: Views, *, views: int = 64) -
     Args:
         train: data set that the baseline is fitted on.
         held_out: data set that it is scored on; at the points that `validate_surface` uses.
-        views: at most this many held-out views are scored, evenly spaced.
+        views: at most this many held-out views are scored, see `data.drawn_views`.
 
     Returns:
         Mean IoU, the threshold, and the number of views.
     """
     baseline = fit_mean_occupancy(_points_and_labels(train, choose_training_views(len(train))))
-    chosen = spread(len(held_out), views)
+    chosen = drawn_views(len(held_out), views)
     scores = [
         iou(torch.from_numpy(baseline.predict(points))[None].float(), torch.from_numpy(labels)[None])
         for points, labels in _points_and_labels(held_out, chosen)

@@ -1,0 +1,178 @@
+"""Encoder that predicts depth and normals of both sides at every pixel, in one level or two (PIFuHD in small).
+
+PIFuHD (Saito et al., CVPR 2020) predicts normals of the front and the back from the picture, and refines a coarse level
+by a fine one. Here both levels predict both depths as well. They are trained at every pixel, which teaches far more a
+step than points of a volume do, and a head adds what two surfaces cannot say (head.BoundedHead).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from ..core.errors import SettingsError
+from .blocks import check_sides, conv3x3, make_norm
+from .features import PixelFeatures
+from .unet import UNet, average_to, enlarge_to, zero_
+
+MAPS = 8
+"""Channels of the maps: depth of the front and of the back, then the normal of each (three channels)."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class MapsConfig:
+    """The defaults are the shipped level 1 without a level 2.
+
+    Attributes:
+        kind: name of the encoder in models/registry.py.
+        size: edge of the picture that level 1 sees, pixels; larger pictures are averaged.
+        cells: edge of the map that level 1 works on, cells, whatever `size` is.
+        widths: channels of level 1 at each halving of the cells.
+        blocks: residual blocks of each width on the way down.
+        values: features of each pixel that level 1 gives to the head beside its maps.
+        coarse: features of each cell of level 1 that the head reads, too.
+        fine_widths: channels of level 2; empty: there is no level 2.
+        fine_size: edge of the picture that level 2 sees, pixels.
+        fine_patch: edge of a cell of level 2, pixels.
+        fine_values: features of each pixel that level 2 gives to the head.
+        norm: see `blocks.make_norm`.
+    """
+
+    kind: str = "maps"
+    size: int = 64
+    cells: int = 16
+    widths: tuple[int, ...] = (80, 112, 160, 216)
+    blocks: int = 2
+    values: int = 16
+    coarse: int = 32
+    fine_widths: tuple[int, ...] = ()
+    fine_size: int = 256
+    fine_patch: int = 4
+    fine_values: int = 8
+    norm: str = "batch"
+
+    def __post_init__(self) -> None:
+        if not self.widths or min(self.widths + self.fine_widths) < 1 or self.blocks < 1:
+            raise SettingsError(f"maps: widths {self.widths} and blocks {self.blocks} must be at least 1")
+        if self.size % self.cells or self.cells % 2 ** (len(self.widths) - 1):
+            raise SettingsError(
+                f"maps: size {self.size} must be a multiple of cells {self.cells}, and cells of "
+                f"{2 ** (len(self.widths) - 1)}, since each width but the last halves them"
+            )
+        step = self.fine_patch * 2 ** max(len(self.fine_widths) - 1, 0)
+        if self.fine_widths and (self.fine_size % self.size or self.fine_size % step):
+            raise SettingsError(
+                f"maps: fine_size {self.fine_size} must be a multiple of size {self.size} and of {step}"
+            )
+        if self.values < 1 or self.coarse < 1 or self.fine_values < 1:
+            raise SettingsError("maps: values, coarse and fine_values must be at least 1")
+
+    @property
+    def levels(self) -> int:
+        """Number of levels, 1 or 2."""
+        return 2 if self.fine_widths else 1
+
+    @property
+    def side(self) -> int:
+        """Edge of the maps that points read, pixels."""
+        return self.fine_size if self.fine_widths else self.size
+
+    @property
+    def features(self) -> int:
+        """Channels that a point reads from the maps: the maps, alpha, and the features of the pixel."""
+        return MAPS + 1 + self.values + (self.fine_values if self.fine_widths else 0)
+
+    @property
+    def fine_channels(self) -> int:
+        """Channels that a point reads from the cells of level 1."""
+        return self.coarse
+
+
+class CoarseLevel(nn.Module):
+    """Level 1: it sees colours alone.
+
+    With alpha or positions as further channels, a network of this size learns outlines and neglects which way the
+    person faces; with colours alone it finds that out by itself (docs/LOG.md).
+    """
+
+    def __init__(self, config: MapsConfig) -> None:
+        super().__init__()
+        self.patch = config.size // config.cells
+        self.unet = UNet(3 * self.patch**2, config.widths, blocks=config.blocks, norm=config.norm)
+        outputs = MAPS + config.values
+        self.top = nn.Conv2d(config.widths[0], outputs * self.patch**2, 3, padding=1)
+        with torch.no_grad():
+            self.top.weight *= 0.1  # maps begin near the middle of the cube, where people are
+        self.coarse = nn.Conv2d(config.widths[0], config.coarse, 1)
+        # Cells end in steps of a patch; two narrow convolutions over pixels smooth them.
+        self.smooth = nn.Sequential(
+            conv3x3(outputs + 3, outputs), make_norm(config.norm, outputs), nn.ReLU(),
+            zero_(nn.Conv2d(outputs, outputs, 3, padding=1)),
+        )  # fmt: skip
+
+    def forward(self, colours: Tensor) -> tuple[Tensor, Tensor]:
+        """(B, 3, S, S) -> maps and values (B, 8 + values, S, S), and features of the cells (B, coarse, c, c)."""
+        cells = self.unet(functional.pixel_unshuffle(colours, self.patch))
+        pixels = functional.pixel_shuffle(self.top(cells), self.patch)
+        smoothed = self.smooth(torch.cat([pixels, colours.to(pixels.dtype)], dim=1))
+        return pixels + smoothed, self.coarse(cells)
+
+
+class FineLevel(nn.Module):
+    """Level 2: it sees the picture, alpha and the maps of level 1, and predicts what is to be added to those."""
+
+    def __init__(self, config: MapsConfig) -> None:
+        super().__init__()
+        self.patch = config.fine_patch
+        inputs = 3 + 1 + MAPS
+        self.unet = UNet(inputs * self.patch**2, config.fine_widths, blocks=1, norm=config.norm)
+        outputs = MAPS + config.fine_values
+        self.top = nn.Conv2d(config.fine_widths[0], outputs * self.patch**2, 3, padding=1)
+        self.smooth = nn.Sequential(
+            conv3x3(outputs + inputs, outputs), make_norm(config.norm, outputs), nn.ReLU(),
+            nn.Conv2d(outputs, outputs, 3, padding=1),
+        )  # fmt: skip
+        # The maps of level 1 are kept at first: only what becomes a residual starts at zero.
+        with torch.no_grad():
+            self.top.weight[: MAPS * self.patch**2] = 0.0
+            self.smooth[-1].weight[:MAPS] = 0.0
+            for layer, count in ((self.top, MAPS * self.patch**2), (self.smooth[-1], MAPS)):
+                assert layer.bias is not None
+                layer.bias[:count] = 0.0
+
+    def forward(self, images: Tensor, maps: Tensor) -> Tensor:
+        """Pictures (B, 4, S, S) and maps of level 1 (B, 8, S, S) -> residuals and values (B, 8 + fine_values, S, S)."""
+        given = torch.cat([images.to(maps.dtype), maps], dim=1)
+        pixels = functional.pixel_shuffle(
+            self.top(self.unet(functional.pixel_unshuffle(given, self.patch))), self.patch
+        )
+        return pixels + self.smooth(torch.cat([pixels, given], dim=1))
+
+
+class MapsEncoder(nn.Module):
+    """Encodes pictures (B, 4, H, W) to `PixelFeatures`: maps, alpha, values; the cells of level 1 as its fine map."""
+
+    def __init__(self, config: MapsConfig) -> None:
+        super().__init__()
+        self.config = config
+        self.level1 = CoarseLevel(config)
+        self.level2 = FineLevel(config) if config.fine_widths else None
+
+    def forward(self, images: Tensor) -> PixelFeatures:
+        """Encode square pictures (B, 4, H, H) from `normalise_images`; H must be a multiple of the maps' edge."""
+        side = self.config.side
+        check_sides(images, side)
+        small = average_to(images, self.config.size)
+        found, coarse = self.level1(small[:, :3])
+        maps, values, alpha = found[:, :MAPS], found[:, MAPS:], small[:, 3:]
+        if self.level2 is not None:
+            picture = average_to(images, side)
+            maps, values = enlarge_to(maps.detach(), side), enlarge_to(values, side)
+            further = self.level2(picture, maps)
+            maps, alpha = maps + further[:, :MAPS], picture[:, 3:]
+            values = torch.cat([values, further[:, MAPS:]], dim=1)
+        stack = torch.cat([maps, alpha.to(maps.dtype), values], dim=1)
+        return PixelFeatures(stacks=(stack,), fine=coarse, maps=maps)
