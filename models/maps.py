@@ -131,25 +131,24 @@ class FineLevel(nn.Module):
         self.unet = UNet(inputs * self.patch**2, config.fine_widths, blocks=1, norm=config.norm)
         outputs = MAPS + config.fine_values
         self.top = nn.Conv2d(config.fine_widths[0], outputs * self.patch**2, 3, padding=1)
+        last = nn.Conv2d(outputs, outputs, 3, padding=1)
         self.smooth = nn.Sequential(
-            conv3x3(outputs + inputs, outputs), make_norm(config.norm, outputs), nn.ReLU(),
-            nn.Conv2d(outputs, outputs, 3, padding=1),
+            conv3x3(outputs + inputs, outputs), make_norm(config.norm, outputs), nn.ReLU(), last
         )  # fmt: skip
-        # The maps of level 1 are kept at first: only what becomes a residual starts at zero.
+        # The maps of level 1 are kept at first: what is added to them starts at zero, the features do not.
         with torch.no_grad():
-            self.top.weight[: MAPS * self.patch**2] = 0.0
-            self.smooth[-1].weight[:MAPS] = 0.0
-            for layer, count in ((self.top, MAPS * self.patch**2), (self.smooth[-1], MAPS)):
+            for layer, count in ((self.top, MAPS * self.patch**2), (last, MAPS)):
                 assert layer.bias is not None
+                layer.weight[:count] = 0.0
                 layer.bias[:count] = 0.0
 
     def forward(self, images: Tensor, maps: Tensor) -> Tensor:
         """Pictures (B, 4, S, S) and maps of level 1 (B, 8, S, S) -> residuals and values (B, 8 + fine_values, S, S)."""
         given = torch.cat([images.to(maps.dtype), maps], dim=1)
-        pixels = functional.pixel_shuffle(
-            self.top(self.unet(functional.pixel_unshuffle(given, self.patch))), self.patch
-        )
-        return pixels + self.smooth(torch.cat([pixels, given], dim=1))
+        cells = self.unet(functional.pixel_unshuffle(given, self.patch))
+        pixels = functional.pixel_shuffle(self.top(cells), self.patch)
+        smoothed: Tensor = self.smooth(torch.cat([pixels, given], dim=1))
+        return pixels + smoothed
 
 
 class MapsEncoder(nn.Module):

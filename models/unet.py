@@ -38,7 +38,7 @@ class UNet(nn.Module):
 
     def forward(self, cells: Tensor) -> Tensor:
         """(B, inputs, h, w) -> (B, widths[0], h, w); h and w must be multiples of 2 ** (len(widths) - 1)."""
-        x = self.enter(cells)
+        x: Tensor = self.enter(cells)
         kept = []
         for level, blocks in enumerate(self.down):
             x = blocks(x)

@@ -135,6 +135,6 @@ def open_views(
             seed=settings.seed, mixture=mixture, relight_points=relight_points,
             balanced=train and settings.balanced, layers=LAYERS if settings.has_maps else (),
         )  # fmt: skip
-        if len(views) * views.image_size**2 * (24 if settings.has_maps else 4) <= CACHE_BYTES:
+        if views.decoded_bytes <= CACHE_BYTES:
             break
     return views

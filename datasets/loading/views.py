@@ -10,10 +10,11 @@ from typing import Any
 import numpy as np
 import torch
 
-from ...core.arrays import U8
+from ...core.arrays import U8, U16
 from ...core.errors import InputError, SettingsError
 from ...core.randomness import derive_rng
 from ...geometry.mesh import PosedMesh
+from ..renders.layer_kinds import STORED, layer_codes, layer_values
 from ..shards.index import read_index
 from ..shards.pictures import load_picture
 from ..shards.reader import ShardReader
@@ -177,6 +178,13 @@ class ViewDataset(torch.utils.data.Dataset[dict[str, torch.Tensor]]):
             **{PREFIX + name: self.layer(name, view) for name in self.layers},
         }
 
+    @property
+    def decoded_bytes(self) -> int:
+        """Memory that all decoded pictures take together, with all layers as the numbers of their files."""
+        layers = [STORED[kind] for name, kind in self._readers[0].header.layers.items() if name in self.layers]
+        pixel = 4 + sum(np.dtype(dtype).itemsize * max(channels, 1) for dtype, channels in layers)
+        return len(self.views) * self.image_size**2 * pixel
+
     def layer(self, name: str, view: int) -> torch.Tensor:
         """(C, H, W) of one layer of a view, decoded now; dtypes as in items.
 
@@ -235,16 +243,18 @@ class ViewDataset(torch.utils.data.Dataset[dict[str, torch.Tensor]]):
 
 
 CACHE_BYTES = 1 << 30
-"""Decoded pictures of a split are kept in memory when all of them need no more (16,000 pictures of 128x128)."""
+"""Decoded pictures and layers of a split are kept in memory when all need no more (16,000 pictures of 128x128)."""
 
 
 class CachedViews(ViewDataset):
-    """A `ViewDataset` that decodes and shrinks each picture once in each process.
+    """A `ViewDataset` that decodes and shrinks each picture and layer once in each process.
 
-    With the tiny preset, decoding a stored 512x512 PNG takes as long as a step of the network.
+    With the tiny preset, decoding a stored 512x512 PNG takes as long as a step of the network. Layers are kept as the
+    numbers of their files (datasets/renders/layer_kinds.py), in half the memory.
     """
 
     _pictures: dict[int, U8] | None = None
+    _layers: dict[tuple[str, int], U8 | U16] | None = None
 
     def picture(self, view: int) -> U8:
         """(4, H, W) uint8 RGBA; see `ViewDataset.picture`."""
@@ -254,3 +264,16 @@ class CachedViews(ViewDataset):
         if found is None:
             found = self._pictures[view] = super().picture(view)
         return found.copy()
+
+    def layer(self, name: str, view: int) -> torch.Tensor:
+        """(C, H, W) of one layer of a view, to within 1 / 65534 of its range; see `ViewDataset.layer`."""
+        kind = self._readers[self.views[view].shard].header.layers[name]
+        if kind not in ("depth", "normal"):
+            return super().layer(name, view)
+        if self._layers is None:
+            self._layers = {}
+        codes = self._layers.get((name, view))
+        if codes is None:
+            values = super().layer(name, view).permute(1, 2, 0).numpy()
+            codes = self._layers[name, view] = layer_codes(kind, values[..., 0] if kind == "depth" else values, (), 1.0)
+        return layer_tensor(layer_values(kind, codes, (), 1.0))

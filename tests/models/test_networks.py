@@ -16,6 +16,7 @@ from mpc.models.features import normalise_images
 from mpc.models.head import HeadConfig, SkipHead, build_head
 from mpc.models.hourglass import HourglassConfig
 from mpc.models.hrnet import HRNetBody, HRNetConfig
+from mpc.models.maps import MapsConfig
 from mpc.models.registry import ENCODERS, build_encoder, default_encoder
 from mpc.models.residual import ResidualConfig
 from mpc.models.surface import SurfaceConfig, SurfaceNetwork
@@ -87,10 +88,12 @@ def test_hrnet_body_with_the_published_tops_has_the_published_size() -> None:
 
 @pytest.mark.parametrize("kind", sorted(ENCODERS))
 def test_encoders_give_a_quarter_of_the_picture(kind: str) -> None:
+    """Or all of it: maps have a value at every pixel."""
     config = default_encoder(kind)
     with torch.no_grad():
-        features = build_encoder(config).eval()(torch.zeros(1, 3, 64, 64))
-    assert {tuple(stack.shape) for stack in features.stacks} == {(1, config.features, 16, 16)}
+        features = build_encoder(config).eval()(torch.zeros(1, ENCODERS[kind].channels, 64, 64))
+    side = 64 if isinstance(config, MapsConfig) else 16
+    assert {tuple(stack.shape) for stack in features.stacks} == {(1, config.features, side, side)}
     assert len(features.stacks) == (config.stacks if isinstance(config, HourglassConfig) else 1)
 
 
@@ -213,6 +216,6 @@ def test_background_is_zero_and_colours_span_minus_one_to_one() -> None:
     rgba[0, :, 0, 1] = torch.tensor([255, 255, 255, 0])
     rgba[0, :, 0, 2] = torch.tensor([255, 255, 255, 51])
     values = normalise_images(rgba)[0, :, 0]
-    torch.testing.assert_close(values[:, 0], torch.tensor([1.0, -1.0, 1.0]))
-    torch.testing.assert_close(values[:, 1], torch.zeros(3))
-    torch.testing.assert_close(values[:, 2], torch.full((3,), 0.2))
+    torch.testing.assert_close(values[:, 0], torch.tensor([1.0, -1.0, 1.0, 1.0]))
+    torch.testing.assert_close(values[:, 1], torch.zeros(4))
+    torch.testing.assert_close(values[:, 2], torch.full((4,), 0.2))

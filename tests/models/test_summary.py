@@ -48,18 +48,18 @@ def test_the_network_answers_by_it_and_hands_it_to_the_loss():
     assert network.config.pixel_channels == 8 + 3
     images, points = torch.rand(2, 3, 32, 32), torch.rand(2, 7, 3) - 0.5
     calibrations = torch.eye(4).expand(2, 4, 4)
-    logits, inside, summary = network(images, points, calibrations)
+    logits, inside, features = network(images, points, calibrations)
     assert len(logits) == 2
     assert inside.all()
     assert network.summary is not None
-    assert torch.equal(summary, network.summary(images))
+    assert torch.equal(features.summary, network.summary(images))
     before = network.query(network.encode(images), points, calibrations)
     with torch.no_grad():
         network.summary.end.bias += 5.0
     assert (network.query(network.encode(images), points, calibrations) - before).abs().max() > 1e-4
     without = SurfaceNetwork(config(0))
     assert without.summary is None
-    assert without(images, points, calibrations)[2] is None
+    assert without(images, points, calibrations)[2].summary is None
     with pytest.raises(SettingsError, match="at least 2"):
         SummaryConfig(numbers=1)
     with pytest.raises(SettingsError, match="multiples of 8"):

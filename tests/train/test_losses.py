@@ -7,7 +7,7 @@ import math
 import pytest
 import torch
 
-from mpc.train.data import collate, spread
+from mpc.train.data import collate, drawn_views, spread
 from mpc.train.ellipsoids import EllipsoidViews, ellipsoid_people
 from mpc.train.losses import colour_loss, iou, occupancy_loss
 from mpc.train.optimise import MovingAverage, rate_factor
@@ -124,6 +124,16 @@ def test_the_baseline_never_sees_the_views_it_is_scored_on() -> None:
 def test_spread_is_even_and_bounded() -> None:
     assert spread(10, 5) == [0, 2, 4, 6, 8]
     assert spread(3, 64) == [0, 1, 2]
+
+
+def test_validation_views_do_not_alias_with_yaw() -> None:
+    """Of 64 scenes with 36 views each, evenly spaced views are all fronts; drawn ones have as many yaws as expected."""
+    chosen = drawn_views(64 * 36, 64)
+    assert len(set(chosen)) == 64
+    assert chosen == drawn_views(64 * 36, 64)
+    assert len({view % 36 for view in spread(64 * 36, 64)}) == 1
+    assert len({view % 36 for view in chosen}) > 20  # 36 (1 - (35/36)^64) = 30 on average
+    assert drawn_views(3, 64) == [0, 1, 2]
 
 
 def test_analytic_labels_and_pictures_agree() -> None:

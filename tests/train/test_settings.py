@@ -58,7 +58,7 @@ def test_overrides_of_a_preset_are_merged() -> None:
         ("surface.optimiser=sgd", "rmsprop, adam, adamw"),
         ("surface.batch=0", "batch is 0, expected at least 1"),
         ("texture.loss=mse", "texture.loss is l1"),
-        ("stages=colour", "expected one of both, surface, texture"),
+        ("stages=colour", "expected one of both, maps, surface, texture"),
         ("amp=perhaps", "amp: expected bool"),
         ("mining.mode=hard", "none, item, point, both"),
         ("mining.surface_alpha=0.001", "surface_alpha 0.001: expected at least 0.01"),
@@ -89,5 +89,5 @@ def test_wrong_files_and_presets_are_named(tmp_path: Path) -> None:
     (tmp_path / "bad.toml").write_text("a = ")
     with pytest.raises(InputError, match="not readable as TOML"):
         read_config(tmp_path / "bad.toml")
-    with pytest.raises(SettingsError, match=r"did you mean paper\?.*tiny, small, paper, auto"):
+    with pytest.raises(SettingsError, match=r"did you mean paper\?.*tiny, small, base, paper, auto"):
         preset("papr")
