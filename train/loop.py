@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import math
-import time
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,7 +14,9 @@ from .. import __version__
 from ..core.devices import computes_bfloat16
 from ..core.errors import SettingsError
 from ..core.progress import Progress
+from .batch_norm import measure_norms
 from .checkpoint import Position, load_state, save_state
+from .clock import Clock
 from .data import Item, Views, fingerprint, open_loader, to_device
 from .distributed import Group
 from .log import RunLog
@@ -65,7 +65,8 @@ class StageContext:
         group: the processes that train together; every one of them runs every stage.
         log: receives one line for each step, and pictures.
         progress: receives the progress and messages for the user.
-        stop: set when the user asks to stop. The stage then saves its state and raises KeyboardInterrupt.
+        stop: set when the user asks to stop, and when the minutes of this call are over. The stage then saves its state
+            and raises `StopFlag.error`.
     """
 
     train_set: Views
@@ -90,6 +91,7 @@ def run_stage(stage: Stage, context: StageContext, *, budget_s: float = 0.0) -> 
         SettingsError: the batch cannot be split over the processes, or the loss became infinite or NaN.
         InputError: a damaged checkpoint.
         KeyboardInterrupt: the user asked to stop; the state has been saved.
+        TrainingPaused: the minutes of this call are over; the state has been saved.
     """
     training = _StageTraining(stage, context)
     training.train(budget_s)
@@ -134,13 +136,15 @@ class _StageTraining:
         self.metric: float | None = None
 
     def train(self, budget_s: float) -> None:
-        """Train to the last step or the time limit, or until the user asks to stop (KeyboardInterrupt)."""
+        """Train to the last step or the time limit, or until it is to stop (`StopFlag.error`)."""
         stage, position, steps, context = self.stage, self.position, self.steps, self.context
         validate_every = stage.settings.validate_every or max(1, steps // 10)
-        clock = _Clock(position, steps, budget_s)
-        context.progress.start(f"train {stage.name}", steps)
+        # A longer schedule than that of an earlier session goes on where that one ended.
+        position.finished = position.step >= steps or 0.0 < budget_s <= position.seconds
+        clock = Clock(position, steps, budget_s)
+        context.progress.start(f"train {stage.name}, {clock.title}", clock.total)
         done = clock.share_done(position.step, position.seconds)
-        shown = round(min(1.0, done) * steps)
+        shown = clock.shown(position)
         context.progress.skip(shown)  # steps before this run tell nothing of its pace
         workers = context.settings.workers
         loader = iter(open_loader(context.train_set, self.batches, workers=workers, group=context.group))
@@ -149,10 +153,12 @@ class _StageTraining:
             loss, scores, figures = self._step(batch, done)
             reached = clock.share_done(position.step + 1, clock.seconds())
             figures["loss"], scores, stopping, done = share_figures(
-                context.group, loss, scores, context.stop.requested, reached
+                context.group, loss, scores, context.stop.due(), reached
             )
-            self._count_step(figures, scores, done, clock)
-            validating = position.finished or position.step % validate_every == 0
+            ended = self._count_step(figures, scores, done, clock)
+            validating = ended or position.step % validate_every == 0
+            if ended:
+                measure_norms(stage, self.average.network, context.train_set, context.settings, context.group)
             found, better = self._validate() if validating else ({}, False)
             if self._due(context.settings.picture_every, validating):
                 self._write_preview()
@@ -163,14 +169,19 @@ class _StageTraining:
                 })  # fmt: skip
             if stopping or validating or self._due(context.settings.checkpoint_every or -1, validating):
                 self._save(best=better)
-            now = steps if position.finished else round(min(1.0, done) * steps)
-            context.progress.advance(now - shown, f"{stage.metric} {float(scores.mean()):.3f}")
+                context.group.wait()
+                clock.note_saved()
+            elif clock.saving_is_due(context.settings.checkpoint_minutes):
+                self._save(best=False)  # the others need not wait, and their clocks differ
+                clock.note_saved()
+            now = clock.shown(position)
+            context.progress.advance(now - shown, f"step {position.step}, {stage.metric} {float(scores.mean()):.3f}")
             shown = now
             if clock.steps_here(position) == STEPS_TIMED and not position.finished:
                 context.progress.message(f"{stage.name}: {clock.estimate(position, context.group.device)}")
             if stopping and not position.finished:
                 context.progress.finish()
-                raise KeyboardInterrupt
+                raise context.stop.error()
         context.progress.finish()
         if position.step < steps:
             context.progress.message(f"{stage.name}: {position.step} of {steps} steps fitted the time allowed")
@@ -197,8 +208,12 @@ class _StageTraining:
         self.average.update(position.step)
         return loss, scores, {"views": views, "rate": rate, "gradient_norm": norm, "stale_steps": stale}
 
-    def _count_step(self, figures: dict[str, Any], scores: Tensor, done: float, clock: _Clock) -> None:
-        """Record a finished step in the mining table and in the position; refuse a loss that is not finite."""
+    def _count_step(self, figures: dict[str, Any], scores: Tensor, done: float, clock: Clock) -> bool:
+        """Record a finished step in the mining table and in the position; refuse a loss that is not finite.
+
+        Returns:
+            Whether it was the last step of the stage.
+        """
         stage, position = self.stage, self.position
         if not math.isfinite(figures["loss"]):
             raise SettingsError(
@@ -210,6 +225,7 @@ class _StageTraining:
         position.seconds = clock.seconds()
         position.pending = self.batches.pending()
         position.finished = position.step >= self.steps or done >= 1.0
+        return position.finished
 
     def _validate(self) -> tuple[dict[str, float], bool]:
         """The log's entry about the held-out views, and whether these weights are the best so far."""
@@ -245,7 +261,6 @@ class _StageTraining:
             save_state(
                 self.place / STATE, self.position, self.network, self.average, self.optimiser, self.table
             )  # fmt: skip
-        self.context.group.wait()
 
     def result(self) -> StageResult:
         """How the stage ended."""
@@ -262,49 +277,3 @@ class _StageTraining:
         # Both metrics are 0 or more; the goodness of an error is its negative.
         best = None if position.best is None else abs(position.best)
         return StageResult(position.step, position.seconds, self.metric, best, table.drawn.tolist(), hardest)
-
-
-class _Clock:
-    """The time a stage takes: over all its sessions, and in this one (since it was started or resumed).
-
-    Args:
-        position: where the stage stands at the start of this session.
-        steps: steps of the whole stage.
-        budget_s: time limit of the stage, seconds; 0 is no limit.
-    """
-
-    def __init__(self, position: Position, steps: int, budget_s: float) -> None:
-        self.steps, self.budget_s, self.first_step = steps, budget_s, position.step
-        self.session = time.monotonic()
-        self.began = self.session - position.seconds
-        self.waited = 0.0
-
-    def seconds(self) -> float:
-        """Training time over all sessions, seconds."""
-        return time.monotonic() - self.began
-
-    def share_done(self, step: int, seconds: float) -> float:
-        """Share of the stage that is over: by steps, or by the time limit where that is ahead."""
-        return max(step / self.steps, seconds / self.budget_s if self.budget_s > 0 else 0.0)
-
-    def wait_for(self, loader: Iterator[Item]) -> Item:
-        """The next batch; the time until the loader has it ready counts as waiting."""
-        before = time.monotonic()
-        batch = next(loader)
-        self.waited += time.monotonic() - before
-        return batch
-
-    def waiting_share(self) -> float:
-        """Share of this session that was spent waiting for data."""
-        return round(self.waited / max(time.monotonic() - self.session, 1e-9), 4)
-
-    def steps_here(self, position: Position) -> int:
-        """Steps done in this session."""
-        return position.step - self.first_step
-
-    def estimate(self, position: Position, device: torch.device) -> str:
-        """One line for the user: the time of a step, and the time to go."""
-        each = (time.monotonic() - self.session) / self.steps_here(position)
-        left = (self.steps - position.step) * each
-        left = min(left, self.budget_s - position.seconds) if self.budget_s else left
-        return f"{each:.2f} s a step on {device}, about {left / 60:.1f} minutes to go"

@@ -36,7 +36,8 @@ def tiny() -> TrainSettings:
         preset="tiny", image_size=64, workers=0, uniform_share=0.2, sigma_power=1.0, surface_share=0.8, augment=AUGMENT,
         surface=StageSettings(
             steps=2400, batch=16, points=512, loss="bce", optimiser="muon", learning_rate=2e-3,
-            weight_decay=1e-4, warmup=0.03, schedule="cosine", clip=1.0, ema=0.98, validation_views=32, facing=0.5,
+            weight_decay=1e-4, warmup=0.03, schedule="cosine", clip=1.0, ema=0.98, norm_batches=16, validation_views=32,
+            facing=0.5,
         ),
         texture=StageSettings(
             steps=600, batch=16, points=512, loss="l1", optimiser="adam", learning_rate=2e-3, warmup=0.03,
@@ -85,7 +86,7 @@ def base() -> TrainSettings:
     """
     stage = StageSettings(
         steps=4000, batch=32, points=512, loss="l1", optimiser="muon", learning_rate=2e-3, weight_decay=1e-4,
-        warmup=0.01, schedule="constant", clip=1.0, ema=0.99, validation_views=128,
+        warmup=0.01, schedule="constant", clip=1.0, ema=0.99, norm_batches=32, validation_views=128,
     )  # fmt: skip
     return TrainSettings(
         preset="base", image_size=64, workers=0, uniform_share=0.2, sigma_power=1.0, maps_share=0.35, surface_share=0.9,
@@ -150,6 +151,7 @@ def auto_preset() -> tuple[str, str]:
 def choose_settings(
     name: str,
     *,
+    run: TrainSettings | None = None,
     config: Path | None = None,
     assignments: Iterable[str] = (),
     mining: str | None = None,
@@ -162,6 +164,7 @@ def choose_settings(
 
     Args:
         name: a preset, or "auto" for the one that suits this machine.
+        run: settings of an earlier run to start from instead.
         config: TOML file of settings.
         assignments: texts such as "surface.steps=500".
         mining: mode of hard example mining; here and below, None keeps the value of the arguments above.
@@ -178,7 +181,7 @@ def choose_settings(
         InputError: the file cannot be read.
     """
     remark = ""
-    if name == "auto":
+    if name == "auto" and run is None:
         name, remark = auto_preset()
     flags: dict[str, Any] = {
         "stages": stage,
@@ -188,5 +191,7 @@ def choose_settings(
         "mining": None if mining is None else {"mode": mining},
     }
     given = {key: value for key, value in flags.items() if value is not None}
-    settings = resolve_settings(preset(name), config=read_config(config) if config else None, assignments=assignments)
+    settings = resolve_settings(
+        run or preset(name), config=read_config(config) if config else None, assignments=assignments
+    )
     return resolve_settings(settings, config=given), remark

@@ -20,7 +20,7 @@ from ..core.files import read_json, write_json
 from ..core.locks import writing
 from ..core.progress import NoProgress, Progress
 from ..core.randomness import stable_hash
-from ..core.settings import override, to_table
+from ..core.settings import to_table
 from ..models.cost import NetworkCost, count_cost
 from ..models.storage import load_network
 from ..models.surface import SurfaceNetwork
@@ -30,7 +30,8 @@ from .log import RunLog
 from .loop import StageContext, StageResult, run_stage
 from .settings import TrainSettings
 from .stages import MapsStage, Stage, SurfaceStage, TextureStage
-from .stop import stop_between_steps
+from .start import check_resumed, copy_state, read_settings, start_from
+from .stop import TrainingPaused, stop_between_steps
 from .validate import mean_occupancy_baseline
 
 logger = logging.getLogger(__name__)
@@ -46,18 +47,24 @@ def train(
     progress: Progress | None = None,
     name: str | None = None,
     resume: Path | None = None,
+    init: Path | None = None,
+    anneal: Path | None = None,
+    minutes_now: float = 0.0,
 ) -> Path:
     """Train on shards; see `train_views`.
 
     Args:
         shards: folder written by `mpc sample`. The "train" split is used for training, the "val" split for validation.
         runs: folder in which the run's own folder is made.
-        settings: settings of the run. With `resume` the stored settings of that run are used instead, apart from
-            `stages` and from a `device` other than "auto".
+        settings: settings of the run. With `resume` they replace those of the run, as far as they may change
+            (`start.check_resumed`); with `anneal` they come from `start.settings_to_anneal`.
         progress: receives stages, steps and messages.
         name: name of the run's folder; by default the time and the preset.
         resume: folder of a run to continue: an interrupted one, or, with `settings.stages` "texture", one whose
             surface network is trained.
+        init: folder of a run whose weights the networks start from, as far as names and shapes agree.
+        anneal: folder of a run of which a copy is trained to its end with a falling rate; the run stays as it is.
+        minutes_now: end this call after so many minutes, so that it can be resumed; 0: no limit.
 
     Returns:
         The run's folder.
@@ -65,8 +72,6 @@ def train(
     from ..datasets.shards.index import read_index
     from .data import open_views
 
-    if resume is not None:
-        settings = _settings_to_resume(resume, settings)
     splits = {entry.split for entry in read_index(shards).shards}
     if "train" not in splits:
         raise InputError(shards, "holds no training split")
@@ -74,7 +79,10 @@ def train(
     # Validation always has the paper's 4,096 points and PIFu's mixture, so that IoUs of all settings compare.
     held_out = open_views(shards, "val", settings, max(points, 4096), colours) if "val" in splits else None
     train_set = open_views(shards, "train", settings, points, colours, train=True)
-    return train_views(train_set, held_out, runs, settings, progress=progress, name=name, resume=resume)
+    return train_views(
+        train_set, held_out, runs, settings, progress=progress, name=name, resume=resume, init=init, anneal=anneal,
+        minutes_now=minutes_now,
+    )  # fmt: skip
 
 
 def train_views(
@@ -86,6 +94,9 @@ def train_views(
     progress: Progress | None = None,
     name: str | None = None,
     resume: Path | None = None,
+    init: Path | None = None,
+    anneal: Path | None = None,
+    minutes_now: float = 0.0,
 ) -> Path:
     """Train on any data sets with the interface of `data.Views`.
 
@@ -101,6 +112,9 @@ def train_views(
         progress: see `train`.
         name: see `train`.
         resume: see `train`.
+        init: see `train`.
+        anneal: see `train`.
+        minutes_now: see `train`.
 
     Returns:
         The run's folder.
@@ -111,16 +125,22 @@ def train_views(
     """
     progress = progress or NoProgress()
     if resume is not None:
-        settings = _settings_to_resume(resume, settings)
+        check_resumed(resume, read_settings(resume), settings)
     if settings.threads:
         torch.set_num_threads(settings.threads)
-    with open_group(settings.device) as group, stop_between_steps() as stop, ExitStack() as held:
+    with open_group(settings.device) as group, stop_between_steps(minutes_now) as stop, ExitStack() as held:
         folder = resume or _new_folder(runs, name, settings.preset, group)
         if group.leads:
             held.enter_context(writing(folder, tell=progress.message))
         log = RunLog(folder, active=group.leads, tensorboard=settings.tensorboard)
         context = StageContext(train_set, held_out, folder, settings, group, log, progress, stop)
         record = _open_record(context, resume=resume is not None)
+        if init is not None:
+            record["init"] = str(init)
+        if anneal is not None and group.leads:
+            copy_state(anneal, folder, settings.stages)
+            record["annealed"] = str(anneal)
+        group.wait()
         if group.leads:
             for stage, network in record["networks"].items():
                 progress.message(f"{stage}: {NetworkCost(**network)}")
@@ -128,6 +148,9 @@ def train_views(
         try:
             _run_stages(context, record)
             record["status"] = "finished"
+        except TrainingPaused:
+            record["status"] = "paused"
+            progress.message(f"stopped after {minutes_now:g} minutes; --resume continues {folder}")
         except KeyboardInterrupt:
             record["status"] = "interrupted"
             raise
@@ -140,22 +163,11 @@ def train_views(
     return folder
 
 
-def read_settings(run: Path) -> TrainSettings:
-    """The resolved settings of a run, from its run.json."""
-    return override(TrainSettings(), read_json(run / "run.json")["settings"])
-
-
-def _settings_to_resume(run: Path, requested: TrainSettings) -> TrainSettings:
-    """The run's stored settings with the requested stages, and the requested device unless that is "auto"."""
-    settings = dataclasses.replace(read_settings(run), stages=requested.stages)
-    return settings if requested.device == "auto" else dataclasses.replace(settings, device=requested.device)
-
-
 def _run_stages(context: StageContext, record: dict[str, Any]) -> None:
     """Train the stages that the settings name, one after the other; stages that are finished are skipped."""
     settings = context.settings
     for name in settings.stage_names:
-        if name in record["stages"]:
+        if name in record["stages"] and not _may_go_on(name, context, record):
             continue
         if name != "texture" and context.held_out is not None and "baseline" not in record:
             record["baseline"] = dataclasses.asdict(
@@ -164,8 +176,19 @@ def _run_stages(context: StageContext, record: dict[str, Any]) -> None:
         context.group.wait()
         with _seeded(settings.seed, name):
             stage = _make_stage(name, context)
+        if "init" in record:
+            start_from(stage, Path(record["init"]), context)
         result = run_stage(stage, context, budget_s=settings.minutes_of(name) * 60.0)
         _record_stage(context, record, stage, result)
+
+
+def _may_go_on(name: str, context: StageContext, record: dict[str, Any]) -> bool:
+    """Whether a finished stage, the last so far, has more steps or minutes in these settings than it was given."""
+    settings, done = context.settings, record["stages"][name]
+    budget_s = settings.minutes_of(name) * 60.0
+    steps = getattr(settings, name).total_steps(len(context.train_set))
+    # What follows a stage was trained on its result, so only the last one may still change.
+    return bool(name == list(record["stages"])[-1] and done["steps"] < steps and not 0.0 < budget_s <= done["seconds"])
 
 
 def _make_stage(name: str, context: StageContext) -> Stage:
@@ -256,7 +279,7 @@ def _open_record(context: StageContext, *, resume: bool) -> dict[str, Any]:
         if record["data"]["train_sha256"] != data["train_sha256"]:
             raise SettingsError(f"{folder} was trained on other views; resume it with the same shards")
         record["status"] = "running"
-        record["settings"]["stages"] = settings.stages
+        record["settings"] = to_table(settings)
         record["networks"] = {**record.get("networks", {}), **networks}
     else:
         record = {

@@ -45,8 +45,10 @@ class StageSettings:
         decay_at: shares of all steps, see `schedule`.
         clip: largest norm of the gradient; 0: no limit.
         ema: decay of an exponential average of the weights, which is then stored and measured; 0: no average.
+        norm_batches: batches that the statistics of batch norm are measured with at the end (train/batch_norm.py); 0:
+            they stay those of the weights before averaging.
         validate_every: steps between validations (the last step is always validated); 0: a tenth of all steps.
-        validation_views: greatest number of views of the validation split, evenly spaced.
+        validation_views: greatest number of views of the validation split, drawn once and for all.
         facing: weight of `losses.facing_loss`; used if the surface network has a summary (models/summary.py).
         maps: weight of `maps.maps_loss` in the surface stage; used if the surface network predicts maps.
     """
@@ -65,6 +67,7 @@ class StageSettings:
     decay_at: tuple[float, ...] = (0.6, 0.85)
     clip: float = 0.0
     ema: float = 0.0
+    norm_batches: int = 0
     validate_every: int = 0
     validation_views: int = 64
     facing: float = 0.0
@@ -74,7 +77,7 @@ class StageSettings:
         for name, allowed in (("optimiser", OPTIMISERS), ("schedule", SCHEDULES), ("loss", LOSSES)):
             check_choice(name, getattr(self, name), allowed)
         check_least(self, 1, "batch", "accumulate", "points", "validation_views")
-        check_least(self, 0, "weight_decay", "clip", "validate_every")
+        check_least(self, 0, "weight_decay", "clip", "norm_batches", "validate_every")
         if self.steps < 0 or (self.steps == 0 and self.epochs <= 0):
             raise SettingsError(f"steps {self.steps}, epochs {self.epochs}: expected something to do")
         if self.learning_rate <= 0:

@@ -186,7 +186,7 @@ def accepts(owner, name, value, command):
     """Whether settings take a value; for `train`, whose options reach TrainSettings, see `choose_settings`."""
     try:
         if owner is choose_settings:
-            owner("tiny", **{name: value})
+            owner("base", **{name: value})  # which has all stages
         else:
             owner(**{name: value})
     except SettingsError:
@@ -280,8 +280,10 @@ IGNORED = [
      "--height", "with --framing keep"),
     (["reconstruct", "a.png", "--out", "out", "--run", ".", "--every", "2"], "--every", "without a film"),
     *((["train", ".", "--resume", *words], words[0], "with --resume") for words in (
-        ["--preset", "tiny"], ["--config", "a.toml"], ["--set", "a=1"], ["--mining", "none"],
-        ["--max-minutes", "1"], ["--seed", "1"],
+        ["--preset", "tiny"], ["--seed", "1"], ["--init", "."], ["--anneal", "."],
+    )),
+    *((["train", ".", "--anneal", ".", *words], words[0], "with --anneal") for words in (
+        ["--preset", "tiny"], ["--seed", "1"], ["--stage", "surface"], ["--init", "."],
     )),
 ]  # fmt: skip
 
@@ -305,8 +307,8 @@ def test_an_option_that_a_mode_ignores_is_a_usage_error(words, flag, why, tmp_pa
 
 def test_several_ignored_options_are_named_together(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    result = CliRunner().invoke(main, ["train", ".", "--resume", "--seed", "1", "--mining", "none"])
-    assert "--mining, --seed: no effect with --resume" in result.output
+    result = CliRunner().invoke(main, ["train", ".", "--resume", "--seed", "1", "--preset", "tiny"])
+    assert "--preset, --seed: no effect with --resume" in result.output
 
 
 def test_settings_errors_of_options_are_usage_errors():

@@ -20,39 +20,15 @@ from mpc.models.features import PixelFeatures, normalise_images, project_points
 from mpc.models.runs import load_run
 from mpc.models.storage import load_network
 from mpc.train.data import collate, open_views
-from mpc.train.ellipsoids import EllipsoidViews, ellipsoid_people
 from mpc.train.log import read_lines
 from mpc.train.losses import iou
 from mpc.train.maps import LAYERS, depth_error, map_figures, maps_loss, true_maps
 from mpc.train.optimise import rate_factor
 from mpc.train.presets import preset
 from mpc.train.run import train, train_views
-from mpc.train.settings import TrainSettings
 from mpc.train.stages import MapsStage, SurfaceStage
 from support import balls
-
-STAGE: dict[str, Any] = {"steps": 4, "batch": 4, "points": 64, "validation_views": 4}
-TOY: dict[str, Any] = {
-    "surface_network": {
-        "encoder": {"size": 16, "cells": 4, "widths": [8, 12], "blocks": 1, "values": 3, "coarse": 4},
-        "head": {"channels": [8]},
-    },
-    "texture_network": {"encoder": {"stem": 4, "blocks": 1}, "depth": {"bins": 8}, "head": {"channels": [8]}},
-    "image_size": 16,
-    "log_every": 1,
-    "picture_every": -1,
-}
-
-
-def toy(**overrides: Any) -> TrainSettings:
-    """The base recipe with a few thousand weights, 16x16 pictures and four steps a stage."""
-    table = {**TOY, **{name: {**STAGE, **overrides.pop(name, {})} for name in ("maps", "surface", "texture")}}
-    return override(preset("base", threads=1, device="cpu", amp=False), {**table, **overrides})
-
-
-def people(count: int = 2, first: int = 0, **options: Any) -> EllipsoidViews:
-    sizes = {"size": 16, "points": 64, "colour_points": 64, "layers": True}
-    return EllipsoidViews(ellipsoid_people(count, seed=0, first=first), **{**sizes, **options})
+from support.toy_runs import people, toy
 
 
 def test_layers_of_ellipsoids_are_the_first_and_last_inside_points() -> None:
