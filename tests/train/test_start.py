@@ -59,7 +59,7 @@ class Dies(NoProgress):
     """Ends the process, as it were, after so many steps, without a chance to save anything."""
 
     def __init__(self, steps: int) -> None:
-        self.left = steps + 1  # the first report is that of nothing
+        self.left = steps
 
     def advance(self, count: int = 1, note: str = "") -> None:
         self.left -= 1
