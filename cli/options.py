@@ -120,6 +120,11 @@ def split(function: Function) -> Function:
         type=existing_path,
         help="Your own split instead: a JSON file, or a folder with train.txt, val.txt and test.txt.",
     )(function)
+    function = click.option(
+        "--group-by", metavar="REGEX",
+        help="Regular expression that finds the person in a subject's name, such as '^([a-z]+)_'; subjects of one "
+        "person are not parted.  [default: names of known data sets]",
+    )(function)  # fmt: skip
     return values.numbers(
         "--split", "ratios", exactly=3, default=(0.8, 0.1, 0.1), metavar="TRAIN VAL TEST",
         help="Shares of train, val and test. Subjects are split, never the views of one subject.",

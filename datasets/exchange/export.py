@@ -14,6 +14,7 @@ from ...core.messages import describe_failure
 from ...core.progress import NoProgress, Progress
 from ..renders.belonging import group_refused
 from ..renders.format import SceneRecord, read_renders
+from ..shards.groups import choose_groups
 from ..shards.split import SPLIT_RATIOS, choose_split, describe_twins, group_twins
 from .icon import write_icon_lists, write_icon_scene
 from .pifu import write_pifu_lists, write_pifu_scene
@@ -57,6 +58,7 @@ def export_renders(
     *,
     ratios: tuple[float, float, float] = SPLIT_RATIOS,
     split_file: Path | None = None,
+    group_by: str | None = None,
     seed: int = 0,
     jobs: int = 0,
     backend: str = "loky",
@@ -72,6 +74,7 @@ def export_renders(
         layout: the toolkit whose folder is written.
         ratios: shares of train, val and test; see datasets/shards/split.py.
         split_file: a file with a fixed split, used instead of these shares.
+        group_by: regular expression that finds the person in a subject's id, see datasets/shards/groups.py.
         seed: seed for drawing PIFu's coloured points.
         jobs: number of processes; see core/units.py.
         backend: joblib's backend; see core/units.py.
@@ -90,7 +93,9 @@ def export_renders(
     if not scenes:
         raise InputError(renders, "holds no rendered scene")
     twins = group_twins(found.sources)
-    split = choose_split([scene.subject for scene in scenes], ratios, split_file, twins)
+    subjects = [scene.subject for scene in scenes]
+    groups, remarks = choose_groups(subjects, group_by, split_file, twins)
+    split = choose_split(subjects, ratios, split_file, groups)
     units = [_Unit(scene, scene.key.replace("/", "_"), out, layout, seed) for scene in scenes if scene.subject in split]
     done = out / ".done"
     done.mkdir(parents=True, exist_ok=True)
@@ -109,7 +114,7 @@ def export_renders(
     names = {unit.name: split[unit.scene.subject] for unit in units if unit.scene.key not in failed}
     (write_pifu_lists if layout == "pifu" else write_icon_lists)(out, names)
     return ExchangeSummary(
-        out, written, len(units) - len(waiting), tuple(sorted(failures)), tuple(describe_twins(twins, split))
+        out, written, len(units) - len(waiting), tuple(sorted(failures)), (*remarks, *describe_twins(twins, split))
     )
 
 

@@ -22,6 +22,7 @@ from ..renders.belonging import group_refused
 from ..renders.format import Renders, read_renders
 from ..renders.layer_kinds import layer_kind
 from .format import ShardHeader
+from .groups import choose_groups
 from .index import SHARDS, SceneFailure, ShardEntry, ShardIndex, write_index
 from .journal import PARTS, FinishedShard, begin_changes, note_finished, read_before
 from .plan import SamplePlan, ShardPlan, plan_sampling
@@ -112,7 +113,9 @@ def sample_renders(
         raise InputError(renders, "holds no rendered scene")
     _check_layers(found, settings)
     twins = group_twins(found.sources)
-    split = choose_split([scene.subject for scene in scenes], settings.ratios, settings.split_file, twins)
+    subjects = [scene.subject for scene in scenes]
+    groups, remarks = choose_groups(subjects, settings.group_by, settings.split_file, twins)
+    split = choose_split(subjects, settings.ratios, settings.split_file, groups)
     _refuse_older(out)
     claim_folder(out, SHARDS, settings.as_json())
     before = read_before(out)
@@ -125,7 +128,8 @@ def sample_renders(
         _remove_stale(out, {shard.file for shard in plan.shards})
     sampled = _sample_scenes(plan, limits, jobs=jobs, backend=backend, progress=progress)
     summary = _finish(plan, sampled)
-    notices = (*summary.notices, *describe_twins(twins, split))
+    notices = (*summary.notices, *log_notices(out, (*remarks, *describe_twins(twins, split))))
+    sort_log(out)
     failures = tuple(sorted((*summary.failures, *group_refused(found.refused))))
     return replace(summary, failures=failures, notices=notices)
 

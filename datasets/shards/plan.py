@@ -204,7 +204,9 @@ def _file_bytes(path: Path) -> int:
 
 
 def _contents_digest(split: str, settings: SampleSettings, scenes: Sequence[PlannedScene]) -> str:
-    own = {name: value for name, value in settings.as_json().items() if name not in ("ratios", "split_file")}
+    own = {
+        name: value for name, value in settings.as_json().items() if name not in ("ratios", "split_file", "group_by")
+    }
     return _json_digest([split, own, [[scene.key, scene.digest] for scene in scenes]])
 
 

@@ -32,6 +32,8 @@ class SampleSettings:
         meshes: whether true surfaces are kept for "eval" (val and test) or for "all" splits.
         ratios: shares of train, val and test.
         split_file: the user's own split, see datasets/shards/split.py; None to split by hash.
+        group_by: regular expression that finds the person in a subject's id, see datasets/shards/groups.py: subjects of
+            one person are not parted. None for the names of known data sets.
         shard_bytes: estimated size from which on a shard is full.
         layers: names of the views' layers that the shards hold too, of those that were rendered.
     """
@@ -46,6 +48,7 @@ class SampleSettings:
     meshes: KeptMeshes = "eval"
     ratios: tuple[float, float, float] = SPLIT_RATIOS
     split_file: Path | None = None
+    group_by: str | None = None
     shard_bytes: int = 512 << 20
     layers: tuple[str, ...] = ()
 
@@ -71,7 +74,11 @@ class SampleSettings:
     def as_json(self) -> dict[str, Any]:
         """The settings as settings.json and the shards hold them."""
         content = to_table(self)
-        for name in ("focus", "layers"):  # so that folders made before the option existed keep their settings
+        for name in (
+            "focus",
+            "layers",
+            "group_by",
+        ):  # so that folders made before the option existed keep their settings
             if not content[name]:
                 del content[name]
         return content
