@@ -62,7 +62,7 @@ def demo(out: Path, scans: int, rigged: int, minutes: float, seed: int, jobs: in
         )
         rendering = RenderSettings(
             seed=seed, frames_per_animation=FRAMES, views=VIEWS, step_deg=360 / VIEWS,
-            size=SIZE, rays=RAYS, extent_m=EXTENT, centre="surface",
+            size=SIZE, rays=RAYS, extent_m=EXTENT,
         )  # fmt: skip
         rendered = render_models(
             out / "models", out / "renders", rendering, progress=progress, jobs=jobs, backend=backend, limits=Limits()

@@ -131,6 +131,11 @@ def split(function: Function) -> Function:
     )(function)  # fmt: skip
 
 
+def is_given(name: str) -> bool:
+    """Whether the user gave a parameter of the current command, such as "texture_size", on the command line."""
+    return click.get_current_context().get_parameter_source(name) is ParameterSource.COMMANDLINE
+
+
 def refuse_ignored(mode: str, *names: str) -> None:
     """Raise a usage error for options that the user gave although the command ignores them.
 
@@ -138,11 +143,10 @@ def refuse_ignored(mode: str, *names: str) -> None:
         mode: in which the command ignores them, such as "with --resume".
         names: parameters of the current command, such as "texture_size".
     """
-    context = click.get_current_context()
     given = [
         "/".join([*parameter.opts, *parameter.secondary_opts])
-        for parameter in context.command.params
-        if parameter.name in names and context.get_parameter_source(parameter.name) is ParameterSource.COMMANDLINE
+        for parameter in click.get_current_context().command.params
+        if parameter.name in names and is_given(parameter.name)
     ]
     if given:
         raise click.UsageError(f"{', '.join(given)}: no effect {mode}")

@@ -45,10 +45,10 @@ def light_names() -> Iterable[str]:
 @click.option("--extent", "extent_m", type=float, default=2.4, help="Edge of the view cube, metres.")
 @click.option(
     "--centre",
-    type=click.Choice(["pelvis", "surface", "box"]),
-    default="pelvis",
-    help="Middle of the view cube: the pelvis (where it is unknown, the box), the centroid of the surface, or the "
-    "middle of the bounding box.",
+    type=click.Choice(["surface", "pelvis", "box"]),
+    default="surface",
+    help="Middle of the view cube: the centroid of the surface, the pelvis (where it is unknown, the box), or the "
+    "middle of the bounding box. A folder that is there already keeps its own.",
 )
 @click.option(
     "--frames-per-animation", type=click.IntRange(1, 100_000), default=3, help="Number of random frames of each clip."
@@ -128,10 +128,15 @@ def render(
         options.refuse_ignored("with --frames all", "frames_per_animation")
     from ..datasets.renders.build import render_models
     from ..datasets.renders.dry_run import plan_renders
+    from ..datasets.renders.folder import keep_centre
     from ..datasets.renders.settings import RenderSettings
     from .progress import TerminalProgress
 
     chosen = RenderSettings(poses=poses or frames or "random", load=load, **settings)
+    if not options.is_given("centre"):
+        chosen = keep_centre(out, chosen)
+        if chosen.centre != settings["centre"]:
+            click.echo(f"{out}/ was made with --centre {chosen.centre}, and goes on with it", err=True)
     if dry_run:
         options.refuse_ignored("with --dry-run", "repair", "prune")
         click.echo(describe(plan_renders(models, out, chosen, renderer=renderer, jobs=jobs, selection=selection)))

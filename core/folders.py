@@ -55,8 +55,16 @@ def read_folder_settings(folder: Path, format_: FolderFormat) -> dict[str, Any] 
     return settings
 
 
-def check_folder(folder: Path, format_: FolderFormat, settings: Mapping[str, Any]) -> bool:
+def check_folder(
+    folder: Path, format_: FolderFormat, settings: Mapping[str, Any], missing: Mapping[str, Any] | None = None
+) -> bool:
     """Whether a folder was made with these settings already; False where it is missing or empty.
+
+    Args:
+        folder: where it is or is to be.
+        format_: what it should be.
+        settings: those it should have.
+        missing: the values of settings for folders that were made before there were these settings.
 
     Raises:
         InputError: it is a file, or holds something else.
@@ -66,7 +74,7 @@ def check_folder(folder: Path, format_: FolderFormat, settings: Mapping[str, Any
         raise InputError(folder, f"is a file, expected a folder to write {format_.holds} to")
     existing = read_folder_settings(folder, format_)
     if existing is not None:
-        refuse_changes(folder, existing, settings)
+        refuse_changes(folder, {**(missing or {}), **existing}, settings)
         return True
     # A command that was killed while it wrote settings.json leaves a temporary file, which is no foreign content; nor
     # is the lock of the command that asks.
@@ -76,9 +84,11 @@ def check_folder(folder: Path, format_: FolderFormat, settings: Mapping[str, Any
     return False
 
 
-def claim_folder(folder: Path, format_: FolderFormat, settings: Mapping[str, Any]) -> None:
-    """Make a folder with these settings, or check that it is one; raises as `check_folder` does."""
-    if not check_folder(folder, format_, settings):
+def claim_folder(
+    folder: Path, format_: FolderFormat, settings: Mapping[str, Any], missing: Mapping[str, Any] | None = None
+) -> None:
+    """Make a folder with these settings, or check that it is one; arguments and errors are those of `check_folder`."""
+    if not check_folder(folder, format_, settings, missing):
         folder.mkdir(parents=True, exist_ok=True)
         write_json(folder / NAME, format_.content(settings), shared=True)
 

@@ -24,10 +24,8 @@ def main() -> None:
     parser.add_argument("--set", nargs="*", default=[], metavar="KEY=VALUE", help="settings of docs/training.md")
     chosen = parser.parse_args()
 
-    # 1. Pose, light and draw everybody. `centre="surface"` lets networks learn depth sooner (docs/training.md).
-    rendering = mpc.RenderSettings(
-        views=chosen.views, step_deg=360 / chosen.views, size=chosen.size, centre="surface", seed=0
-    )
+    # 1. Pose, light and draw everybody.
+    rendering = mpc.RenderSettings(views=chosen.views, step_deg=360 / chosen.views, size=chosen.size, seed=0)
     rendered = mpc.render_models(chosen.models, chosen.out / "renders", rendering)
     report("rendered", rendered.rendered + rendered.kept, rendered.failures)
 

@@ -164,14 +164,14 @@ def store_scene(
     return write_scene(out, description, prepared.mesh, prepared.transfer, pictures)
 
 
-def scene_centre(mesh: PosedMesh, pelvis_world: F64 | None, centre: str = "pelvis") -> tuple[float, float, float]:
+def scene_centre(mesh: PosedMesh, pelvis_world: F64 | None, centre: str = "surface") -> tuple[float, float, float]:
     """Centre of the view cube, metres; its y is at half the height of the mesh.
 
     Args:
         mesh: the posed surface, world metres.
         pelvis_world: (3,) metres, None where it is unknown.
-        centre: where x and z are: "pelvis" at the pelvis where it is known, else as "box"; "surface" at the surface's
-            centroid (area-weighted), which needs no rig and which networks predict best from a picture; "box" at the
+        centre: where x and z are: "surface" at the surface's centroid (area-weighted), which needs no rig and which
+            networks predict best from a picture; "pelvis" at the pelvis where it is known, else as "box"; "box" at the
             middle of the bounding box.
     """
     low, high = mesh.bounds

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,22 @@ from .settings import RenderSettings
 
 # Settings of later versions, which folders made before do not record: left out where they have their default.
 LATER = ("light_names", "exposure_ev")
+# What folders were made with that are older than a setting. The default of today may be another.
+MISSING = {"centre": "pelvis"}
+
+
+def keep_centre(out: Path, settings: RenderSettings) -> RenderSettings:
+    """The settings, with the cube's middle that the renders of `out` have already, if there are any.
+
+    So a command that does not choose the middle goes on with a folder that an earlier version made, whose default was
+    another.
+
+    Raises:
+        InputError: `out` is a folder of another format, or its settings do not read.
+        SettingsError: its settings name a middle that there is not.
+    """
+    existing = folders.read_folder_settings(out, RENDERS)
+    return settings if existing is None else replace(settings, centre={**MISSING, **existing}["centre"])
 
 
 def check_folder(out: Path, settings: RenderSettings) -> bool:
@@ -23,7 +40,7 @@ def check_folder(out: Path, settings: RenderSettings) -> bool:
         InputError: it is a file, or holds something else.
         SettingsError: it was made with other settings; the message names them.
     """
-    return folders.check_folder(out, RENDERS, _recorded(settings))
+    return folders.check_folder(out, RENDERS, _recorded(settings), MISSING)
 
 
 def claim_folder(out: Path, settings: RenderSettings) -> None:
@@ -33,7 +50,7 @@ def claim_folder(out: Path, settings: RenderSettings) -> None:
         InputError: it is a file, or holds something else.
         SettingsError: it was made with other settings; the message names them.
     """
-    folders.claim_folder(out, RENDERS, _recorded(settings))
+    folders.claim_folder(out, RENDERS, _recorded(settings), MISSING)
 
 
 def _recorded(settings: RenderSettings) -> dict[str, Any]:

@@ -16,7 +16,7 @@ from ...render.transfer import DEFAULT_RAYS
 from ..subjects.frames import FrameSettings
 from ..subjects.placement import PlacementOptions
 
-CENTRES = ("pelvis", "surface", "box")
+CENTRES = ("surface", "pelvis", "box")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -54,7 +54,7 @@ class RenderSettings(FrameSettings):
     fov_deg: float = 0.0
     size: int = 512
     extent_m: float = DEFAULT_EXTENT_M
-    centre: str = "pelvis"
+    centre: str = "surface"
     rays: int = DEFAULT_RAYS
     longest_edge_m: float = 0.05
     lights: Path | None = None

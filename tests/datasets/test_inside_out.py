@@ -66,7 +66,7 @@ def test_labels_and_colours_are_the_same(renders, tmp_path, name, age):
         turn = (middle[:, 2] > 0.1) & (middle[:, 1] < 0.5) if name == "a patch turned" else np.ones(len(middle), bool)
         stored["faces"][turn] = stored["faces"][turn, ::-1]
         np.savez(scene / "mesh.npz", **stored)
-        content = read_sealed_json(scene / "scene.json")
+        content, _ = read_sealed_json(scene / "scene.json")
         assert content["notes"].pop("oriented") is True
         content["files"]["mesh.npz"] = file_sha256(scene / "mesh.npz")
         (scene / "scene.json").write_text(json.dumps(content))

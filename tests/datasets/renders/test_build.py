@@ -193,13 +193,15 @@ def test_centres_of_the_view_cube_against_closed_forms():
     both = body + arm
     mesh = PosedMesh(np.asarray(both.vertices, np.float64), np.asarray(both.faces, np.int32))
     pelvis = np.array([0.02, -0.1, -0.03])
-    assert scene_centre(mesh, pelvis) == pytest.approx((0.02, 0.0, -0.03))
-    assert scene_centre(mesh, None) == pytest.approx((0.0, 0.0, 0.4))
+    assert scene_centre(mesh, pelvis, "pelvis") == pytest.approx((0.02, 0.0, -0.03))
+    assert scene_centre(mesh, None, "pelvis") == pytest.approx((0.0, 0.0, 0.4))
     assert scene_centre(mesh, pelvis, "box") == pytest.approx((0.0, 0.0, 0.4))
     areas = 2 * np.array([0.4 * 1.6 + 0.4 * 0.2 + 1.6 * 0.2, 0.1 * 0.1 + 2 * 0.1 * 0.8])
     x, z = 0.1 * areas[1] / areas.sum(), 0.5 * areas[1] / areas.sum()
     assert scene_centre(mesh, pelvis, "surface") == pytest.approx((x, 0.0, z))
-    with pytest.raises(SettingsError, match="'navel', expected one of pelvis, surface, box"):
+    assert scene_centre(mesh, pelvis) == scene_centre(mesh, None) == scene_centre(mesh, pelvis, "surface")
+    assert RenderSettings().centre == "surface"
+    with pytest.raises(SettingsError, match="'navel', expected one of surface, pelvis, box"):
         RenderSettings(centre="navel")
 
 
@@ -217,3 +219,33 @@ def test_lights_are_chosen_and_exposed_from_the_command_line(figures, tmp_path):
     for view in scene.views:
         assert view.light_name == "room_lamp_02"
         assert view.light[0] == pytest.approx(lamp[0] / 2, rel=1e-5)  # the mean, which no turn changes
+
+
+def test_an_older_folder_keeps_the_middle_it_was_made_with(rendered, models, tmp_path):
+    """settings.json without "centre" is of the time when it was the pelvis; one with another centre says so itself."""
+    from click.testing import CliRunner
+
+    from mpc.cli.main import main
+
+    def run(*more):
+        options = ["--views=2", "--step=180", "--size=48", "--rays=16", "--renderer=embree", "--jobs=1"]
+        result = CliRunner().invoke(main, ["render", str(models), "--out", str(out), *options, *more])
+        return result.exit_code, result.output
+
+    out = tmp_path / "renders"
+    render_models(models, out, RenderSettings(**SMALL, centre="pelvis"), renderer="embree", jobs=1)
+    before = files_of(out)
+    assert json.loads(before["settings.json"])["settings"]["centre"] == "pelvis"
+    for content in (before["settings.json"], before["settings.json"].replace(b'"centre": "pelvis",', b"")):
+        (out / "settings.json").write_bytes(content)
+        assert len(read_renders(out).scenes) == 2
+        status, text = run("--dry-run")
+        assert (status, "2 rendered already" in text, "made with --centre pelvis" in text) == (0, True, True)
+        assert "2 rendered already" in run("--centre", "pelvis", "--dry-run")[1]
+        status, text = run("--centre", "surface")
+        assert (status, "centre pelvis -> surface" in text) == (2, True)
+    status, text = run()
+    assert (status, "2 kept" in text, "made with --centre pelvis" in text) == (0, True, True)
+    centres = [scene.centre_world for scene in read_renders(out).scenes]
+    boxes = [read_scene_mesh(scene)[0].bounds.mean(axis=0) for scene in read_renders(out).scenes]
+    np.testing.assert_allclose(centres, boxes, atol=1e-6)
