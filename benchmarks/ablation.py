@@ -1,12 +1,12 @@
-"""Soft-Z or plain z, hourglass or HRNet: same people, same steps, several seeds.
+"""Compare Soft-Z with plain z and the hourglass with HRNet: same people, same steps, several seeds.
 
     python benchmarks/rare_people.py rare
     python benchmarks/ablation.py rare --out rare/ablation
 
-All else is as in mining.py, with item mining: 64x64 pictures, a conditional head of 64-64, the half-resolution map
-beside the encoder's, and a summary of the whole picture. HRNet has the published branches (W18-small-v2) and modules
-with a narrower stem. Prints a line for each network and seed, then each network's means over the seeds with their
-standard errors. CPU seconds count, so that a busy machine matters less.
+Everything else is as in mining.py, with item mining: 64x64 pictures, a conditional head of 64-64, the half-resolution
+map beside the encoder's, and a summary of the whole picture. HRNet has the published branches (W18-small-v2) and
+modules with a narrower stem. The program prints a line for each network and seed, then each network's means over the
+seeds with their standard errors. Times are seconds of the processor, so that other work on the machine matters less.
 """
 
 from __future__ import annotations

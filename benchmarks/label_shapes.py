@@ -1,4 +1,4 @@
-"""Shapes whose inside is known: what benchmarks/labels.py judges labels on."""
+"""Shapes whose inside is known, on which benchmarks/labels.py compares labels."""
 
 from __future__ import annotations
 

@@ -1,12 +1,13 @@
-"""Labels: wrong ones and points a second, beside trimesh, libigl, Open3D and the nearest vertex's normal.
+"""Count wrong labels and points a second, beside trimesh, libigl, Open3D and the nearest vertex's normal.
 
     python benchmarks/labels.py [MODELS ...] [--points N] [--exact M [--faces F]]
 
-One thread where the library allows it; seconds are of processor time, so that other work on the machine counts less.
-The reference is the sum of solid angles over all triangles in float64 (exact_winding.py), for M points in all, those
-within 1e-5 m of the surface left out. Shapes are made here (nested shells, overlapping limbs, open clothes, holes,
-flipped patches); of folders of people each scan is taken as it is, each rig crouching and with its arms in its torso.
-With --faces all are coarse (people simplified to F faces), so that a million exact sums take minutes.
+Each library runs on one thread where it allows that, and seconds are of the processor, so that other work on the
+machine counts less. The reference is the sum of solid angles over all triangles in float64 (exact_winding.py), for M
+points in all; points within 1e-5 m of the surface are left out. The shapes are made here: nested shells, overlapping
+limbs, open clothes, holes, flipped patches. Where folders of people are given, each scan is taken as it is, and each
+rig is posed crouching and with its arms in its torso. With --faces, people are simplified to F faces, so that a million
+exact sums take minutes.
 """
 
 from __future__ import annotations

@@ -1,11 +1,11 @@
-"""Loading: milliseconds an item, bytes a view and a scene, beside loading the mesh each time.
+"""Measure loading: milliseconds an item, bytes a view and a scene, beside loading the mesh each time.
 
     python benchmarks/loader.py SHARDS RENDERS [--items N] [--scenes N] [--faces N]
 
-One thread; times are of the processor, so that other work on the machine counts less. An item is one stored picture and
-5,000 points (and 0 colours); batches of 8 go through the default collate. The peers' ways are restated in a few lines;
-with --faces their meshes are brought to so many, since that is what their time grows with (a RenderPeople scan has some
-110,000). Ours does not read meshes.
+One thread is used, and times are of the processor, so that other work on the machine counts less. An item is one stored
+picture and 5,000 points (and no colours); batches of 8 go through the default collate function. The ways of the peers
+are restated in a few lines. Their time grows with the number of faces, which --faces sets (a RenderPeople scan has some
+110,000); mpc reads no meshes here.
 """
 
 from __future__ import annotations

@@ -1,14 +1,15 @@
-"""Surface localisation: evaluations, wrong grid points, own time and memory; beside the floor, MonoPort and the octree.
+"""Measure surface localisation beside its lower bound, MonoPort and the octree: evaluations, errors, time, memory.
 
     python benchmarks/localise.py MODELS --resolution 257 --scenes 20
-    python benchmarks/localise.py MODELS --resolution 1025 --scenes 3 --softness hard     # ours alone, no dense answer
+    python benchmarks/localise.py MODELS --resolution 1025 --scenes 3 --softness hard     # mpc alone, no dense answer
     python benchmarks/localise.py --run RUN --shards SHARDS --resolution 257              # a trained network's fields
 
-Fields are tables of the dense answer, so the seconds (of this process, load aside) are each scheme's own. "hard" is the
-0/1 label of a posed person, "1" and "4" are logistic in the signed distance with a width of 1 and 4 node spacings. The
-floor is the number of nodes with a neighbour of the other side among 26. MonoPort's scheme is re-stated in
-monoport_scheme.py, on dense arrays of a box around what is inside. "own MiB" is the greatest memory ours held at once,
-table aside, in a second, slower run of the first three fields of a kind.
+The fields are tables of the dense answer, so the seconds (of this process on the processor) are those of each scheme
+itself. A "hard" field is the 0/1 label of a posed person; "1" and "4" are logistic in the signed distance with a width
+of 1 and 4 node spacings. The lower bound ("floor") is the number of nodes that have a neighbour of the other side among
+26. MonoPort's scheme is restated in monoport_scheme.py, on dense arrays of a box around what is inside. "own MiB" is
+the greatest memory that mpc's scheme held at once, without the table, in a second, slower run of the first three fields
+of a kind.
 """
 
 from __future__ import annotations

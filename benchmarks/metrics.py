@@ -1,13 +1,13 @@
-"""Chamfer and P2S between two meshes: seconds (search trees included, a new pair each time) and spread over seeds.
+"""Measure Chamfer and P2S of two meshes: seconds (search trees included, a new pair each time), spread over seeds.
 
     python benchmarks/metrics.py                 # 440k faces a mesh
     python benchmarks/metrics.py --protocols     # one pair of meshes under every protocol
     python benchmarks/metrics.py --tiny          # seconds; proves that it runs
 
-Beside ours: Open3D's RaycastingScene where it is installed (it is no dependency), the recipe of ICON and PIFuHD through
-trimesh (where it has rtree), and the KD-tree of vertices, which is fast and measures something else. The pair is a
-bumpy ring of a person's size and a copy moved by a few millimetres. Methods take turns, so that what else a machine
-does falls on all of them; the processor's seconds, of all threads, are beside those of the clock.
+The alternatives are Open3D's RaycastingScene where it is installed (it is no dependency), the recipe of ICON and PIFuHD
+through trimesh (where it has rtree), and the KD-tree of vertices, which is fast and measures something else. The pair
+is a bumpy ring of a person's size and a copy that is moved by a few millimetres. The methods take turns, so that other
+work on the machine slows all of them alike; seconds of the processor, over all threads, are beside those of the clock.
 """
 
 from __future__ import annotations

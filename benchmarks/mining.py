@@ -5,9 +5,9 @@
     python benchmarks/mining.py rare --variants none item item@0.05 both --steps 600
     python benchmarks/mining.py                                 # ellipsoid people in memory, IoU alone
 
-A variant is a `mining.mode`, with `@` another alpha. Finished runs in --out are kept. Prints a line
-for each variant and seed and, against the first variant, the differences in mean, 10th-percentile, worst
-twentieth's mean and worst IoU, Chamfer distance and P2S of held-out views (a distance's 10th percentile is its 90th)
+A variant is a `mining.mode`; `@` gives another alpha. Finished runs in --out are kept. The program prints a line for
+each variant and seed and, against the first variant, the differences in mean, 10th-percentile, worst twentieth's mean
+and worst IoU, Chamfer distance and P2S of held-out views (a distance's 10th percentile is its 90th)
 and of the IoU of training views, with 95 % intervals: people and seeds are drawn with replacement, the same for both
 variants.
 """

@@ -1,4 +1,4 @@
-"""Pockets: connected groups of grid nodes that a localisation leaves on the wrong side, named and placed."""
+"""Find pockets: connected groups of grid nodes that a localisation leaves on the wrong side, with their places."""
 
 from __future__ import annotations
 

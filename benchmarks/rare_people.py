@@ -1,10 +1,10 @@
-"""Free people of whom few take a hard pose: what hard example mining is for.
+"""Make free people of whom few take a hard pose, the case that hard example mining is for.
 
     python benchmarks/rare_people.py OUT                  # 200 people, about a quarter of an hour on two cores
     python benchmarks/rare_people.py OUT --scans 60 --train 30
 
-Most people stand, walk or gesture; of those that sit, lunge or reach, two of each pose are trained on. All others are
-held out. OUT/shards is what `mpc sample` writes, OUT/hard.json lists who is hard.
+Most people stand, walk or gesture. Of those that sit, lunge or reach, two of each pose are in the training split; all
+others are held out. OUT/shards is what `mpc sample` writes, OUT/hard.json lists who is hard.
 """
 
 from __future__ import annotations

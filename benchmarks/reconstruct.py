@@ -1,10 +1,11 @@
-"""Seconds a picture of each stage, encode, localise, mesh, render; beside asking the dense grid.
+"""Measure seconds a picture of each stage (encode, localise, mesh, render), beside evaluating the dense grid.
 
     python benchmarks/reconstruct.py --run RUN --shards SHARDS --resolution 257 513
 
-Medians over views of the test split. "dense" is one encoding and the whole grid, timed on every 16th plane and
-multiplied; "render" is one 512 x 512 picture by direct rendering, normals only, or with colour where the run has a
-texture network. `--clock processor` counts this process alone, load aside: with one thread, what an idle core takes.
+The figures are medians over views of the test split. "dense" is one encoding and the whole grid, timed on every 16th
+plane and multiplied. "render" is one 512 x 512 picture by direct rendering, with normals only, or with colour where the
+run has a texture network. `--clock processor` counts the processor's seconds of this process, so that with one thread
+the figure is what an idle core would take.
 MonoPort's authors publish 15 frames a second on two GPUs; nothing here ran on a GPU unless it says so.
 """
 

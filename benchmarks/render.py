@@ -1,4 +1,4 @@
-"""What lighting and drawing cost here, each against the alternative, measured in the same run.
+"""Measure the cost of lighting and drawing, each beside its alternative in the same run.
 
     python benchmarks/render.py            # minutes; figures for docs/rendering.md
     python benchmarks/render.py --tiny     # seconds; proves that it runs

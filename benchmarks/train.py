@@ -1,4 +1,4 @@
-"""Training throughput: pictures a second and peak memory, beside the plain implementation.
+"""Measure training: pictures a second and peak memory, beside the plain implementation.
 
     python benchmarks/train.py                                  # a size that suits the machine
     python benchmarks/train.py --size 512 --batch 4 8 --steps 2 --encoder hrnet

@@ -19,6 +19,7 @@ from .pair import ComparedPicture, MeasuredSurface, MeshPair, once_per_pair, to_
 from .score import MetricError, Score, mean_of_two, mean_score
 
 VIEW_SIZE = 512
+SSIM_WINDOW = 11  # pixels: the Gaussian of sigma 1.5, cut off at 3.5 sigma
 # A picture without any error has an infinite PSNR, which would make every mean infinite.
 MAX_PSNR_DB = 100.0
 _RENDERER = RendererChoice("embree", "pictures that do not depend on the machine")
@@ -41,8 +42,14 @@ def picture_ssim(first: npt.ArrayLike, second: npt.ArrayLike) -> float:
     """Symmetric, no unit: mean structural similarity of pictures (H, W, C) in [0, 1]; 1 for equal pictures.
 
     Computed by scikit-image with the Gaussian window (sigma 1.5) of Wang et al., "Image quality assessment", 2004.
+
+    Raises:
+        MetricError: the pictures are smaller than the window.
     """
     a, b = _alike(first, second)
+    if min(a.shape[:2]) < SSIM_WINDOW:
+        size = f"{a.shape[1]} x {a.shape[0]}"
+        raise MetricError(f"pictures of {size} pixels are smaller than the window of SSIM, {SSIM_WINDOW} pixels")
     value = structural_similarity(  # type: ignore[no-untyped-call]
         a, b, channel_axis=2, data_range=1.0, gaussian_weights=True, sigma=1.5, use_sample_covariance=False
     )
@@ -80,11 +87,17 @@ def measure_view_ssim(pair: MeshPair) -> Score:
     """Symmetric, no unit: mean structural similarity of unlit pictures, about points where either mesh shows."""
 
     def similarity(a: F64, b: F64, shown: Bools) -> float:
-        rows, columns = np.flatnonzero(shown.any(axis=1)), np.flatnonzero(shown.any(axis=0))
-        box = slice(rows[0], rows[-1] + 1), slice(columns[0], columns[-1] + 1)
+        box = _span(np.asarray(shown.any(axis=1))), _span(np.asarray(shown.any(axis=0)))
         return picture_ssim(a[box], b[box])
 
     return _of_pictures(pair, similarity)
+
+
+def _span(shown: Bools) -> slice:
+    """The part of an axis from its first to its last shown point, widened where SSIM's window would not fit in it."""
+    first, last = np.flatnonzero(shown)[[0, -1]]
+    start = max(0, min(first, (first + last + 1 - SSIM_WINDOW) // 2, len(shown) - SSIM_WINDOW))
+    return slice(int(start), int(max(last + 1, start + SSIM_WINDOW)))
 
 
 def has_colour(mesh: PosedMesh) -> bool:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import ctypes
 import sys
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +20,7 @@ from ...core.arrays import F64, I64
 from ...core.errors import InputError, MpcError
 from ...motion.skinning import Skeleton, compose, world_matrices
 from ..limits import MAX_FACES, MAX_VERTICES, file_size
+from .contents import FbxClip, FbxCluster, FbxFile, FbxMaterial, FbxMesh, FbxTexture
 
 MAX_FBX_BYTES = 1 << 30
 MAX_NODES = 20_000
@@ -30,116 +31,6 @@ DEFAULT_FPS = 30.0
 
 class FbxUnavailable(MpcError):
     """The optional package `ufbx` is not installed."""
-
-
-@dataclass(frozen=True, eq=False)
-class FbxTexture:
-    """A picture.
-
-    Attributes:
-        name: of its file, as written.
-        content: bytes embedded in the .fbx; empty where there are none.
-    """
-
-    name: str
-    content: bytes
-
-
-@dataclass(frozen=True, eq=False)
-class FbxMaterial:
-    """The part of a material that is read.
-
-    Attributes:
-        name: as in the file.
-        colour: diffuse RGB in [0, 1], display values.
-        texture: diffuse picture, None for a plain colour.
-    """
-
-    name: str
-    colour: tuple[float, float, float]
-    texture: FbxTexture | None
-
-
-@dataclass(frozen=True, eq=False)
-class FbxCluster:
-    """The vertices of a mesh that one bone moves.
-
-    Attributes:
-        node: the bone.
-        inverse: (4, 4) from the space of the mesh's vertices to the bone's.
-        bind: (4, 4) from the bone's space to the world, in the pose in which the mesh was bound.
-        vertices: (K,) into the mesh's vertices.
-        weights: (K,) how much each follows the bone.
-    """
-
-    node: int
-    inverse: F64
-    bind: F64
-    vertices: I64
-    weights: F64
-
-
-@dataclass(frozen=True, eq=False)
-class FbxMesh:
-    """A mesh on a node, of P polygons with C corners in all.
-
-    Attributes:
-        node: on which it hangs.
-        vertices: (V, 3) in the mesh's own space.
-        corner: (C,) into `vertices`, one polygon after the other.
-        sizes: (P,) corners of each polygon.
-        face_material: (P,) into `materials`.
-        materials: as in the file.
-        uv: (C, 2) texture coordinates of the corners, v up; None without.
-        colours: (C, 4) colours of the corners; None without.
-        geometry: (4, 4) from the vertices' space to the node's.
-        clusters: empty without a skin.
-    """
-
-    node: int
-    vertices: F64
-    corner: I64
-    sizes: I64
-    face_material: I64
-    materials: tuple[FbxMaterial, ...]
-    uv: F64 | None
-    colours: F64 | None
-    geometry: F64
-    clusters: tuple[FbxCluster, ...]
-
-
-@dataclass(frozen=True, eq=False)
-class FbxClip:
-    """Local transforms of all N nodes, sampled at F frames.
-
-    Attributes:
-        name: as in the file.
-        fps: frames a second.
-        translation: (F, N, 3) metres.
-        rotation: (F, N, 4) quaternions x y z w.
-        scale: (F, N, 3).
-    """
-
-    name: str
-    fps: float
-    translation: F64
-    rotation: F64
-    scale: F64
-
-
-@dataclass(frozen=True, eq=False)
-class FbxFile:
-    """The parts of a file that are used.
-
-    Attributes:
-        skeleton: all nodes in rest pose.
-        meshes: in the file's order.
-        clips: in the file's order.
-    """
-
-    skeleton: Skeleton
-    meshes: tuple[FbxMesh, ...]
-    clips: tuple[FbxClip, ...]
 
 
 def open_fbx(path: Path) -> FbxFile:

@@ -16,7 +16,8 @@ from ..build_rig import Parts, ReadPerson, Slots, assemble, share_weights
 from ..images import read_texture
 from ..limits import TEXTURE_FOLDERS, resolve_inside
 from ..polygons import triangulate
-from .container import FbxClip, FbxFile, FbxMaterial, FbxMesh, open_fbx
+from .container import open_fbx
+from .contents import FbxClip, FbxFile, FbxMaterial, FbxMesh
 
 MAX_INFLUENCES = 16
 PICTURES = (".png", ".jpg", ".jpeg", ".tga", ".tif", ".tiff", ".bmp", ".webp")

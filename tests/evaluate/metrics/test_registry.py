@@ -125,6 +125,21 @@ def test_pictures_against_their_formulas():
         picture_l1(first, second[:10])
 
 
+def test_ssim_of_people_and_pictures_that_are_smaller_than_its_window(monkeypatch):
+    ball = trimesh.creation.icosphere(subdivisions=2, radius=0.05)
+    thin, grey = painted(ball, (100, 100, 100)), painted(ball, (110, 90, 100))
+    monkeypatch.setattr(colour, "VIEW_SIZE", 64)  # the ball covers fewer pixels than the window
+    assert measure_view_ssim(pair(thin, thin, 100)).value == pytest.approx(1.0)
+    assert 0 < measure_view_ssim(pair(thin, grey, 100)).value < 1
+    shown = np.zeros(20, bool)
+    shown[18:] = True  # at the border, the window moves inwards
+    assert colour._span(shown) == slice(9, 20)
+    shown[5:] = True  # wider than the window: just what is shown
+    assert colour._span(shown) == slice(5, 20)
+    with pytest.raises(MetricError, match="10 x 12 pixels"):
+        picture_ssim(np.zeros((12, 10, 3)), np.zeros((12, 10, 3)))
+
+
 def test_weights_of_a_point_on_a_triangle():
     rng = np.random.default_rng(0)
     corners, weights = rng.normal(size=(50, 3, 3)), rng.dirichlet([1, 1, 1], size=50)
