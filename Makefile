@@ -9,7 +9,7 @@ FAST := tests/test_architecture.py tests/test_front_door.py tests/geometry tests
 # The networks that find a person in a picture. What needs them is skipped, or says so, where they could not be fetched.
 FETCH := $(BIN)/mpc fetch || echo "continuing without them: tests that need them are skipped"
 
-.PHONY: help demo test check format lint typecheck unit bench-tiny docs clean
+.PHONY: help demo test check format lint typecheck unit bench-tiny docs base clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' Makefile | sed -E 's/^([a-z-]+):.*## /\1|/' | awk -F'|' '{printf "  make %-11s %s\n", $$1, $$2}'
@@ -52,6 +52,24 @@ bench-tiny: $(VENV)/.test-ready ## run the benchmarks on toy sizes
 docs: $(VENV)/.test-ready ## build the documentation site -> .site/html
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
 	@echo "python3 -m http.server -d .site/html  shows the site, search included, on port 8000"
+
+# The network of the package, from nothing: free people, renders, shards, training. Each step keeps what is finished, so
+# the same command continues after a stop; status 3 says that some people could not be used. A folder of BVH clips adds
+# harder poses: make base POSES=folder
+BASE := runs-base
+SCANS ?= 1200
+RIGS ?= 60
+POSES ?=
+base: $(VENV)/.demo-ready ## make the people of the shipped network and train it, days on two cores -> runs-base/
+	mkdir -p $(BASE)
+	$(BIN)/mpc people $(BASE)/models --scans $(SCANS) --rigged $(RIGS) --seed 31 --texture-size 512
+	$(BIN)/mpc render $(BASE)/models --out $(BASE)/renders --size 256 --views 8 --step 45 --jitter 22 10 4 \
+		--extent 2.5 --centre surface --rays 64 --seed 31 --poses kmeans:5 $(if $(POSES),--animations $(POSES)) \
+		--layers depth_front depth_back normal_front normal_back || [ $$? = 3 ]
+	$(BIN)/mpc sample $(BASE)/renders --out $(BASE)/shards --near 40000 --uniform 10000 --colours 20000 \
+		--split 0.92 0.04 0.04 --layers depth_front depth_back normal_front normal_back --seed 31 || [ $$? = 3 ]
+	$(BIN)/mpc train $(BASE)/shards --out $(BASE)/runs --name level1 --config examples/base.toml \
+		$(if $(wildcard $(BASE)/runs/level1/run.json),--resume,--preset base)
 
 $(VENV)/bin/pip:
 	$(PYTHON) -m venv $(VENV)

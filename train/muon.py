@@ -8,6 +8,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from ..core.devices import computes_bfloat16
+
 # Steps of the quintic Newton-Schulz iteration, and its coefficients (Jordan et al., "Muon", 2024): singular values from
 # 0.02 up end between 0.7 and 1.2, which is accurate enough here.
 _STEPS = 5
@@ -55,33 +57,48 @@ class Muon(torch.optim.AdamW):
         """Update all weights that have a gradient once."""
         groups = self.param_groups
         for group in groups:
-            for parameter in group["params"] if group["matrix_rate"] else ():
-                if parameter.grad is not None:
-                    self._update_kernel(parameter, group)
+            if group["matrix_rate"]:
+                self._update_kernels([kernel for kernel in group["params"] if kernel.grad is not None], group)
         try:
             self.param_groups = [group for group in groups if not group["matrix_rate"]]
             return super().step(closure)
         finally:
             self.param_groups = groups
 
-    def _update_kernel(self, kernel: nn.Parameter, group: dict[str, Any]) -> None:
+    def _update_kernels(self, kernels: list[Tensor], group: dict[str, Any]) -> None:
+        """Update kernels; those of one shape are orthogonalised together, in few large products."""
+        alike: dict[tuple[int, int], list[Tensor]] = {}
+        for kernel in kernels:
+            alike.setdefault((len(kernel), kernel[0].numel()), []).append(kernel)
+        for (rows, columns), members in alike.items():
+            ahead = torch.stack(
+                [self._momentum_of(kernel, group["momentum"]).reshape(rows, columns) for kernel in members]
+            )
+            if computes_bfloat16(ahead.device):
+                ahead = ahead.bfloat16()  # an iteration to between 0.7 and 1.2 needs no more
+            rate = group["lr"] * group["matrix_rate"] * max(1.0, rows / columns) ** 0.5
+            for kernel, direction in zip(members, orthogonal(ahead), strict=True):
+                kernel.add_(direction.reshape(kernel.shape).to(kernel.dtype), alpha=-rate)
+
+    def _momentum_of(self, kernel: Tensor, momentum: float) -> Tensor:
+        """Add the gradient to a kernel's momentum, and return Nesterov's look ahead from there."""
         state = self.state[kernel]
         if not state:
             # When Adam restores its states, it expects a step in each of them.
             state["step"], state["momentum"] = torch.zeros(()), torch.zeros_like(kernel)
         assert kernel.grad is not None
-        state["momentum"].lerp_(kernel.grad, 1.0 - group["momentum"])
-        ahead = kernel.grad.lerp(state["momentum"], group["momentum"]).reshape(len(kernel), -1)
-        scale = max(1.0, ahead.shape[0] / ahead.shape[1]) ** 0.5
-        kernel.add_(orthogonal(ahead).reshape(kernel.shape), alpha=-group["lr"] * group["matrix_rate"] * scale)
+        state["momentum"].lerp_(kernel.grad, 1.0 - momentum)
+        ahead: Tensor = kernel.grad.lerp(state["momentum"], momentum)
+        return ahead
 
 
-def orthogonal(matrix: Tensor) -> Tensor:
-    """The matrix (m, n) float32 with all its singular values moved close to 1, between 0.7 and 1.2."""
-    x = matrix / (matrix.norm() + 1e-7)
-    wide: Tensor = x if len(x) <= x.shape[1] else x.T
+def orthogonal(matrices: Tensor) -> Tensor:
+    """Matrices (..., m, n) with all their singular values moved close to 1, between 0.7 and 1.2, in their precision."""
+    x = matrices / (matrices.norm(dim=(-2, -1), keepdim=True) + 1e-7)
+    tall = x.shape[-2] > x.shape[-1]
+    wide: Tensor = x.mT if tall else x
     a, b, c = _QUINTIC
     for _ in range(_STEPS):
-        square = wide @ wide.T
+        square = wide @ wide.mT
         wide = a * wide + (b * square + c * square @ square) @ wide
-    return wide if len(x) <= x.shape[1] else wide.T
+    return wide.mT if tall else wide

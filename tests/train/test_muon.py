@@ -94,3 +94,16 @@ def test_it_learns_faster_than_the_first_loss():
         optimiser.step()
         losses.append(loss.item())
     assert losses[-1] < 0.1 * losses[0]
+
+
+def test_a_batch_of_matrices_is_each_of_them_and_bfloat16_is_near_enough():
+    matrices = torch.randn(3, 12, 30, generator=torch.Generator().manual_seed(2))
+    together = orthogonal(matrices)
+    for one, turned in zip(matrices, together, strict=True):
+        torch.testing.assert_close(orthogonal(one), turned, atol=1e-5, rtol=1e-4)
+    halves = orthogonal(matrices.bfloat16())
+    assert halves.dtype == torch.bfloat16
+    values = torch.linalg.svdvals(halves.float())
+    assert values.min() > 0.6
+    assert values.max() < 1.3
+    torch.testing.assert_close(halves.float(), together, atol=0.05, rtol=0)

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+import mpc
 from mpc.core.errors import InputError, SettingsError
 from mpc.core.settings import override, to_table
 from mpc.models.hrnet import HRNetConfig
@@ -42,6 +43,15 @@ def test_file_then_assignments(tmp_path: Path) -> None:
     assert (settings.seed, settings.surface.learning_rate, settings.surface.batch) == (3, 0.002, 6)
     assert (settings.mining.mode, settings.image_size, settings.amp) == ("both", None, False)
     assert settings.texture == preset("tiny").texture
+
+
+def test_the_recipe_in_the_examples_is_the_base_preset_for_longer() -> None:
+    recipe = Path(mpc.__file__).resolve().parent / "examples" / "base.toml"
+    settings, base = resolve_settings(preset("base"), config=read_config(recipe)), preset("base")
+    for stage in ("maps", "surface", "texture"):
+        assert getattr(settings, stage).steps > getattr(base, stage).steps
+    assert (settings.surface_network, settings.augment) == (base.surface_network, base.augment)
+    assert settings.checkpoint_minutes == 5.0
 
 
 def test_overrides_of_a_preset_are_merged() -> None:
