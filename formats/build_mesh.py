@@ -76,12 +76,10 @@ def build_mesh(
     size = float(np.abs(vertices[np.isfinite(vertices).all(axis=1)]).max(initial=0.0))
     if size > MAX_COORDINATE:
         raise InputError(path, f"coordinates up to {size:g} cannot be a person in any unit")
-    repeated = int(_collapsed(faces).sum())
-    if repeated:
-        notices.append(f"{repeated} faces with a repeated corner are left out")
+    note_repeated(faces, notices)
     if weld:  # may collapse sliver faces whose corners were written with too few digits; not worth a notice
         vertices, faces, vertex_colours = _welded(vertices, faces, vertex_colours)
-    collapsed = _collapsed(faces)
+    collapsed = collapsed_faces(faces)
     if collapsed.any():
         keep = ~collapsed
         faces = faces[keep]
@@ -137,7 +135,15 @@ def _check_range(path: Path, what: str, index: I64, count: int, *, least: int) -
         )
 
 
-def _collapsed(faces: I64) -> Bools:
+def note_repeated(faces: I64, notices: list[str]) -> None:
+    """Tell of faces that repeat a corner in the file; those that joining vertices collapses are not worth a word."""
+    repeated = int(collapsed_faces(faces).sum())
+    if repeated:
+        notices.append(f"{repeated} faces with a repeated corner are left out")
+
+
+def collapsed_faces(faces: I64) -> Bools:
+    """(F,) which of the faces (F, 3) name a vertex twice."""
     first, second, third = faces.T
     repeated: Bools = (first == second) | (second == third) | (third == first)
     return repeated

@@ -10,7 +10,7 @@ import numpy as np
 from ..core.arrays import F64, I64, U8
 from ..geometry.mesh import Material, PosedMesh
 from ..motion.skinning import Clip, Rig, Skeleton, pose_rig
-from .build_mesh import build_mesh
+from .build_mesh import build_mesh, collapsed_faces, note_repeated
 from .weld import weld_vertices
 
 WEIGHT_TOLERANCE = 0.02  # sums of 8 bit weights are off by up to 0.008
@@ -128,7 +128,12 @@ def assemble(
     )
     with np.errstate(over="ignore", invalid="ignore"):
         posed, _ = pose_rig(rig, None)
+    note_repeated(faces, notices)
     faces = index[faces]
+    whole = ~collapsed_faces(faces)
+    if whole.any():  # else `build_mesh` says that nothing is left
+        faces, face_material = faces[whole], face_material[whole]
+        face_uv = None if face_uv is None else face_uv[whole]
     mesh = build_mesh(
         path,
         posed,

@@ -16,6 +16,7 @@ from scipy.spatial.transform import Rotation
 pytest.importorskip("anny")
 
 from mpc.core.errors import InputError, SettingsError
+from mpc.datasets.check.models import check_models
 from mpc.people.body.animations import CLIPS, make_clip
 from mpc.people.body.body import skeleton
 from mpc.people.body.posing import skin
@@ -94,6 +95,12 @@ def test_scan_is_upright_on_the_floor_textured_and_solid(people: Path) -> None:
     winding = np.asarray(igl.fast_winding_number(points, faces.astype(np.int32), np.concatenate([pelvis, outside])))
     assert winding[0] > 0.5
     assert np.abs(winding[1:]).max() < 0.2
+
+
+def test_nothing_is_wrong_with_free_people(people: Path) -> None:
+    """`mpc check --strict` ends with exit status 0 where no report has a warning."""
+    reports = check_models(people, jobs=1).reports
+    assert [report.state for report in reports] == ["ok", "ok"], [report.warnings for report in reports]
 
 
 def test_rig_reads_elsewhere_and_skins_as_computed(people: Path) -> None:

@@ -106,6 +106,20 @@ def test_seams_are_joined_and_texture_coordinates_stay_apart(tmp_path: Path) -> 
     assert uv_of(mesh) == pytest.approx(expected)
 
 
+@pytest.mark.parametrize(("repeated", "slivers"), [(0, 0), (0, 3), (2, 0), (2, 3)])
+def test_faces_that_joining_collapses_are_no_fault_of_the_file(tmp_path: Path, repeated: int, slivers: int) -> None:
+    """A sliver has two vertices at one place, as seams have; a face that names a vertex twice is a fault."""
+    build = static()
+    primitive = build.doc["meshes"][0]["primitives"][0]
+    primitive["attributes"]["POSITION"] = build.accessor(np.concatenate([CORNERS[INDICES], CORNERS[:1]]))
+    extra = [[0, 0, 1]] * repeated + [[0, 6, 1]] * slivers
+    primitive["indices"] = build.accessor(np.concatenate([np.arange(6), *map(np.array, extra)]), "u4")
+    read = read_gltf(build.glb(tmp_path))
+    assert len(read.mesh.faces) == 2
+    expected = [f"{repeated} faces with a repeated corner are left out"] if repeated else []
+    assert [notice for notice in read.notices if "corner" in notice] == expected
+
+
 # --- materials ---
 
 
