@@ -22,6 +22,7 @@ from .people import people
 from .reconstruct import reconstruct
 from .render import render
 from .sample import sample
+from .segment import segment
 from .train import train
 from .verify import verify
 from .weights import import_weights
@@ -92,7 +93,7 @@ def main(verbose: bool) -> None:
 
 
 for command in (
-    people, check, render, sample, train, evaluate, fetch, reconstruct, demo, verify, export_, import_, import_weights,
-    doctor,
+    people, check, render, sample, train, evaluate, fetch, segment, reconstruct, demo, verify, export_, import_,
+    import_weights, doctor,
 ):  # fmt: skip
     main.add_command(command)

@@ -8,20 +8,42 @@ from typing import Any
 import click
 
 from . import options, values
+from .segment import person
 
 FORMATS = ["glb", "ply", "obj"]
+
+
+class MaskPlace(click.Path):
+    """A path of masks, or one of the words auto and none; a file of such a name is written ./auto."""
+
+    def __init__(self) -> None:
+        super().__init__(path_type=Path, exists=True)
+
+    def get_metavar(self, param: click.Parameter, ctx: click.Context) -> str:
+        """What the help shows in place of a value."""
+        return "auto|none|PATH"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """Leave the words as they are."""
+        return value if value in ("auto", "none") else super().convert(value, param, ctx)
 
 
 @click.command(cls=values.Command)
 @click.argument("images", type=options.existing_path, nargs=-1, required=True, metavar="IMAGE...")
 @click.option("--out", type=options.folder, required=True, help="Folder to write to.")
 @click.option(
-    "--mask", type=options.existing_path, help="Picture or film of the mask (the person is white), or a folder of them."
-)
+    "--mask", type=MaskPlace(), default="auto",
+    help="Picture or film of the mask (the person is white), or a folder of them. auto takes the alpha channel, and "
+    "finds the person where there is none; none takes the whole picture for the person, background and all.",
+)  # fmt: skip
+@person
 @click.option(
     "--run", type=options.existing_folder, default="runs", help="Run to use, or a folder of runs to take the newest of."
 )
-@click.option("--height", "height_m", type=float, default=1.7, help="Assumed height of the person in its pose, metres.")
+@click.option(
+    "--height", "height_m", type=float, default=1.7,
+    help="Assumed height of the person, metres: standing where landmarks are found, otherwise as posed.",
+)  # fmt: skip
 @click.option(
     "--extent",
     "extent_m",
@@ -59,6 +81,7 @@ FORMATS = ["glb", "ply", "obj"]
 )
 @click.option("--largest-component", is_flag=True, help="Write only the largest connected part of the mesh.")
 @click.option("--every", type=click.IntRange(min=1), default=1, help="Reconstruct each n-th frame of a film.")
+@click.option("--smooth", is_flag=True, help="Smooth the place of the square from frame to frame of a film.")
 @click.option(
     "--batch", type=click.IntRange(min=0), default=0,
     help="Number of pictures processed together; 0 takes 4 on a GPU and 1 on a CPU.",
@@ -74,14 +97,17 @@ FORMATS = ["glb", "ply", "obj"]
 )
 @click.option("--compile", "compiled", is_flag=True, help="Compile the networks, which takes minutes at the start.")
 @options.device
-def reconstruct(
-    images: tuple[Path, ...], out: Path, mask: Path | None, run: Path, device: str, **settings: Any
-) -> None:
+def reconstruct(images: tuple[Path, ...], out: Path, mask: Path | str, run: Path, device: str, **settings: Any) -> None:
     """Rebuild the person in each IMAGE: a mesh, a turntable, and the input beside the result.
 
-    IMAGE is a picture with a transparent background, a picture with --mask, a folder of pictures, or a film (needs the
-    `films` extra). One picture does not tell the size of a person, so --height is assumed; the result says so.
+    IMAGE is a photograph, in which the person is found (networks of `mpc fetch`), a picture with a transparent
+    background or with --mask, a folder of pictures, or a film (needs the `films` extra). One picture does not tell the
+    size of a person, so --height is assumed; the result says so.
     """
+    if mask != "auto":
+        options.refuse_ignored("with a mask" if isinstance(mask, Path) else "with --mask none", "person")
+    if mask == "none":
+        options.refuse_ignored("with --mask none, which masks nothing", "use_mask")
     if set(settings["formats"]) == {"ply"}:
         options.refuse_ignored("with --format ply, which holds no texture", "texture_size")
     if settings["turntable"] == "none":
@@ -95,9 +121,9 @@ def reconstruct(
     from ..reconstruct.capture.settings import CaptureSettings
     from .progress import TerminalProgress
 
-    sources = find_sources(images, mask)
+    sources = find_sources(images, mask if isinstance(mask, Path) else None, whole=mask == "none")
     if not any(source.is_film for source in sources):
-        options.refuse_ignored("without a film", "every")
+        options.refuse_ignored("without a film", "every", "smooth")
     chosen = CaptureSettings(**settings)
     loaded = load_run(run, choose_device(device)[0])
     with TerminalProgress() as progress:

@@ -110,5 +110,5 @@ def require_networks(folder: Path | None = None) -> Path:
     """
     folder = folder or person_folder()
     if not all(tensors_path(folder, name).is_file() for name in ORIGINS):
-        raise MpcError(f"the networks that find a person are not in {folder}; `mpc fetch` gets them once (45 MB)")
+        raise MpcError(f"the networks that find a person are not in {folder}; `mpc fetch` gets them once (36 MB)")
     return folder

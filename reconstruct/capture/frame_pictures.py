@@ -7,13 +7,36 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import NamedTuple
 
+import numpy as np
+
 from ...core.arrays import U8
-from ...core.errors import MpcError
+from ...core.errors import InputError, MpcError
+from ...core.files import write_json
+from ...core.settings import to_table
+from ...formats.png import write_png
 from ...geometry.camera import DEFAULT_EXTENT_M
+from ...models.person.finder import Person, PersonFinder
 from ...models.runs import LoadedRun
-from .framing import Framing, frame_person, keep_frame
-from .pictures import Source, read_frames, read_rgba
+from .body import Body, measure_body
+from .framing import Framing, FramingError, frame_person, keep_frame
+from .one_euro import OneEuroFilter
+from .overlays import draw_people, draw_seen
+from .people import (
+    FilmTracker,
+    NobodyError,
+    choose_people,
+    film_person,
+    find_people,
+    landmark_record,
+    lazy_finder,
+    mask_bytes,
+    summary,
+)
+from .pictures import Source, read_frames, read_picture
 from .settings import CaptureSettings
+
+# The square of a person who stands still is steady within a second; one who walks is followed within a frame or two.
+STEADY_HZ, STEADY_PER_SPEED = 0.5, 4.0
 
 
 @dataclass(frozen=True, eq=False)
@@ -50,7 +73,7 @@ class Failure(NamedTuple):
 def frame_stills(
     run: LoadedRun, pictures: Sequence[tuple[Source, str]], out: Path, settings: CaptureSettings
 ) -> Iterator[FramedPicture | Failure]:
-    """Read and frame pictures.
+    """Read and frame pictures. Where there is no mask, the person is found; mask and landmarks are written.
 
     Args:
         run: gives the extent and the angle of view that the networks were trained with.
@@ -58,20 +81,83 @@ def frame_stills(
         out: folder of the files.
         settings: how to frame.
     """
+    finder = lazy_finder()
     for source, name in pictures:
         try:
-            picture = read_rgba(source.path, source.mask)
+            picture = read_picture(source.path, source.mask)
+            if picture.shape[2] == 3 and not source.whole:
+                yield from _frame_found(run, finder(), source, picture, (out, name), settings)
+                continue
+            picture, note = _whole(picture)
             framing = frame_picture(run, picture, settings)
         except MpcError as error:
             yield Failure(source.path.name, str(error))
             continue
-        yield FramedPicture(name, out, picture, framing, f"{source.path.name}: {framing.assumption}")
+        yield FramedPicture(name, out, picture, framing, f"{source.path.name}: {note}{framing.assumption}")
+
+
+def _whole(picture: U8) -> tuple[U8, str]:
+    """A picture with a mask; one without is taken as a whole, which the remark says."""
+    if picture.shape[2] == 4:
+        return picture, ""
+    return with_alpha(picture, np.full(picture.shape[:2], 255, np.uint8)), "the whole picture is taken for the person; "
+
+
+def with_alpha(picture: U8, alpha: U8) -> U8:
+    """A picture (H, W, 3) with a mask (H, W) as its alpha channel."""
+    return np.ascontiguousarray(np.concatenate([picture[..., :3], alpha[..., None]], axis=2))
+
+
+def _frame_found(
+    run: LoadedRun,
+    finder: PersonFinder,
+    source: Source,
+    picture: U8,
+    place: tuple[Path, str],
+    settings: CaptureSettings,
+) -> Iterator[FramedPicture | Failure]:
+    """Find and frame the person, or the people, in a picture without a mask."""
+    out, name = place
+    try:
+        people = find_people(finder, picture)
+    except NobodyError as error:
+        seen = out / f"{name}_seen.png"
+        write_png(seen, draw_seen(picture, error.doubtful))
+        raise InputError(source.path, f"{error}; what was seen: {seen}") from error
+    shown = f" ({name}_people.png)" if len(people) > 1 else ""
+    if shown:
+        write_png(out / f"{name}_people.png", draw_people(picture, people))
+    chosen = choose_people(people, settings.person)
+    for number, person in chosen:
+        own = name if len(chosen) == 1 else f"{name}_{number}"
+        try:
+            framed = _framed_person(run, source, picture, person, (out, own), settings)
+        except MpcError as error:
+            yield Failure(own, str(error))
+            continue
+        remark = f"{own}: {summary(person, len(people) - len(chosen))}{shown}; mask {own}_mask.png; {framed.assumption}"
+        yield FramedPicture(own, out, with_alpha(picture, mask_bytes(person)), framed, remark)
+
+
+def _framed_person(
+    run: LoadedRun, source: Source, picture: U8, person: Person, place: tuple[Path, str], settings: CaptureSettings,
+    like: Framing | None = None,
+) -> Framing:  # fmt: skip
+    """Frame a person that was found, and write mask and landmarks beside the result."""
+    out, name = place
+    framing = frame_picture(run, with_alpha(picture, mask_bytes(person)), settings, like, measure_body(person))
+    write_png(out / f"{name}_mask.png", mask_bytes(person))
+    record = landmark_record(source.path.name, picture, [person], framing=to_table(framing))
+    write_json(out / f"{name}.json", record, sort_keys=False)
+    return framing
 
 
 def frame_film(
     run: LoadedRun, source: Source, name: str, folder: Path, settings: CaptureSettings
 ) -> Iterator[FramedPicture | Failure]:
     """Read and frame a film. All frames have the scale of the first one that shows somebody.
+
+    Where the film has no mask, one person is found and followed; masks and landmarks are written.
 
     Args:
         run: gives the extent and the angle of view that the networks were trained with.
@@ -81,29 +167,56 @@ def frame_film(
         settings: how to frame, and which frames to keep.
 
     Raises:
-        MpcError: the film cannot be read.
+        MpcError: the film cannot be read, or the networks that find a person were not fetched.
     """
     first: Framing | None = None
-    for number, _, picture in read_frames(source, settings.every):
+    tracker: FilmTracker | None = None
+    steady = OneEuroFilter(STEADY_HZ, STEADY_PER_SPEED)
+    for number, seconds, picture in read_frames(source, settings.every):
+        frame = f"{name}_{number:06d}"
         try:
-            framing = frame_picture(run, picture, settings, first)
-        except MpcError as error:
+            if picture.shape[2] == 3 and not source.whole:
+                if tracker is None:
+                    tracker = FilmTracker(lazy_finder()(), film_person(source.path, settings.person))
+                person = tracker.find(picture)
+                framing = _framed_person(run, source, picture, person, (folder, frame), settings, first)
+                picture, found = with_alpha(picture, mask_bytes(person)), f"{summary(person)}; "
+            else:
+                picture, found = _whole(picture)
+                framing = frame_picture(run, picture, settings, first)
+        except (NobodyError, FramingError) as error:
             yield Failure(f"{source.path.name} frame {number}", str(error))
             continue
-        remark = "" if first else f"{source.path.name}: {framing.assumption}; this scale for all frames"
+        remark = "" if first else f"{source.path.name}: {found}{framing.assumption}; this scale for all frames"
         first = first or framing
-        yield FramedPicture(f"{name}_{number:06d}", folder, picture, framing, remark)
+        yield FramedPicture(frame, folder, picture, _steadied(framing, steady, seconds, settings), remark)
 
 
-def frame_picture(run: LoadedRun, picture: U8, settings: CaptureSettings, like: Framing | None = None) -> Framing:
-    """Frame a picture as the settings say; `like` is an earlier frame of the same film."""
+def _steadied(framing: Framing, steady: OneEuroFilter, seconds: float, settings: CaptureSettings) -> Framing:
+    """The framing with the place of its square smoothed over time, where the settings ask for it.
+
+    The square and the cube move together, so the person stays where it is in the world.
+    """
+    if not settings.smooth:
+        return framing
+    x, y, z = framing.centre_world
+    smooth_x, smooth_y = steady.smooth(np.array([x, y]), seconds).tolist()
+    scale = framing.pixels_per_metre
+    column, row = framing.column + (smooth_x - x) * scale, framing.row - (smooth_y - y) * scale
+    return replace(framing, column=column, row=row, centre_world=(smooth_x, smooth_y, z))
+
+
+def frame_picture(
+    run: LoadedRun, picture: U8, settings: CaptureSettings, like: Framing | None = None, body: Body | None = None
+) -> Framing:
+    """Frame a picture as the settings say; `like` is an earlier frame of the same film, `body` from landmarks."""
     known = settings.extent_m if settings.extent_m is not None else run.extent_m
     # Runs of older versions did not record their extent.
     extent_m = DEFAULT_EXTENT_M if known is None else known
     if settings.framing == "keep":
         framing = keep_frame(picture, extent_m=extent_m)
     else:
-        framing = frame_person(picture, extent_m=extent_m, height_m=settings.height_m, like=like)
+        framing = frame_person(picture, extent_m=extent_m, height_m=settings.height_m, like=like, body=body)
     return replace(framing, fov_deg=run.fov_deg)
 
 

@@ -2,7 +2,8 @@
 
 A single picture does not show how tall a person is. Training pictures show a cube with an edge of `extent_m`, centred
 on the middle of the person's height. Therefore the box of the mask is assumed to have a given height in metres, and the
-square of `extent_m` around its middle is cut out.
+square of `extent_m` around its middle is cut out. Where landmarks are known, that height is the person's when standing,
+the pose decides how much of it the box has, and what the picture cuts off is added.
 """
 
 from __future__ import annotations
@@ -15,11 +16,16 @@ from ...core.arrays import F64, U8
 from ...core.errors import MpcError, SettingsError
 from ...core.pictures import resample
 from ...geometry.camera import DEFAULT_EXTENT_M, OrthographicCamera, PerspectiveCamera
+from .body import Body
 
 # Pixels with at least this alpha belong to the person.
 MASK_LEVEL = 128
 # A person may fill this part of the training square; the scale is reduced for anyone larger.
 FILL = 0.96
+# No pose is less high or higher than this, as a share of the stature: lying, and with arms stretched up.
+LEAST_POSE, MOST_POSE = 0.12, 1.35
+# A pose that is this near to the stature is taken for standing: landmarks are not more exact, and the mask is.
+STANDING = 0.05
 
 
 class FramingError(MpcError):
@@ -57,15 +63,22 @@ class Framing:
 
 
 def frame_person(
-    picture: U8, *, extent_m: float = DEFAULT_EXTENT_M, height_m: float = 1.7, like: Framing | None = None
+    picture: U8,
+    *,
+    extent_m: float = DEFAULT_EXTENT_M,
+    height_m: float = 1.7,
+    like: Framing | None = None,
+    body: Body | None = None,
 ) -> Framing:
-    """Frame a person by the mask, whose box is assumed to be `height_m` tall and to stand on the ground, y = 0.
+    """Frame a person, who is assumed to stand on the ground, y = 0.
 
     Args:
         picture: (H, W, 4) uint8 RGBA; alpha is the mask.
         extent_m: edge of the view cube that the networks were trained with, metres.
-        height_m: assumed distance from the lowest to the highest point of the person as posed, metres.
+        height_m: assumed height of the person, metres: from the lowest to the highest point of the mask; or, with
+            `body`, when standing.
         like: framing of an earlier frame of the same film; its scale is kept, and the person moves in its world.
+        body: what the landmarks say; None: they are not known.
 
     Raises:
         FramingError: the mask is empty.
@@ -77,27 +90,78 @@ def frame_person(
     rows, columns = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
     if not len(rows):
         raise FramingError("the mask is empty: nobody to reconstruct")
-    top, bottom, left, right = int(rows[0]), int(rows[-1]) + 1, int(columns[0]), int(columns[-1]) + 1
-    row = (top + bottom) / 2
-    # Training cubes are centred on the body. Outstretched arms move the middle of the box, but hardly the mean of the
-    # mask.
+    box = MaskBox(int(columns[0]), int(rows[0]), int(columns[-1]) + 1, int(rows[-1]) + 1)
+    # Training cubes are centred on the body's surface. Outstretched arms move the middle of the box, but hardly the
+    # mean of the mask; where a part is cut off, the landmarks know where it is.
     column = float(np.average(np.arange(mask.shape[1]) + 0.5, weights=mask.sum(axis=0)))
+    top, bottom, posed_m = float(box.top), float(box.bottom), height_m
+    if body is not None:
+        column = body.surface[0] if body.cut else column
+        top = min(body.top, top) if "top" in body.sides else top
+        bottom = max(body.bottom, bottom) if "bottom" in body.sides else bottom
+        if body.cut or abs(body.pose_share - 1) > STANDING:
+            posed_m = height_m * min(max(body.pose_share, LEAST_POSE), MOST_POSE)
+    row = (top + bottom) / 2
     if like is not None:
         scale, ground = like.pixels_per_metre, like.row + like.centre_world[1] * like.pixels_per_metre
         middle = ((column - like.column) / scale + like.centre_world[0], (ground - row) / scale, 0.0)
         return Framing(column, row, scale, extent_m, middle, like.assumption)
-    scale = (bottom - top) / height_m
-    reach = 2 * max(column - left, right - column) / scale
-    notes = [f"assumed {height_m:g} m from the lowest to the highest point of the mask ({bottom - top} pixels)"]
+    scale = (bottom - top) / posed_m
+    # The cube has to hold the whole height, and what the mask shows to the left and right.
+    reach = max(posed_m, 2 * max(column - box.left, box.right - column) / scale)
     if reach > extent_m * FILL:
         scale *= reach / (extent_m * FILL)
-        height_m = (bottom - top) / scale
-        notes = [f"the mask is wider than the {extent_m:g} m cube: assumed that it just fits, {height_m:.2f} m tall"]
-    edges = [side for side, touches in (("top", top == 0), ("bottom", bottom == mask.shape[0]),
-             ("left", left == 0), ("right", right == mask.shape[1])) if touches]  # fmt: skip
-    if edges:
+        larger = "mask is wider" if body is None else "person is larger"
+        tall = (bottom - top) / scale
+        notes = [f"the {larger} than the {extent_m:g} m cube: assumed that it just fits, {tall:.2f} m tall"]
+    elif body is None:
+        notes = [f"assumed {height_m:g} m from the lowest to the highest point of the mask ({box.height} pixels)"]
+    else:
+        notes = [_assumed_of_body(body, box, height_m, posed_m, scale)]
+    edges = box.edges(mask.shape)
+    if edges and (body is None or not body.cut):
         notes.append(f"the mask touches the {' and '.join(edges)} edge: where the person is cut off, size is a guess")
-    return Framing(column, row, scale, extent_m, (0.0, height_m / 2, 0.0), "; ".join(notes))
+    return Framing(column, row, scale, extent_m, (0.0, (bottom - top) / scale / 2, 0.0), "; ".join(notes))
+
+
+@dataclass(frozen=True)
+class MaskBox:
+    """The box of a mask.
+
+    Attributes:
+        left: first column.
+        top: first row.
+        right: one more than the last column.
+        bottom: one more than the last row.
+    """
+
+    left: int
+    top: int
+    right: int
+    bottom: int
+
+    @property
+    def height(self) -> int:
+        """Number of rows."""
+        return self.bottom - self.top
+
+    def edges(self, shape: tuple[int, ...]) -> list[str]:
+        """The edges of a picture of this height and width that the box touches."""
+        touched = {
+            "top": self.top == 0, "bottom": self.bottom == shape[0], "left": self.left == 0,
+            "right": self.right == shape[1],
+        }  # fmt: skip
+        return [side for side, touches in touched.items() if touches]
+
+
+def _assumed_of_body(body: Body, box: MaskBox, height_m: float, posed_m: float, scale: float) -> str:
+    """What is assumed about size where landmarks are known."""
+    if {"top", "bottom"} & set(body.sides):
+        seen = f"{box.height / scale:.2f} m are in the picture ({box.height} pixels)"
+        return f"the person {body.cut}: assumed {height_m:g} m tall, of which {seen}"
+    if posed_m == height_m:
+        return f"assumed {height_m:g} m tall ({box.height} pixels)"
+    return f"assumed {height_m:g} m tall when standing, {posed_m:.2f} m in this pose ({box.height} pixels)"
 
 
 def keep_frame(picture: U8, *, extent_m: float = DEFAULT_EXTENT_M) -> Framing:

@@ -10,9 +10,11 @@ from ...models.runs import LoadedRun
 from ..localise.localise import localise
 from ..picture_to_mesh import mesh_of_grid
 from ..view_field import ViewEncoder, batch_points, memory_bound
-from .frame_pictures import frame_picture
+from .body import measure_body
+from .frame_pictures import frame_picture, with_alpha
 from .framing import MASK_LEVEL, cut
-from .pictures import read_rgba
+from .people import choose_people, find_people, lazy_finder, mask_bytes
+from .pictures import read_picture
 from .settings import CaptureSettings
 
 
@@ -23,16 +25,19 @@ def reconstruct_picture(
 
     Args:
         run: the networks, from `load_run`.
-        picture: a file, or (H, W, 4) uint8 RGBA with straight alpha. Alpha is the mask of the person.
+        picture: a file, or (H, W, 4) uint8 RGBA with straight alpha. Alpha is the mask of the person; where there is
+            none, or for (H, W, 3), the person is found by the networks of `mpc fetch`.
         mask: file of the mask, where the picture has no alpha channel.
-        settings: resolution, assumed height and more; files, formats, films and turntables in them are ignored.
+        settings: resolution, assumed height, number of the person and more; files, formats, films and turntables in
+            them are ignored.
 
     Returns:
         PosedMesh in world metres, y up, feet at y = 0. Vertex colours are display values under the picture's light;
         None where the run has no texture network.
 
     Raises:
-        InputError: the picture or mask cannot be read, or neither holds a mask.
+        InputError: the picture or mask cannot be read.
+        MpcError: there is no mask, and nobody is found, or the networks were not fetched.
         FramingError: the mask is empty.
         NoSurfaceError: the network sees nobody in the picture.
         SettingsError: a height that the view cube does not hold.
@@ -42,8 +47,12 @@ def reconstruct_picture(
         >>> write_mesh(Path("person.glb"), mesh, lit=False)  # doctest: +SKIP
     """
     settings = settings or CaptureSettings()
-    image = read_rgba(Path(picture), mask) if isinstance(picture, (str, Path)) else picture
-    framing = frame_picture(run, image, settings)
+    image = read_picture(Path(picture), mask) if isinstance(picture, (str, Path)) else picture
+    body = None
+    if image.shape[2] == 3:
+        ((_, person),) = choose_people(find_people(lazy_finder()(), image), settings.person)
+        image, body = with_alpha(image, mask_bytes(person)), measure_body(person)
+    framing = frame_picture(run, image, settings, body=body)
     square = cut(image, framing, int(run.settings.get("image_size", 512)))
     points = batch_points(run.surface, run.texture, memory_bound(run.device, settings.memory_gib))
     encoder = ViewEncoder(run.surface, run.texture, batch=points, speed=settings.speed(run.device))

@@ -1,4 +1,4 @@
-"""Reads what users have: RGBA pictures, pictures with masks, folders of them, and films. All become RGBA frames."""
+"""Reads what users have: RGBA pictures, pictures with masks, plain pictures, folders of them, and films."""
 
 from __future__ import annotations
 
@@ -26,11 +26,13 @@ class Source:
     Attributes:
         path: the file.
         mask: a picture for a picture, or a film or a folder of pictures for a film; None: the alpha channel is the
-            mask.
+            mask, and where there is none, the person has to be found.
+        whole: the whole picture is the person; there is no mask.
     """
 
     path: Path
     mask: Path | None = None
+    whole: bool = False
 
     @property
     def is_film(self) -> bool:
@@ -38,12 +40,13 @@ class Source:
         return self.path.suffix.lower() in FILMS
 
 
-def find_sources(paths: Sequence[Path], mask: Path | None = None) -> list[Source]:
+def find_sources(paths: Sequence[Path], mask: Path | None = None, *, whole: bool = False) -> list[Source]:
     """Find the pictures and films that a user has named. Those of a folder come in the order of their names.
 
     Args:
         paths: pictures, films and folders.
         mask: the mask of the only picture or film; or a folder, in which NAME.* is the mask of the source NAME.*.
+        whole: the whole of each picture is the person.
 
     Raises:
         InputError: a path does not exist, a file is of another kind, or a mask is missing.
@@ -62,7 +65,7 @@ def find_sources(paths: Sequence[Path], mask: Path | None = None) -> list[Source
         else:
             files.append(path)
     if mask is None:
-        return [Source(path) for path in files]
+        return [Source(path, whole=whole) for path in files]
     if len(files) == 1 and (mask.is_file() or files[0].suffix.lower() in FILMS):
         return [Source(files[0], mask)]
     if not mask.is_dir():
@@ -77,41 +80,46 @@ def _mask_of(path: Path, folder: Path) -> Path:
     raise InputError(folder, f"holds no mask named {path.stem}.* for {path.name}")
 
 
-def read_rgba(path: Path, mask: Path | None = None) -> U8:
+def read_picture(path: Path, mask: Path | None = None) -> U8:
     """Read a picture, and turn it upright as its EXIF entry says.
 
     Args:
         path: the picture.
-        mask: a picture that is white where the person is; None: the alpha channel is the mask.
+        mask: a picture that is white where the person is; None: the alpha channel is the mask, where there is one.
 
     Returns:
-        (H, W, 4) uint8, straight alpha.
+        (H, W, 4) uint8, straight alpha; or (H, W, 3) for a picture without a mask, whose alpha channel is missing or
+        opaque everywhere.
 
     Raises:
-        InputError: the picture cannot be read, has neither an alpha channel nor a mask, or the mask has another size.
+        InputError: the picture cannot be read, or the mask has another size.
     """
     picture = _open(path)
     if mask is None:
         if picture.mode not in ("RGBA", "LA", "PA") and "transparency" not in picture.info:
-            raise InputError(path, "has no alpha channel; name a mask with --mask, or cut the person out first")
-        return np.asarray(picture.convert("RGBA"))
+            return np.asarray(picture.convert("RGB"))
+        return without_opaque_alpha(np.asarray(picture.convert("RGBA")))
     alpha = _mask_values(_open(mask))
     colour = np.asarray(picture.convert("RGB"))
     return _join(path, colour, mask, alpha)
+
+
+def without_opaque_alpha(picture: U8) -> U8:
+    """Leave out an alpha channel that is 255 everywhere: it says nothing about a person."""
+    return np.ascontiguousarray(picture[..., :3]) if picture[..., 3].min(initial=255) == 255 else picture
 
 
 def read_frames(source: Source, every: int = 1) -> Iterator[tuple[int, float, U8]]:
     """Read the frames of a film: number, time in seconds, and picture (H, W, 4) uint8.
 
     Args:
-        source: a film. Its mask is a film with as many frames or a folder with as many pictures; without a mask, the
-            film needs an alpha channel (VP9, ProRes 4444, PNG).
+        source: a film. Its mask is a film with as many frames or a folder with as many pictures. Without one, the
+            alpha channel is the mask (VP9, ProRes 4444, PNG); pictures of a film without alpha are (H, W, 3).
         every: keep every `every`-th frame.
 
     Raises:
         MpcError: `av` is not installed.
-        InputError: the film cannot be read, has no frame, has neither an alpha channel nor a mask, or has more frames
-            than masks.
+        InputError: the film cannot be read, has no frame, or has more frames than masks.
     """
     masks = None if source.mask is None else _masks(source.mask)
     count = 0
@@ -130,7 +138,7 @@ def read_frames(source: Source, every: int = 1) -> Iterator[tuple[int, float, U8
         elif any(component.is_alpha for component in frame.format.components) or frame.format.name == "pal8":
             yield number, seconds, np.ascontiguousarray(frame.to_ndarray(format="rgba"))
         else:
-            raise InputError(source.path, "has no alpha channel; name a film or a folder of masks with --mask")
+            yield number, seconds, frame.to_ndarray(format="rgb24")
     if not count:
         raise InputError(source.path, "holds no frame")
 

@@ -10,6 +10,7 @@ from ...core.checks import check_choice, check_ranges
 from ...core.errors import SettingsError
 from ...formats.mesh_files import WRITE_FORMATS
 from ..point_query import Speed
+from .people import check_person
 
 TURNTABLES = ("gif", "mp4", "none")
 FRAMINGS = ("crop", "keep")
@@ -24,7 +25,8 @@ class CaptureSettings:
         resolution: nodes along each side of the view cube.
         mode: "lossless" or "fast", see `localise`.
         extent_m: edge of the view cube that the networks were trained with, metres; None: the run's, or 2.4.
-        height_m: assumed height of the person as posed, metres.
+        height_m: assumed height of the person, metres: when standing, where the person is found by the networks;
+            otherwise as posed.
         framing: "crop": cut the picture by the mask to the training framing; "keep": square pictures that have the
             training framing already.
         formats: file formats of the meshes: glb, ply, obj.
@@ -33,6 +35,9 @@ class CaptureSettings:
         turntable_frames: number of pictures in the turntable.
         size: pixels along each side of a panel.
         use_mask: use the mask in localisation (see `localise`, mask).
+        person: number of the person in a picture with several and without a mask, by falling score of the detector;
+            or "all".
+        smooth: smooth the place of the square from frame to frame of a film.
         largest_component: keep only the connected part of the mesh with the greatest area.
         every: keep every n-th frame of a film.
         batch: number of pictures encoded and localised together; 0: 4 on a GPU, otherwise 1.
@@ -52,6 +57,8 @@ class CaptureSettings:
     turntable_frames: int = 36
     size: int = 320
     use_mask: bool = True
+    person: str = "1"
+    smooth: bool = False
     largest_component: bool = False
     every: int = 1
     batch: int = 0
@@ -60,6 +67,7 @@ class CaptureSettings:
     compiled: bool = False
 
     def __post_init__(self) -> None:
+        check_person(self.person)
         for name, value, allowed in (
             ("mode", self.mode, ("lossless", "fast")), ("framing", self.framing, FRAMINGS),
             ("turntable", self.turntable, TURNTABLES), ("precision", self.precision, PRECISIONS),

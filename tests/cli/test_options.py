@@ -30,6 +30,7 @@ from mpc.datasets.subjects.placement import PlacementOptions
 from mpc.datasets.subjects.selection import Selection
 from mpc.evaluate.settings import EvaluationSettings, FolderSettings
 from mpc.people.make import make_people
+from mpc.reconstruct.capture.segment import SegmentSettings
 from mpc.reconstruct.capture.settings import CaptureSettings
 from mpc.train.presets import choose_settings
 from mpc.train.run import train
@@ -43,6 +44,7 @@ TARGETS = {
     "train": (choose_settings, train),
     "eval": (EvaluationSettings, FolderSettings, Limits),
     "reconstruct": (CaptureSettings,),
+    "segment": (SegmentSettings,),
     "check": (check_models, PlacementOptions, Limits, Selection),
     "people": (make_people, Limits),
     "export": (export_renders, Limits),
@@ -71,6 +73,7 @@ OWN = {
         "images": "become sources", "mask": "becomes sources", "run": "a place", "out": "a place",
         "device": "where to compute",
     },
+    "segment": {"pictures": "become sources", "out": "a place"},
     "check": {
         "out": "calls another function", "json_file": "calls another function",
         "write_fixes": "calls another function", "strict": "the exit status",
@@ -226,6 +229,7 @@ def test_choices_are_all_there_are():
     from mpc.evaluate.metrics.align import ALIGNMENTS
     from mpc.evaluate.settings import UNITS_M as EVAL_UNITS_M
     from mpc.formats.mesh_files import WRITE_FORMATS
+    from mpc.models.person.engines import ENGINES
     from mpc.reconstruct.capture.settings import FRAMINGS, PRECISIONS, TURNTABLES
     from mpc.reconstruct.localise.localise import MODES
     from mpc.train.mining import MODES as MINING
@@ -237,6 +241,7 @@ def test_choices_are_all_there_are():
         "up": AXES, "facing": AXES, "align": ALIGNMENTS, "framing": FRAMINGS, "precision": PRECISIONS,
         "turntable": TURNTABLES, "formats": WRITE_FORMATS, "mode": set(MODES) - {"visible"}, "mining": MINING,
         "stage": STAGES,
+        "engine": ENGINES,
         "layout": typing.get_args(Layout), "frames": ("all", "spread"), "renderer": ("auto", "pyrender", "embree"),
     }  # fmt: skip
     for command in TARGETS:
@@ -279,6 +284,12 @@ IGNORED = [
     (["reconstruct", "a.png", "--out", "out", "--run", ".", "--framing", "keep", "--height", "1.6"],
      "--height", "with --framing keep"),
     (["reconstruct", "a.png", "--out", "out", "--run", ".", "--every", "2"], "--every", "without a film"),
+    (["reconstruct", "a.png", "--out", "out", "--run", ".", "--smooth"], "--smooth", "without a film"),
+    (["reconstruct", "a.png", "--out", "out", "--run", ".", "--mask", "a.png", "--person", "2"],
+     "--person", "with a mask"),
+    (["reconstruct", "a.png", "--out", "out", "--run", ".", "--mask", "none", "--person", "2"],
+     "--person", "with --mask none"),
+    (["segment", "a.png", "--out", "out", "--every", "2"], "--every", "without a film"),
     *((["train", ".", "--resume", *words], words[0], "with --resume") for words in (
         ["--preset", "tiny"], ["--seed", "1"], ["--init", "."], ["--anneal", "."],
     )),
@@ -303,6 +314,15 @@ def test_an_option_that_a_mode_ignores_is_a_usage_error(words, flag, why, tmp_pa
     most = next((number for number in range(place + 1, len(words)) if words[number].startswith("-")), len(words))
     rest = CliRunner().invoke(main, [*words[:place], *words[most:]])
     assert "no effect" not in rest.output
+
+
+def test_a_mask_that_is_none_cannot_be_ignored(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "a.png").write_bytes(b"")
+    words = ["reconstruct", "a.png", "--out", "out", "--run", ".", "--mask", "none", "--ignore-mask"]
+    result = CliRunner().invoke(main, words)
+    assert result.exit_code == 2
+    assert "--use-mask/--ignore-mask: no effect with --mask none, which masks nothing" in result.output
 
 
 def test_several_ignored_options_are_named_together(tmp_path, monkeypatch):

@@ -6,7 +6,6 @@ from dataclasses import replace
 import imageio.v3 as iio
 import numpy as np
 import pytest
-import torch
 import trimesh
 from click.testing import CliRunner
 from PIL import Image
@@ -16,31 +15,18 @@ from mpc.core.errors import InputError, SettingsError
 from mpc.core.files import write_json
 from mpc.core.progress import NoProgress
 from mpc.geometry.camera import OrthographicCamera, project, view_to_pixels
-from mpc.models.head import HeadConfig
-from mpc.models.residual import ResidualConfig
 from mpc.models.runs import load_run
-from mpc.models.storage import save_network
-from mpc.models.surface import SurfaceConfig, SurfaceNetwork
-from mpc.models.texture import TextureConfig, TextureNetwork
 from mpc.reconstruct.capture import capture as capture_module
 from mpc.reconstruct.capture import frame_pictures as frame_pictures_module
 from mpc.reconstruct.capture.capture import capture
 from mpc.reconstruct.capture.framing import FramingError, cut, frame_person, keep_frame
 from mpc.reconstruct.capture.panels import FieldRenderer, MeshRenderer, turned
-from mpc.reconstruct.capture.pictures import Source, find_sources, read_frames, read_rgba
+from mpc.reconstruct.capture.pictures import Source, find_sources, read_frames, read_picture
 from mpc.reconstruct.capture.settings import CaptureSettings
 from mpc.reconstruct.localise.localise import localise
 from mpc.reconstruct.picture_to_mesh import mesh_of_grid
 from mpc.reconstruct.view_field import CPU_BATCH, ViewEncoder, batch_occupancy, batch_points
-
-
-def person(height=200, width=160, box=(20, 180, 60, 100)):
-    """A red person before blue, as RGBA: rows 20 to 180, columns 60 to 100."""
-    picture = np.zeros((height, width, 4), np.uint8)
-    picture[..., 2] = 200
-    top, bottom, left, right = box
-    picture[top:bottom, left:right] = (180, 30, 40, 255)
-    return picture
+from support.toy_run import red_person as person
 
 
 def test_framing_puts_the_masks_box_where_training_puts_a_person_of_that_height():
@@ -98,45 +84,27 @@ def test_inputs_and_what_is_wrong_with_them(tmp_path):
     Image.fromarray(rgba[..., 3] // 255).save(tmp_path / "mask.png")  # of 0 and 1
     (folder / "notes.txt").write_text("")
     assert [source.path.name for source in find_sources([folder])] == ["a.bmp", "b.png"]
-    assert np.array_equal(read_rgba(folder / "b.png"), rgba)
-    assert np.array_equal(read_rgba(folder / "a.bmp", tmp_path / "mask.png"), rgba)
+    assert np.array_equal(read_picture(folder / "b.png"), rgba)
+    assert np.array_equal(read_picture(folder / "a.bmp", tmp_path / "mask.png"), rgba)
+    # Without a mask, or with one that says nothing, there are three channels.
+    assert np.array_equal(read_picture(folder / "a.bmp"), rgba[..., :3])
+    Image.fromarray(rgba | np.array([0, 0, 0, 255], np.uint8)).save(tmp_path / "opaque.png")
+    assert np.array_equal(read_picture(tmp_path / "opaque.png"), rgba[..., :3])
     for path, reason in (
-        (folder / "a.bmp", "--mask"),
         (folder / "c.png", "no such"),
         (folder / "notes.txt", "picture"),
     ):
         with pytest.raises(InputError, match=reason):
-            read_rgba(path)
+            read_picture(path)
     Image.fromarray(rgba[:50, :, 3]).save(tmp_path / "small.png")
     with pytest.raises(InputError, match="160 x 50"):
-        read_rgba(folder / "a.bmp", tmp_path / "small.png")
+        read_picture(folder / "a.bmp", tmp_path / "small.png")
     with pytest.raises(InputError, match="one mask for 2"):
         find_sources([folder], tmp_path / "mask.png")
     with pytest.raises(InputError, match="no mask named a"):
         find_sources([folder], tmp_path)
     with pytest.raises(InputError, match="neither"):
         find_sources([folder / "notes.txt"])
-
-
-@pytest.fixture(scope="module")
-def run_folder(tmp_path_factory):
-    """Untrained networks whose field is inside at about half of the points."""
-    torch.manual_seed(0)
-    encoder, head = ResidualConfig(stem=8, blocks=1), HeadConfig(channels=(16, 8))
-    surface_config = SurfaceConfig(encoder=encoder, head=head)
-    texture_config = TextureConfig(encoder=encoder, head=head, surface_channels=surface_config.pixel_channels)
-    surface = SurfaceNetwork(surface_config).eval()
-    picture = cut(person(), frame_person(person(), height_m=1.6), 32)
-    points = torch.rand(1, 2000, 3) * 2 - 1
-    with torch.inference_mode():
-        pixels = torch.from_numpy(picture.transpose(2, 0, 1).copy())[None]
-        features = surface.encode((pixels[:, :3] / 127.5 - 1) * (pixels[:, 3:] / 255))
-        surface.head.layers[-1].bias -= surface.logits_all(features, points, torch.eye(4)[None])[0][-1].median()
-    run = tmp_path_factory.mktemp("runs") / "untrained"
-    save_network(run / "surface" / "best.safetensors", surface, surface_config, step=1)
-    save_network(run / "texture" / "best.safetensors", TextureNetwork(texture_config), texture_config, step=1)
-    write_json(run / "run.json", {"created": "2026", "settings": {"image_size": 32}})
-    return run
 
 
 def test_pictures_encoded_together_answer_as_alone(run_folder):
@@ -163,7 +131,8 @@ def invoke(run_folder, *words, code=0):
     return result.output
 
 
-def test_the_command_on_pictures_masks_and_folders(run_folder, tmp_path):
+def test_the_command_on_pictures_masks_and_folders(run_folder, tmp_path, monkeypatch):
+    monkeypatch.setenv("MPC_CACHE", str(tmp_path / "nothing was fetched"))
     folder = tmp_path / "in"
     folder.mkdir()
     Image.fromarray(person()).save(folder / "anna.png")
@@ -171,7 +140,7 @@ def test_the_command_on_pictures_masks_and_folders(run_folder, tmp_path):
     output = invoke(run_folder, folder, "--out", tmp_path / "out", "--format", "glb", "--format", "ply", code=3)
     assert "anna.png: assumed 1.7 m" in output
     assert "bob.png" in output
-    assert "--mask" in output
+    assert "`mpc fetch`" in output
     assert "1 reconstructed, 1 failed" in output
     assert sorted(p.name for p in (tmp_path / "out").iterdir()) == ["anna.gif", "anna.glb", "anna.ply", "anna.png"]
     mesh = trimesh.load(tmp_path / "out" / "anna.ply", process=False)
@@ -187,7 +156,8 @@ def test_the_command_on_pictures_masks_and_folders(run_folder, tmp_path):
     assert (tmp_path / "two" / "bob.glb").read_bytes() == (tmp_path / "out" / "anna.glb").read_bytes()
 
 
-def test_the_command_on_films(run_folder, tmp_path):
+def test_the_command_on_films(run_folder, tmp_path, monkeypatch):
+    monkeypatch.setenv("MPC_CACHE", str(tmp_path / "nothing was fetched"))
     pytest.importorskip("av", reason="films need PyAV (the extra films)")
     from mpc.reconstruct.capture.films import FilmWriter
 
@@ -206,7 +176,7 @@ def test_the_command_on_films(run_folder, tmp_path):
     assert "frame 2: the mask is empty" in output
     assert sorted(p.name for p in (tmp_path / "out" / "walk").iterdir()) == ["walk_000000.glb", "walk_000001.glb"]
     assert len(list(read_frames(Source(tmp_path / "out" / "walk.mp4", tmp_path / "out" / "walk.mp4")))) == 2
-    assert "--mask" in invoke(run_folder, *words, code=3)
+    assert "`mpc fetch`" in invoke(run_folder, *words, code=3)
     (tmp_path / "walk.mp4").write_bytes(b"nonsense")
     assert "not readable as a film" in invoke(run_folder, *words, code=3)
 
@@ -270,7 +240,8 @@ class Recorded(NoProgress):
 
 
 @pytest.mark.parametrize("batch", [1, 3])
-def test_every_picture_is_counted_once_whatever_becomes_of_it(run_folder, tmp_path, batch):
+def test_every_picture_is_counted_once_whatever_becomes_of_it(run_folder, tmp_path, batch, monkeypatch):
+    monkeypatch.setenv("MPC_CACHE", str(tmp_path / "nothing was fetched"))
     pictures = {"a.png": person(), "b.png": person()[..., :3], "c.png": person(), "d.png": person()}
     for name, pixels in pictures.items():
         Image.fromarray(pixels).save(tmp_path / name)
@@ -278,7 +249,7 @@ def test_every_picture_is_counted_once_whatever_becomes_of_it(run_folder, tmp_pa
     settings = CaptureSettings(resolution=33, size=16, turntable="none", batch=batch)
     summary = capture(load_run(run_folder), sources, tmp_path / "out", settings, progress=progress)
     assert [one.name for one in summary.done] == ["a", "c", "d"]
-    assert [(one.name, "no alpha channel" in one.reason) for one in summary.failures] == [("b.png", True)]
+    assert [(one.name, "`mpc fetch`" in one.reason) for one in summary.failures] == [("b.png", True)]
     alone = ["a.png", (1, "a"), (1, "b.png failed"), "c.png", (1, "c"), "d.png", (1, "d")]
     together = ["a.png", (1, "b.png failed"), "c.png", "d.png", (1, "a"), (1, "c"), (1, "d")]
     assert progress.events == (alone if batch == 1 else together)

@@ -1,0 +1,209 @@
+"""Finds the person, or the people, in pictures and films that have no mask."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ...core.arrays import U8
+from ...core.errors import InputError, MpcError, SettingsError
+from ...core.pictures import LIGHT_GREY, over_background
+from ...models.person.finder import LANDMARKS, LEAST_PRESENCE, LEAST_PRESENCE_UNDETECTED, Person, PersonFinder
+from ...models.person.region import Region
+from .body import describe_person, measure_body
+
+ALL = "all"
+# In a crowd the detector sees at most this many people.
+MOST_PEOPLE = 20
+
+
+class NobodyError(MpcError):
+    """A picture in which the networks see nobody.
+
+    Args:
+        doubtful: what was looked at and refused.
+    """
+
+    def __init__(self, doubtful: Sequence[Person]) -> None:
+        reason = "the networks see nothing at all"
+        if doubtful:
+            asked = LEAST_PRESENCE if any(person.detection for person in doubtful) else LEAST_PRESENCE_UNDETECTED
+            best = max(person.score for person in doubtful)
+            reason = f"presence {best:.2f}, at least {asked:g} is asked for"
+        super().__init__(f"nobody is there ({reason}); if somebody is, name a mask with --mask")
+        self.doubtful = tuple(doubtful)
+
+
+def check_person(value: str) -> None:
+    """Check the setting `person`: "all", or a number from 1.
+
+    Raises:
+        SettingsError: it is neither.
+    """
+    if value != ALL and not (value.isdecimal() and int(value) >= 1):
+        raise SettingsError(f"person is {value!r}, expected all, or a number from 1")
+
+
+def lazy_finder(engine: str = "auto") -> Callable[[], PersonFinder]:
+    """A function that opens the person finder when it is first called, so that pictures with masks need no networks."""
+    opened: list[PersonFinder] = []
+
+    def finder() -> PersonFinder:
+        if not opened:
+            opened.append(PersonFinder.open(engine))
+        return opened[0]
+
+    return finder
+
+
+def find_people(finder: PersonFinder, picture: U8) -> list[Person]:
+    """The people in a picture, by falling score of the detector; masks are rounded to bytes, as they are written.
+
+    Args:
+        finder: the networks.
+        picture: (H, W, 3) uint8.
+
+    Raises:
+        NobodyError: nobody is there.
+    """
+    people = finder.find(picture, MOST_PEOPLE)
+    if not any(person.is_there for person in people):
+        raise NobodyError(people)
+    return [rounded(person) for person in people]
+
+
+def choose_people(people: Sequence[Person], person: str) -> list[tuple[int, Person]]:
+    """The people that a user asks for, each with its number from 1.
+
+    Args:
+        people: from `find_people`.
+        person: "all", or a number from 1.
+
+    Raises:
+        MpcError: there are fewer people.
+    """
+    if person == ALL:
+        return list(enumerate(people, start=1))
+    if int(person) > len(people):
+        raise MpcError(f"--person {person}: {len(people)} people were found" if len(people) > 1 else
+                       f"--person {person}: one person was found")  # fmt: skip
+    return [(int(person), people[int(person) - 1])]
+
+
+def film_person(path: Path, person: str) -> int:
+    """The number of the person to follow in a film.
+
+    Raises:
+        InputError: all people are asked for.
+    """
+    if person == ALL:
+        raise InputError(path, "--person all is for pictures; in a film, name one person by number")
+    return int(person)
+
+
+class FilmTracker:
+    """Follows one person through a film: each frame is looked at where the person was in the one before.
+
+    Args:
+        finder: the networks.
+        person: number of the person in the first frame that shows somebody, from 1.
+        square: where the person was in the frame before; None: in no frame yet.
+    """
+
+    def __init__(self, finder: PersonFinder, person: int = 1, square: Region | None = None) -> None:
+        self._finder, self._person, self.square = finder, person, square
+
+    def find(self, picture: U8) -> Person:
+        """Find the person in the next frame (H, W, 3) uint8; after a frame without anybody, whoever is nearest.
+
+        Raises:
+            NobodyError: nobody is there.
+        """
+        if self.square is not None:
+            # The detector spoke for this person in an earlier frame.
+            person = self._finder.look(picture, self.square, passes=1, detection=1.0)
+            if person.is_there:
+                self.square = person.next_region
+                return rounded(person)
+        people = find_people(self._finder, picture)
+        last = self.square
+        if last is None:
+            person = people[min(self._person, len(people)) - 1]
+        else:
+            person = min(people, key=lambda one: np.hypot(one.region.column - last.column, one.region.row - last.row))
+        self.square = person.next_region
+        return person
+
+
+def rounded(person: Person) -> Person:
+    """The person with a mask of bytes / 255, as it is read from a file."""
+    return with_mask(person, mask_bytes(person))
+
+
+def mask_bytes(person: Person) -> U8:
+    """The mask as it is written, (H, W) uint8."""
+    values: U8 = np.rint(person.mask * 255).astype(np.uint8)
+    return values
+
+
+def with_mask(person: Person, mask: U8) -> Person:
+    """The person with another mask, (H, W) uint8."""
+    return Person(**{**vars(person), "mask": mask.astype(np.float32) / np.float32(255)})
+
+
+def opaque(picture: U8) -> U8:
+    """The colours of a picture (H, W, 3); what is transparent is laid over grey."""
+    return over_background(picture, LIGHT_GREY) if picture.shape[2] == 4 else picture
+
+
+def landmark_record(name: str, picture: U8, people: Sequence[Person], **more: Any) -> dict[str, Any]:
+    """What is written as JSON about the people in a picture (docs/reconstruction.md).
+
+    Args:
+        name: of the picture's file.
+        picture: (H, W, 3 or 4) uint8.
+        people: in the order in which they are listed.
+        more: further entries.
+    """
+    return {
+        "format": "mpc-landmarks", "version": 1, "source": name, "width": picture.shape[1], "height": picture.shape[0],
+        **more, "people": [describe_person(person, measure_body(person)) for person in people],
+    }  # fmt: skip
+
+
+def recorded_person(entry: dict[str, Any], mask: U8) -> Person:
+    """The person that an entry of a `landmark_record` describes.
+
+    Args:
+        entry: of the list "people".
+        mask: (H, W) uint8.
+    """
+    points, metres = (list(entry[key].values()) for key in ("landmarks", "landmarks_m"))
+    assert len(points) == len(metres) == len(LANDMARKS)
+    values = np.array([list(point.values()) for point in points], np.float64)
+    squares = [Region(s["column"], s["row"], s["size"], s["turn_rad"]) for s in (entry["square"], entry["next_square"])]
+    person = Person(
+        score=entry["presence"], detection=entry["detection"], region=squares[0], next_region=squares[1],
+        landmarks=values[:, :3], visibility=values[:, 3],
+        landmarks_m=np.array([list(point.values()) for point in metres], np.float64),
+        mask=np.zeros(mask.shape, np.float32),
+    )  # fmt: skip
+    return with_mask(person, mask)
+
+
+def summary(person: Person, others: int = 0) -> str:
+    """One line about a person that was found, for the user."""
+    body = measure_body(person)
+    words = [f"person found (presence {person.score:.2f})"]
+    if not person.detection:
+        words.append("the detector sees nobody, so look at the mask")
+    if body.cut:
+        words.append(f"the person {body.cut}")
+    if abs(body.roll_deg) > 45:
+        words.append(f"the trunk leans by {body.roll_deg:.0f} degrees: if the picture is turned, turn it upright first")
+    if others:
+        words.append(f"{others} more {'people are' if others > 1 else 'person is'} there")
+    return "; ".join(words)

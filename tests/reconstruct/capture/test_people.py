@@ -1,0 +1,332 @@
+"""People found in pictures without a mask: their measures in closed form, framing, films, and the command."""
+
+import json
+import math
+
+import numpy as np
+import pytest
+import skimage.data
+from click.testing import CliRunner
+from PIL import Image
+
+from mpc.cli.main import main
+from mpc.core.errors import InputError, MpcError, SettingsError
+from mpc.models.person.finder import LANDMARKS, PersonFinder
+from mpc.models.runs import load_run
+from mpc.reconstruct.capture import frame_pictures
+from mpc.reconstruct.capture.body import measure_body, surface_middle
+from mpc.reconstruct.capture.frame_pictures import FramedPicture, frame_film, frame_stills, with_alpha
+from mpc.reconstruct.capture.framing import frame_person
+from mpc.reconstruct.capture.one_euro import OneEuroFilter
+from mpc.reconstruct.capture.one_picture import reconstruct_picture
+from mpc.reconstruct.capture.people import (
+    FilmTracker,
+    NobodyError,
+    choose_people,
+    find_people,
+    landmark_record,
+    mask_bytes,
+    recorded_person,
+)
+from mpc.reconstruct.capture.pictures import Source
+from mpc.reconstruct.capture.settings import CaptureSettings
+from support.person import needs_person
+from support.stick_person import BOTTOM_M, STATURE_M, TOP_M, StickFinder, standing, stick_person
+from support.toy_run import red_person
+
+INDEX = {name: number for number, name in enumerate(LANDMARKS)}
+
+
+def framed(person, **options):
+    picture = with_alpha(np.zeros((*person.mask.shape, 3), np.uint8), mask_bytes(person))
+    return frame_person(picture, body=measure_body(person), **options)
+
+
+@pytest.mark.parametrize("yaw", [0, 40, 130, -90, 180])
+@pytest.mark.parametrize("roll", [0, 25, -100])
+def test_measures_do_not_depend_on_how_a_person_stands(yaw, roll):
+    turn, lean = math.radians(yaw), math.radians(roll)
+    # To face the right of the picture, the left side goes away from the camera.
+    about_y = np.array([[math.cos(turn), 0, math.sin(turn)], [0, 1, 0], [-math.sin(turn), 0, math.cos(turn)]])
+    metres = standing() @ about_y
+    in_plane = np.array([[math.cos(lean), math.sin(lean), 0], [-math.sin(lean), math.cos(lean), 0], [0, 0, 1]])
+    person = stick_person(metres @ in_plane, hips=(70, 90), scale=50)
+    body = measure_body(person)
+    assert body.stature_px == pytest.approx(50 * STATURE_M, rel=1e-6)
+    assert body.pelvis == pytest.approx((70, 90))
+    assert body.roll_deg == pytest.approx(roll)
+    if roll == 0:
+        assert math.remainder(body.facing_deg - yaw, 360) == pytest.approx(0, abs=1e-6)
+        assert body.top == pytest.approx(90 + 50 * TOP_M)
+        assert body.bottom == pytest.approx(90 + 50 * BOTTOM_M)
+        assert body.cut == ""
+
+
+def test_the_middle_of_the_surface_follows_the_rule_of_nines():
+    points = standing()
+    assert surface_middle(points)[0] == pytest.approx(0)
+    moved = points.copy()
+    for part in ("elbow", "wrist", "index"):
+        moved[INDEX[f"left_{part}"]] += (0.5, 0, 0)
+    # Half of the upper arm's 4 of 100, the forearm's 3 and the hand's 2.
+    assert surface_middle(moved)[0] == pytest.approx(0.5 * (4 / 2 + 3 + 2) / 100)
+
+
+def test_a_pose_decides_how_high_a_person_is():
+    """Sitting on the ground, the legs forward: limbs keep their lengths, so the scale stays."""
+    metres = standing()
+    for part in ("knee", "ankle", "heel", "foot_index"):
+        for side in ("left", "right"):
+            place = INDEX[f"{side}_{part}"]
+            metres[place] = (metres[place, 0], 0.0, -metres[place, 1])
+    mask = np.zeros((200, 160), np.float32)
+    mask[round(100 + 90 * TOP_M) : round(100 + 90 * 0.13), 60:100] = 1  # the hands are lowest
+    sitting = stick_person(metres, mask=mask)
+    upright = framed(stick_person(), height_m=1.6)
+    seated = framed(sitting, height_m=1.6)
+    assert upright.pixels_per_metre == pytest.approx(90 * STATURE_M / 1.6, rel=0.03)
+    assert seated.pixels_per_metre == pytest.approx(upright.pixels_per_metre, rel=0.03)
+    assert "assumed 1.6 m tall when standing" in seated.assumption
+    # Without landmarks the person would be taken for 1.6 m as it sits.
+    alone = frame_person(with_alpha(np.zeros((200, 160, 3), np.uint8), mask_bytes(sitting)), height_m=1.6)
+    assert alone.pixels_per_metre < 0.65 * seated.pixels_per_metre
+
+
+def test_somebody_cut_at_the_knees_keeps_the_scale_and_is_told():
+    whole = framed(stick_person(hips=(80, 100)), height_m=1.6)
+    cut_at_knees = stick_person(hips=(80, 100), shape=(130, 160))
+    framing = framed(cut_at_knees, height_m=1.6)
+    assert framing.pixels_per_metre == pytest.approx(whole.pixels_per_metre, rel=0.02)
+    assert framing.row == pytest.approx(whole.row, abs=2)
+    assert framing.centre_world[1] == pytest.approx(whole.centre_world[1], abs=0.02)
+    seen = 130 - round(100 + 90 * TOP_M)
+    expected = (
+        f"assumed 1.6 m tall, of which {seen / framing.pixels_per_metre:.2f} m are in the picture ({seen} pixels)"
+    )
+    assert f"ends above the knees: {expected}" in framing.assumption
+
+
+@pytest.mark.parametrize(
+    ("hips", "shape", "words"),
+    [
+        ((80, 100), (95, 160), "ends above the hips"),
+        ((80, 100), (150, 160), "ends above the ankles"),
+        ((80, 100), (178, 160), "ends at the feet"),
+        ((80, 30), (200, 160), "lacks the head"),
+        ((80, 58), (200, 160), "lacks the top of the head"),
+        ((5, 100), (200, 160), "leaves the picture on the left"),
+        ((155, 100), (150, 160), "ends above the ankles and leaves the picture on the right"),
+    ],
+)
+def test_where_the_picture_ends_is_said(hips, shape, words):
+    assert measure_body(stick_person(hips=hips, shape=shape)).cut == words
+
+
+def test_somebody_half_out_of_the_edge_is_centred_by_landmarks():
+    person = stick_person(hips=(10, 100))
+    assert framed(person).column == pytest.approx(10, abs=0.5)
+    assert frame_person(with_alpha(np.zeros((200, 160, 3), np.uint8), mask_bytes(person))).column > 12
+
+
+def test_landmarks_are_read_back_as_they_were_written():
+    person = stick_person()
+    record = json.loads(json.dumps(landmark_record("a.jpg", np.zeros((200, 160, 3), np.uint8), [person], extra=1)))
+    assert (record["format"], record["source"], record["width"], record["extra"]) == ("mpc-landmarks", "a.jpg", 160, 1)
+    (entry,) = record["people"]
+    assert list(entry["landmarks"]) == list(LANDMARKS)
+    assert entry["pelvis"] == [80, 100]
+    again = recorded_person(entry, mask_bytes(person))
+    for name in ("landmarks", "landmarks_m", "visibility", "mask"):
+        assert np.array_equal(getattr(again, name), getattr(person, name)), name
+    assert (again.next_region, again.score, again.detection) == (person.next_region, person.score, person.detection)
+
+
+def test_one_euro_is_that_of_the_paper():
+    """The paper's algorithm (figure 1) with plain numbers."""
+    rng = np.random.default_rng(0)
+    times, values = np.cumsum(rng.uniform(0.02, 0.06, 60)), np.cumsum(rng.normal(0, 0.3, 60))
+
+    def alpha(cutoff, step):
+        tau = 1 / (2 * math.pi * cutoff)
+        return 1 / (1 + tau / step)
+
+    filtered, speed, expected = values[0], 0.0, [values[0]]
+    for before, now, last, value in zip(times[:-1], times[1:], values[:-1], values[1:], strict=True):
+        step = now - before
+        a = alpha(1.0, step)
+        speed = a * (value - filtered) / step + (1 - a) * speed
+        a = alpha(0.8 + 2.5 * abs(speed), step)
+        filtered = a * value + (1 - a) * filtered
+        expected.append(filtered)
+        assert last is not None
+    steady = OneEuroFilter(0.8, 2.5)
+    got = [float(steady.smooth(np.array([value]), time)[0]) for time, value in zip(times, values, strict=True)]
+    assert got == pytest.approx(expected)
+    still = OneEuroFilter(1.0, 0.0)
+    assert [float(still.smooth(np.array([3.0]), 0.1 * n)[0]) for n in range(5)] == [3.0] * 5
+
+
+def test_a_tracker_follows_one_person_and_finds_the_nearest_again():
+    finder = StickFinder()
+    pair = [(20, 180, 20, 60), (40, 180, 110, 140)]
+
+    def frame(*boxes):
+        picture = np.zeros((200, 160, 3), np.uint8)
+        picture[..., 2] = 200
+        for top, bottom, left, right in boxes:
+            picture[top:bottom, left:right] = (180, 30, 40)
+        return picture
+
+    tracker = FilmTracker(finder, 2)
+    columns = [tracker.find(frame(*pair)).region.column]
+    columns.append(tracker.find(frame(pair[0], (40, 180, 106, 136))).region.column)
+    assert columns == [125, 121]
+    assert (finder.found, finder.looked) == (1, 1)
+    with pytest.raises(NobodyError, match=r"presence 0\.20, at least 0\.5 is asked for"):
+        tracker.find(frame())
+    # The second person is back, and the larger one is there all the time.
+    assert tracker.find(frame(pair[0], (40, 180, 100, 130))).region.column == 115
+    # Three people are asked for, and two are there.
+    assert FilmTracker(finder, 3).find(frame(*pair)).region.column == 125
+
+
+def test_people_are_chosen_by_number():
+    people = find_people(StickFinder(), np.concatenate([red_person(), red_person()], axis=1)[..., :3])
+    assert [number for number, _ in choose_people(people, "all")] == [1, 2]
+    assert choose_people(people, "2")[0][1] is people[1]
+    with pytest.raises(MpcError, match="--person 3: 2 people were found"):
+        choose_people(people, "3")
+    with pytest.raises(MpcError, match="one person was found"):
+        choose_people(people[:1], "2")
+    for wrong in ("0", "-1", "everybody", "1.5"):
+        with pytest.raises(SettingsError, match="expected all, or a number from 1"):
+            CaptureSettings(person=wrong)
+
+
+@pytest.fixture
+def stick_finder(monkeypatch):
+    finder = StickFinder()
+    monkeypatch.setattr(PersonFinder, "open", classmethod(lambda cls, engine="auto": finder))
+    return finder
+
+
+def invoke(run_folder, *words, code=0):
+    command = ["reconstruct", *map(str, words), "--run", str(run_folder), "--resolution", "33", "--size", "32"]
+    result = CliRunner().invoke(main, [*command, "--turntable-frames", "3"])
+    assert result.exit_code == code, result.output
+    return result.output
+
+
+def test_a_photograph_gives_what_its_cut_out_gives(run_folder, tmp_path, stick_finder):
+    """The mask that was found, given as --mask with the same size, leads to the same mesh."""
+    Image.fromarray(red_person()[..., :3]).save(tmp_path / "anna.png")
+    output = invoke(run_folder, tmp_path / "anna.png", "--out", tmp_path / "out")
+    assert "anna: person found (presence 0.95); mask anna_mask.png; assumed 1.7 m tall (160 pixels)" in output
+    names = sorted(path.name for path in (tmp_path / "out").iterdir())
+    assert names == ["anna.gif", "anna.glb", "anna.json", "anna.png", "anna_mask.png"]
+    assert np.array_equal(np.asarray(Image.open(tmp_path / "out" / "anna_mask.png")), red_person()[..., 3])
+    record = json.loads((tmp_path / "out" / "anna.json").read_text())
+    assert record["framing"]["pixels_per_metre"] == pytest.approx(160 / 1.7)
+    assert record["people"][0]["cut"] == ""
+    words = ("--mask", tmp_path / "out" / "anna_mask.png", "--out", tmp_path / "again")
+    invoke(run_folder, tmp_path / "anna.png", *words)
+    assert (tmp_path / "again" / "anna.glb").read_bytes() == (tmp_path / "out" / "anna.glb").read_bytes()
+    # A picture with transparency needs no networks.
+    Image.fromarray(red_person()).save(tmp_path / "bob.png")
+    invoke(run_folder, tmp_path / "bob.png", "--out", tmp_path / "bob")
+    assert stick_finder.found == 1
+    assert (tmp_path / "bob" / "bob.glb").read_bytes() == (tmp_path / "out" / "anna.glb").read_bytes()
+
+
+def test_one_of_several_people_or_all(run_folder, tmp_path, stick_finder):
+    pair = np.concatenate([red_person(box=(60, 180, 60, 90)), red_person()], axis=1)[..., :3]
+    Image.fromarray(pair).save(tmp_path / "pair.png")
+    output = invoke(run_folder, tmp_path / "pair.png", "--out", tmp_path / "one")
+    assert "1 more person is there (pair_people.png)" in output
+    assert np.asarray(Image.open(tmp_path / "one" / "pair_people.png")).shape == pair.shape
+    mask = np.asarray(Image.open(tmp_path / "one" / "pair_mask.png"))
+    assert mask[:, :160].max() == 0
+    assert mask[100, 240] == 255
+    output = invoke(run_folder, tmp_path / "pair.png", "--out", tmp_path / "all", "--person", "all")
+    assert "2 reconstructed, 0 failed" in output
+    assert {"pair_1.glb", "pair_2.glb", "pair_2_mask.png"} <= {path.name for path in (tmp_path / "all").iterdir()}
+    assert (tmp_path / "all" / "pair_1.glb").read_bytes() == (tmp_path / "one" / "pair.glb").read_bytes()
+    output = invoke(run_folder, tmp_path / "pair.png", "--out", tmp_path / "three", "--person", "3", code=3)
+    assert "--person 3: 2 people were found" in output
+
+
+def test_a_picture_without_anybody_is_refused_and_shown(run_folder, tmp_path, stick_finder):
+    Image.fromarray(np.full((90, 120, 3), 200, np.uint8)).save(tmp_path / "empty.png")
+    output = invoke(run_folder, tmp_path / "empty.png", "--out", tmp_path / "out", code=3)
+    assert "nobody is there (presence 0.20, at least 0.5 is asked for)" in output
+    assert "empty_seen.png" in output
+    assert [path.name for path in (tmp_path / "out").iterdir()] == ["empty_seen.png"]
+
+
+def test_the_whole_picture_as_the_person(run_folder, tmp_path, stick_finder):
+    Image.fromarray(red_person()[..., :3]).save(tmp_path / "anna.png")
+    output = invoke(run_folder, tmp_path / "anna.png", "--out", tmp_path / "out", "--mask", "none")
+    assert "the whole picture is taken for the person; assumed 1.7 m from the lowest to the highest point" in output
+    assert stick_finder.found == 0
+    assert not (tmp_path / "out" / "anna_mask.png").exists()
+
+
+def test_films_are_followed_and_smoothed(run_folder, tmp_path, stick_finder, monkeypatch):
+    boxes = [(20, 180, 60 + (6 if number % 2 else 0), 100 + (6 if number % 2 else 0)) for number in range(8)]
+
+    def frames(source, every):
+        for number, box in enumerate(boxes):
+            yield number, number / 25, red_person(box=box)[..., :3]
+
+    monkeypatch.setattr(frame_pictures, "read_frames", frames)
+    run, source = load_run(run_folder), Source(tmp_path / "walk.mp4")
+
+    def columns(settings, folder):
+        folder.mkdir()
+        out = list(frame_film(run, source, "walk", folder, settings))
+        assert all(isinstance(one, FramedPicture) for one in out)
+        # The person stays where it is in the world, whatever the square does.
+        middles = [one.framing.centre_world[0] - one.framing.column / one.framing.pixels_per_metre for one in out]
+        assert np.ptp(middles) < 1e-9
+        assert len({one.framing.pixels_per_metre for one in out}) == 1
+        return np.array([one.framing.column for one in out])
+
+    assert columns(CaptureSettings(), tmp_path / "a").tolist() == [80, 86] * 4
+    assert (stick_finder.found, stick_finder.looked) == (1, 7)
+    smoothed = columns(CaptureSettings(smooth=True), tmp_path / "b")
+    assert smoothed[0] == 80
+    assert np.abs(np.diff(smoothed)).max() < 3
+    assert sorted(path.name for path in (tmp_path / "a").iterdir())[:2] == ["walk_000000.json", "walk_000000_mask.png"]
+    with pytest.raises(InputError, match="name one person by number"):
+        list(frame_film(run, source, "walk", tmp_path / "a", CaptureSettings(person="all")))
+
+
+def test_a_picture_from_python(run_folder, stick_finder):
+    run, settings = load_run(run_folder), CaptureSettings(resolution=33)
+    found = reconstruct_picture(run, red_person()[..., :3], settings=settings)
+    given = reconstruct_picture(run, red_person(), settings=settings)
+    assert np.array_equal(found.vertices, given.vertices)
+
+
+@needs_person
+def test_the_astronaut_ends_above_the_hips(run_folder, tmp_path):
+    Image.fromarray(skimage.data.astronaut()).save(tmp_path / "astronaut.png")
+    out = tmp_path / "out"
+    out.mkdir()
+    (one,) = frame_stills(load_run(run_folder), [(Source(tmp_path / "astronaut.png"), "a")], out, CaptureSettings())
+    assert "the person ends above the hips: assumed 1.7 m tall, of which 0." in one.remark
+    # From crown to hips is about half of a person.
+    assert 0.6 < 512 / one.framing.pixels_per_metre < 1.1
+    assert 450 < one.framing.row < 650  # the middle of the whole person
+    assert 150 < one.framing.column < 260
+    assert ((one.picture[..., 3] > 127).mean()) == pytest.approx(0.47, abs=0.05)
+
+
+@needs_person
+def test_a_cup_is_nobody(run_folder, tmp_path):
+    Image.fromarray(skimage.data.coffee()).save(tmp_path / "cup.png")
+    (failure,) = frame_stills(
+        load_run(run_folder), [(Source(tmp_path / "cup.png"), "cup")], tmp_path, CaptureSettings()
+    )
+    assert "nobody is there" in failure.reason
+    assert (tmp_path / "cup_seen.png").is_file()
