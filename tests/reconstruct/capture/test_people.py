@@ -100,10 +100,8 @@ def test_somebody_cut_at_the_knees_keeps_the_scale_and_is_told():
     assert framing.row == pytest.approx(whole.row, abs=2)
     assert framing.centre_world[1] == pytest.approx(whole.centre_world[1], abs=0.02)
     seen = 130 - round(100 + 90 * TOP_M)
-    expected = (
-        f"assumed 1.6 m tall, of which {seen / framing.pixels_per_metre:.2f} m are in the picture ({seen} pixels)"
-    )
-    assert f"ends above the knees: {expected}" in framing.assumption
+    expected = f"1.6 m tall, of which {seen / framing.pixels_per_metre:.2f} m are in the picture ({seen} pixels)"
+    assert f"ends above the knees: assumed {expected}" in framing.assumption
 
 
 @pytest.mark.parametrize(
