@@ -35,6 +35,7 @@ height = click.option(
 rays = click.option(
     "--rays", type=click.IntRange(16, 65536), default=240, help="Number of directions of the light transfer."
 )
+jobs = click.option("--jobs", type=int, default=0, help="Number of worker processes; 0 starts one per core.")
 
 
 def layer_names() -> Iterable[str]:
@@ -49,9 +50,7 @@ def workers(function: Function) -> Function:
     function = click.option(
         "--backend", default="loky", help="joblib backend: loky, threading, or one that a cluster registers."
     )(function)
-    return click.option("--jobs", type=int, default=0, help="Number of worker processes; 0 starts one per core.")(
-        function
-    )
+    return jobs(function)
 
 
 def placement(function: Callable[..., None]) -> Callable[..., None]:

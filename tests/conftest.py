@@ -3,11 +3,12 @@
 import fcntl
 import os
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
+from mpc.core.logs import log_to
 from support.figures import write_figure
 from support.wheel import ROOT, Installed, install_wheel
 
@@ -22,6 +23,13 @@ TOY = {
     "TRAIN": "--preset tiny --name toy --set surface.steps=8 texture.steps=4 image_size=64",
     "EVAL": "--views 1 --resolution 33 --points 500 --jobs 1",
 }
+
+
+@pytest.fixture(autouse=True)
+def no_log_file() -> Iterator[None]:
+    """A command that a test runs in this process logs to a file, the tests after it do not."""
+    yield
+    log_to(None)
 
 
 @pytest.fixture(scope="session")

@@ -6,6 +6,7 @@ import hashlib
 import io
 import json
 import zipfile
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -82,7 +83,7 @@ def _write_material(folder: Path, material: Material) -> dict[str, Any]:
     texture = None
     if material.texture is not None:
         pixels, texture = _name_texture(material.texture)
-        if not (folder / texture).exists():
+        if not _is_whole(folder / texture):
             folder.mkdir(parents=True, exist_ok=True)
             write_bytes(folder / texture, encode_png(pixels, level=1), shared=True)
     return {
@@ -98,6 +99,24 @@ def _name_texture(picture: U8) -> tuple[U8, str]:
     """The channels of a texture that are stored, and the name of its file, which says what it holds."""
     pixels = picture[..., :3] if (picture[..., 3] == 255).all() else picture
     return pixels, hashlib.sha256(repr(pixels.shape).encode() + pixels.tobytes()).hexdigest()[:16] + ".png"
+
+
+def _is_whole(path: Path) -> bool:
+    """Whether a texture is there already and holds what its name says."""
+    try:
+        state = path.stat()
+    except OSError:
+        return False
+    return _check_texture(path, (state.st_mtime_ns, state.st_size))
+
+
+@lru_cache(maxsize=64)  # all frames of a rig share its textures, which need not be decoded for each of them
+def _check_texture(path: Path, stamp: tuple[int, int]) -> bool:
+    try:
+        read_texture(path)
+    except InputError:
+        return False
+    return True
 
 
 def read_texture(path: Path) -> U8:

@@ -1,16 +1,122 @@
-"""Check the files of rendered scenes against what was recorded when they were written; say what is not as it was."""
+"""`mpc verify` of a renders folder: compare every file with what was recorded when it was written."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 from ...core.errors import InputError
-from .format import MESH, TEXTURES, SceneRecord
+from ...core.folders import read_folder_settings
+from ...core.progress import NoProgress, Progress
+from ...core.units import run_units
+from .format import MESH, RENDERS, SCENE, TEXTURES, UNFINISHED, SceneRecord, read_scene, scene_folders
+from .manifest import Line, read_manifest
 from .mesh_file import read_texture, texture_names
 
 Damage = tuple[str, str]
 """The name of a file, from the folder of the scene's person, and what is wrong with it."""
+
+
+@dataclass(frozen=True)
+class RenderProblem:
+    """One file of a renders folder that is not as it was written.
+
+    Attributes:
+        file: its path from the folder.
+        scene: key of the scene that needs it; None where not just one scene is concerned.
+        reason: what is wrong, in words.
+    """
+
+    file: str
+    scene: str | None
+    reason: str
+
+    def __str__(self) -> str:
+        return f"{self.file}: {self.reason}"
+
+
+@dataclass(frozen=True, kw_only=True)
+class RendersReport:
+    """What was found in a renders folder.
+
+    Attributes:
+        scenes: number of scenes that belong to the last finished run, and were checked.
+        problems: what is wrong with them.
+        aside: scenes that are there and do not belong, by key, with the reason.
+    """
+
+    scenes: int
+    problems: tuple[RenderProblem, ...]
+    aside: dict[str, str]
+
+
+@dataclass(frozen=True)
+class _Unit:
+    """One unit of work: the scenes of one person, by key, with the manifest's lines (empty where there is none)."""
+
+    folder: Path
+    lines: dict[str, Line]
+    deep: bool
+
+
+def verify_renders(
+    folder: Path, *, deep: bool = False, jobs: int = 1, progress: Progress | None = None
+) -> RendersReport:
+    """Check every scene of a renders folder that belongs to its last finished run.
+
+    Args:
+        folder: written by `mpc render` or `mpc import`.
+        deep: compare the checksum of every file; without it only files that are missing, or whose size is not the one
+            that was written, are found, and scene.json, whose checksum is always compared.
+        jobs: worker processes, see core/units.py.
+        progress: receives each person's scenes.
+
+    Raises:
+        InputError: it is not a renders folder, or its manifest is damaged.
+    """
+    if read_folder_settings(folder, RENDERS) is None:
+        raise InputError(folder, "is not a renders folder (no settings.json)")
+    listed = read_manifest(folder)
+    found = {place.relative_to(folder).as_posix(): Line() for place in scene_folders(folder)}
+    lines: dict[str, Line] = found if listed is None else listed
+    aside = {key: str(line["aside"]) for key, line in lines.items() if "aside" in line and key in found}
+    aside |= {key: UNFINISHED for key in found if key not in lines}
+    people: dict[str, dict[str, Line]] = {}
+    for key, line in sorted(lines.items()):
+        if "aside" not in line:
+            people.setdefault(key.partition("/")[0], {})[key] = line
+    progress = progress or NoProgress()
+    progress.start("verify scenes", sum(len(own) for own in people.values()))
+    problems: list[RenderProblem] = []
+    for name, count, wrong in run_units(
+        _verify_person, [_Unit(folder, own, deep) for own in people.values()], jobs=jobs
+    ):
+        problems.extend(wrong)
+        progress.advance(count, name)
+    progress.finish()
+    problems.sort(key=lambda problem: (problem.scene or "", problem.file))
+    return RendersReport(scenes=sum(len(own) for own in people.values()), problems=tuple(problems), aside=aside)
+
+
+def _verify_person(unit: _Unit) -> tuple[str, int, list[RenderProblem]]:
+    problems: list[RenderProblem] = []
+    known: dict[str, str | None] = {}
+    subject = ""
+    for key, line in unit.lines.items():
+        subject = key.partition("/")[0]
+        try:
+            scene = read_scene(unit.folder / key)
+            if scene.key != key:
+                raise InputError(unit.folder / key / SCENE, f"describes {scene.key}")
+            if line.get("scene_sha256", scene.sha256) != scene.sha256:
+                raise InputError(unit.folder / key / SCENE, "is not what the last finished run recorded")
+        except InputError as error:
+            problems.append(RenderProblem(f"{key}/{SCENE}", key, error.reason))
+            continue
+        for file, reason in check_scene(scene, deep=unit.deep, known=known):
+            problems.append(RenderProblem(f"{subject}/{file}", key, reason))
+    return subject, len(unit.lines), problems
 
 
 def check_scene(scene: SceneRecord, *, deep: bool, known: dict[str, str | None] | None = None) -> Iterator[Damage]:

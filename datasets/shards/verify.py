@@ -14,6 +14,8 @@ import numpy as np
 from ...core.arrays import Array
 from ...core.errors import InputError
 from ...core.files import file_sha256, read_json
+from ...core.progress import NoProgress, Progress
+from ...core.units import run_units
 from .format import layer_level, layout
 from .index import SHARDS, ShardEntry, ShardIndex, json_bytes, read_index
 from .reader import read_header
@@ -45,11 +47,13 @@ class Problem:
         return ", ".join([*place, *([f"scene {self.scene}"] if self.scene else [])]) + f": {self.reason}"
 
 
-def verify_shards(folder: Path) -> list[Problem]:
+def verify_shards(folder: Path, *, jobs: int = 1, progress: Progress | None = None) -> list[Problem]:
     """Check every file of a shards folder against the checksums written with it.
 
     Args:
         folder: written by `mpc sample`.
+        jobs: worker processes, see core/units.py.
+        progress: receives each shard.
 
     Returns:
         What is wrong, empty where the folder is whole; a single flipped bit anywhere in its files is found.
@@ -70,14 +74,26 @@ def verify_shards(folder: Path) -> list[Problem]:
     problems.extend(_check_settings(folder, index))
     entries = {entry.file: entry for entry in index.shards} if index else {}
     present = {path.name for path in folder.glob("[!.]*.h5")}
+    waiting: list[tuple[Path, ShardEntry | None]] = []
     for name in sorted(set(entries) | present):
         if name not in present:
             problems.append(Problem(name, None, None, "is missing"))
         elif index and name not in entries:
             problems.append(Problem(name, None, None, "is not in the index"))
         else:
-            problems.extend(check_shard(folder / name, entries.get(name)))
-    return problems
+            waiting.append((folder / name, entries.get(name)))
+    progress = progress or NoProgress()
+    progress.start("verify shards", len(waiting))
+    found: dict[str, list[Problem]] = {}
+    for name, wrong in run_units(_check_one, waiting, jobs=jobs):
+        found[name] = wrong
+        progress.advance(1, name)
+    progress.finish()
+    return [*problems, *(problem for name in sorted(found) for problem in found[name])]
+
+
+def _check_one(shard: tuple[Path, ShardEntry | None]) -> tuple[str, list[Problem]]:
+    return shard[0].name, check_shard(*shard)
 
 
 def check_shard(path: Path, entry: ShardEntry | None = None) -> list[Problem]:
