@@ -7,9 +7,7 @@ another format, or hostile, are read by `formats/images.py`.
 from __future__ import annotations
 
 import io
-import zlib
 from pathlib import Path
-from typing import Any
 
 import imageio.v3 as iio
 import numpy as np
@@ -23,33 +21,28 @@ from .png_rows import pack_rows, unpack_rows
 # Of the PNG specification (third edition): its number for each count of channels.
 COLOUR_TYPES = {1: 0, 3: 2, 4: 6}
 RGBA = COLOUR_TYPES[4]
-# zlib's level for rows that are read fast (benchmarks/loader.py prints sizes and times).
-ROWS_LEVEL = 6
 
 
-def encode_png(picture: U8, *, level: int = 6, runs_alone: bool = False) -> bytes:
+def encode_png(picture: U8, *, level: int = 6) -> bytes:
     """Encode 8 bits a channel as a small PNG, each row filtered as suits it; equal pictures give equal bytes.
 
     Args:
         picture: (H, W) grey, (H, W, 3) RGB or (H, W, 4) RGBA with straight alpha, uint8.
         level: of zlib, 0 (fast) to 9 (small).
-        runs_alone: compress runs and do not search for repeats; of rendered people this gives smaller files in two
-            thirds of the time (docs/rendering.md).
 
     Returns:
         The file's bytes.
     """
-    options: dict[str, Any] = {"compress_type": zlib.Z_RLE} if runs_alone else {}
     pixels = np.ascontiguousarray(picture)
-    return bytes(iio.imwrite("<bytes>", pixels, extension=".png", compress_level=level, **options))
+    return bytes(iio.imwrite("<bytes>", pixels, extension=".png", compress_level=level))
 
 
-def encode_png_rows(pixels: U8 | U16, *, level: int = ROWS_LEVEL) -> bytes:
+def encode_png_rows(pixels: U8 | U16, *, extra: bytes = b"") -> bytes:
     """Encode a PNG whose rows are differences to the row above, which is read in half the time (see png_rows.py).
 
     Args:
         pixels: (H, W) grey, (H, W, 3) RGB or (H, W, 4) RGBA with straight alpha, uint8 or uint16.
-        level: of zlib, 0 (fast) to 9 (small).
+        extra: further chunks, see png_rows.py.
 
     Returns:
         The file's bytes.
@@ -58,7 +51,7 @@ def encode_png_rows(pixels: U8 | U16, *, level: int = ROWS_LEVEL) -> bytes:
     rows = np.atleast_3d(pixels).astype(">u2" if depth == 16 else np.uint8, order="C")
     height, width, channels = rows.shape
     flat = rows.view(np.uint8).reshape(height, width * channels * depth // 8)
-    return pack_rows(flat, width, depth=depth, colour=COLOUR_TYPES[channels], level=level)
+    return pack_rows(flat, width, depth=depth, colour=COLOUR_TYPES[channels], extra=extra)
 
 
 def decode_png_exact(data: bytes) -> U8 | U16:

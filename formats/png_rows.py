@@ -15,18 +15,22 @@ from ..core.arrays import U8
 
 SIGNATURE = b"\x89PNG\r\n\x1a\n"
 UP = 2
+LEVEL = 6
 _CHANNELS = {0: 1, 2: 3, 4: 2, 6: 4}
 
 
-def pack_rows(flat: U8, width: int, *, depth: int, colour: int, level: int) -> bytes:
-    """Encode rows of bytes.
+def pack_rows(flat: U8, width: int, *, depth: int, colour: int, extra: bytes = b"") -> bytes:
+    """Encode rows of bytes; zlib compresses runs and does not search for repeats.
+
+    Of rendered people that gives files of the same size as level 6 with a search, in a fifth of the time
+    (benchmarks/loader.py).
 
     Args:
         flat: (H, B) uint8, the bytes of each row.
         width: pixels in a row.
         depth: bits a channel.
         colour: colour type of the specification: 0 grey, 2 RGB, 6 RGBA.
-        level: of zlib, 0 to 9.
+        extra: chunks to write before the pixels, see `chunk`.
 
     Returns:
         The file's bytes.
@@ -36,8 +40,9 @@ def pack_rows(flat: U8, width: int, *, depth: int, colour: int, level: int) -> b
     filtered[0, 1:] = flat[0]
     np.subtract(flat[1:], flat[:-1], out=filtered[1:, 1:])
     header = struct.pack(">IIBBBBB", width, len(flat), depth, colour, 0, 0, 0)
-    chunks = ((b"IHDR", header), (b"IDAT", zlib.compress(filtered.tobytes(), level)), (b"IEND", b""))
-    return SIGNATURE + b"".join(_chunk(kind, data) for kind, data in chunks)
+    stream = zlib.compressobj(LEVEL, zlib.DEFLATED, zlib.MAX_WBITS, zlib.DEF_MEM_LEVEL, zlib.Z_RLE)
+    packed = stream.compress(filtered.tobytes()) + stream.flush()
+    return SIGNATURE + chunk(b"IHDR", header) + extra + chunk(b"IDAT", packed) + chunk(b"IEND", b"")
 
 
 def unpack_rows(data: bytes) -> tuple[U8, int, int, int]:
@@ -56,7 +61,7 @@ def unpack_rows(data: bytes) -> tuple[U8, int, int, int]:
     while place + 12 <= len(data):
         (length,) = struct.unpack_from(">I", data, place)
         kind, content = data[place + 4 : place + 8], data[place + 8 : place + 8 + length]
-        if data[place : place + 12 + length] != _chunk(kind, content):
+        if data[place : place + 12 + length] != chunk(kind, content):
             raise ValueError("damaged chunk")
         chunks[kind] = chunks.get(kind, b"") + content
         place += 12 + length
@@ -84,5 +89,6 @@ def unpack_rows(data: bytes) -> tuple[U8, int, int, int]:
     return np.add.accumulate(rows[:, 1:], axis=0, dtype=np.uint8), width, depth, colour
 
 
-def _chunk(kind: bytes, data: bytes) -> bytes:
+def chunk(kind: bytes, data: bytes) -> bytes:
+    """A chunk of a PNG file: its length, kind of four letters, content and checksum."""
     return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))

@@ -17,6 +17,7 @@ from ...formats.png import read_png, write_png
 from ...geometry.camera import OrthographicCamera
 from ...render.layers import render_layers
 from ..renders.format import SceneRecord, read_scene_mesh
+from ..renders.layer_files import read_picture
 from .calibrations import from_eight_rows, take_apart, to_eight_rows
 from .scene import ForeignScene, ForeignView, write_scan
 
@@ -43,8 +44,7 @@ def write_icon_scene(scene: SceneRecord, name: str, out: Path, *, seed: int) -> 
         stem = f"{_yaw(rows[:3, :3]):03d}"
         if (views / "calib" / f"{stem}.txt").exists():
             raise SettingsError(f"{scene.key} has two views at {stem} degrees; ICON's files are named by the yaw")
-        data = scene.read_file(view.path.name)
-        write_bytes(views / "render" / f"{stem}.png", data)
+        write_png(views / "render" / f"{stem}.png", read_picture(scene, view))
         camera = OrthographicCamera(scene.centre_world, scene.extent_m, view.yaw_deg, view.pitch_deg)
         if not np.allclose(camera.calibration, view.calibration, atol=1e-9):
             raise SettingsError(f"{scene.key} view {view.name}: the calibration is not that of its yaw and pitch")

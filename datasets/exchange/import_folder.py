@@ -19,7 +19,7 @@ from ...core.notices import log_notices
 from ...core.progress import NoProgress, Progress
 from ...core.randomness import derive_rng
 from ...formats.obj.read import read_obj
-from ...formats.png import encode_png
+from ...formats.png_box import encode_png_box
 from ...geometry.orientation import orient_mesh
 from ...render.transfer import DEFAULT_RAYS, radiance_transfer
 from ...sampling.colour import sample_colour
@@ -37,7 +37,6 @@ from .scene import ForeignScene, ForeignView
 FIND: dict[Layout, Callable[[Path], list[ForeignScene]]] = {"pifu": find_pifu_scenes, "icon": find_icon_scenes}
 READ: dict[Layout, Callable[[ForeignScene], list[ForeignView]]] = {"pifu": read_pifu_views, "icon": read_icon_views}
 LIGHT_POINTS = 20_000
-PNG_LEVEL = 4
 
 
 @dataclass(frozen=True)
@@ -162,7 +161,7 @@ def _import_scene(unit: _Unit, name: str, source: str) -> tuple[str, ...]:
         label += "" if abs(view.pitch_deg) < 1e-6 else f"_p{view.pitch_deg:+.0f}"
         if label in pictures:
             raise InputError(unit.scene.mesh, f"two views have a yaw of {label}")
-        pictures[label] = encode_png(view.picture, level=PNG_LEVEL)
+        pictures[label] = encode_png_box(view.picture)
         entries.append(
             {"name": label, "yaw_deg": view.yaw_deg, "pitch_deg": view.pitch_deg, "calibration": calibration.tolist(),
              "light": light.tolist(), "light_name": how}

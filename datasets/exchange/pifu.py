@@ -18,12 +18,13 @@ from ...core.errors import InputError
 from ...core.files import replacing, write_bytes
 from ...core.randomness import derive_rng
 from ...formats.exr import exr_bytes
-from ...formats.png import decode_png, write_png
+from ...formats.png import write_png
 from ...geometry.morton import spatial_order
 from ...render.light.harmonics import sh_rotation
 from ...render.light.shading import display_irradiance
 from ...sampling.colour import sample_colour
-from ..renders.format import SceneRecord, ViewRecord, read_scene_mesh
+from ..renders.format import SceneRecord, read_scene_mesh
+from ..renders.layer_files import read_picture
 from .calibrations import TO_GL, from_pifu, take_apart, to_pifu
 from .params import read_params, write_params
 from .scene import ForeignScene, ForeignView, write_scan
@@ -61,20 +62,13 @@ def write_pifu_scene(scene: SceneRecord, name: str, out: Path, *, seed: int) -> 
     write_bytes(out / "UV_POS" / name / "00.exr", exr_bytes(places))
     write_png(out / "UV_NORMAL" / name / "00.png", _to_bytes(points.normals[order].reshape(shape) * 0.5 + 0.5))
     for view, camera, stem in zip(scene.views, cameras, stems, strict=True):
-        picture = _read_picture(scene, view)
+        picture = read_picture(scene, view)
         _write_jpeg(out / "RENDER" / name / f"{stem}.jpg", picture[..., :3])
         write_png(out / "MASK" / name / f"{stem}.png", picture[..., 3])
         colours = points.albedo[order] * display_irradiance(points.transfer[order], view.light)
         _write_jpeg(out / "UV_RENDER" / name / f"{stem}.jpg", _to_bytes(colours.reshape(shape)))
         light = sh_rotation(camera["R"]) @ view.light.astype(np.float64) / PI
         write_params(out / "PARAM" / name / f"{stem}.npy", {**camera, "sh": light})
-
-
-def _read_picture(scene: SceneRecord, view: ViewRecord) -> U8:
-    try:
-        return decode_png(scene.read_file(view.path.name))
-    except (OSError, SyntaxError, ValueError) as error:
-        raise InputError(view.path, f"does not read as a picture ({error})") from error
 
 
 def write_pifu_lists(out: Path, names: dict[str, str]) -> None:

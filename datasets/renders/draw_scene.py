@@ -14,6 +14,7 @@ import numpy as np
 from ...core.arrays import F32, F64, U8
 from ...core.errors import SettingsError
 from ...core.randomness import derive_rng
+from ...formats.png_box import encode_png_box
 from ...geometry.camera import Camera, PerspectiveCamera, project
 from ...geometry.mesh import PosedMesh
 from ...geometry.refine import refine_mesh
@@ -22,7 +23,7 @@ from ...render.light.shading import display_irradiance
 from ...render.renderer import Renderer, RendererChoice, open_renderer
 from ...render.transfer import radiance_transfer
 from ..subjects.scenes import LoadedScene
-from .layer_files import encode_layers, encode_view, layer_name
+from .layer_files import encode_layers, layer_name
 from .settings import RenderSettings
 from .write import Provenance, write_scene
 
@@ -235,7 +236,7 @@ def _needed_extent(vertices: F64, camera: Camera, reach: float) -> float:
 def _encode_view(
     prepared: PreparedScene, settings: RenderSettings, renderer: Renderer, name: str, picture: U8
 ) -> dict[str, bytes]:
-    files = {name: encode_view(picture)}
+    files = {name: encode_png_box(picture)}
     if settings.layers:
         # Embree casts them whichever renderer draws, so another thread may do it.
         layers = renderer.layers(prepared.cameras[name], settings.layers)

@@ -1,28 +1,21 @@
-"""Write and read the layers of a view as PNG files beside its picture, `<view>.<layer>.png` (see layer_kinds.py)."""
+"""Read the picture of a view, and write and read its layers, files beside it: `<view>.<layer>.png` (layer_kinds.py)."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
 
-from ...core.arrays import U8, U16, Array
+from ...core.arrays import U8, Array
 from ...core.errors import InputError
-from ...formats.png import decode_png_exact, encode_png, encode_png_rows
+from ...formats.png_box import decode_png_whole, encode_png_box
 from ...render.layers import RenderLayers
 from .format import SceneRecord, ViewRecord
 from .layer_kinds import layer_codes, layer_kind, layer_values
-
-PNG_LEVEL = 4
 
 
 def layer_name(view: str, layer: str) -> str:
     """The layer's file name in the scene's folder, without ".png"."""
     return f"{view}.{layer}"
-
-
-def encode_view(picture: U8) -> bytes:
-    """PNG bytes of a rendered 8-bit picture: grey, RGB or RGBA."""
-    return encode_png(picture, level=PNG_LEVEL, runs_alone=True)
 
 
 def encode_layers(
@@ -42,8 +35,7 @@ def encode_layers(
     encoded: dict[str, bytes] = {}
     for name in names:
         codes = layer_codes(layer_kind(name), getattr(layers, name), centre_world, extent_m)
-        eight = codes.dtype.itemsize == 1
-        encoded[name] = encode_view(codes.astype("u1")) if eight else encode_png_rows(codes, level=PNG_LEVEL)
+        encoded[name] = encode_png_box(codes)
     return encoded
 
 
@@ -52,15 +44,19 @@ def layer_path(scene: SceneRecord, view: ViewRecord, name: str) -> Path:
     return scene.folder / f"{layer_name(view.name, name)}.png"
 
 
-def read_layer_codes(scene: SceneRecord, view: ViewRecord, name: str) -> U8 | U16:
-    """Read the numbers that a layer's file holds; arguments and errors as for `read_layer`."""
-    path = layer_path(scene, view, name)
-    if not path.is_file():
-        raise InputError(path, f"no such layer; render with --layers {name}")
+def read_picture(scene: SceneRecord, view: ViewRecord) -> U8:
+    """Read the picture of a view.
+
+    Returns:
+        (H, H, 4) uint8 RGBA, sRGB, straight alpha, H the scene's image size; 0 outside the box that the file holds.
+
+    Raises:
+        InputError: the file is missing, damaged, or of another size.
+    """
     try:
-        return decode_png_exact(scene.read_file(path.name))
+        return decode_png_whole(scene.read_file(view.path.name), scene.image_size)
     except (OSError, SyntaxError, ValueError) as error:
-        raise InputError(path, f"does not read as a layer ({error})") from error
+        raise InputError(view.path, f"does not read as a picture ({error})") from error
 
 
 def read_layer(scene: SceneRecord, view: ViewRecord, name: str) -> Array:
@@ -77,8 +73,11 @@ def read_layer(scene: SceneRecord, view: ViewRecord, name: str) -> Array:
     Raises:
         InputError: it was not rendered (`mpc render --layers`), or the file is damaged.
     """
-    codes = read_layer_codes(scene, view, name)
+    path = layer_path(scene, view, name)
+    if not path.is_file():
+        raise InputError(path, f"no such layer; render with --layers {name}")
     try:
+        codes = decode_png_whole(scene.read_file(path.name), scene.image_size, exact=True)
         return layer_values(layer_kind(name), codes, scene.centre_world, scene.extent_m)
-    except ValueError as error:
-        raise InputError(layer_path(scene, view, name), f"does not read as a layer ({error})") from error
+    except (OSError, SyntaxError, ValueError) as error:
+        raise InputError(path, f"does not read as a layer ({error})") from error

@@ -5,83 +5,31 @@ from __future__ import annotations
 import numpy as np
 from PIL import Image
 
-from ...core.arrays import U8, U16, Array, Bools
+from ...core.arrays import U8
 from ...core.pictures import resample
-from ...formats.png import decode_png, decode_png_exact, encode_png_rows
+from ...formats.png import decode_png, decode_png_exact
+from ...formats.png_box import Box, encode_png_box, read_png_box
 
-Box = tuple[int, int, int, int]
 
+def boxed_png(data: bytes, *, exact: bool = False) -> tuple[bytes, Box, tuple[int, int]]:
+    """The PNG of a picture's box as shards hold it: the file's own bytes, where it is one.
 
-def crop_png(data: bytes) -> tuple[bytes, Box, tuple[int, int]]:
-    """Crop a PNG to the box outside which every value is 0.
+    Files of earlier versions and of other programs hold the whole picture; they are cropped to the box outside which
+    every value is 0.
 
     Args:
-        data: bytes of an RGBA PNG.
+        data: bytes of a PNG.
+        exact: keep channels and depth, as of a layer; otherwise RGBA of 8 bits.
 
     Returns:
-        PNG bytes, the box (row, column, height, width) in pixels of the whole picture, and the whole's (height, width).
-        A picture without content keeps its first pixel.
+        PNG bytes, the box in pixels of the whole picture, and the whole's (height, width).
     """
-    pixels = decode_png(data)
-    box = _used_box(pixels.view(np.uint32)[..., 0] != 0)
-    return encode_png_rows(_cut(pixels, box)), box, (pixels.shape[0], pixels.shape[1])
-
-
-def crop_codes(codes: U8 | U16) -> tuple[bytes, Box]:
-    """Crop the numbers of a layer to the box outside which every one is 0, and encode them.
-
-    Args:
-        codes: (H, W) or (H, W, C).
-
-    Returns:
-        PNG bytes and the box, as `crop_png`.
-    """
-    box = _used_box(codes != 0 if codes.ndim == 2 else (codes != 0).any(axis=2))
-    return encode_png_rows(_cut(codes, box)), box
-
-
-def load_codes(data: bytes, box: Box) -> U8 | U16:
-    """Decode what `crop_codes` encoded: the numbers within the box.
-
-    Raises:
-        OSError, SyntaxError or ValueError: the PNG is damaged, or not as large as the box.
-    """
-    codes = decode_png_exact(data)
-    if codes.shape[:2] != box[2:]:
-        raise ValueError(f"a PNG of {codes.shape[0]}x{codes.shape[1]} pixels, its box has {box[2]}x{box[3]}")
-    return codes
-
-
-def place(values: Array, box: Box, size: int, outside: float) -> Array:
-    """The whole picture of `size` pixels square: what the box holds, and `outside` around it.
-
-    Args:
-        values: (height, width) or (height, width, C) of the box.
-        box: see `crop_codes`.
-        size: pixels along each side of the whole.
-        outside: value of all other pixels.
-
-    Raises:
-        ValueError: the box is not within the picture.
-    """
-    row, column, height, width = box
-    if min(row, column) < 0 or row + height > size or column + width > size:
-        raise ValueError(f"the box {box} is not within {size} pixels square")
-    whole = np.full((size, size, *values.shape[2:]), outside, values.dtype)
-    whole[row : row + height, column : column + width] = values
-    return whole
-
-
-def _used_box(used: Bools) -> Box:
-    rows, columns = np.flatnonzero(used.any(axis=1)), np.flatnonzero(used.any(axis=0))
-    top, bottom = (int(rows[0]), int(rows[-1]) + 1) if len(rows) else (0, 1)
-    left, right = (int(columns[0]), int(columns[-1]) + 1) if len(columns) else (0, 1)
-    return top, left, bottom - top, right - left
-
-
-def _cut(pixels: U8 | U16, box: Box) -> U8 | U16:
-    row, column, height, width = box
-    return pixels[row : row + height, column : column + width]
+    place = read_png_box(data)
+    if place is not None:
+        return data, *place
+    pixels = decode_png_exact(data) if exact else decode_png(data)
+    packed = encode_png_box(pixels)
+    return boxed_png(packed)
 
 
 def load_picture(data: bytes, box: Box, stored_size: int, size: int) -> U8:

@@ -14,9 +14,10 @@ import numpy as np
 
 from ...core.arrays import Array
 from ...core.errors import InputError
+from ...formats.png import decode_png_exact
+from ...formats.png_box import Box, paste_box
 from ..renders.layer_kinds import KINDS, layer_values, outside_value
 from .format import FORMAT, LAYOUT, READABLE, VERSION, PointSetInfo, ShardHeader, layer_level, layout, levels
-from .pictures import Box, load_codes, place
 
 # Open shards in each process: far below the usual limit of 1024 files, and opening one again takes microseconds.
 MAX_OPEN = 128
@@ -136,8 +137,8 @@ class ShardReader:
         centre, extent, size = (self.tables[f"scenes/{n}"][scene] for n in ("centre_world", "extent_m", "image_size"))
         png = self.read(f"{group}/png", int(start), int(end - start)).tobytes()
         try:
-            values = layer_values(kind, load_codes(png, box), centre, float(extent))
-            return place(values, box, int(size), outside_value(kind))
+            values = layer_values(kind, decode_png_exact(png), centre, float(extent))
+            return paste_box(values, box, int(size), outside_value(kind))
         except (OSError, SyntaxError, ValueError) as error:
             raise InputError(self.path, f"view {view}: layer {name} is damaged ({error})") from error
 

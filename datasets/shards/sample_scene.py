@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 
 from ...core.arrays import Array
@@ -13,9 +15,9 @@ from ...sampling.colour import ColourSamples, sample_colour
 from ...sampling.lattice import Lattice
 from ...sampling.occupancy import OccupancySamples, PointSet, sample_occupancy
 from ..renders.format import SceneRecord, read_scene_mesh
-from ..renders.layer_files import layer_path, read_layer_codes
+from ..renders.layer_files import layer_path
 from .format import ALBEDO_SCALE, CONFIDENCE_SCALE, NORMAL_SCALE, Part, SampledScene, check_part, layer_level
-from .pictures import crop_codes, crop_png
+from .pictures import boxed_png
 from .settings import SampleSettings
 
 
@@ -81,16 +83,6 @@ def _scene_rows(scene: SceneRecord, occupancy: OccupancySamples) -> Part:
 
 
 def _view_rows(scene: SceneRecord) -> Part:
-    pictures, boxes = [], []
-    for view in scene.views:
-        try:
-            data, box, (height, width) = crop_png(scene.read_file(view.path.name))
-        except (OSError, SyntaxError, ValueError) as error:
-            raise InputError(view.path, f"does not read as a picture ({error})") from error
-        if (height, width) != (scene.image_size, scene.image_size):
-            raise InputError(view.path, f"is {width}x{height}, expected {scene.image_size}x{scene.image_size}")
-        pictures.append(np.frombuffer(data, np.uint8))
-        boxes.append(box)
     return {
         "views/name": _text(*(view.name for view in scene.views)),
         "views/yaw_deg": np.array([view.yaw_deg for view in scene.views], "<f8"),
@@ -98,23 +90,30 @@ def _view_rows(scene: SceneRecord) -> Part:
         "views/calibration": np.array([view.calibration for view in scene.views], "<f8"),
         "views/light": np.array([view.light for view in scene.views], "<f4"),
         "views/light_name": _text(*(view.light_name for view in scene.views)),
-        "views/box": np.array(boxes, "<i4"),
-        "views/png_size": np.array([len(picture) for picture in pictures], "<i8"),
-        "views/png": np.concatenate(pictures),
+        **_png_rows("views", scene, [view.path for view in scene.views]),
     }
 
 
 def _layer_rows(scene: SceneRecord, name: str) -> Part:
+    paths = [layer_path(scene, view, name) for view in scene.views]
+    for path in paths:
+        if not path.is_file():
+            raise InputError(path, f"no such layer; render with --layers {name}")
+    return _png_rows(layer_level(name), scene, paths)
+
+
+def _png_rows(group: str, scene: SceneRecord, paths: list[Path]) -> Part:
+    """The PNG of each view, and its box; of layers with the channels and the depth of the file."""
     pictures, boxes = [], []
-    for view in scene.views:
-        codes = read_layer_codes(scene, view, name)
-        if codes.shape[:2] != (scene.image_size, scene.image_size):
-            expected = f"expected {scene.image_size}x{scene.image_size}"
-            raise InputError(layer_path(scene, view, name), f"is {codes.shape[1]}x{codes.shape[0]}, {expected}")
-        data, box = crop_codes(codes)
+    for path in paths:
+        try:
+            data, box, (height, width) = boxed_png(scene.read_file(path.name), exact=group != "views")
+        except (OSError, SyntaxError, ValueError) as error:
+            raise InputError(path, f"does not read as a picture ({error})") from error
+        if (height, width) != (scene.image_size, scene.image_size):
+            raise InputError(path, f"is {width}x{height}, expected {scene.image_size}x{scene.image_size}")
         pictures.append(np.frombuffer(data, np.uint8))
         boxes.append(box)
-    group = layer_level(name)
     return {
         f"{group}/box": np.array(boxes, "<i4"),
         f"{group}/png_size": np.array([len(picture) for picture in pictures], "<i8"),

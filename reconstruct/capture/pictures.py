@@ -12,6 +12,7 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 
 from ...core.arrays import U8
 from ...core.errors import InputError, MpcError
+from ...formats.png_box import HEAD_BYTES, read_png_box
 
 PICTURES = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff")
 FILMS = (".mp4", ".mov", ".mkv", ".webm", ".avi", ".m4v", ".gif")
@@ -192,6 +193,20 @@ def import_av() -> Any:
     return av
 
 
+def _placed(picture: Image.Image, path: Path) -> Image.Image:
+    """The whole picture where the file holds a box of it, as those of `mpc render` do."""
+    with path.open("rb") as file:
+        place = read_png_box(file.read(HEAD_BYTES))
+    if place is None:
+        return picture
+    (top, left, _, _), (height, width) = place
+    if width * height > MOST_PIXELS:
+        raise InputError(path, f"{width} x {height} pixels are more than {MOST_PIXELS}")
+    whole = Image.new(picture.mode, (width, height))
+    whole.paste(picture, (left, top))
+    return whole
+
+
 def _open(path: Path) -> Image.Image:
     """Decode a picture and turn it upright."""
     if not path.is_file():
@@ -201,7 +216,7 @@ def _open(path: Path) -> Image.Image:
             if picture.width * picture.height > MOST_PIXELS:
                 raise InputError(path, f"{picture.width} x {picture.height} pixels are more than {MOST_PIXELS}")
             picture.load()
-            return ImageOps.exif_transpose(picture)
+            return ImageOps.exif_transpose(_placed(picture, path) if picture.format == "PNG" else picture)
     except (UnidentifiedImageError, OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
         raise InputError(path, f"not readable as a picture ({error})") from error
 

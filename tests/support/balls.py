@@ -11,6 +11,8 @@ from mpc.core.files import write_json
 from mpc.datasets.renders.format import FORMAT, VERSION
 from mpc.datasets.renders.layer_files import encode_layers
 from mpc.datasets.renders.write import write_scene
+from mpc.formats.png import decode_png
+from mpc.formats.png_box import encode_png_box
 from mpc.geometry.camera import orbit_cameras
 from mpc.geometry.mesh import Material, PosedMesh
 from mpc.render.layers import render_layers
@@ -35,6 +37,7 @@ def make_renders(
     broken: tuple[int, ...] = (),
     cut: tuple[int, ...] = (),
     layers: tuple[str, ...] = (),
+    boxed: bool = False,
 ) -> Path:
     """Subjects ball_0, ...; pictures are discs of one colour; view k has (k + 1) / 4 of white light; `cut`: open."""
     root.mkdir(parents=True)
@@ -52,6 +55,8 @@ def make_renders(
         for k, camera in enumerate(orbit_cameras(centre(number), EXTENT, views=views, step_deg=360.0 / views)):
             name = f"{round(camera.yaw_deg):03d}"
             pictures[name] = disc(size, row_shift=k)
+            if boxed:  # as `mpc render` writes them; the others are whole pictures by another program
+                pictures[name] = encode_png_box(decode_png(pictures[name]))
             drawn = encode_layers(render_layers(mesh, camera, size, size, layers), layers, centre(number), EXTENT)
             pictures |= {f"{name}.{layer}": data for layer, data in drawn.items()}
             light = np.zeros((9, 3))

@@ -16,6 +16,7 @@ from mpc.datasets.exchange.import_folder import import_folder
 from mpc.datasets.exchange.params import read_params
 from mpc.datasets.renders.build import render_models
 from mpc.datasets.renders.format import read_renders, read_scene_mesh
+from mpc.datasets.renders.layer_files import read_picture
 from mpc.datasets.renders.settings import RenderSettings
 from mpc.datasets.shards.build import sample_renders
 from mpc.datasets.shards.settings import SampleSettings
@@ -155,7 +156,7 @@ def test_icons_loader_sees_the_same_pixels(renders, icon):
         ours = project(mesh.vertices, view.calibration) * [1, 1, -1]
         np.testing.assert_allclose(theirs.min(0), ours.min(0), atol=1e-6)
         np.testing.assert_allclose(theirs.max(0), ours.max(0), atol=1e-6)
-        assert (folder / "render" / f"{stem}.png").read_bytes() == view.path.read_bytes()
+        assert np.array_equal(read_png(folder / "render" / f"{stem}.png"), read_picture(scene, view))
         for side, sign in (("normal_F", 1), ("normal_B", -1)):
             picture = np.asarray(Image.open(folder / side / f"{stem}.png"))
             solid = picture[..., 3] > 0
@@ -191,7 +192,7 @@ def test_what_was_exported_comes_back(renders, pifu, icon, tmp_path):
                 # The same place, the same pixel; the pictures are those that went out.
                 ours = project(before.bounds, view.calibration)
                 np.testing.assert_allclose(project(before.bounds + shift, back.calibration), ours, atol=1e-6)
-                picture, sent = (read_png(v.path).astype(int) for v in (back, view))
+                picture, sent = (read_picture(s, v).astype(int) for s, v in ((scene, back), (original, view)))
                 assert np.abs(picture - sent)[sent[..., 3] == 255].mean() < (3.0 if layout == "pifu" else 1e-9)
                 if layout == "pifu":
                     np.testing.assert_allclose(back.light, view.light, atol=1e-5)

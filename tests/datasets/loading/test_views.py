@@ -17,7 +17,7 @@ from mpc.datasets.renders.format import read_renders, read_scene_mesh
 from mpc.datasets.shards.build import sample_renders
 from mpc.datasets.shards.format import PointSetInfo
 from mpc.datasets.shards.index import read_index
-from mpc.datasets.shards.pictures import crop_png, load_picture
+from mpc.datasets.shards.pictures import boxed_png, load_picture
 from mpc.datasets.shards.settings import SampleSettings
 from mpc.datasets.shards.verify import check_shard, verify_shards
 from mpc.formats.png import decode_png
@@ -239,7 +239,7 @@ def test_an_empty_and_a_full_picture_survive_the_crop():
         pixels = np.full((16, 16, 4), value, np.uint8)
         buffer = io.BytesIO()
         Image.fromarray(pixels).save(buffer, "PNG")
-        data, box, shape = crop_png(buffer.getvalue())
+        data, box, shape = boxed_png(buffer.getvalue())
         assert shape == (16, 16)
         assert (load_picture(data, box, 16, 16) == value).all()
         assert (load_picture(data, box, 16, 8) == value).all()

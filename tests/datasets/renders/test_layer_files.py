@@ -16,20 +16,20 @@ CENTRE, EXTENT = (0.2, 0.9, -0.1), 2.4
 def scene(tmp_path):
     """A scene's folder with random layers of one view, a third of the pixels empty."""
     rng = np.random.default_rng(2)
-    mask = rng.random((12, 10)) < 0.66
-    normal = rng.normal(size=(2, 12, 10, 3))
+    mask = rng.random((12, 12)) < 0.66
+    normal = rng.normal(size=(2, 12, 12, 3))
     normal /= np.linalg.norm(normal, axis=-1, keepdims=True)
     normal[0, 0, 0] = [0, 0, -1]
-    depth = rng.uniform(-1, 1, (2, 12, 10)).astype(np.float32)
+    depth = rng.uniform(-1, 1, (2, 12, 12)).astype(np.float32)
     depth[0, 0, :2], mask[0, :3] = (-1.0, 1.0), True
     layers = RenderLayers(
         mask=mask,
-        albedo=np.where(mask[..., None], rng.integers(0, 256, (12, 10, 4)), 0).astype(np.uint8),
+        albedo=np.where(mask[..., None], rng.integers(0, 256, (12, 12, 4)), 0).astype(np.uint8),
         depth_front=np.where(mask, depth[0], np.nan).astype(np.float32),
         depth_back=np.where(mask, depth[1], np.nan).astype(np.float32),
         normal_front=np.where(mask[..., None], normal[0], 0).astype(np.float32),
         normal_back=np.where(mask[..., None], normal[1], 0).astype(np.float32),
-        position=np.where(mask[..., None], CENTRE + rng.uniform(-1.2, 1.2, (12, 10, 3)), np.nan).astype(np.float32),
+        position=np.where(mask[..., None], CENTRE + rng.uniform(-1.2, 1.2, (12, 12, 3)), np.nan).astype(np.float32),
     )
     for name, data in encode_layers(layers, LAYERS, CENTRE, EXTENT).items():
         (tmp_path / f"{layer_name('010', name)}.png").write_bytes(data)

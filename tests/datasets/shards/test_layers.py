@@ -3,6 +3,7 @@
 import io
 import re
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import h5py
@@ -14,7 +15,7 @@ import mpc
 from mpc.core.errors import InputError, SettingsError
 from mpc.datasets.loading.views import ViewDataset
 from mpc.datasets.renders.format import read_scene
-from mpc.datasets.renders.layer_files import read_layer
+from mpc.datasets.renders.layer_files import read_layer, read_picture
 from mpc.datasets.renders.layer_kinds import layer_kind
 from mpc.datasets.shards.build import sample_renders
 from mpc.datasets.shards.index import read_index
@@ -55,6 +56,32 @@ def test_layers_are_those_of_the_files(renders, shards):
                     checked += 1
     assert checked == 3 * 3 * len(LAYERS)
     assert verify_shards(shards) == []
+
+
+def test_pictures_and_layers_are_compressed_once(tmp_path, monkeypatch):
+    """What render wrote is copied byte for byte, and shows the same pixels."""
+    made = make_renders(tmp_path / "renders", balls=2, views=3, layers=("mask", "depth_front"), boxed=True)
+
+    def refuse(*_):
+        raise AssertionError("a picture was compressed again")
+
+    monkeypatch.setattr("mpc.datasets.shards.pictures.encode_png_box", refuse)
+    settings = replace(SMALL, layers=("mask", "depth_front"), ratios=(1, 0, 0))
+    assert sample_renders(made, tmp_path / "shards", settings, jobs=1).failures == ()
+    dataset = ViewDataset(tmp_path / "shards", "train", points=8)
+    reader = ShardReader(next((tmp_path / "shards").glob("*.h5")))
+    for view, ref in enumerate(dataset.views):
+        scene = read_scene(made / ref.scene_key)
+        record = next(one for one in scene.views if one.name == ref.view_name)
+        assert reader.picture(ref.row) == record.path.read_bytes()
+        assert np.array_equal(dataset.picture(view).transpose(1, 2, 0), read_picture(scene, record))
+        assert dataset.picture(view)[3].any()
+    # Whole pictures, as earlier versions and other programs write them, are cropped, and show the same pixels.
+    whole = make_renders(tmp_path / "whole", balls=2, views=3)
+    monkeypatch.undo()
+    sample_renders(whole, tmp_path / "same", replace(settings, layers=()), jobs=1)
+    other = ViewDataset(tmp_path / "same", "train", points=8)
+    assert all(np.array_equal(dataset.picture(view), other.picture(view)) for view in range(len(dataset)))
 
 
 def test_boxes_hold_the_ball_and_little_more(shards):
