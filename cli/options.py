@@ -112,6 +112,25 @@ def limits(function: Callable[..., None]) -> Callable[..., None]:
     return timeout(memory(with_limits))
 
 
+def parts(function: Callable[..., None]) -> Callable[..., None]:
+    """--part and --finish: several commands, which may run on several machines, share the work of one folder."""
+
+    @functools.wraps(function)
+    def with_part(*arguments: Any, part: str | None, finish: bool, **others: Any) -> None:
+        from ..core.parts import Part
+
+        if finish:
+            refuse_ignored("with --finish, which sums up what the parts did", "part", "backend", "repair", "renderer")
+        chosen = None if part is None else Part.parse(part)
+        function(*arguments, part=chosen, finish=finish, **others)
+
+    whole = click.option("--finish", is_flag=True, help="Finish the folder when all parts have ended.")
+    one = click.option(
+        "--part", metavar="K/N", help="Do the K-th of N parts of the work, beside other commands that do the others."
+    )
+    return one(whole(with_part))
+
+
 def split(function: Function) -> Function:
     """--split and --split-file: which subjects are for training, validation and test. They exclude each other."""
     function = click.option(

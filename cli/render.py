@@ -12,6 +12,7 @@ from . import options, values
 
 if TYPE_CHECKING:
     from ..core.guard import Limits
+    from ..core.parts import Part
     from ..datasets.renders.dry_run import RenderPlan
     from ..datasets.subjects.placement import PlacementOptions
     from ..datasets.subjects.selection import Selection
@@ -99,6 +100,7 @@ def light_names() -> Iterable[str]:
 @click.option(
     "--prune", is_flag=True, help="Remove the scenes of people who are gone, and those that a new source replaces."
 )
+@options.parts
 @click.option("--dry-run", is_flag=True, help="Count scenes and pictures, estimate size and time, and write nothing.")
 def render(
     models: Path,
@@ -113,6 +115,8 @@ def render(
     limits: Limits,
     repair: bool,
     prune: bool,
+    part: Part | None,
+    finish: bool,
     dry_run: bool,
     **settings: Any,
 ) -> None:
@@ -126,6 +130,8 @@ def render(
         raise click.UsageError("--frames and --poses exclude each other")
     if frames == "all":
         options.refuse_ignored("with --frames all", "frames_per_animation")
+    if part is not None:
+        options.refuse_ignored("with --part; --finish removes", "prune")
     from ..datasets.renders.build import render_models
     from ..datasets.renders.dry_run import plan_renders
     from ..datasets.renders.folder import keep_centre
@@ -138,7 +144,7 @@ def render(
         if chosen.centre != settings["centre"]:
             click.echo(f"{out}/ was made with --centre {chosen.centre}, and goes on with it", err=True)
     if dry_run:
-        options.refuse_ignored("with --dry-run", "repair", "prune")
+        options.refuse_ignored("with --dry-run", "repair", "prune", "part", "finish")
         click.echo(describe(plan_renders(models, out, chosen, renderer=renderer, jobs=jobs, selection=selection)))
         return
     with TerminalProgress() as progress:
@@ -152,13 +158,16 @@ def render(
             limits=limits,
             repair=repair,
             prune=prune,
+            part=part,
+            finish=finish,
             selection=selection,
             progress=progress,
         )
     options.report(summary.notices, summary.failures, out)
+    done = "" if part is None else f" (part {part}; `mpc render MODELS --finish` when all parts have ended)"
     click.echo(
         f"{summary.rendered} scenes rendered, {summary.kept} kept, {len(summary.failures)} failed, "
-        f"of {summary.subjects} subjects -> {out}/"
+        f"of {summary.subjects} subjects -> {out}/{done}"
     )
     options.finish(summary.failures)
 

@@ -10,6 +10,7 @@ import errno
 import hashlib
 import json
 import os
+import platform
 import shutil
 import sys
 import threading
@@ -40,7 +41,7 @@ def replacing(path: Path, *, shared: bool = False, flush: bool = True) -> Iterat
         OSError: of the disk; names `path`. An earlier file of that name stays, the temporary one is removed.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    own = f"tmp-{os.getpid()}-{threading.get_ident()}" if shared else "part"
+    own = _own_suffix() if shared else "part"
     temporary = path.with_name(f".{path.name}.{own}")
     try:
         with named(path):
@@ -76,7 +77,7 @@ def replacing_folder(final: Path) -> Iterator[Path]:
     otherwise it is removed.
     """
     final.parent.mkdir(parents=True, exist_ok=True)
-    temporary = final.parent / f".{final.name}.tmp-{os.getpid()}-{threading.get_ident()}"
+    temporary = final.parent / f".{final.name}.{_own_suffix()}"
     shutil.rmtree(temporary, ignore_errors=True)
     temporary.mkdir()
     try:
@@ -91,6 +92,11 @@ def replacing_folder(final: Path) -> Iterator[Path]:
         sync(final.parent)
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
+
+
+def _own_suffix() -> str:
+    """Part of a temporary name that no other thread has, also on another machine with the same disk."""
+    return f"tmp-{platform.node()}-{os.getpid()}-{threading.get_ident()}"
 
 
 def file_sha256(path: Path) -> str:

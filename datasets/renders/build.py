@@ -11,19 +11,21 @@ from ...core.guard import Limits, Lost, run_guarded
 from ...core.locks import one_writer
 from ...core.machine import usable_cores
 from ...core.notices import log_notices, sort_log
+from ...core.parts import Part
 from ...core.progress import NoProgress, Progress
-from ...core.randomness import stable_hash
 from ...core.units import worker_count
-from ...render.renderer import choose_renderer
+from ...render.renderer import RendererChoice, choose_renderer
 from ..subjects.animations import doubt_motions
 from ..subjects.find import Subject, find_subjects
 from ..subjects.selection import Selection
 from .belonging import SubjectScenes, finish_run
-from .count import SceneProgress, count_scenes
+from .count import SceneProgress, plan_subjects
 from .draw_scene import Drawing
 from .draw_subject import SubjectOutcome, SubjectUnit, draw_subject, open_lights
 from .folder import claim_folder
+from .parts import begin_part, read_parts, remove_parts, write_part
 from .settings import RenderSettings
+from .units import NamedWork, join_outcomes, join_work, list_work, lost_subject
 from .write import remove_leftovers
 
 
@@ -38,7 +40,7 @@ class RenderSummary:
         kept: number of scenes that were there already.
         failures: (subject id or scene key, reason).
         notices: remarks for the user that no earlier run has made; all of them are in notices.log of the folder.
-        renderer: "pyrender" or "embree".
+        renderer: "pyrender" or "embree"; "" where nothing was to be drawn.
     """
 
     out: Path
@@ -62,6 +64,8 @@ def render_models(
     limits: Limits | None = None,
     repair: bool = False,
     prune: bool = False,
+    part: Part | None = None,
+    finish: bool = False,
     selection: Selection | None = None,
     progress: Progress | None = None,
 ) -> RenderSummary:
@@ -81,6 +85,9 @@ def render_models(
         repair: compare the files of every scene with their checksums, and render the damaged ones again; without it
             only files that are missing or have another size are noticed.
         prune: remove the scenes that are set aside.
+        part: work on this part alone; other processes, which may be on other machines, work on the others at the same
+            time. Which scenes belong to the run is recorded by a call with `finish`.
+        finish: draw nothing, and finish what the parts of a run have drawn.
         selection: whom to render, and what the user says of single subjects; None for everybody as they are found.
         progress: receives each finished scene.
 
@@ -88,7 +95,8 @@ def render_models(
         RenderSummary; a subject that cannot be rendered is listed there and does not stop the others.
 
     Raises:
-        InputError: no subject below `models`, or `out` holds something else.
+        InputError: no subject below `models`, `out` holds something else, or a part of the run has not ended.
+        FolderBusyError: another process writes to `out`.
         SettingsError: `out` was made with other settings, a light or a selected subject is unknown, or the chosen
             renderer does not work here.
     """
@@ -100,46 +108,94 @@ def render_models(
     if settings.light_names:
         open_lights(settings)  # an unknown name is told before anything is made
     claim_folder(out, settings)
-    remove_leftovers(out)
-    choice = choose_renderer(renderer)
-    progress.message(f"renderer: {choice.name} ({choice.reason})")
-    scenes = count_scenes(subjects, settings, limits=limits, jobs=jobs, progress=progress)
-    drawing = Drawing(choice, threads_each(jobs, len(subjects)))
-    units = [
-        SubjectUnit(subject, out, settings, replace(drawing, choice=choice.for_worker(number)), repair)
-        for number, subject in enumerate(mix(subjects))
-    ]
-    outcomes: list[SubjectOutcome] = []
-    told = SceneProgress(out, scenes, progress)
-    for result in run_guarded(
-        draw_subject, units, limits=limits, jobs=jobs, backend=backend,
-        on_alive=lambda unit, count: told.drawn(unit.subject.id, count),
-    ):  # fmt: skip
-        outcome = _lost_subject(result) if isinstance(result, Lost) else result
-        outcomes.append(replace(outcome, notices=log_notices(out, outcome.notices)))
-        told.finish_subject(outcome.subject, outcome.rendered, "failed" if outcome.failures else "")
-    progress.finish()
-    scenes_of = [outcome.scenes or SubjectScenes(subject=outcome.subject, complete=False) for outcome in outcomes]
-    aside = finish_run(out, [subject.id for subject in people], scenes_of, prune=prune)
-    left_out = log_notices(out, (f"animations: left out, {doubt}" for doubt in doubts))
-    sort_log(out)
-    outcomes.sort(key=lambda outcome: outcome.subject)
-    remarks = [notice for outcome in outcomes for notice in outcome.notices]
+    plans = plan_subjects(subjects, settings, limits=limits, jobs=jobs, progress=progress)
+    work = list_work(subjects, plans)
+    names = [one.name for one in work]
+    run = _Run(out=out, settings=settings, jobs=jobs, backend=backend, limits=limits, repair=repair, progress=progress)
+    chosen = ""
+    if finish:
+        outcomes = read_parts(out, names)
+    else:
+        choice = choose_renderer(renderer)
+        progress.message(f"renderer: {choice.name} ({choice.reason})")
+        chosen = choice.name
+        outcomes = run.draw(work if part is None else part.choose(work), choice, part)
+    joined = join_work(work, outcomes)
+    notices = [text for one in joined for text in one.notices]
+    if part is None:
+        scenes = [one.scenes or SubjectScenes(subject=one.subject, complete=False) for one in joined]
+        aside = finish_run(out, [subject.id for subject in people], scenes, prune=prune)
+        notices = [*log_notices(out, [*(f"animations: left out, {doubt}" for doubt in doubts), *notices]), *aside]
+        sort_log(out)
+        remove_parts(out)
+    else:
+        write_part(out, part, names, outcomes)
     return RenderSummary(
         out=out,
-        subjects=len(subjects),
-        rendered=sum(outcome.rendered for outcome in outcomes),
-        kept=sum(outcome.kept for outcome in outcomes),
-        failures=tuple(failure for outcome in outcomes for failure in outcome.failures),
-        notices=(*left_out, *remarks, *aside),
-        renderer=choice.name,
+        subjects=len(joined),
+        rendered=sum(one.rendered for one in joined),
+        kept=sum(one.kept for one in joined),
+        failures=tuple(failure for one in joined for failure in one.failures),
+        notices=tuple(notices),
+        renderer=chosen,
     )
 
 
-def _lost_subject(lost: Lost[SubjectUnit]) -> SubjectOutcome:
-    """The outcome of a subject whose process was stopped or died."""
-    subject = lost.unit.subject
-    return SubjectOutcome(subject=subject.id, failures=((subject.id, f"{subject.path}: {lost.reason}"),))
+@dataclass(frozen=True, kw_only=True)
+class _Run:
+    """Draws units of work; the attributes are arguments of `render_models`."""
+
+    out: Path
+    settings: RenderSettings
+    jobs: int
+    backend: str
+    limits: Limits | None
+    repair: bool
+    progress: Progress
+
+    def draw(self, work: Sequence[NamedWork], choice: RendererChoice, part: Part | None) -> dict[str, SubjectOutcome]:
+        """Draw; what became of each unit, by name."""
+        names: dict[str, list[str]] = {}
+        scenes: dict[str, int] = {}
+        for one in work:
+            names.setdefault(one.subject.id, []).append(one.name)
+            scenes[one.subject.id] = scenes.get(one.subject.id, 0) + one.scenes
+        left = {subject: list(own) for subject, own in names.items()}
+        subjects = {one.subject.id: one.subject for one in work}
+        # Parts leave what killed ones left half-written to the run that finishes: it might be another part's work.
+        if part is None:
+            for folder in (self.out, *(self.out / subject for subject in subjects)):
+                remove_leftovers(folder)
+        else:
+            begin_part(self.out, part)
+        drawing = Drawing(choice, threads_each(self.jobs, max(1, len(work))))
+        units = [
+            SubjectUnit(
+                one.subject,
+                self.out,
+                self.settings,
+                replace(drawing, choice=choice.for_worker(number)),
+                self.repair,
+                one.clip,
+            )
+            for number, one in enumerate(work)
+        ]
+        outcomes: dict[str, SubjectOutcome] = {}
+        told = SceneProgress(self.out, scenes, self.progress, alone=part is None)
+        for result in run_guarded(
+            draw_subject, units, limits=self.limits, jobs=self.jobs, backend=self.backend,
+            on_alive=lambda unit, count: told.drawn(unit.subject.id, count),
+        ):  # fmt: skip
+            outcome = lost_subject(result) if isinstance(result, Lost) else result
+            outcomes[outcome.name] = outcome
+            own = left[outcome.subject]
+            own.remove(outcome.name)
+            if own:
+                continue
+            subject = join_outcomes(subjects[outcome.subject], [outcomes[name] for name in names[outcome.subject]])
+            told.finish_subject(outcome.subject, subject.rendered, "failed" if subject.failures else "")
+        self.progress.finish()
+        return outcomes
 
 
 def find_people(models: Path, selection: Selection) -> list[Subject]:
@@ -153,15 +209,6 @@ def find_people(models: Path, selection: Selection) -> list[Subject]:
     if not subjects:
         raise InputError(models, "holds no scan or rigged person (.obj, .ply, .stl, .glb, .gltf, .fbx)")
     return selection.people(subjects)
-
-
-def mix(subjects: Sequence[Subject]) -> list[Subject]:
-    """Subjects in an order that has nothing to do with their folders, so that the first ones are like the others.
-
-    The remaining time is estimated from what is done already. In the order of the folders all scans might come before
-    all rigs, or all people of one data set before those of another, whose scenes take another time.
-    """
-    return sorted(subjects, key=lambda subject: stable_hash("order of work", subject.id))
 
 
 def threads_each(jobs: int, units: int) -> int:

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from ...core.guard import Limits, Lost, run_guarded
 from ...core.progress import Progress
-from ..subjects.animations import usable_motions
+from ..subjects.animations import ClipChoice, list_motions, motions_digest
 from ..subjects.find import Subject
-from ..subjects.scenes import list_scenes
+from ..subjects.load import unique_names
+from ..subjects.scenes import REST, peek_frame_counts
 from .settings import RenderSettings
 
 
@@ -22,23 +23,44 @@ class CountUnit:
     Attributes:
         subject: the subject.
         settings: which frames become scenes.
-        brought: number of frames of each motion that is added to rigs.
+        brought: each motion that is added to rigs, with its number of frames.
     """
 
     subject: Subject
     settings: RenderSettings
-    brought: tuple[int, ...]
+    brought: tuple[tuple[ClipChoice, int], ...]
+
+
+@dataclass(frozen=True)
+class SubjectPlan:
+    """What is known of a subject before it is loaded.
+
+    Attributes:
+        scenes: number of scenes, the pose filter left aside.
+        clips: the animations with the number of scenes of each, where each can be drawn by itself; empty where the
+            subject is drawn at once.
+    """
+
+    scenes: int
+    clips: tuple[tuple[ClipChoice, int], ...] = ()
 
 
 def count_scenes(
+    subjects: Sequence[Subject], settings: RenderSettings, *, limits: Limits | None = None, jobs: int = 0
+) -> dict[str, int]:
+    """The number of scenes of each subject, by id; see `plan_subjects`."""
+    return {name: plan.scenes for name, plan in plan_subjects(subjects, settings, limits=limits, jobs=jobs).items()}
+
+
+def plan_subjects(
     subjects: Sequence[Subject],
     settings: RenderSettings,
     *,
     limits: Limits | None = None,
     jobs: int = 0,
     progress: Progress | None = None,
-) -> dict[str, int]:
-    """Count the scenes of each subject, by id, before any is loaded; the pose filter is left aside.
+) -> dict[str, SubjectPlan]:
+    """Find the animations and count the scenes of each subject, by id, before any is loaded.
 
     Of a rig's file the clips alone are read, never the surface. A damaged subject counts as one scene; drawing it
     reports what is wrong. The clips of FBX rigs are read by native code, which a hostile file could crash, so each is
@@ -51,40 +73,50 @@ def count_scenes(
         jobs: worker processes that read FBX rigs, see core/units.py.
         progress: receives each FBX rig.
     """
-    brought: tuple[int, ...] = ()
+    brought: tuple[tuple[ClipChoice, int], ...] = ()
     if settings.animations is not None:
-        brought = tuple(motion.frames for motion in usable_motions(settings.animations, settings.bone_map))
+        digest = motions_digest(settings.animations, settings.bone_map)
+        motions = list_motions(settings.animations, settings.bone_map)
+        brought = tuple((replace(clip, motions_sha256=digest), frames) for clip, frames in motions)
     units = [CountUnit(subject, settings, brought) for subject in subjects]
     guarded = [unit for unit in units if unit.subject.kind == "rigged" and unit.subject.path.suffix.lower() == ".fbx"]
-    counts = dict(count_one(unit) for unit in units if unit not in guarded)
+    plans = dict(plan_one(unit) for unit in units if unit not in guarded)
     if progress is not None and guarded:
         progress.start("count the clips of FBX rigs", len(guarded))
-    for result in run_guarded(count_one, guarded, limits=limits or Limits(), jobs=jobs):
-        name, count = (result.unit.subject.id, 1) if isinstance(result, Lost) else result
-        counts[name] = count
+    for result in run_guarded(plan_one, guarded, limits=limits or Limits(), jobs=jobs):
+        name, plan = (result.unit.subject.id, SubjectPlan(1)) if isinstance(result, Lost) else result
+        plans[name] = plan
         if progress is not None:
             progress.advance(1, name)
     if progress is not None and guarded:
         progress.finish()
-    return {subject.id: counts[subject.id] for subject in subjects}
+    return {subject.id: plans[subject.id] for subject in subjects}
 
 
-def count_one(unit: CountUnit) -> tuple[str, int]:
-    """A subject's id and the number of its scenes; 1 for a damaged subject."""
+def plan_one(unit: CountUnit) -> tuple[str, SubjectPlan]:
+    """A subject's id and its plan; one scene for a damaged subject."""
     try:
-        return unit.subject.id, _count(unit)
+        return unit.subject.id, _plan(unit)
     except Exception:  # whatever a damaged file raises; `draw_subject` meets it again and reports it
-        return unit.subject.id, 1
+        return unit.subject.id, SubjectPlan(1)
 
 
-def _count(unit: CountUnit) -> int:
+def _plan(unit: CountUnit) -> SubjectPlan:
     subject, settings = unit.subject, unit.settings
-    most = None if subject.kind == "rigged" and settings.clusters else settings.wanted_frames
-    own = len(list_scenes(subject, frames_per_animation=most, seed=settings.seed))
-    if subject.kind != "rigged":
-        return own
-    more = sum(frames if most is None else min(frames, most) for frames in unit.brought)
-    return own + more if settings.clusters is None else min(settings.clusters, own + more)
+    rigged = subject.kind == "rigged"
+    most = None if rigged and settings.clusters else settings.wanted_frames
+    own = {name: frames if most is None else min(frames, most) for name, frames in peek_frame_counts(subject).items()}
+    if not rigged:
+        return SubjectPlan(sum(own.values()))
+    more = [(clip, frames if most is None else min(frames, most)) for clip, frames in unit.brought]
+    if settings.clusters is not None:  # poses of all animations are compared with each other
+        return SubjectPlan(min(settings.clusters, sum(own.values()) + sum(scenes for _, scenes in more)))
+    if unit.brought:
+        own.pop(REST, None)  # the pose of a rig that has no animation
+    clips = [*((ClipChoice(name), scenes) for name, scenes in own.items()), *more]
+    names = unique_names([clip.name for clip, _ in clips])
+    named = tuple((replace(clip, name=name), scenes) for name, (clip, scenes) in zip(names, clips, strict=True))
+    return SubjectPlan(sum(scenes for _, scenes in clips), named if len(named) > 1 else ())
 
 
 class SceneProgress:
@@ -97,13 +129,13 @@ class SceneProgress:
         out: the renders folder.
         scenes: number of scenes of each subject, by id.
         progress: receives the scenes.
+        alone: whether no other run draws scenes of these subjects.
     """
 
-    def __init__(self, out: Path, scenes: dict[str, int], progress: Progress) -> None:
+    def __init__(self, out: Path, scenes: dict[str, int], progress: Progress, *, alone: bool = True) -> None:
         self._progress = progress
-        self._left = {
-            name: max(0, count - sum(1 for _ in out.glob(f"{name}/[!.]*/scene.json"))) for name, count in scenes.items()
-        }
+        there = {name: sum(1 for _ in out.glob(f"{name}/[!.]*/scene.json")) if alone else 0 for name in scenes}
+        self._left = {name: max(0, count - there[name]) for name, count in scenes.items()}
         total = sum(scenes.values())
         progress.start("render scenes", total)
         progress.skip(total - sum(self._left.values()))

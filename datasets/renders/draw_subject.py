@@ -1,4 +1,4 @@
-"""One unit of work of `mpc render`: all scenes of one subject, each drawn into a folder of its own."""
+"""One unit of work of `mpc render`: the scenes of a subject or of one animation, each drawn into its own folder."""
 
 from __future__ import annotations
 
@@ -13,17 +13,18 @@ from ...core.files import is_of_disk
 from ...core.guard import tell_alive
 from ...core.messages import describe_failure
 from ...render.light.lights import LightSet, builtin_lights, choose_lights, load_lights
+from ..subjects.animations import ClipChoice
 from ..subjects.find import Subject
-from ..subjects.frames import ChosenScene, LeftOut
+from ..subjects.frames import ChosenScene, LeftOut, NoFitFrameError
 from ..subjects.open import OpenSubject
 from ..subjects.source_files import SourceFiles
 from .belonging import SubjectScenes, describe_scene
 from .draw_scene import Drawing, draw_views, misfit, prepare_scene, store_scene
-from .format import SCENE, TEXTURES, read_scene
+from .format import SCENE, TEXTURES, SceneRecord, read_scene
 from .manifest import Line
 from .settings import RenderSettings
 from .verify import check_scene
-from .write import Provenance, remove_leftovers
+from .write import Provenance
 
 
 @dataclass(frozen=True)
@@ -35,6 +36,7 @@ class SubjectUnit:
         out: the renders folder.
         settings: what decides the pictures.
         drawing: the renderer and its threads.
+        clip: the animation whose scenes are drawn; None for all scenes of the subject.
         repair: whether the files of scenes that are there already are compared with their checksums; without it their
             sizes are.
     """
@@ -44,6 +46,7 @@ class SubjectUnit:
     settings: RenderSettings
     drawing: Drawing
     repair: bool = False
+    clip: ClipChoice | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,19 +55,28 @@ class SubjectOutcome:
 
     Attributes:
         subject: its id.
+        clip: the animation; None where all scenes of the subject are meant.
         rendered: number of scenes drawn now.
         kept: number of scenes that were there already.
         failures: (subject id or scene key, reason).
         notices: remarks for the user, each with the subject id or scene key in front.
         scenes: which scenes there are now; None where the subject's process was stopped or died.
+        unfit: why no frame of the unit's animation became a scene; empty where one did.
     """
 
     subject: str
+    clip: str | None = None
     rendered: int = 0
     kept: int = 0
     failures: tuple[tuple[str, str], ...] = ()
     notices: tuple[str, ...] = ()
     scenes: SubjectScenes | None = None
+    unfit: tuple[str, ...] = ()
+
+    @property
+    def name(self) -> str:
+        """The name of the unit of work, see `NamedWork`."""
+        return self.subject if self.clip is None else f"{self.subject}/{self.clip}"
 
 
 @dataclass(frozen=True)
@@ -76,26 +88,28 @@ class _SceneOutcome:
         state: drawn now, there already, or not drawn.
         remark: of a failed scene the reason, of a kept one a notice or nothing.
         line: the manifest's line about it; None where it failed.
+        notices: what its scene.json says of repairs and doubts.
     """
 
     key: str
     state: Literal["rendered", "kept", "failed"]
     remark: str = ""
     line: Line | None = None
+    notices: tuple[str, ...] = ()
 
 
 def draw_subject(unit: SubjectUnit) -> SubjectOutcome:
-    """Draw all scenes of a subject that are not there yet, one posed scene in memory at a time.
+    """Draw the scenes of a unit that are not there yet, one posed scene in memory at a time.
 
     Raises:
         OSError: the disk of `unit.out` is full or cannot be written; whatever is wrong with the subject, its files
             and the disk that they are on, is in the outcome.
     """
-    remove_leftovers(unit.out / unit.subject.id)
     painter = _Painter(unit)
     scenes: list[_SceneOutcome] = []
     left_out: list[str] = []
     failures: list[tuple[str, str]] = []
+    unfit: tuple[str, ...] = ()
     try:
         _ = painter.opened.digest  # before the file is read: a change in between then shows in the next run
         for chosen in painter.opened.choose_scenes(partial(misfit, settings=unit.settings)):
@@ -105,10 +119,16 @@ def draw_subject(unit: SubjectUnit) -> SubjectOutcome:
                 scenes.append(painter.draw(chosen))
     except Exception as error:  # of the subject's own files, which concerns all its scenes
         _raise_of_disk(error, unit.out)
-        failures.append((unit.subject.id, describe_failure(error)))
+        if isinstance(error, NoFitFrameError) and unit.clip is not None:
+            unfit = error.left_out  # of one animation among others
+        else:
+            failures.append((unit.subject.id, describe_failure(error)))
     notices = [f"{scene.key}: {scene.remark}" for scene in scenes if scene.state == "kept" and scene.remark]
-    if any(scene.state != "kept" for scene in scenes):
-        notices += [f"{unit.subject.id}: {notice}" for notice in (*painter.opened.loaded.notices, *left_out)]
+    # Those of kept scenes, too: a run that was killed may not have come to tell them.
+    told = [notice for scene in scenes for notice in scene.notices]
+    if unfit or any(scene.state == "failed" for scene in scenes):
+        told += painter.opened.loaded.notices
+    notices += [f"{unit.subject.id}: {notice}" for notice in dict.fromkeys([*told, *left_out, *unfit])]
     return SubjectOutcome(
         scenes=SubjectScenes(
             subject=unit.subject.id,
@@ -117,10 +137,12 @@ def draw_subject(unit: SubjectUnit) -> SubjectOutcome:
             source_sha256=painter.known_digest,
         ),
         subject=unit.subject.id,
+        clip=None if unit.clip is None else unit.clip.name,
         rendered=sum(scene.state == "rendered" for scene in scenes),
         kept=sum(scene.state == "kept" for scene in scenes),
         failures=(*((scene.key, scene.remark) for scene in scenes if scene.state == "failed"), *failures),
         notices=tuple(notices),
+        unfit=unfit,
     )
 
 
@@ -135,7 +157,7 @@ class _Painter:
 
     def __init__(self, unit: SubjectUnit) -> None:
         self._unit = unit
-        self.opened = OpenSubject(unit.subject, unit.settings, unit.settings.load)
+        self.opened = OpenSubject(unit.subject, unit.settings, unit.settings.load, unit.clip)
         self._files = SourceFiles(unit.subject.root)
 
     @property
@@ -166,8 +188,8 @@ class _Painter:
             _raise_of_disk(error, self._unit.out)
             return _SceneOutcome(chosen.spec.key, "failed", describe_failure(error))
         tell_alive()
-        line = describe_scene(read_scene(self._unit.out / chosen.spec.key))
-        return _SceneOutcome(chosen.spec.key, "rendered", line=line)
+        record = read_scene(self._unit.out / chosen.spec.key)
+        return _SceneOutcome(chosen.spec.key, "rendered", line=describe_scene(record), notices=_notices(record))
 
     def _draw(self, chosen: ChosenScene) -> None:
         unit, opened = self._unit, self.opened
@@ -203,7 +225,12 @@ class _Painter:
             return None
         drawn, draws = notes.get("renderer"), self._unit.drawing.choice.name
         remark = "" if drawn == draws else f"kept as drawn by {drawn}, while others are now drawn by {draws}"
-        return _SceneOutcome(key, "kept", remark, describe_scene(record))
+        return _SceneOutcome(key, "kept", remark, describe_scene(record), _notices(record))
+
+
+def _notices(record: SceneRecord) -> tuple[str, ...]:
+    found = record.notes.get("notices")
+    return tuple(str(notice) for notice in found) if isinstance(found, list) else ()
 
 
 def describe_given(subject: Subject) -> dict[str, Any]:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
-from collections.abc import Iterator
-from dataclasses import replace
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
 
@@ -15,7 +15,7 @@ from ...formats.bone_maps import read_bone_maps
 from ...formats.motions import SUFFIXES, read_motion_file
 from ...motion.bones import rig_bones
 from ...motion.motion import Motion
-from ...motion.rig_clips import bring_clips
+from ...motion.rig_clips import Brought, bring_clips
 from .load import LoadedSubject, name_clips
 
 Stamp = tuple[tuple[int, int], ...]
@@ -49,6 +49,33 @@ def usable_motions(source: Path, bone_map: Path | None = None) -> Iterator[Motio
     for path in find_motion_files(source):
         with contextlib.suppress(InputError, OSError):
             yield from _recent_motions(path, bone_map, _stamp(path, bone_map))
+
+
+@dataclass(frozen=True)
+class ClipChoice:
+    """One animation of a rig: of its own file, or a motion that is brought to it.
+
+    Attributes:
+        name: of the animation, see SceneSpec.
+        path: the file of the motion; None for the rig's own clip of that name.
+        index: which motion of that file.
+        motions_sha256: `motions_digest` of all motions that are brought, computed once for all animations.
+    """
+
+    name: str
+    path: Path | None = None
+    index: int = 0
+    motions_sha256: str | None = None
+
+
+def list_motions(source: Path, bone_map: Path | None = None) -> list[tuple[ClipChoice, int]]:
+    """All motions below a folder that can be used, under their own names, with their numbers of frames."""
+    found = []
+    for path in find_motion_files(source):
+        with contextlib.suppress(InputError):
+            motions = _recent_motions(path, bone_map, _stamp(path, bone_map))
+            found += [(ClipChoice(motion.name, path, index), motion.frames) for index, motion in enumerate(motions)]
+    return found
 
 
 def doubt_motions(source: Path, bone_map: Path | None = None) -> list[str]:
@@ -121,9 +148,48 @@ def with_animations(loaded: LoadedSubject, source: Path, bone_map: Path | None =
     Raises:
         InputError: a motion or the bone map cannot be read, or the rig has no bones known by any map.
     """
-    rig = loaded.rig
-    if rig is None:
+    if loaded.rig is None:
         return loaded
+    brought, map_name = _bring(loaded, usable_motions(source, bone_map), bone_map)
+    return replace(
+        loaded,
+        clips=name_clips((*loaded.clips.values(), *brought.clips)),
+        notices=(*loaded.notices, *brought.notices),
+        bone_map=map_name,
+    )
+
+
+def with_clip(loaded: LoadedSubject, clip: ClipChoice, bone_map: Path | None = None) -> LoadedSubject:
+    """A rigged subject with one animation alone; it has none where the motion cannot be brought to it.
+
+    Args:
+        loaded: the subject.
+        clip: the animation.
+        bone_map: file with the user's bone names; None for none.
+
+    Raises:
+        InputError: the subject or the file has no such animation (any more), or see `with_animations`.
+    """
+    if clip.path is None:
+        if clip.name not in loaded.clips:
+            raise InputError(loaded.subject.path, f'has no animation "{clip.name}" any more')
+        return replace(loaded, clips={clip.name: loaded.clips[clip.name]})
+    motions = _recent_motions(clip.path, bone_map, _stamp(clip.path, bone_map))
+    if clip.index >= len(motions):
+        raise InputError(clip.path, "holds fewer motions than before")
+    brought, map_name = _bring(loaded, motions[clip.index : clip.index + 1], bone_map)
+    return replace(
+        loaded,
+        clips={clip.name: brought.clips[0]} if brought.clips else {},
+        notices=(*loaded.notices, *brought.notices),
+        bone_map=map_name,
+    )
+
+
+def _bring(loaded: LoadedSubject, motions: Iterable[Motion], bone_map: Path | None) -> tuple[Brought, str | None]:
+    """The motions as clips of the subject's rig, and the name of the map that matched its bones."""
+    rig = loaded.rig
+    assert rig is not None
     maps = None if bone_map is None else read_bone_maps(bone_map)
     matched = rig_bones(rig, maps)
     if matched.missing:
@@ -132,10 +198,4 @@ def with_animations(loaded: LoadedSubject, source: Path, bone_map: Path | None =
             f"no animation can be added: the rig has no bone known as {first_few(matched.missing)} "
             f"(its bones: {first_few(rig.skeleton.names)}); give a bone map",
         )
-    brought = bring_clips(rig, loaded.to_world, matched, usable_motions(source, bone_map))
-    return replace(
-        loaded,
-        clips=name_clips((*loaded.clips.values(), *brought.clips)),
-        notices=(*loaded.notices, *brought.notices),
-        bone_map=matched.map_name,
-    )
+    return bring_clips(rig, loaded.to_world, matched, motions), matched.map_name

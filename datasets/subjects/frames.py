@@ -5,7 +5,7 @@ Frames that are unfit (the head is under the hips, or the person leaves the view
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -99,6 +99,22 @@ class LeftOut:
     notice: str
 
 
+class NoFitFrameError(MpcError):
+    """No frame of any animation is fit to become a scene.
+
+    Args:
+        path: the subject's file.
+        left_out: one line for each animation, with the reasons.
+    """
+
+    def __init__(self, path: Path, left_out: Sequence[str]) -> None:
+        super().__init__(f"{path}: no frame of any animation is fit: {'; '.join(left_out)}")
+        self.path, self.left_out = path, tuple(left_out)
+
+    def __reduce__(self) -> tuple[type[NoFitFrameError], tuple[Path, tuple[str, ...]]]:
+        return type(self), (self.path, self.left_out)
+
+
 # The edge of the view cube, metres, that a posed scene would need; None where it fits the one there is.
 Misfit = Callable[[LoadedScene], float | None]
 
@@ -115,7 +131,7 @@ def choose_scenes(loaded: LoadedSubject, settings: FrameSettings, *, misfit: Mis
         misfit: the view cube's edge, metres, that a posed scene would need; None where it fits.
 
     Raises:
-        MpcError: no frame of any animation is fit; names the reasons.
+        NoFitFrameError: no frame of any animation is fit; names the reasons.
     """
     subject = loaded.subject
     if loaded.rig is None or not loaded.clips:
@@ -134,7 +150,7 @@ def choose_scenes(loaded: LoadedSubject, settings: FrameSettings, *, misfit: Mis
             yield scene
     left_out = [] if judge is None else judge.report()
     if not chosen:
-        raise MpcError(f"{subject.path}: no frame of any animation is fit: {'; '.join(left_out)}")
+        raise NoFitFrameError(subject.path, left_out)
     yield from (LeftOut(notice) for notice in left_out)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -69,16 +70,21 @@ class LoadedSubject:
 
 def name_clips(clips: tuple[Clip, ...]) -> dict[str, Clip]:
     """Give clips names that are safe in paths and unique (case aside); their order stays."""
-    named: dict[str, Clip] = {}
+    return dict(zip(unique_names([clip.name for clip in clips]), clips, strict=True))
+
+
+def unique_names(names: Sequence[str]) -> list[str]:
+    """Names that are safe in paths and unique (case aside), in the same order."""
+    found: list[str] = []
     taken: set[str] = set()
-    for clip in clips:
-        base = safe_name(clip.name)[:LONGEST_CLIP_NAME]
+    for own in names:
+        base = safe_name(own)[:LONGEST_CLIP_NAME]
         name, number = base, 2
         while name.casefold() in taken:
             name, number = f"{base}_{number}", number + 1
         taken.add(name.casefold())
-        named[name] = clip
-    return named
+        found.append(name)
+    return found
 
 
 def name_takes(subject: Subject) -> dict[str, tuple[Path, ...]]:

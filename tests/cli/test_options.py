@@ -56,6 +56,7 @@ OWN = {
     "render": {
         "frames": "becomes poses",
         "dry_run": "calls another function",
+        "part": "becomes a Part",
         "memory_gib": "becomes memory_bytes",
     },
     "sample": {"shard_mib": "becomes shard_bytes", "memory_gib": "becomes memory_bytes"},

@@ -10,7 +10,7 @@ import pytest
 from mpc.cli import progress as shown
 from mpc.core.guard import Lost
 from mpc.datasets.renders import build
-from mpc.datasets.renders.count import SceneProgress, count_scenes
+from mpc.datasets.renders.count import SceneProgress, SubjectPlan, plan_subjects
 from mpc.datasets.renders.draw_subject import SubjectOutcome
 from mpc.datasets.renders.settings import RenderSettings
 from mpc.datasets.subjects.find import Subject
@@ -77,7 +77,8 @@ class Simulation:
         monkeypatch.setattr(build, "find_people", lambda *_: subjects)
         monkeypatch.setattr(build, "claim_folder", lambda *_: None)
         monkeypatch.setattr(build, "finish_run", lambda *_, **__: ())
-        monkeypatch.setattr(build, "count_scenes", lambda *_, **__: {name: len(c) for name, c in self.costs.items()})
+        plans = {name: SubjectPlan(len(costs)) for name, costs in self.costs.items()}
+        monkeypatch.setattr(build, "plan_subjects", lambda *_, **__: plans)
         monkeypatch.setattr(build, "run_guarded", self.run_guarded)
         monkeypatch.setattr(shown, "SECONDS_BETWEEN_LINES", 0.0)
         monkeypatch.setattr(shown.time, "monotonic", lambda: self.now)
@@ -188,7 +189,8 @@ def test_the_clips_of_an_fbx_rig_are_counted_before_it_is_drawn(tmp_path):
     rig = Subject("rig", tmp_path / "rig.fbx", "rigged", tmp_path)
     broken = Subject("broken", tmp_path / "broken.fbx", "rigged", tmp_path)
     told = Told()
-    counts = count_scenes([broken, rig], RenderSettings(frames_per_animation=2), jobs=1, progress=told)
+    plans = plan_subjects([broken, rig], RenderSettings(frames_per_animation=2), jobs=1, progress=told)
+    counts = {name: plan.scenes for name, plan in plans.items()}
     assert list(counts) == ["broken", "rig"]
     assert counts["broken"] == 1
     assert counts["rig"] > 1
