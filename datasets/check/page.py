@@ -11,6 +11,9 @@ from ...pages.page import read_asset
 from .models import COLUMNS, CheckSummary, row
 from .subject import SubjectReport
 
+# What is wrong stands beside the name, where narrow windows show it, too.
+PAGE_COLUMNS = ("subject", "state", *(name for name in COLUMNS if name not in ("subject", "state")))
+
 
 def write_check_page(path: Path, summary: CheckSummary) -> None:
     """Write the page; its folder is made."""
@@ -24,7 +27,7 @@ def check_page(summary: CheckSummary) -> str:
         f'<b class="{state}">{summary.count(state)} {label}</b>'
         for state, label in (("ok", "ok"), ("warning", "with warnings"), ("failed", "cannot be used"))
     )
-    head = "".join(f"<th>{name}</th>" for name in ("", *COLUMNS))
+    head = "".join(f"<th>{name}</th>" for name in ("", *PAGE_COLUMNS))
     body = "".join(_row(report, f"{summary.models}/") for report in summary.reports)
     return (
         '<!doctype html><html lang="en"><head><meta charset="utf-8">'
@@ -61,5 +64,5 @@ def _row(report: SubjectReport, prefix: str) -> str:
             f"<small>{len(report.materials)} material{'s' if len(report.materials) > 1 else ''}</small>"
         )
     kinds = {"subject": "name", "clips": "clips", "state": "state"}
-    body = "".join(f'<td class="{kinds.get(name, "")}">{cell}</td>' for name, cell in cells.items())
+    body = "".join(f'<td class="{kinds.get(name, "")}">{cells[name]}</td>' for name in PAGE_COLUMNS)
     return f'<tr class="{report.state}"><td>{picture}</td>{body}</tr>'

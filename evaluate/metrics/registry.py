@@ -51,6 +51,11 @@ class Metric:
     text: str = ""
 
     @property
+    def unit_text(self) -> str:
+        """The unit as reports show it beside a number: nothing where the value has none."""
+        return "" if self.unit == "1" else self.unit
+
+    @property
     def summary(self) -> str:
         """Direction, unit and squaring in one line, which reports show beside the numbers."""
         return self.text or (self.measure.__doc__ or "").strip().splitlines()[0]

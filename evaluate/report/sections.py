@@ -34,7 +34,7 @@ def score_tiles(evaluation: EvaluationResult) -> str:
     overall, found = evaluation.overall, []
     for metric in evaluation.metrics:
         value, error = overall.means[metric.name], overall.errors[metric.name]
-        shown = "no view measured" if value is None else f"{number_text(value)} {metric.unit}"
+        shown = "no view measured" if value is None else f"{number_text(value)} {metric.unit_text}"
         found.append((metric.name, shown, metric.direction + (f", ± {error:.3f} from sampling" if error else "")))
     if evaluation.has_iou:
         iou, baseline = overall.means["iou"], overall.means["baseline_iou"]
@@ -49,7 +49,7 @@ def score_tiles(evaluation: EvaluationResult) -> str:
 def score_table(evaluation: EvaluationResult) -> str:
     """Show means by subject and over all views, the worst view of each metric, and every view in a closed fold."""
     metrics = evaluation.metrics
-    head = "".join(f"<th>{m.name}<br><small>{m.unit}</small></th>" for m in metrics)
+    head = "".join(f"<th>{m.name}<br><small>{m.unit_text}</small></th>" for m in metrics)
     rows = [f"<tr><th></th>{head}{_iou_cells(evaluation, 'IoU', 'IoU of mean<br>occupancy', 'th')}</tr>"]
 
     def summary_row(summary: Summary, style: str) -> str:
@@ -214,7 +214,7 @@ def settings_blocks(blocks: Mapping[str, Any]) -> str:
 def score_text(evaluation: EvaluationResult, record: ViewScores) -> str:
     """Return the scores of a view with their units, escaped for HTML."""
     texts = [
-        f"{name} {number_text(score.value)} {evaluation.protocol.find(name).unit}"
+        f"{name} {number_text(score.value)} {evaluation.protocol.find(name).unit_text}"
         for name, score in record.scores.items()
     ]
     return escape(", ".join(texts if record.iou is None else [*texts, f"IoU {number_text(record.iou)}"]))
