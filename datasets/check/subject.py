@@ -180,6 +180,11 @@ def _doubts(loaded: LoadedSubject, components: int, ambiguous: float | None, tex
         doubts.append(f"for {ambiguous:.0%} of the volume inside and outside are hard to tell apart")
     if components > MANY_COMPONENTS:
         doubts.append(f"{components} separate components: crumbs, or a surface that is not joined")
+    if loaded.rig is None and not loaded.takes and loaded.placement.facing_world is None:
+        doubts.append(
+            f"nobody knows which way the person faces: {loaded.placement.facing} is turned to the front by convention, "
+            "and training gets no direction; give it with --facing or --fixes"
+        )
     if loaded.rig is not None and not loaded.clips:
         doubts.append("a rig without animations: the rest pose is all there is")
     return doubts

@@ -22,6 +22,7 @@ from ...core.errors import InputError
 from ...core.folders import FolderFormat, read_folder_settings
 from ...core.sealed import read_sealed_json
 from ...geometry.mesh import PosedMesh
+from ..subjects.placement import CONVENTION
 from .manifest import Line, read_manifest
 from .mesh_file import read_mesh
 
@@ -125,13 +126,16 @@ class SceneRecord:
 
     @property
     def facing_world(self) -> tuple[float, float, float] | None:
-        """The horizontal unit vector that the person faces; None where it is unknown, as in renders of older versions.
+        """The horizontal unit vector that the person faces; None where it is unknown.
+
+        Renders of older versions lack it, or have that of the convention for scans of which nobody knew it.
 
         Raises:
             InputError: scene.json holds something else.
         """
         found = self.notes.get("facing_world")
-        if found is None:
+        reasons = self.notes.get("reasons")
+        if found is None or (self.kind == "scan" and isinstance(reasons, dict) and reasons.get("facing") == CONVENTION):
             return None
         try:
             x, y, z = (float(value) for value in found)

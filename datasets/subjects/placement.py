@@ -10,7 +10,7 @@ import numpy as np
 from ...core.arrays import F64
 from ...core.errors import SettingsError
 from ...geometry.mesh import PosedMesh
-from .body_shape import FACING_TOLERANCE_DEG, feet_facing, score_up, up_margin
+from .body_shape import feet_facing, score_up, up_margin
 from .layouts.layout import Fit
 
 UNITS_M = {"m": 1.0, "dm": 0.1, "cm": 0.01, "mm": 0.001, "in": 0.0254, "ft": 0.3048}
@@ -24,6 +24,8 @@ LEAST_HEIGHT_M, GREATEST_HEIGHT_M = 0.45, 2.6
 LEAST_STANDING_M = 0.85
 STANDING_SHARE = 0.85  # height over the box's diagonal
 UNSURE_MARGIN = 0.3
+# A direction more upright than this (of somebody who lies or bends over) says little about where the person faces.
+LEAST_LEVEL = 0.3
 CONVENTION = "the convention for this up axis"
 
 
@@ -76,11 +78,12 @@ class Placement:
         matrix: (4, 4) float64, rotation and scale alone.
         unit: the file's unit; "scaled" to a given height and "fit" to a body fit are possible, too.
         up: up direction in the file's axes.
-        facing: direction that the person faces in the file's axes.
+        facing: the axis of the file that becomes +z: the nearest to the direction that the person faces.
         height_m: the person's height after conversion, metres.
         reasons: how "unit", "up" and "facing" were found.
         warnings: doubts that the user should know of.
         unsure: those of "unit", "up" and "facing" that are a guess.
+        facing_world: the horizontal unit vector that the person faces, in world axes; None where nobody knows.
     """
 
     matrix: F64
@@ -91,6 +94,7 @@ class Placement:
     reasons: dict[str, str]
     warnings: tuple[str, ...]
     unsure: tuple[str, ...] = ()
+    facing_world: tuple[float, float, float] | None = None
 
     def as_dict(self) -> dict[str, Any]:
         """The placement without matrix and warnings, JSON-ready."""
@@ -143,10 +147,11 @@ def place_person(
     hint, source = facing_hint, "the rig's left and right limbs"
     if hint is None and fit is not None:
         hint, source = fit.facing, "the body fit"
-    facing = _choose_facing(mesh, up.value, options.facing, hint, source)
+    facing, direction = _choose_facing(mesh, up.value, options.facing, hint, source)
     matrix = np.eye(4)
     rows = np.cross(AXES[up.value], AXES[facing.value]), AXES[up.value], AXES[facing.value]
     matrix[:3, :3] = scale * np.stack(rows)
+    facing_world = None if direction is None else _level(np.stack(rows) @ direction)
     height_m = height * scale
     warnings = [*up.warnings, *unit.warnings]
     if not _is_person(height_m):
@@ -161,8 +166,9 @@ def place_person(
         warnings=tuple(warnings),
         unsure=(
             *(name for name, choice in (("unit", unit), ("up", up)) if choice.warnings),
-            *(["facing"] if facing.reason == CONVENTION else []),
+            *(["facing"] if facing_world is None else []),
         ),
+        facing_world=facing_world,
     )
 
 
@@ -242,17 +248,27 @@ def _choose_unit(height: float, size: F64, wanted: str | None, file_unit: str | 
     return _Choice(unit, f"a height of {height:.4g} units", tuple(warnings))
 
 
-def _choose_facing(mesh: PosedMesh, up: str, wanted: str | None, hint: F64 | None, source: str) -> _Choice:
-    """The facing; `hint` (3,) is a direction that `source` gives, None where it gives none."""
+def _choose_facing(
+    mesh: PosedMesh, up: str, wanted: str | None, hint: F64 | None, source: str
+) -> tuple[_Choice, F64 | None]:
+    """The axis of the facing, and the direction (3,) itself, None where nobody knows.
+
+    `hint` (3,) is a direction that `source` gives, None where it gives none.
+    """
     if wanted is not None and wanted[1] != up[1]:
-        return _Choice(wanted, "given")
+        return _Choice(wanted, "given"), np.array(AXES[wanted])
     level = {axis: np.array(vector) for axis, vector in AXES.items() if axis[1] != up[1]}
+    if hint is None:
+        hint, source = feet_facing(mesh, np.array(AXES[up])), "the direction of the feet"
     if hint is not None:
-        return _Choice(max(level, key=lambda axis: float(level[axis] @ hint)), source)
+        return _Choice(max(level, key=lambda axis: float(level[axis] @ hint)), source), hint
     convention = {"+y": "+z", "+z": "-y", "-y": "-z", "-z": "+y", "+x": "+z", "-x": "+z"}[up]
-    toes = feet_facing(mesh, np.array(AXES[up]))
-    if toes is not None:
-        seen = max(level, key=lambda axis: float(level[axis] @ toes))
-        if float(level[seen] @ toes) > np.cos(np.radians(FACING_TOLERANCE_DEG)):
-            return _Choice(seen, "the direction of the feet")
-    return _Choice(convention, CONVENTION)
+    return _Choice(convention, CONVENTION), None
+
+
+def _level(direction: F64) -> tuple[float, float, float] | None:
+    """The horizontal part of a direction (3,) in world axes, a unit vector; None for one that is nearly upright."""
+    length = float(np.hypot(direction[0], direction[2]))
+    if length < LEAST_LEVEL * float(np.linalg.norm(direction)):
+        return None
+    return round(float(direction[0]) / length, 6), 0.0, round(float(direction[2]) / length, 6)

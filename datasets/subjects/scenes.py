@@ -19,6 +19,7 @@ from ...geometry.mesh import PosedMesh
 from ...geometry.orientation import orient_mesh
 from ...motion.landmarks import hips_facing
 from ...motion.skinning import Clip, pose_rig
+from .body_shape import feet_facing
 from .find import Subject
 from .load import LoadedSubject, load_subject, name_clips, name_takes
 from .placement import PlacementOptions
@@ -26,7 +27,6 @@ from .sequences import read_frame
 
 SCAN = "scan"
 REST = "rest"
-SCAN_FACING = (0.0, 0.0, 1.0)  # `place_person` turns scans so
 
 
 @dataclass(frozen=True)
@@ -60,8 +60,8 @@ class LoadedScene:
         pelvis_world: (3,) float64 metres; None for scans and for rigs whose pelvis is unknown.
         notices: what was repaired or doubted in the files of this scene.
         time_s: time of the frame in its clip, seconds; None for scans.
-        facing_world: the horizontal unit vector that the person faces: +z for scans (see `place_person`), that of the
-            hips for rigs; None where it is unknown.
+        facing_world: the horizontal unit vector that the person faces: that of the hips for rigs, that of the body fit,
+            the user or the feet for scans (see `place_person`); None where it is unknown.
     """
 
     spec: SceneSpec
@@ -184,7 +184,8 @@ def pose_scene(loaded: LoadedSubject, spec: SceneSpec) -> LoadedScene:
     if loaded.takes:
         return _pose_take(loaded, spec)
     if loaded.rig is None:
-        return LoadedScene(spec=spec, loaded=loaded, mesh=loaded.mesh, notices=loaded.notices, facing_world=SCAN_FACING)
+        facing = loaded.placement.facing_world
+        return LoadedScene(spec=spec, loaded=loaded, mesh=loaded.mesh, notices=loaded.notices, facing_world=facing)
     path, rig = loaded.subject.path, loaded.rig
     clip = loaded.clips.get(spec.animation)
     if clip is None and spec.animation != REST:
@@ -215,9 +216,11 @@ def pose_scene(loaded: LoadedSubject, spec: SceneSpec) -> LoadedScene:
 def _hips_facing(hips: F64) -> tuple[float, float, float] | None:
     """The direction that hips (2, 3), left and right, face; None where they lie above one another."""
     facing = hips_facing(hips[0], hips[1])
-    if facing is None:
-        return None
-    x, y, z = facing.round(6).tolist()
+    return None if facing is None else _rounded(facing)
+
+
+def _rounded(direction: F64) -> tuple[float, float, float]:
+    x, y, z = direction.round(6).tolist()
     return x, y, z
 
 
@@ -228,7 +231,10 @@ def _pose_take(loaded: LoadedSubject, spec: SceneSpec) -> LoadedScene:
     read = read_frame(files[spec.frame])
     oriented = orient_mesh(read.mesh.transformed(loaded.to_world))
     notices = tuple(dict.fromkeys([*loaded.notices, *read.notices, *oriented.notices]))
-    return LoadedScene(spec=spec, loaded=loaded, mesh=oriented.mesh, notices=notices)
+    # The sequence is placed as its first frame, in which the person may have stood another way.
+    toes = feet_facing(oriented.mesh, np.array([0.0, 1.0, 0.0]))
+    facing = None if toes is None else _rounded(toes)
+    return LoadedScene(spec=spec, loaded=loaded, mesh=oriented.mesh, notices=notices, facing_world=facing)
 
 
 def load_scene(subject: Subject, spec: SceneSpec, options: PlacementOptions | None = None) -> LoadedScene:

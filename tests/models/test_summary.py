@@ -79,7 +79,10 @@ def test_the_loss_is_zero_at_the_direction_seen_through_the_camera(yaw, fov):
     assert right.item() < 1e-6
     behind = facing_loss(-summary, torch.from_numpy(facing[None].astype(np.float32)), given)
     assert behind.item() == pytest.approx(4.0, abs=1e-2)
-    assert facing_loss(summary, torch.zeros(1, 3), given).item() == 0.0
+    pulled = summary.clone().requires_grad_()
+    unknown = facing_loss(pulled, torch.zeros(1, 3), given)
+    unknown.sum().backward()
+    assert (unknown.item(), pulled.grad.abs().max().item()) == (0.0, 0.0), "nobody knows: nothing is learned"
     # A mirrored picture: the calibration's first row changes sign, and so does "right".
     mirrored = given.clone()
     mirrored[:, 0] = 0.2 * mirrored[:, 3] - mirrored[:, 0]  # and the picture moved to the right
@@ -107,6 +110,11 @@ def test_renders_and_shards_say_which_way_people_face(tmp_path):
                 _ = found.facing_world
         else:
             assert found.facing_world == known
+    # Earlier versions wrote +z for scans of which nobody knew the direction, with this reason.
+    invented = {"facing_world": [0.0, 0.0, 1.0], "reasons": {"facing": "the convention for this up axis"}}
+    write_sealed_json(path, {**content, "notes": invented})
+    assert read_renders(folder).scenes[0].facing_world is None
+    write_sealed_json(path, {**content, "notes": {"facing_world": [0.0, 0.6, 0.8]}})
     whole = {"ball_0": "train", "ball_1": "train"}
     (tmp_path / "split.json").write_text(json.dumps({"train": list(whole), "val": [], "test": []}))
     small = SampleSettings(near_points=80, uniform_points=80, colour_points=8, split_file=tmp_path / "split.json")

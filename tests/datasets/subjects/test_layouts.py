@@ -13,7 +13,7 @@ from mpc.datasets.subjects.layouts.layout import claim
 from mpc.datasets.subjects.layouts.recognise import recognise
 from mpc.datasets.subjects.layouts.renderpeople import RIGGED
 from mpc.datasets.subjects.placement import PlacementOptions
-from mpc.datasets.subjects.scenes import list_scenes, load_scene, load_subject
+from mpc.datasets.subjects.scenes import SceneSpec, list_scenes, load_scene, load_subject, pose_scene
 from mpc.geometry.surface import albedo_at
 from support import layout_folders
 
@@ -88,6 +88,9 @@ def test_thuman_faces_where_its_fit_does(tmp_path, turn, facing):
     loaded = load_subject(only(tmp_path))
     assert loaded.placement.facing == facing
     assert loaded.placement.reasons["facing"] == "the body fit"
+    remains = np.radians(turn - {"+z": 0, "+x": 90, "-z": 180, "-x": 270}[facing])
+    exact = (np.sin(remains), 0.0, np.cos(remains))
+    assert pose_scene(loaded, SceneSpec("", "scan", 0)).facing_world == pytest.approx(exact, abs=1e-6)
     left = np.radians(turn - {"+z": 0, "+x": 90, "-z": 180, "-x": 270}[facing])  # less than half a right angle
     vertices, faces, _ = layout_folders.parts_of(3)
     spin = np.array([[np.cos(left), 0, np.sin(left)], [0, 1, 0], [-np.sin(left), 0, np.cos(left)]])

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 from mpc.core.errors import InputError, SettingsError
+from mpc.datasets.check.subject import CheckUnit, check_subject
 from mpc.datasets.subjects.body_shape import feet_facing, score_up, up_margin
 from mpc.datasets.subjects.find import Subject, find_subjects
 from mpc.datasets.subjects.placement import PlacementOptions, place_person
@@ -63,6 +64,57 @@ def test_unit_and_axes_are_found(pose: str, up: str, facing: str, unit: str, sca
 def test_feet_turn_a_scan_to_the_front(facing: str) -> None:
     mesh = turned(boxes(POSES["arms wide"]), "+y", facing)
     assert place_person(mesh, PlacementOptions()).facing == facing
+
+
+@pytest.mark.parametrize("turn_deg", [0, 30, 45, 60, 135, 200, 290])
+@pytest.mark.parametrize("pose", ["arms down", "arms forward"])
+def test_the_feets_own_direction_is_recorded(tmp_path: Path, pose: str, turn_deg: float) -> None:
+    """Turned by any angle, the label is where the toes point once the file's nearest axis is turned to the front."""
+    angle = np.radians(turn_deg)
+    spin = np.eye(4)
+    spin[:3, :3] = [[np.cos(angle), 0, np.sin(angle)], [0, 1, 0], [-np.sin(angle), 0, np.cos(angle)]]
+    write_obj(tmp_path / "anna" / "mesh.obj", boxes(POSES[pose]).transformed(spin))
+    loaded = load_subject(find_subjects(tmp_path)[0])
+    assert loaded.placement.reasons["facing"] == "the direction of the feet"
+    assert "facing" not in loaded.placement.unsure
+    facing = pose_scene(loaded, SceneSpec("anna", "scan", 0)).facing_world
+    assert facing is not None
+    truth = loaded.to_world[:3, :3] @ spin[:3, :3] @ [0.0, 0.0, 1.0]
+    assert np.degrees(np.arccos(np.clip(truth @ facing, -1, 1))) < 1.0
+    assert facing[2] > 0.7, "the nearest axis is at the front"
+
+
+def test_nobody_knows_where_a_sitting_scan_looks(tmp_path: Path) -> None:
+    write_obj(tmp_path / "anna" / "mesh.obj", boxes(POSES["sitting"]))
+    subject = find_subjects(tmp_path)[0]
+    loaded = load_subject(subject)
+    assert loaded.placement.reasons["facing"] == "the convention for this up axis"
+    assert loaded.placement.unsure[-1] == "facing"
+    scene = pose_scene(loaded, SceneSpec("anna", "scan", 0))
+    assert scene.facing_world is None
+    assert "facing_world" not in scene.describe()
+    report = check_subject(CheckUnit(subject, tmp_path, PlacementOptions()))
+    assert any("nobody knows which way the person faces" in warning for warning in report.warnings)
+    told = PlacementOptions(facing="+x")
+    assert load_scene(subject, SceneSpec("anna", "scan", 0), told).facing_world == (0.0, 0.0, 1.0)
+    assert not any("which way" in warning for warning in check_subject(CheckUnit(subject, tmp_path, told)).warnings)
+
+
+@needs_models
+def test_feet_agree_with_the_hips_of_the_shared_rigs() -> None:
+    up, errors, frames = np.array([0.0, 1.0, 0.0]), [], 0
+    for name in ("rig_01", "rig_04"):
+        subject = next(subject for subject in find_subjects(MODELS / "rigged") if subject.id == name)
+        loaded = load_subject(subject)
+        for spec in list_scenes(subject, frames_per_animation=5, seed=0):
+            scene = pose_scene(loaded, spec)
+            toes, hips = feet_facing(scene.mesh, up), scene.facing_world
+            frames += 1
+            if toes is not None and hips is not None:
+                errors.append(np.degrees(np.arccos(np.clip(toes @ hips, -1, 1))))
+    assert len(errors) > 0.6 * frames
+    assert np.median(errors) < 3
+    assert np.max(errors) < 30
 
 
 def test_feet_say_nothing_where_one_is_lifted_or_none_is_there() -> None:
