@@ -7,6 +7,7 @@ scenes are there, finish. So the disk holds the shards, and parts of few more.
 from __future__ import annotations
 
 import shutil
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -25,8 +26,9 @@ from .format import ShardHeader
 from .groups import choose_groups
 from .index import SHARDS, SceneFailure, ShardEntry, ShardIndex, write_index
 from .journal import PARTS, FinishedShard, begin_changes, note_finished, read_before
-from .plan import SamplePlan, ShardPlan, plan_sampling
+from .plan import SamplePlan, ShardPlan, plan_sampling, plan_scene
 from .reader import ShardReader
+from .retry import split_failures
 from .sample_unit import SceneOutcome, SceneTask, lost_scene, sample_one
 from .settings import SampleSettings
 from .split import SPLITS, choose_split, describe_twins, group_twins
@@ -99,7 +101,7 @@ def sample_renders(
         jobs: worker processes, see core/units.py.
         backend: joblib backend, see core/units.py.
         limits: time and memory of a scene (core/guard.py); None for no bound and no process of its own.
-        repair: check all shards first and write the damaged ones again.
+        repair: check all shards first and write the damaged ones again, and try all scenes again that failed before.
         progress: receives each sampled scene and each written shard.
 
     Raises:
@@ -121,8 +123,12 @@ def sample_renders(
     before = read_before(out)
     if repair:
         _remove_damaged(out, before, progress)
-    plan = plan_sampling(scenes, out, settings, split, before)
     (out / PARTS).mkdir(exist_ok=True)
+    again, failures = split_failures(scenes, {} if before is None else before.failures, repair=repair)
+    planned = [plan_scene(one, settings, split[one.subject], out / PARTS) for one in again if one.subject in split]
+    retried = _run([SceneTask(scene, settings) for scene in planned], limits, jobs, backend, progress, "sample again")
+    failures |= {one.key: SceneFailure(one.digest, one.reason) for one in retried if one.reason is not None}
+    plan = plan_sampling(scenes, out, settings, split, before, failures)
     if plan.changes(before):
         begin_changes(out)
         _remove_stale(out, {shard.file for shard in plan.shards})
@@ -130,8 +136,8 @@ def sample_renders(
     summary = _finish(plan, sampled)
     notices = (*summary.notices, *log_notices(out, (*remarks, *describe_twins(twins, split))))
     sort_log(out)
-    failures = tuple(sorted((*summary.failures, *group_refused(found.refused))))
-    return replace(summary, failures=failures, notices=notices)
+    failed = tuple(sorted((*summary.failures, *group_refused(found.refused))))
+    return replace(summary, failures=failed, notices=notices)
 
 
 def _check_layers(renders: Renders, settings: SampleSettings) -> None:
@@ -160,20 +166,29 @@ def _sample_scenes(plan: SamplePlan, limits: Limits | None, *, jobs: int, backen
     places = {scene.key: shard for shard in changed for scene in shard.scenes}
     outcomes: dict[str, list[SceneOutcome]] = {shard.file: [] for shard in changed}
     sampled, written = 0, {}
-    progress.start("sample", len(tasks))
-    for result in run_guarded(sample_one, tasks, limits=limits, jobs=jobs, backend=backend):
-        outcome = lost_scene(result) if isinstance(result, Lost) else result
-        if outcome.reason is None:
-            sampled += 1
-        else:
-            progress.message(f"failed: {outcome.key}: {outcome.reason}")
+    for outcome in _run(tasks, limits, jobs, backend, progress, "sample"):
+        sampled += outcome.reason is None
         shard = places[outcome.key]
         outcomes[shard.file].append(outcome)
         if len(outcomes[shard.file]) == len(shard.scenes):
             written[shard.file] = _write_shard(plan.out, shard, outcomes.pop(shard.file))
+    return _Sampled(sampled, written)
+
+
+def _run(
+    tasks: list[SceneTask], limits: Limits | None, jobs: int, backend: str, progress: Progress, title: str
+) -> Iterator[SceneOutcome]:
+    """Sample scenes and tell the progress; `title` names the stage, which is not told where it has no scenes."""
+    if not tasks:
+        return
+    progress.start(title, len(tasks))
+    for result in run_guarded(sample_one, tasks, limits=limits, jobs=jobs, backend=backend):
+        outcome = lost_scene(result) if isinstance(result, Lost) else result
+        if outcome.reason is not None:
+            progress.message(f"failed: {outcome.key}: {outcome.reason}")
+        yield outcome
         progress.advance(1, outcome.key)
     progress.finish()
-    return _Sampled(sampled, written)
 
 
 def _write_shard(out: Path, planned: ShardPlan, outcomes: list[SceneOutcome]) -> FinishedShard:

@@ -26,8 +26,8 @@ class SceneFailure(NamedTuple):
     """A scene that cannot be sampled; in JSON a list of two.
 
     Attributes:
-        digest: SHA-256 of its input; as long as this is the same, the scene would fail again, unless it is
-            PASSING.
+        digest: digest of its input and of the state of its files (shards/retry.py); as long as this is the same, the
+            scene would fail again, unless it is PASSING.
         reason: in words.
     """
 

@@ -10,8 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from ...core.errors import InputError
-from ...core.files import file_sha256
-from ..renders.format import SceneRecord
+from ..renders.format import MESH, SceneRecord
 from ..renders.layer_files import layer_path
 from .index import SceneFailure, ShardEntry, ShardIndex
 from .journal import PARTS
@@ -108,6 +107,7 @@ def plan_sampling(
     settings: SampleSettings,
     split: dict[str, str],
     before: ShardIndex | None,
+    failures: dict[str, SceneFailure],
 ) -> SamplePlan:
     """Plan a run; nothing is written.
 
@@ -117,13 +117,10 @@ def plan_sampling(
         settings: what decides the points.
         split: subject id to split; scenes of other subjects are left out.
         before: the index of an earlier run in `out`; None where there is none.
+        failures: scenes that are not sampled, since they would fail again, by key.
     """
-    # scene.json holds the SHA-256 of every file beside it, so its own stands for the whole folder.
-    digests = {scene.key: _digest_input(scene) for scene in scenes}
-    known = {} if before is None else before.failures
-    failures = {key: failure for key, failure in known.items() if digests.get(key) == failure.digest}
     listed = [scene for scene in scenes if scene.subject in split]
-    shards = [shard.without(failures) for shard in plan_shards(listed, digests, split, settings, out / PARTS)]
+    shards = [shard.without(failures) for shard in plan_shards(listed, split, settings, out / PARTS)]
     entries = {} if before is None else {entry.file: entry for entry in before.shards}
     kept = {shard.file: entries.get(shard.file) for shard in shards if _is_there(out, shard, entries.get(shard.file))}
     still = {scene.key for shard in shards if shard.file in kept for scene in shard.scenes}
@@ -140,16 +137,8 @@ def plan_sampling(
     )
 
 
-def _digest_input(scene: SceneRecord) -> str:
-    try:
-        return file_sha256(scene.folder / "scene.json")
-    except OSError:  # it was read a moment ago: sampling the scene tells the reason
-        return ""
-
-
 def plan_shards(
     scenes: Sequence[SceneRecord],
-    digests: dict[str, str],
     split: dict[str, str],
     settings: SampleSettings,
     parts: Path,
@@ -160,7 +149,6 @@ def plan_shards(
 
     Args:
         scenes: of subjects that are in the split.
-        digests: SHA-256 of each scene's input, by key.
         split: subject id to split.
         settings: what decides the points.
         parts: folder of the sampled scenes that wait for their shard.
@@ -168,9 +156,7 @@ def plan_shards(
     shards: list[ShardPlan] = []
     for name in SPLITS:
         planned = {
-            scene.key: _plan_scene(scene, digests[scene.key], settings, name, parts)
-            for scene in scenes
-            if split[scene.subject] == name
+            scene.key: plan_scene(scene, settings, name, parts) for scene in scenes if split[scene.subject] == name
         }
         sizes = (Placed(key, scene.record.subject, _estimate_bytes(scene, settings)) for key, scene in planned.items())
         for place, keys in place_scenes(sizes, settings.shard_bytes).items():
@@ -181,22 +167,27 @@ def plan_shards(
     return shards
 
 
-def _plan_scene(record: SceneRecord, digest: str, settings: SampleSettings, split: str, parts: Path) -> PlannedScene:
+def plan_scene(record: SceneRecord, settings: SampleSettings, split: str, parts: Path) -> PlannedScene:
+    """Plan a scene; arguments as for `plan_shards`."""
     keep_mesh = settings.keeps_meshes(split)
-    name = _json_digest([settings.as_json(), keep_mesh, record.key, digest])[:32]
-    return PlannedScene(record, digest, keep_mesh, parts / f"{name}.npz")
+    # scene.json holds the SHA-256 of every file beside it, so its own stands for the whole folder.
+    name = _json_digest([settings.as_json(), keep_mesh, record.key, record.sha256])[:32]
+    return PlannedScene(record, record.sha256, keep_mesh, parts / f"{name}.npz")
 
 
 def _estimate_bytes(scene: PlannedScene, settings: SampleSettings) -> int:
     paths = [view.path for view in scene.record.views]
     drawn = [layer_path(scene.record, view, name) for view in scene.record.views for name in settings.layers]
-    pictures = sum(_file_bytes(path) for path in (*paths, *drawn))
+    pictures = sum(_file_bytes(scene.record, path) for path in (*paths, *drawn))
     points = (settings.near_points + settings.uniform_points) * 6 + settings.colour_points * 36
-    mesh = _file_bytes(scene.record.folder / "mesh.npz") // 2 if scene.keep_mesh else 0
+    mesh = _file_bytes(scene.record, scene.record.folder / MESH) // 2 if scene.keep_mesh else 0
     return pictures + points + mesh
 
 
-def _file_bytes(path: Path) -> int:
+def _file_bytes(record: SceneRecord, path: Path) -> int:
+    """The size of a file as it was written, which damage does not change; of renders of earlier versions as it is."""
+    if path.name in record.sizes:
+        return record.sizes[path.name]
     try:
         return path.stat().st_size
     except OSError:  # sampling the scene tells the reason

@@ -12,6 +12,7 @@ from ...core.messages import describe_failure
 from .format import SampledScene
 from .index import PASSING
 from .plan import PlannedScene
+from .retry import failure_digest, stamp_input
 from .sample_scene import sample_scene
 from .settings import SampleSettings
 from .write import load_part, save_part
@@ -31,7 +32,7 @@ class SceneOutcome:
 
     Attributes:
         key: the scene's key.
-        digest: SHA-256 of its input, or PASSING.
+        digest: of a failure what SceneFailure.digest holds, else SHA-256 of its input.
         reason: why it cannot be sampled; None where its part is there.
         notices: remarks for the user.
     """
@@ -47,10 +48,11 @@ def sample_one(task: SceneTask) -> SceneOutcome:
     scene = task.scene
     sampled = _read_whole_part(scene.part)
     if sampled is None:
+        stamp = stamp_input(scene.record)
         try:
             sampled = sample_scene(scene.record, task.settings, keep_mesh=scene.keep_mesh)
         except MpcError as error:
-            return SceneOutcome(scene.key, scene.digest, str(error))
+            return SceneOutcome(scene.key, failure_digest(error, stamp), str(error))
         except Exception as error:  # of reading the scene, or a fault: nothing is written here
             return SceneOutcome(scene.key, PASSING, describe_failure(error))
         save_part(scene.part, sampled)
