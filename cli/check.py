@@ -23,6 +23,10 @@ if TYPE_CHECKING:
     "--write-fixes", type=options.file, metavar="FILE.toml",
     help="Also write what was found of each subject, for you to correct and to give as --fixes.",
 )  # fmt: skip
+@click.option(
+    "--extent", "extent_m", type=float, metavar="METRES",
+    help="Warn of people who do not fit a view cube of this edge (mpc render --extent).",
+)  # fmt: skip
 @click.option("--strict", is_flag=True, help="End with exit status 3 where there are warnings, too.")
 @options.placement
 @options.selection
@@ -33,6 +37,7 @@ def check(
     out: Path,
     json_file: Path | None,
     write_fixes: Path | None,
+    extent_m: float | None,
     strict: bool,
     load: PlacementOptions,
     selection: Selection,
@@ -53,7 +58,14 @@ def check(
 
     with TerminalProgress() as progress:
         summary = check_models(
-            models, load, jobs=jobs, backend=backend, limits=limits, selection=selection, progress=progress
+            models,
+            load,
+            extent_m=extent_m,
+            jobs=jobs,
+            backend=backend,
+            limits=limits,
+            selection=selection,
+            progress=progress,
         )
     write_check_page(out, summary)
     if json_file is not None:

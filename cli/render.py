@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import click
 
@@ -43,7 +44,11 @@ def light_names() -> Iterable[str]:
 )  # fmt: skip
 @click.option("--fov", "fov_deg", type=float, default=0.0, help="Angle of view, degrees; 0 for orthographic cameras.")
 @click.option("--size", type=click.IntRange(16, 4096), default=512, help="Edge of the pictures, pixels.")
-@click.option("--extent", "extent_m", type=float, default=2.4, help="Edge of the view cube, metres.")
+@click.option(
+    "--extent", type=values.NumberOr("auto"), default=2.4, metavar="METRES|auto",
+    help="Edge of the view cube, metres, or auto: the smallest that holds everybody, for which all scenes are posed "
+    "once more.",
+)  # fmt: skip
 @click.option(
     "--centre",
     type=click.Choice(["surface", "pelvis", "box"]),
@@ -108,6 +113,7 @@ def render(
     renderer: str,
     frames: str | None,
     poses: str | None,
+    extent: float | Literal["auto"],
     load: PlacementOptions,
     selection: Selection,
     jobs: int,
@@ -134,15 +140,24 @@ def render(
         options.refuse_ignored("with --part; --finish removes", "prune")
     from ..datasets.renders.build import render_models
     from ..datasets.renders.dry_run import plan_renders
+    from ..datasets.renders.extent import choose_extent
     from ..datasets.renders.folder import keep_centre
     from ..datasets.renders.settings import RenderSettings
     from .progress import TerminalProgress
 
+    if extent != "auto":
+        settings["extent_m"] = extent
     chosen = RenderSettings(poses=poses or frames or "random", load=load, **settings)
     if not options.is_given("centre"):
         chosen = keep_centre(out, chosen)
         if chosen.centre != settings["centre"]:
             click.echo(f"{out}/ was made with --centre {chosen.centre}, and goes on with it", err=True)
+    if extent == "auto":
+        with TerminalProgress() as progress:
+            extent_m = choose_extent(
+                models, out, chosen, jobs=jobs, backend=backend, limits=limits, selection=selection, progress=progress
+            )
+        chosen = replace(chosen, extent_m=extent_m)
     if dry_run:
         options.refuse_ignored("with --dry-run", "repair", "prune", "part", "finish")
         click.echo(describe(plan_renders(models, out, chosen, renderer=renderer, jobs=jobs, selection=selection)))

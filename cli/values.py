@@ -136,3 +136,25 @@ def assignments(*names: str, **attributes: Any) -> Callable[[Function], Function
 def paths(*names: str, **attributes: Any) -> Callable[[Function], Function]:
     """An option of paths, for commands without positional arguments."""
     return click.option(*names, cls=Values, takes=lambda word: True, **attributes)
+
+
+class NumberOr(click.ParamType):  # type: ignore[type-arg]  # generic in click's newest stubs alone
+    """A number, or a word that stands for one.
+
+    Args:
+        word: the word.
+    """
+
+    name = "number"
+
+    def __init__(self, word: str) -> None:
+        self.word = word
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float | str:
+        """The number, or the word."""
+        if isinstance(value, str) and value.lower() == self.word:
+            return self.word
+        try:
+            return float(value)
+        except ValueError:
+            self.fail(f"{value!r} is neither a number nor {self.word!r}.", param, ctx)

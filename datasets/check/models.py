@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from ...core.checks import check_range
 from ...core.errors import InputError
 from ...core.files import write_json
 from ...core.guard import Limits, Lost, run_guarded
@@ -49,6 +50,7 @@ def check_models(
     models: Path,
     load: PlacementOptions | None = None,
     *,
+    extent_m: float | None = None,
     jobs: int = 0,
     backend: str = "loky",
     limits: Limits | None = None,
@@ -60,6 +62,8 @@ def check_models(
     Args:
         models: searched as `mpc render` does.
         load: what the user knows of units and axes; None to detect all of it.
+        extent_m: edge of the view cube of `mpc render`, metres: who does not fit it gets a warning. None to leave that
+            aside.
         jobs: worker processes, see core/units.py.
         backend: joblib backend, see core/units.py.
         limits: time and memory of a subject (core/guard.py); None for no bound and no process of its own.
@@ -71,12 +75,14 @@ def check_models(
         SettingsError: a selected subject is unknown, or the file of fixes holds an unknown subject, key or value.
     """
     progress = progress or NoProgress()
+    if extent_m is not None:
+        check_range("extent_m", extent_m, 0.1, 100.0)
     subjects = find_subjects(models)
     if not subjects:
         raise InputError(models, "holds no scan or rigged person")
     selection = selection or Selection()
     subjects = selection.choose(selection.people(subjects))
-    units = [CheckUnit(subject, models, load or PlacementOptions()) for subject in subjects]
+    units = [CheckUnit(subject, models, load or PlacementOptions(), extent_m) for subject in subjects]
     found: dict[str, SubjectReport] = {}
     progress.start("check", len(units))
     for result in run_guarded(check_subject, units, limits=limits, jobs=jobs, backend=backend):

@@ -14,13 +14,17 @@ from ...core.files import file_sha256
 from ...core.messages import describe_failure
 from ...geometry.mesh import PosedMesh
 from ...sampling.inside import InsideOracle, ambiguous_share
+from ..renders.extent import describe_misfits
+from ..renders.settings import RenderSettings
 from ..subjects.find import Subject
 from ..subjects.load import LoadedSubject, load_subject
 from ..subjects.placement import PlacementOptions
+from ..subjects.scenes import frame_counts, pick_scenes, pose_scene
 from .thumbnail import encode_jpeg, thumbnail
 
 AMBIGUOUS_MOST = 0.05
 MANY_COMPONENTS = 1000
+POSES = 12  # of each clip, of which it is looked at whether the person leaves the view cube
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -95,11 +99,13 @@ class CheckUnit:
         subject: the subject.
         models: the models folder.
         load: what the user knows of units and axes.
+        extent_m: edge of the view cube that the person is to fit, metres; None where that is not looked at.
     """
 
     subject: Subject
     models: Path
     load: PlacementOptions
+    extent_m: float | None = None
 
 
 def check_subject(unit: CheckUnit) -> SubjectReport:
@@ -163,7 +169,11 @@ def _examine(subject: Subject, unit: CheckUnit) -> SubjectReport:
         joints=0 if loaded.rig is None else len(loaded.rig.slot_node),
         clips={name: clip.frames for name, clip in loaded.clips.items()}
         | {name: len(files) for name, files in loaded.takes.items()},
-        warnings=(*loaded.notices, *_doubts(loaded, components, ambiguous, bool(textures))),
+        warnings=(
+            *loaded.notices,
+            *_doubts(loaded, components, ambiguous, bool(textures)),
+            *_misfits(loaded, unit.extent_m),
+        ),
         picture=encode_jpeg(thumbnail(mesh)),
         seconds=time.perf_counter() - started,
     )
@@ -188,6 +198,15 @@ def _doubts(loaded: LoadedSubject, components: int, ambiguous: float | None, tex
     if loaded.rig is not None and not loaded.clips:
         doubts.append("a rig without animations: the rest pose is all there is")
     return doubts
+
+
+def _misfits(loaded: LoadedSubject, extent_m: float | None) -> list[str]:
+    """Say which poses do not fit the view cube: of a clip or sequence POSES frames at even distances are looked at."""
+    if extent_m is None:
+        return []
+    specs = pick_scenes(loaded.subject.id, frame_counts(loaded), POSES, 0, spread=True)
+    told = describe_misfits((pose_scene(loaded, spec) for spec in specs), RenderSettings(extent_m=extent_m))
+    return [] if told is None else [told]
 
 
 def _components(mesh: PosedMesh) -> int:

@@ -199,11 +199,20 @@ def check_fit(mesh: PosedMesh, cameras: list[Camera], size: int) -> None:
 
 def fitting_extent(mesh: PosedMesh, cameras: list[Camera], size: int) -> float | None:
     """The edge of a view cube that would hold the mesh, metres, rounded up to centimetres; None where it fits."""
-    vertices = mesh.vertices[np.unique(mesh.faces)]
-    needed = max(_needed_extent(vertices, camera, 1.0 - 2.0 / size) for camera in cameras)
-    if needed <= cameras[0].extent_m:
+    if _needed_by_all(mesh, cameras, size) <= cameras[0].extent_m:
         return None
+    return required_extent(mesh, cameras, size)
+
+
+def required_extent(mesh: PosedMesh, cameras: list[Camera], size: int) -> float:
+    """The edge of a view cube that holds the mesh, with another pixel to spare, metres, rounded up to centimetres."""
+    needed = _needed_by_all(mesh, cameras, size)
     return float(np.ceil(needed * (1.0 - 2.0 / size) / (1.0 - 4.0 / size) * 100) / 100)
+
+
+def _needed_by_all(mesh: PosedMesh, cameras: list[Camera], size: int) -> float:
+    vertices = mesh.vertices[np.unique(mesh.faces)]
+    return max(_needed_extent(vertices, camera, 1.0 - 2.0 / size) for camera in cameras)
 
 
 def misfit(scene: LoadedScene, settings: RenderSettings) -> float | None:

@@ -13,10 +13,8 @@ from ...render.light.lights import load_lights
 from .format import RENDERS
 from .settings import RenderSettings
 
-# Settings of later versions, which folders made before do not record: left out where they have their default.
-LATER = ("light_names", "exposure_ev")
 # What folders were made with that are older than a setting. The default of today may be another.
-MISSING = {"centre": "pelvis"}
+MISSING = {"centre": "pelvis", "light_names": [], "exposure_ev": 0.0}
 
 
 def keep_centre(out: Path, settings: RenderSettings) -> RenderSettings:
@@ -55,9 +53,6 @@ def claim_folder(out: Path, settings: RenderSettings) -> None:
 
 def _recorded(settings: RenderSettings) -> dict[str, Any]:
     recorded = to_table(settings)
-    for name, default in to_table(RenderSettings()).items():
-        if name in LATER and recorded[name] == default:
-            del recorded[name]
     if settings.lights is not None:
         # Panoramas may change while the folder's name stays, so what was read from them is part of the settings.
         coefficients = load_lights(settings.lights).coefficients

@@ -55,6 +55,7 @@ TARGETS = {
 OWN = {
     "render": {
         "frames": "becomes poses",
+        "extent": "becomes extent_m, or calls another function first",
         "dry_run": "calls another function",
         "part": "becomes a Part",
         "memory_gib": "becomes memory_bytes",
@@ -84,7 +85,7 @@ OWN = {
 
 # Fields that no option sets; each with its reason.
 WITHOUT = {
-    "RenderSettings": {"load": "the options of PlacementOptions"},
+    "RenderSettings": {"load": "the options of PlacementOptions", "extent_m": "--extent, metres or auto"},
     "SampleSettings": {"shard_bytes": "--shard-size, in MiB"},
     "EvaluationSettings": {"views_per_scene": "--views", "iou_points": "a constant of the paper"},
     "PlacementOptions": {"facing": "imported meshes face as their views say"},
