@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -56,7 +56,12 @@ def read_folder_settings(folder: Path, format_: FolderFormat) -> dict[str, Any] 
 
 
 def check_folder(
-    folder: Path, format_: FolderFormat, settings: Mapping[str, Any], missing: Mapping[str, Any] | None = None
+    folder: Path,
+    format_: FolderFormat,
+    settings: Mapping[str, Any],
+    missing: Mapping[str, Any] | None = None,
+    *,
+    places: Collection[str] = (),
 ) -> bool:
     """Whether a folder was made with these settings already; False where it is missing or empty.
 
@@ -64,7 +69,9 @@ def check_folder(
         folder: where it is or is to be.
         format_: what it should be.
         settings: those it should have.
-        missing: the values of settings for folders that were made before there were these settings.
+        missing: the values of settings for folders that were made before there were these settings; nested as they are.
+        places: names of settings that are paths. What lies at a path is compared by whoever reads it, so the same files
+            may lie elsewhere: of the path itself only counts whether there is one.
 
     Raises:
         InputError: it is a file, or holds something else.
@@ -74,7 +81,7 @@ def check_folder(
         raise InputError(folder, f"is a file, expected a folder to write {format_.holds} to")
     existing = read_folder_settings(folder, format_)
     if existing is not None:
-        refuse_changes(folder, {**(missing or {}), **existing}, settings)
+        refuse_changes(folder, fill_missing(existing, missing or {}), settings, places=places)
         return True
     # A command that was killed while it wrote settings.json leaves a temporary file, which is no foreign content; nor
     # is the lock of the command that asks.
@@ -85,17 +92,45 @@ def check_folder(
 
 
 def claim_folder(
-    folder: Path, format_: FolderFormat, settings: Mapping[str, Any], missing: Mapping[str, Any] | None = None
+    folder: Path,
+    format_: FolderFormat,
+    settings: Mapping[str, Any],
+    missing: Mapping[str, Any] | None = None,
+    *,
+    places: Collection[str] = (),
 ) -> None:
     """Make a folder with these settings, or check that it is one; arguments and errors are those of `check_folder`."""
-    if not check_folder(folder, format_, settings, missing):
+    if not check_folder(folder, format_, settings, missing, places=places):
         folder.mkdir(parents=True, exist_ok=True)
         write_json(folder / NAME, format_.content(settings), shared=True)
 
 
-def refuse_changes(folder: Path, existing: Mapping[str, Any], settings: Mapping[str, Any]) -> None:
-    """Raise SettingsError, naming each setting with both values, where a folder was made with other settings."""
+def fill_missing(existing: Mapping[str, Any], missing: Mapping[str, Any]) -> dict[str, Any]:
+    """Settings, with the given values for those that are not among them; so in every table inside."""
+    filled = {**missing, **existing}
+    for name, value in existing.items():
+        if isinstance(value, Mapping) and isinstance(missing.get(name), Mapping):
+            filled[name] = fill_missing(value, missing[name])
+    return filled
+
+
+def refuse_changes(
+    folder: Path, existing: Mapping[str, Any], settings: Mapping[str, Any], *, places: Collection[str] = ()
+) -> None:
+    """Raise SettingsError, naming each setting with both values, where a folder was made with other settings.
+
+    Args:
+        folder: where it is.
+        existing: the settings that it was made with.
+        settings: those that it should have.
+        places: see `check_folder`.
+    """
     names = [*settings, *(name for name in existing if name not in settings)]
-    changed = [f"{n} {existing.get(n)} -> {settings.get(n)}" for n in names if existing.get(n) != settings.get(n)]
+    pairs = [(name, existing.get(name), settings.get(name)) for name in names]
+    changed = [
+        f"{name} {old} -> {new}"
+        for name, old, new in pairs
+        if ((old is None) != (new is None) if name in places else old != new)
+    ]
     if changed:
         raise SettingsError(f"{folder} was made with other settings ({', '.join(changed)}); choose another --out")

@@ -13,8 +13,11 @@ from ...render.light.lights import load_lights
 from .format import RENDERS
 from .settings import RenderSettings
 
-# What folders were made with that are older than a setting. The default of today may be another.
-MISSING = {"centre": "pelvis", "light_names": [], "exposure_ev": 0.0}
+# What folders were made with that are older than a setting, where the default of today is another.
+OLDER = {"centre": "pelvis"}
+# What lies there is compared, and not where it lies: motions are part of each scene's provenance
+# (OpenSubject.digest), panoramas are hashed below.
+PLACES = ("animations", "bone_map", "lights")
 
 
 def keep_centre(out: Path, settings: RenderSettings) -> RenderSettings:
@@ -28,7 +31,7 @@ def keep_centre(out: Path, settings: RenderSettings) -> RenderSettings:
         SettingsError: its settings name a middle that there is not.
     """
     existing = folders.read_folder_settings(out, RENDERS)
-    return settings if existing is None else replace(settings, centre={**MISSING, **existing}["centre"])
+    return settings if existing is None else replace(settings, centre={**OLDER, **existing}["centre"])
 
 
 def check_folder(out: Path, settings: RenderSettings) -> bool:
@@ -38,7 +41,7 @@ def check_folder(out: Path, settings: RenderSettings) -> bool:
         InputError: it is a file, or holds something else.
         SettingsError: it was made with other settings; the message names them.
     """
-    return folders.check_folder(out, RENDERS, _recorded(settings), MISSING)
+    return folders.check_folder(out, RENDERS, _recorded(settings), _missing(), places=PLACES)
 
 
 def claim_folder(out: Path, settings: RenderSettings) -> None:
@@ -48,7 +51,12 @@ def claim_folder(out: Path, settings: RenderSettings) -> None:
         InputError: it is a file, or holds something else.
         SettingsError: it was made with other settings; the message names them.
     """
-    folders.claim_folder(out, RENDERS, _recorded(settings), MISSING)
+    folders.claim_folder(out, RENDERS, _recorded(settings), _missing(), places=PLACES)
+
+
+def _missing() -> dict[str, Any]:
+    """The values of settings that a folder does not record, since it is older than they are: their defaults."""
+    return {**to_table(RenderSettings()), **OLDER}
 
 
 def _recorded(settings: RenderSettings) -> dict[str, Any]:

@@ -31,7 +31,7 @@ from .reader import ShardReader
 from .retry import split_failures
 from .sample_unit import SceneOutcome, SceneTask, lost_scene, sample_one
 from .settings import SampleSettings
-from .split import SPLITS, choose_split, describe_twins, group_twins
+from .split import SPLITS, choose_split, describe_twins, group_twins, refuse_moves
 from .verify import check_shard
 from .write import write_shard
 
@@ -119,8 +119,10 @@ def sample_renders(
     groups, remarks = choose_groups(subjects, settings.group_by, settings.split_file, twins)
     split = choose_split(subjects, settings.ratios, settings.split_file, groups)
     _refuse_older(out)
-    claim_folder(out, SHARDS, settings.as_json())
+    claim_folder(out, SHARDS, settings.as_json(), SampleSettings().as_json())
     before = read_before(out)
+    if settings.split_file is not None and before is not None:
+        refuse_moves(out, settings.split_file, before.split, split)
     if repair:
         _remove_damaged(out, before, progress)
     (out / PARTS).mkdir(exist_ok=True)

@@ -72,13 +72,15 @@ class SampleSettings:
         check_choice("meshes", self.meshes, get_args(KeptMeshes))
 
     def as_json(self) -> dict[str, Any]:
-        """The settings as settings.json and the shards hold them."""
+        """The settings as settings.json and the shards hold them.
+
+        Of the user's own split it is said that there is one: where its lists lie changes nothing, and who is in which
+        split stands in index.json.
+        """
         content = to_table(self)
-        for name in (
-            "focus",
-            "layers",
-            "group_by",
-        ):  # so that folders made before the option existed keep their settings
+        if self.split_file is not None:
+            content["split_file"] = "given"
+        for name in ("focus", "layers", "group_by"):  # so that shards do not change with an option that nobody uses
             if not content[name]:
                 del content[name]
         return content

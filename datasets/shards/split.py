@@ -7,6 +7,7 @@ from pathlib import Path
 
 from ...core.errors import InputError, SettingsError
 from ...core.files import read_json
+from ...core.messages import first_few
 from ...core.randomness import stable_hash
 
 SPLITS = ("train", "val", "test")
@@ -133,6 +134,16 @@ def choose_split(
                 f"{subject} in {assigned[subject]}"
             )
     return assigned
+
+
+def refuse_moves(out: Path, split_file: Path, before: Mapping[str, str], split: Mapping[str, str]) -> None:
+    """Raise SettingsError where the user's lists move somebody who is in the shards of `out`; people may be added."""
+    moved = [f"{name} {old} -> {split[name]}" for name, old in sorted(before.items()) if split.get(name, old) != old]
+    if moved:
+        raise SettingsError(
+            f"{split_file} moves {len(moved)} people of {out}/ to another split ({first_few(moved)}), so what was "
+            "trained on might be tested on; choose another --out"
+        )
 
 
 def group_twins(sources: Mapping[str, str]) -> dict[str, str]:
