@@ -258,6 +258,12 @@ def _finish(plan: SamplePlan, sampled: _Sampled) -> SampleSummary:
         failures=failures,
         notices=tuple(sorted(notices)),
         ambiguous=ambiguous,
+        licences={
+            scene.record.subject: scene.record.notes["licence"]
+            for shard in plan.shards
+            for scene in shard.scenes
+            if "licence" in scene.record.notes
+        },
     )
     write_index(plan.out, index)
     shutil.rmtree(plan.out / PARTS)

@@ -16,7 +16,7 @@ from ...core.messages import first_few
 # Group 1 is the person. The names are those of data sets that are sold or published.
 NAMES = (
     # RenderPeople: rp_aaron_posed_001, rp_mei_rigged_002, rp_sophia_animated_003_idling
-    re.compile(r"(?:^|_)(rp_[a-z]+)_[a-z]+_\d{3}(?!\d)", re.IGNORECASE),
+    re.compile(r"(?:^|_)(rp_[a-z0-9]+)_[a-z]+_\d{3}(?!\d)", re.IGNORECASE),
     # 4D scans (4D-DRESS, X-Humans, ActorsHQ): 00122_Inner_Take2, 00016_Take1, Actor01_Sequence1
     re.compile(r"^(.*\d.*?)[_-](?:(?:inner|outer|train|test)[_-])?(?:take|seq|sequence)[_-]?\d+", re.IGNORECASE),
     # CAPE and BUFF: 00032_shortlong_hips, the person and the lengths of sleeves and trousers

@@ -73,6 +73,7 @@ class ShardIndex:
         failures: scenes that cannot be sampled and are in no shard, by key.
         notices: remarks on scenes (ambiguous volume, ...), sorted.
         ambiguous: ambiguous share of a scene's volume (sampling/inside.py) by key, where that is not 0.
+        licences: what is known of the terms under which a subject's files came, by its id, where anything is.
         version: of the folder's format.
     """
 
@@ -82,6 +83,7 @@ class ShardIndex:
     failures: dict[str, SceneFailure]
     notices: tuple[str, ...]
     ambiguous: dict[str, float] = field(default_factory=dict)
+    licences: dict[str, str] = field(default_factory=dict)
     version: int = VERSION
 
 
@@ -97,6 +99,7 @@ def write_index(folder: Path, index: ShardIndex) -> None:
         "failures": index.failures,
         "notices": list(index.notices),
         "ambiguous": index.ambiguous,
+        "licences": index.licences,
     }
     write_json(folder / NAME, {**content, "sha256": index_digest(content)}, shared=True)
 
@@ -133,6 +136,7 @@ def read_index_file(path: Path) -> ShardIndex:
         failures={key: SceneFailure(digest, reason) for key, (digest, reason) in content["failures"].items()},
         notices=tuple(content["notices"]),
         ambiguous=content.get("ambiguous", {}),
+        licences=content.get("licences", {}),
         version=found[1],
     )
 

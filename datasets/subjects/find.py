@@ -7,7 +7,7 @@ import logging
 import os
 import re
 import unicodedata
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Literal
 
@@ -16,9 +16,10 @@ from ...formats.fbx.read import peek_fbx
 from ...formats.gltf.container import peek_json
 from ...formats.mesh_files import READ_SUFFIXES
 from .layouts.layout import Claim
-from .layouts.recognise import find_fit, find_texture, recognise
+from .layouts.recognise import find_fit, find_layout, find_texture, recognise
 from .layouts.xhumans import FOLDER as TAKE_FOLDER
 from .layouts.xhumans import LAYOUT as TAKE_LAYOUT
+from .licences import Licences
 from .placement import PlacementOptions
 from .sequences import first_frame, person_folder
 
@@ -49,6 +50,7 @@ class Subject:
         fit: the file with the scan's body fit; None where the layout has none or the file is missing.
         texture: the picture that belongs to the mesh by its layout, for materials whose own picture is missing.
         given: what the user says of this person alone; it overrules what is said of all.
+        licence: what is known of the terms under which the files came, see subjects/licences.py; "" for nothing.
     """
 
     id: str
@@ -59,6 +61,7 @@ class Subject:
     fit: Path | None = None
     texture: Path | None = None
     given: PlacementOptions = field(default_factory=PlacementOptions)
+    licence: str = ""
 
 
 def find_subjects(models_dir: Path) -> list[Subject]:
@@ -93,7 +96,14 @@ def find_subjects(models_dir: Path) -> list[Subject]:
         people.append(_subject(models_dir, path, names[path], kind, claims.get(path)))
     for folder, first in takes.items():
         people.append(Subject(names[folder], first, "scans", folder.resolve(), TAKE_LAYOUT.name))
-    return sorted(people, key=lambda subject: subject.path.relative_to(models_dir).parts)
+    people.sort(key=lambda subject: subject.path.relative_to(models_dir).parts)
+    licences = Licences(models_dir)
+    return [replace(one, licence=licences.note(one.path.parent, _terms(one))) for one in people]
+
+
+def _terms(subject: Subject) -> str:
+    layout = find_layout(subject.layout)
+    return "" if layout is None else layout.terms
 
 
 def _subject(models_dir: Path, path: Path, name: str, kind: Kind, claim: Claim | None) -> Subject:

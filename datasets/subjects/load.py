@@ -65,6 +65,8 @@ class LoadedSubject:
             notes["layout"] = self.layout
         if self.bone_map is not None:
             notes["bones"] = self.bone_map
+        if self.subject.licence:
+            notes["licence"] = self.subject.licence
         return notes
 
 

@@ -8,6 +8,7 @@ from .layout import Layout
 
 LAYOUT = Layout(
     name="CustomHumans",
+    terms="CustomHumans: for non-commercial research alone, by an agreement that forbids passing the data on",
     mesh=re.compile(r"(?P<id>\d{4}(?:_[^/]*)?/mesh-f\d{5})\.obj", re.IGNORECASE),
     fitted=re.compile(r"mesh-f\d{5}_smplx?\.(?:obj|ply)", re.IGNORECASE),
     unit="m",

@@ -42,6 +42,7 @@ class Layout:
         textures: patterns ("*" allowed) of the picture for materials whose own picture is missing, best first.
         fit: name of the file with the body fit, looked for beside the mesh and in "*smpl*/<id>/" beside the set.
         read_fit: reads that file.
+        terms: what is known of the data set's licence; its own text holds.
     """
 
     name: str
@@ -55,6 +56,7 @@ class Layout:
     textures: tuple[str, ...] = ()
     fit: str | None = None
     read_fit: Callable[[Path], Fit] | None = None
+    terms: str = ""
 
 
 @dataclass(frozen=True)

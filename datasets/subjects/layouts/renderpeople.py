@@ -9,8 +9,11 @@ import re
 
 from .layout import Layout
 
+TERMS = "RenderPeople: under RenderPeople's licence, without which scans and pictures of them may not be passed on"
+
 POSED = Layout(
     name="RenderPeople posed",
+    terms=TERMS,
     mesh=re.compile(r"[^/]+/(?P<id>rp_[a-z0-9]+_posed_\d+)(?:_(?P<size>\d+)k)?\.obj", re.IGNORECASE),
     unit="cm",
     textures=(
@@ -21,6 +24,7 @@ POSED = Layout(
 
 RIGGED = Layout(
     name="RenderPeople rigged",
+    terms=TERMS,
     mesh=re.compile(
         r"[^/]+/(?P<id>rp_[a-z0-9]+_(?:rigged|animated)_\d+(?:_[a-z]+ing)?)(?:_(?P<variant>[a-z0-9]+(?:_[at])?))?\.fbx",
         re.IGNORECASE,

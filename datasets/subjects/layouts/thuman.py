@@ -39,6 +39,7 @@ def read_fit(path: Path) -> Fit:
 
 LAYOUT = Layout(
     name="THuman2",
+    terms="THuman2.0 and 2.1: for research alone, by an agreement that forbids passing the data on",
     mesh=re.compile(r"(?P<id>\d{4})/(?P=id)\.obj", re.IGNORECASE),
     beside=("material0.mtl", "material0.jpeg", "smplx_param.pkl"),
     fitted=re.compile(r"mesh_smplx?\.obj|smplx?\d*(?:_rigid)?_mesh\.obj", re.IGNORECASE),

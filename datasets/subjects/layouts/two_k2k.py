@@ -8,6 +8,7 @@ from .layout import Layout
 
 LAYOUT = Layout(
     name="2K2K",
+    terms="2K2K: for research alone, by an agreement that forbids passing the data on",
     mesh=re.compile(r"(?P<id>\d{4,6})/(?P=id)\.(?:ply|obj)", re.IGNORECASE),
     beside=("{id}.json", "{id}_smplx.json", "{id}_smplx_param.json"),
     within=re.compile(r".*2k2k.*", re.IGNORECASE),

@@ -15,6 +15,7 @@ MODES = ("train", "test")
 
 LAYOUT = Layout(
     name="X-Humans",
+    terms="X-Humans: for non-commercial research alone, by an agreement that forbids passing the data on",
     mesh=re.compile(rf"{FOLDER}/(?P<id>mesh-f\d+)\.pkl", re.IGNORECASE),
     fitted=re.compile(r"mesh-f\d+_smplx?\.(?:ply|obj)", re.IGNORECASE),
     unit="m",
