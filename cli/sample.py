@@ -11,6 +11,7 @@ from . import options, values
 
 if TYPE_CHECKING:
     from ..core.guard import Limits
+    from ..core.parts import Part
 
 MOST_POINTS = 100_000_000
 
@@ -58,11 +59,14 @@ MOST_POINTS = 100_000_000
 @options.seed
 @options.workers
 @options.limits
+@options.parts
 def sample(
     renders: Path,
     out: Path,
     shard_mib: int,
     repair: bool,
+    part: Part | None,
+    finish: bool,
     jobs: int,
     backend: str,
     limits: Limits,
@@ -74,6 +78,8 @@ def sample(
     """
     if settings["split_file"] is not None:
         options.refuse_ignored("with --split-file", "ratios")
+    if part is not None:
+        options.refuse_ignored("with --part; repair without it", "repair")
     from ..datasets.shards.build import sample_renders
     from ..datasets.shards.settings import SampleSettings
     from .progress import TerminalProgress
@@ -81,11 +87,21 @@ def sample(
     chosen = SampleSettings(shard_bytes=shard_mib << 20, **settings)
     with TerminalProgress() as progress:
         summary = sample_renders(
-            renders, out, chosen, jobs=jobs, backend=backend, limits=limits, repair=repair, progress=progress
+            renders,
+            out,
+            chosen,
+            jobs=jobs,
+            backend=backend,
+            limits=limits,
+            repair=repair,
+            part=part,
+            finish=finish,
+            progress=progress,
         )
     options.report(summary.notices, summary.failures, out)
+    done = "" if part is None else f" (part {part}; `mpc sample --finish` when all parts have ended)"
     click.echo(
         f"{summary.scenes} scenes ({summary.sampled} sampled now) in {summary.kept_shards + summary.written_shards} "
-        f"shards, {summary.bytes / 2**20:.0f} MiB, subjects {summary.split} -> {out}/"
+        f"shards, {summary.bytes / 2**20:.0f} MiB, subjects {summary.split} -> {out}/{done}"
     )
     options.finish(summary.failures)

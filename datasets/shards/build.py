@@ -7,8 +7,8 @@ scenes are there, finish. So the disk holds the shards, and parts of few more.
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from ...core.errors import InputError, SettingsError
@@ -17,7 +17,9 @@ from ...core.folders import NAME as SETTINGS
 from ...core.folders import claim_folder
 from ...core.guard import Limits, Lost, run_guarded
 from ...core.locks import one_writer
+from ...core.messages import first_few
 from ...core.notices import log_notices, sort_log
+from ...core.parts import Part
 from ...core.progress import NoProgress, Progress
 from ..renders.belonging import group_refused
 from ..renders.format import Renders, read_renders
@@ -26,55 +28,15 @@ from .format import ShardHeader
 from .groups import choose_groups
 from .index import SHARDS, SceneFailure, ShardEntry, ShardIndex, write_index
 from .journal import PARTS, FinishedShard, begin_changes, note_finished, read_before
-from .plan import SamplePlan, ShardPlan, plan_sampling, plan_scene
+from .plan import PlannedScene, SamplePlan, ShardPlan, plan_sampling, plan_shards
 from .reader import ShardReader
 from .retry import split_failures
 from .sample_unit import SceneOutcome, SceneTask, lost_scene, sample_one
 from .settings import SampleSettings
 from .split import SPLITS, choose_split, describe_twins, group_twins, refuse_moves
+from .summary import Sampled, SampleSummary, sum_up_part
 from .verify import check_shard
 from .write import write_shard
-
-
-@dataclass(frozen=True, kw_only=True)
-class SampleSummary:
-    """What a run did.
-
-    Attributes:
-        out: the shards folder.
-        scenes: number of scenes in the shards now.
-        sampled: number of scenes sampled by this run.
-        kept_shards: number of shards that were there already.
-        written_shards: number of shards written by this run.
-        split: number of subjects by split.
-        bytes: size of all shards.
-        failures: (scene key, reason).
-        notices: remarks on scenes that no earlier run has made, each with the scene's key in front; all of them are in
-            notices.log of the folder.
-    """
-
-    out: Path
-    scenes: int
-    sampled: int
-    kept_shards: int
-    written_shards: int
-    split: dict[str, int]
-    bytes: int
-    failures: tuple[tuple[str, str], ...]
-    notices: tuple[str, ...]
-
-
-@dataclass(frozen=True)
-class _Sampled:
-    """What this run did.
-
-    Attributes:
-        sampled: number of scenes sampled.
-        shards: the shards that were written, by name.
-    """
-
-    sampled: int
-    shards: dict[str, FinishedShard]
 
 
 @one_writer("out")
@@ -87,6 +49,8 @@ def sample_renders(
     backend: str = "loky",
     limits: Limits | None = None,
     repair: bool = False,
+    part: Part | None = None,
+    finish: bool = False,
     progress: Progress | None = None,
 ) -> SampleSummary:
     """Sample every scene of a renders folder into shards; whole shards of the same settings and inputs are kept.
@@ -102,10 +66,14 @@ def sample_renders(
         backend: joblib backend, see core/units.py.
         limits: time and memory of a scene (core/guard.py); None for no bound and no process of its own.
         repair: check all shards first and write the damaged ones again, and try all scenes again that failed before.
+        part: write the shards of this part alone; other processes, which may be on other machines, write the others at
+            the same time. The index is written by a call with `finish`.
+        finish: sample nothing, and finish what the parts of a run have written.
         progress: receives each sampled scene and each written shard.
 
     Raises:
-        InputError: no scenes, or `out` holds something else.
+        InputError: no scenes, `out` holds something else, or a part of the run has not ended.
+        FolderBusyError: another process writes to `out`.
         SettingsError: `out` was made with other settings, or the renders lack a layer.
     """
     progress = progress or NoProgress()
@@ -126,15 +94,26 @@ def sample_renders(
     if repair:
         _remove_damaged(out, before, progress)
     (out / PARTS).mkdir(exist_ok=True)
-    again, failures = split_failures(scenes, {} if before is None else before.failures, repair=repair)
-    planned = [plan_scene(one, settings, split[one.subject], out / PARTS) for one in again if one.subject in split]
-    retried = _run([SceneTask(scene, settings) for scene in planned], limits, jobs, backend, progress, "sample again")
+    listed = [scene for scene in scenes if scene.subject in split]
+    shards = plan_shards(listed, split, settings, out / PARTS)
+    if part is not None:
+        shards = part.choose(shards)
+    known = {} if before is None else before.failures
+    again, failures = _divide_failures(shards, known, repair=repair, finish=finish)
+    retried = _run([SceneTask(scene, settings) for scene in again], limits, jobs, backend, progress, "sample again")
     failures |= {one.key: SceneFailure(one.digest, one.reason) for one in retried if one.reason is not None}
-    plan = plan_sampling(scenes, out, settings, split, before, failures)
-    if plan.changes(before):
+    plan = plan_sampling(shards, out, settings, split, before, failures)
+    if finish:
+        _refuse_unfinished(plan)
+    if part is not None:
+        if plan.waiting:
+            begin_changes(out)
+    elif plan.changes(before):
         begin_changes(out)
         _remove_stale(out, {shard.file for shard in plan.shards})
-    sampled = _sample_scenes(plan, limits, jobs=jobs, backend=backend, progress=progress)
+    sampled = _sample_scenes(plan, limits, part, jobs=jobs, backend=backend, progress=progress)
+    if part is not None:
+        return sum_up_part(plan, sampled)
     summary = _finish(plan, sampled)
     notices = (*summary.notices, *log_notices(out, (*remarks, *describe_twins(twins, split))))
     sort_log(out)
@@ -161,9 +140,33 @@ def _refuse_older(out: Path) -> None:
             raise InputError(out, f"{reason}; choose another --out")
 
 
-def _sample_scenes(plan: SamplePlan, limits: Limits | None, *, jobs: int, backend: str, progress: Progress) -> _Sampled:
+def _divide_failures(
+    shards: Sequence[ShardPlan], known: dict[str, SceneFailure], *, repair: bool, finish: bool
+) -> tuple[list[PlannedScene], dict[str, SceneFailure]]:
+    """The scenes of these shards that failed before and are tried again, and the failures that stay."""
+    scenes = [scene for shard in shards for scene in shard.scenes]
+    if finish:  # the parts have tried
+        return [], {scene.key: known[scene.key] for scene in scenes if scene.key in known}
+    again, failures = split_failures([scene.record for scene in scenes], known, repair=repair)
+    keys = {scene.key for scene in again}
+    return [scene for scene in scenes if scene.key in keys], failures
+
+
+def _refuse_unfinished(plan: SamplePlan) -> None:
+    names = [shard.file for shard in plan.waiting]
+    if names:
+        raise InputError(
+            plan.out,
+            f"{len(names)} of {len(plan.shards)} shards are not there yet ({first_few(names, 3)}); run the parts that "
+            "have not ended, or `mpc sample` without --finish, which samples the rest",
+        )
+
+
+def _sample_scenes(
+    plan: SamplePlan, limits: Limits | None, part: Part | None, *, jobs: int, backend: str, progress: Progress
+) -> Sampled:
     """Sample the scenes that wait, each into a file of its own, and write each shard when its last scene is there."""
-    changed = [shard for shard in plan.shards if shard.scenes and shard.file not in plan.kept]
+    changed = plan.waiting
     tasks = [SceneTask(scene, plan.settings) for shard in changed for scene in shard.scenes]
     places = {scene.key: shard for shard in changed for scene in shard.scenes}
     outcomes: dict[str, list[SceneOutcome]] = {shard.file: [] for shard in changed}
@@ -173,8 +176,10 @@ def _sample_scenes(plan: SamplePlan, limits: Limits | None, *, jobs: int, backen
         shard = places[outcome.key]
         outcomes[shard.file].append(outcome)
         if len(outcomes[shard.file]) == len(shard.scenes):
-            written[shard.file] = _write_shard(plan.out, shard, outcomes.pop(shard.file))
-    return _Sampled(sampled, written)
+            written[shard.file] = _write_shard(plan.out, shard, outcomes.pop(shard.file), part)
+        progress.advance(1, outcome.key)
+    progress.finish()
+    return Sampled(sampled, written)
 
 
 def _run(
@@ -193,7 +198,7 @@ def _run(
     progress.finish()
 
 
-def _write_shard(out: Path, planned: ShardPlan, outcomes: list[SceneOutcome]) -> FinishedShard:
+def _write_shard(out: Path, planned: ShardPlan, outcomes: list[SceneOutcome], part: Part | None) -> FinishedShard:
     """Write a shard from the parts of its scenes, and note that it is finished."""
     failures = {one.key: SceneFailure(one.digest, one.reason) for one in outcomes if one.reason is not None}
     shard = planned.without(failures)
@@ -207,7 +212,7 @@ def _write_shard(out: Path, planned: ShardPlan, outcomes: list[SceneOutcome]) ->
         entry, ambiguous = _describe_shard(out, shard)
     notices = sorted(f"{one.key}: {notice}" for one in outcomes for notice in one.notices)
     finished = FinishedShard(entry=entry, failures=failures, notices=tuple(notices), ambiguous=ambiguous)
-    note_finished(out, finished)
+    note_finished(out, finished, part)
     for scene in shard.scenes:
         scene.part.unlink(missing_ok=True)
     return finished
@@ -233,7 +238,7 @@ def _describe_shard(out: Path, shard: ShardPlan) -> tuple[ShardEntry, dict[str, 
     return entry, ambiguous
 
 
-def _finish(plan: SamplePlan, sampled: _Sampled) -> SampleSummary:
+def _finish(plan: SamplePlan, sampled: Sampled) -> SampleSummary:
     """Write the index, remove what no shard needs any more, and sum up."""
     entries: list[ShardEntry] = []
     failures, notices, ambiguous = dict(plan.failures), set(plan.notices), dict(plan.ambiguous)

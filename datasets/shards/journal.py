@@ -1,11 +1,13 @@
 """What a run of `mpc sample` has finished so far, so that a run that goes on after a stop need not look at it again.
 
 While a run changes shards, the folder has no index.json: the index of the run before waits in `.parts/before.json`, and
-each shard that is finished gets a line in `.parts/finished.jsonl`.
+each shard that is finished gets a line in `.parts/finished.jsonl`; where several parts of a run write at the same time
+(core/parts.py), each has a file of its own, `.parts/finished-part-2-of-8.jsonl`.
 """
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 from dataclasses import asdict, dataclass, field, replace
@@ -14,10 +16,11 @@ from typing import Any
 
 from ...core.errors import InputError
 from ...core.files import sync
+from ...core.parts import Part
 from .index import NAME, SceneFailure, ShardEntry, ShardIndex, read_entry, read_index, read_index_file
 
 PARTS = ".parts"
-_BEFORE, _FINISHED = "before.json", "finished.jsonl"
+_BEFORE, _FINISHED = "before.json", "finished"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,15 +44,18 @@ def begin_changes(out: Path) -> None:
     """Set the index aside: it would describe shards that are about to change."""
     parts = out / PARTS
     if (out / NAME).is_file():
-        (parts / _FINISHED).unlink(missing_ok=True)  # of a run before the one that wrote the index
-        os.replace(out / NAME, parts / _BEFORE)
+        for path in parts.glob(f"{_FINISHED}*.jsonl"):  # of a run before the one that wrote the index
+            path.unlink(missing_ok=True)
+        with contextlib.suppress(FileNotFoundError):  # another part has just done so
+            os.replace(out / NAME, parts / _BEFORE)
         sync(parts)
 
 
-def note_finished(out: Path, shard: FinishedShard) -> None:
-    """Add a line about a finished shard."""
+def note_finished(out: Path, shard: FinishedShard, part: Part | None = None) -> None:
+    """Add a line about a finished shard, which belongs to a part of the run where that has several."""
     line = json.dumps(asdict(shard), sort_keys=True) + "\n"
-    with (out / PARTS / _FINISHED).open("a") as file:
+    name = _FINISHED if part is None else f"{_FINISHED}-{part.name}"
+    with (out / PARTS / f"{name}.jsonl").open("a") as file:
         file.write(line)
 
 
@@ -64,7 +70,7 @@ def read_before(out: Path) -> ShardIndex | None:
         index = read_index_file(out / PARTS / _BEFORE)
     except InputError:
         index = ShardIndex(settings={}, split={}, shards=(), failures={}, notices=())
-    finished = _read_finished(out / PARTS / _FINISHED)
+    finished = [shard for path in sorted((out / PARTS).glob(f"{_FINISHED}*.jsonl")) for shard in _read_finished(path)]
     return _with(index, finished) if finished or index.shards else None
 
 
@@ -83,8 +89,6 @@ def _with(index: ShardIndex, finished: list[FinishedShard]) -> ShardIndex:
 
 def _read_finished(path: Path) -> list[FinishedShard]:
     """The lines that are whole; a shard without a line, which a kill cut off, is checked to the last bit instead."""
-    if not path.is_file():
-        return []
     found = []
     for line in path.read_text(encoding="utf-8", errors="replace").splitlines():
         try:

@@ -13,7 +13,6 @@ from ...core.errors import InputError
 from ..renders.format import MESH, SceneRecord
 from ..renders.layer_files import layer_path
 from .index import SceneFailure, ShardEntry, ShardIndex
-from .journal import PARTS
 from .place import Placed, place_scenes
 from .reader import ShardReader
 from .settings import SampleSettings
@@ -94,6 +93,11 @@ class SamplePlan:
     notices: frozenset[str]
     ambiguous: dict[str, float]
 
+    @property
+    def waiting(self) -> list[ShardPlan]:
+        """The shards that are to be written."""
+        return [shard for shard in self.shards if shard.scenes and shard.file not in self.kept]
+
     def changes(self, before: ShardIndex | None) -> bool:
         """Whether the run writes or removes a shard."""
         wanted = {shard.file for shard in self.shards if shard.scenes}
@@ -102,25 +106,24 @@ class SamplePlan:
 
 
 def plan_sampling(
-    scenes: Sequence[SceneRecord],
+    planned: Sequence[ShardPlan],
     out: Path,
     settings: SampleSettings,
     split: dict[str, str],
     before: ShardIndex | None,
     failures: dict[str, SceneFailure],
 ) -> SamplePlan:
-    """Plan a run; nothing is written.
+    """Plan a run, or one part of it; nothing is written.
 
     Args:
-        scenes: all rendered scenes.
+        planned: all shards, or those of one part, with all of their scenes.
         out: the shards folder.
         settings: what decides the points.
         split: subject id to split; scenes of other subjects are left out.
         before: the index of an earlier run in `out`; None where there is none.
         failures: scenes that are not sampled, since they would fail again, by key.
     """
-    listed = [scene for scene in scenes if scene.subject in split]
-    shards = [shard.without(failures) for shard in plan_shards(listed, split, settings, out / PARTS)]
+    shards = [shard.without(failures) for shard in planned]
     entries = {} if before is None else {entry.file: entry for entry in before.shards}
     kept = {shard.file: entries.get(shard.file) for shard in shards if _is_there(out, shard, entries.get(shard.file))}
     still = {scene.key for shard in shards if shard.file in kept for scene in shard.scenes}

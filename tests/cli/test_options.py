@@ -60,7 +60,9 @@ OWN = {
         "part": "becomes a Part",
         "memory_gib": "becomes memory_bytes",
     },
-    "sample": {"shard_mib": "becomes shard_bytes", "memory_gib": "becomes memory_bytes"},
+    "sample": {
+        "shard_mib": "becomes shard_bytes", "memory_gib": "becomes memory_bytes", "part": "becomes a Part",
+    },
     "export": {"memory_gib": "becomes memory_bytes"},
     "import": {"memory_gib": "becomes memory_bytes"},
     "people": {"memory_gib": "becomes memory_bytes"},
