@@ -126,7 +126,7 @@ class EmbreeRenderer:
             (steps_x[1], steps_y[1], steps_x[2], steps_y[2]),
         )
         u, v = (first + one * weights[1] + two * weights[2] for first, one, two in (steps_u, steps_v))
-        colour = texture.sample(u, v, level)[:3]
+        colour = texture.sample(u, v, level)
         for channel in range(3):
             colour[channel] *= _weighted(lit[:, channel] * (factor[channel] / np.float32(255.0)), local, weights)
         return np.clip(colour, 0.0, 255.0, out=colour)

@@ -178,9 +178,9 @@ def _coverage_from_alpha(wanted: bool) -> Iterator[None]:
 def _material(part: MeshPart) -> Any:
     import pyrender
 
-    texture = None
-    if part.texture is not None:
-        texture = pyrender.Texture(source=part.texture, source_channels="RGBA")
+    from .gl_texture import MipmappedTexture
+
+    texture = None if part.texture is None else MipmappedTexture(part.texture)
     # Floats throughout: pyrender reads an integer factor as a share of 255.
     factor = np.array([*part.colour[:3], 1.0], np.float32)
     return pyrender.MetallicRoughnessMaterial(

@@ -1,14 +1,19 @@
-"""Texture filtering in software, as on graphics cards: trilinear samples of a mip-map pyramid (GL 4.6 spec, 8.14)."""
+"""Mip-maps for both renderers, and their trilinear samples in software as on graphics cards (GL 4.6 spec, 8.14).
+
+Each level is averaged from the one before as it was before rounding. A level that is rounded to 8 bits and averaged
+again, half up, as Pillow and Mesa do, becomes brighter by 0.5 of 255 with each level.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
 import numpy as np
-from PIL import Image
 
-from ..core.arrays import F32, I64, U8, Floats
+from ..core.arrays import F32, I64, U8, U16, U32, U64, Array, Floats
 
+# Halved levels hold 16 bits a channel: values in [0, 255] times SCALE, so that 255 becomes 65535.
+SCALE = 257
 # Square pixels: a triangle that is smaller on the screen counts as seen edge-on.
 TINY_AREA = 1e-9
 
@@ -21,14 +26,15 @@ class MipTexture:
     """
 
     def __init__(self, texture: U8) -> None:
-        levels = [np.ascontiguousarray(texture)]
-        while max(levels[-1].shape[:2]) > 1:
-            levels.append(_half(levels[-1]))
-        self._texels = np.concatenate([level.reshape(-1, 4) for level in levels]).view(np.uint32).reshape(-1)
+        levels: list[U8 | U16] = [texture, *mip_levels(texture)]
+        self._full = np.ascontiguousarray(texture).reshape(-1, 4).view(np.uint32).reshape(-1)
+        smaller = [level.reshape(-1, 4) for level in levels[1:]] or [np.zeros((0, 4), np.uint16)]
+        self._smaller = np.concatenate(smaller).view(np.uint64).reshape(-1)
         self._heights = np.array([level.shape[0] for level in levels])
         self._widths = np.array([level.shape[1] for level in levels])
-        sizes = self._heights * self._widths
-        self._starts = np.concatenate([[0], np.cumsum(sizes)[:-1]])
+        # The smaller levels follow one another; the full one lies by itself, as the 8-bit texture that it is.
+        sizes = (self._heights * self._widths)[1:]
+        self._starts = np.concatenate([[0, 0], np.cumsum(sizes)[:-1]]) if len(sizes) else np.zeros(1, np.int64)
 
     @property
     def size(self) -> tuple[int, int]:
@@ -44,7 +50,7 @@ class MipTexture:
             level: (N,) mip-map levels; 0 is full size, k is halved k times.
 
         Returns:
-            (4, N) float32 in [0, 255].
+            (3, N) float32 colours in [0, 255]; alpha decides holes elsewhere (render/cutouts.py).
         """
         top_level = len(self._starts) - 1
         level = np.clip(level, 0.0, top_level)
@@ -61,6 +67,18 @@ class MipTexture:
         return colours
 
     def _bilinear(self, u: Floats, v: Floats, level: I64) -> F32:
+        full = level == 0
+        if full.all():
+            return self._filtered(u, v, level, self._full)
+        if not full.any():
+            return self._filtered(u, v, level, self._smaller)
+        colours = np.empty((3, len(level)), np.float32)
+        for chosen, texels in ((np.flatnonzero(full), self._full), (np.flatnonzero(~full), self._smaller)):
+            colours[:, chosen] = self._filtered(u[chosen], v[chosen], level[chosen], texels)
+        return colours
+
+    def _filtered(self, u: Floats, v: Floats, level: I64, texels: U32 | U64) -> F32:
+        """Bilinear samples of levels that all lie in `texels`: (3, N) float32 in [0, 255]."""
         width, height, start = self._widths[level], self._heights[level], self._starts[level]
         x, y = u * width - 0.5, v * height - 0.5
         left, top = np.floor(x).astype(np.int64), np.floor(y).astype(np.int64)
@@ -70,12 +88,30 @@ class MipTexture:
         right -= width * (right >= width)
         top = start + width * (top + height * (top < 0))
         bottom = start + width * (bottom - height * (bottom >= height))
-        upper = _mix(self._fetch(top + left), self._fetch(top + right), right_share)
-        under = _mix(self._fetch(bottom + left), self._fetch(bottom + right), right_share)
-        return _mix(upper, under, lower_share)
+        upper = _mix(_fetch(texels, top + left), _fetch(texels, top + right), right_share)
+        under = _mix(_fetch(texels, bottom + left), _fetch(texels, bottom + right), right_share)
+        colours = _mix(upper, under, lower_share)
+        if texels.itemsize == 8:
+            colours *= np.float32(1.0 / SCALE)
+        return colours
 
-    def _fetch(self, index: I64) -> F32:
-        return self._texels.take(index).view(np.uint8).reshape(-1, 4).T.astype(np.float32, order="C")
+
+def mip_levels(texture: U8) -> list[U16]:
+    """The smaller levels of a texture: averages of two by two texels, down to one texel (see `_half` for odd edges).
+
+    Args:
+        texture: (H, W, 4) uint8.
+
+    Returns:
+        (H', W', 4) uint16 arrays, SCALE times the value in [0, 255], each rounded once. Channels are averaged
+        separately; graphics cards do not weight colours by alpha either.
+    """
+    levels: list[U16] = []
+    exact: U8 | F32 = texture
+    while max(exact.shape[:2]) > 1:
+        exact = _half(exact)
+        levels.append(np.rint(exact * np.float32(SCALE)).astype(np.uint16))
+    return levels
 
 
 def mip_level(texel_steps: Sequence[Floats], pixel_steps: Sequence[Floats]) -> F32:
@@ -125,12 +161,31 @@ def cut_texture(texture: U8, cutoff: float) -> U8:
     return np.concatenate([np.rint(colours), solid * 255.0], axis=-1).astype(np.uint8)
 
 
-def _half(level: U8) -> U8:
-    height, width = level.shape[:2]
-    size = (max(1, width // 2), max(1, height // 2))
-    # Each channel separately: Pillow weights the colours of an RGBA picture by alpha, which graphics cards do not.
-    bands = [np.asarray(Image.fromarray(level[..., band]).resize(size, Image.Resampling.BOX)) for band in range(4)]
-    return np.dstack(bands)
+def _half(level: U8 | F32) -> F32:
+    """The averages of a picture (H, W, 4) over equal parts, half as many along both axes, in floats."""
+    if level.shape[0] % 2 == 0 and level.shape[1] % 2 == 0:
+        wide = np.uint16 if level.dtype == np.uint8 else np.float32
+        rows: Array = np.add(level[::2].astype(wide), level[1::2].astype(wide))
+        return np.asarray((rows[:, ::2] + rows[:, 1::2]) * np.float32(0.25), np.float32)
+    return _half_rows(_half_rows(level.astype(np.float32)).swapaxes(0, 1)).swapaxes(0, 1)
+
+
+def _half_rows(level: F32) -> F32:
+    """The averages over equal parts of the rows, half as many (an odd number less one): 2, or 2 + 1 / parts rows."""
+    count, parts = len(level), len(level) // 2
+    if parts == 0:
+        return level
+    if count % 2 == 0:
+        return (level[::2] + level[1::2]) * np.float32(0.5)
+    part = np.arange(parts, dtype=np.float32)[:, None, None]
+    first, middle, last = level[:-1:2], level[1::2], level[2::2]
+    return np.asarray((first * (parts - part) + middle * np.float32(parts) + last * (part + 1)) / count, np.float32)
+
+
+def _fetch(texels: U32 | U64, index: I64) -> F32:
+    """(3, N) float32 colours of texels whose channels are 8 or 16 bits, as stored."""
+    channel = np.uint8 if texels.itemsize == 4 else np.uint16
+    return texels.take(index).view(channel).reshape(-1, 4).T[:3].astype(np.float32, order="C")
 
 
 def _mix(first: F32, second: F32, share: F32) -> F32:
