@@ -217,7 +217,7 @@ def measure(count: int, folder: Path) -> dict[str, Any]:
     first = child("sample", str(renders), str(out))
     kept = child("sample", str(renders), str(out))
     assert (kept["sampled"], kept["written"]) == (0, 0)
-    copy_scene(renders, renders / "p00000" / "scan_0000", "a_newcomer")  # the first by name
+    copy_scene(renders, renders / "p00000" / "scan_0000", "a_guest")  # the first by name, and in train
     write_manifest(renders)
     added = child("sample", str(renders), str(out))
     loaded = child("load", str(out))

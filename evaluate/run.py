@@ -20,7 +20,8 @@ from ..core.files import read_json
 from ..core.locks import writing
 from ..core.progress import NoProgress, Progress
 from ..core.settings import to_table
-from ..datasets.loading.views import ViewDataset, ViewRef
+from ..datasets.loading.view_table import ViewRef
+from ..datasets.loading.views import ViewDataset
 from ..datasets.shards.index import read_index
 from ..geometry.device_mesh import SurfaceError
 from ..geometry.mesh import PosedMesh

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -15,38 +14,12 @@ from ...core.errors import InputError, SettingsError
 from ...core.randomness import derive_rng
 from ...geometry.mesh import PosedMesh
 from ..renders.layer_kinds import STORED, layer_codes, layer_values
-from ..shards.index import read_index
+from ..shards.index import ShardEntry, read_index
 from ..shards.pictures import load_picture
-from ..shards.reader import ShardReader
+from ..shards.reader import ShardReaders
 from .layers import PREFIX, layer_tensor, resize_layer
 from .points import draw_colours, draw_points, draw_transfer, mixture_counts
-
-
-@dataclass(frozen=True, kw_only=True)
-class ViewRef:
-    """One view of a split.
-
-    Attributes:
-        scene: index in the split's scenes.
-        scene_key: see SceneRecord.key.
-        subject: the subject's id.
-        view_name: name of the view's picture, e.g. "010".
-        yaw_deg: the camera's yaw, degrees.
-        pitch_deg: the camera's elevation, degrees.
-        light_name: name of the view's environment.
-        shard: index of the shard that holds the view, among those of the split.
-        row: the view's row in the "views/" tables of that shard.
-    """
-
-    scene: int
-    scene_key: str
-    subject: str
-    view_name: str
-    yaw_deg: float
-    pitch_deg: float
-    light_name: str
-    shard: int
-    row: int
+from .view_table import ViewTable
 
 
 class ViewDataset(torch.utils.data.Dataset[dict[str, torch.Tensor]]):
@@ -116,19 +89,20 @@ class ViewDataset(torch.utils.data.Dataset[dict[str, torch.Tensor]]):
         self.points, self.colour_points, self.seed = points, colour_points, seed
         self.confidence, self.balanced, self.relight_points = confidence, balanced, relight_points
         self.layers = tuple(layers)
-        self._readers = tuple(ShardReader(shards / entry.file) for entry in index.shards if entry.split == split)
-        if not self._readers:
+        entries = [entry for entry in index.shards if entry.split == split]
+        if not entries:
             raise InputError(shards, f"holds no scene of the split {split!r}")
-        for reader in self._readers:
-            for name in self.layers:
-                if name not in reader.header.layers:
-                    raise SettingsError(
-                        f"{reader.path} holds no layer {name} (it holds: {', '.join(reader.header.layers) or 'none'}); "
-                        f"sample with --layers {name}"
-                    )
-        self._scenes = tuple((r, row) for r, reader in enumerate(self._readers) for row in range(reader.scenes))
-        self.views: tuple[ViewRef, ...] = tuple(self._list_views())
-        stored = {int(size) for reader in self._readers for size in reader.tables["scenes/image_size"]}
+        self._readers = ShardReaders([shards / entry.file for entry in entries])
+        self._keys = tuple(key for entry in entries for key in entry.scenes)
+        held = self.settings.get("layers", [])
+        for name in self.layers:
+            if name not in held:
+                raise SettingsError(
+                    f"{shards} holds no layer {name} (it holds: {', '.join(held) or 'none'}); sample with "
+                    f"--layers {name}"
+                )
+        self.views = ViewTable(self._readers, entries)
+        stored = {size for number, entry in enumerate(entries) for size in self._image_sizes(number, entry)}
         self.image_size = image_size or max(stored)
         if not 1 <= self.image_size <= min(stored):
             raise SettingsError(f"image_size is {self.image_size}, pictures are stored with {min(stored)} pixels")
@@ -150,16 +124,21 @@ class ViewDataset(torch.utils.data.Dataset[dict[str, torch.Tensor]]):
     @property
     def scene_keys(self) -> tuple[str, ...]:
         """Keys of the split's scenes, in the order of `scene` indices."""
-        return tuple(self._readers[reader].text("scenes/key", row) for reader, row in self._scenes)
+        return self._keys
+
+    def _image_sizes(self, number: int, entry: ShardEntry) -> Sequence[int]:
+        """Smallest and largest edge of a shard's pictures; of version 1 the index does not say it."""
+        if entry.image_sizes:
+            return entry.image_sizes
+        return [int(size) for size in self._readers[number].tables["scenes/image_size"]]
 
     def __getitem__(self, item: int | tuple[int, int]) -> dict[str, torch.Tensor]:
         view, draw = item if isinstance(item, tuple) else (item, 0)
-        ref = self.views[view]
-        reader = self._readers[ref.shard]
-        calibration = reader.tables["views/calibration"][ref.row]
-        light = reader.tables["views/light"][ref.row]
-        rng = derive_rng(self.seed, "draw", ref.scene_key, ref.view_name, int(draw))
-        row = self._scenes[ref.scene][1]
+        scene, shard, view_row = self.views.place(view)
+        reader, row = self._readers[shard], self.views.scene_place(scene)[1]
+        calibration, light = reader.row("views/calibration", view_row), reader.row("views/light", view_row)
+        key, name = reader.text("scenes/key", row), reader.text("views/name", view_row)
+        rng = derive_rng(self.seed, "draw", key, name, int(draw))
         points = draw_points(
             reader, row, self.counts, calibration, rng, confidence=self.confidence, balanced=self.balanced
         )
@@ -173,7 +152,7 @@ class ViewDataset(torch.utils.data.Dataset[dict[str, torch.Tensor]]):
             "light": torch.from_numpy(light.copy()),
             "facing": torch.from_numpy(reader.tables["scenes/facing_world"][row].copy()),
             "view": torch.tensor(view),
-            "scene": torch.tensor(ref.scene),
+            "scene": torch.tensor(scene),
             **{name: torch.from_numpy(array) for name, array in (points | colours).items()},
             **{PREFIX + name: self.layer(name, view) for name in self.layers},
         }
@@ -191,17 +170,17 @@ class ViewDataset(torch.utils.data.Dataset[dict[str, torch.Tensor]]):
         Raises:
             InputError: the shards hold no such layer, or it is damaged.
         """
-        ref = self.views[view]
-        reader = self._readers[ref.shard]
-        layer = layer_tensor(reader.layer(name, ref.row))
+        _, shard, row = self.views.place(view)
+        reader = self._readers[shard]
+        layer = layer_tensor(reader.layer(name, row))
         return resize_layer(reader.header.layers[name], layer, self.image_size)
 
     def picture(self, view: int) -> U8:
         """(4, H, W) uint8 RGBA of a view, straight alpha."""
-        ref = self.views[view]
-        reader = self._readers[ref.shard]
-        stored = int(reader.tables["scenes/image_size"][self._scenes[ref.scene][1]])
-        return load_picture(reader.picture(ref.row), reader.box(ref.row), stored, self.image_size)
+        scene, shard, row = self.views.place(view)
+        reader = self._readers[shard]
+        stored = int(reader.tables["scenes/image_size"][self.views.scene_place(scene)[1]])
+        return load_picture(reader.picture(row), reader.box(row), stored, self.image_size)
 
     def scene_mesh(self, scene: int) -> PosedMesh:
         """The true surface of a scene (geometry alone, world metres).
@@ -209,7 +188,7 @@ class ViewDataset(torch.utils.data.Dataset[dict[str, torch.Tensor]]):
         Raises:
             InputError: the shards hold none for this split (`mpc sample --meshes all` keeps them for train too).
         """
-        index, row = self._scenes[scene]
+        index, row = self.views.scene_place(scene)
         reader = self._readers[index]
         vertices, faces = reader.rows(row, "vertex"), reader.rows(row, "face")
         if faces.start == faces.stop:
@@ -218,28 +197,6 @@ class ViewDataset(torch.utils.data.Dataset[dict[str, torch.Tensor]]):
             reader.read("meshes/vertices", vertices.start, vertices.stop - vertices.start).astype(np.float64),
             reader.read("meshes/faces", faces.start, faces.stop - faces.start).astype(np.int32),
         )
-
-    def _list_views(self) -> list[ViewRef]:
-        views: list[ViewRef] = []
-        for scene, (index, row) in enumerate(self._scenes):
-            reader = self._readers[index]
-            key, subject = reader.text("scenes/key", row), reader.text("scenes/subject", row)
-            rows = reader.rows(row, "view")
-            views.extend(
-                ViewRef(
-                    scene=scene,
-                    scene_key=key,
-                    subject=subject,
-                    view_name=reader.text("views/name", view),
-                    yaw_deg=float(reader.tables["views/yaw_deg"][view]),
-                    pitch_deg=float(reader.tables["views/pitch_deg"][view]),
-                    light_name=reader.text("views/light_name", view),
-                    shard=index,
-                    row=view,
-                )
-                for view in range(rows.start, rows.stop)
-            )
-        return views
 
 
 CACHE_BYTES = 1 << 30
@@ -267,7 +224,7 @@ class CachedViews(ViewDataset):
 
     def layer(self, name: str, view: int) -> torch.Tensor:
         """(C, H, W) of one layer of a view, to within 1 / 65534 of its range; see `ViewDataset.layer`."""
-        kind = self._readers[self.views[view].shard].header.layers[name]
+        kind = self._readers[self.views.place(view)[1]].header.layers[name]
         if kind not in ("depth", "normal"):
             return super().layer(name, view)
         if self._layers is None:

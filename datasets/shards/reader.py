@@ -1,4 +1,4 @@
-"""Read shards: the small tables once, and of the large datasets only the rows that are wanted."""
+"""Read shards: the small tables of scenes once, and of everything else only the rows that are wanted."""
 
 from __future__ import annotations
 
@@ -7,6 +7,8 @@ import math
 import os
 import threading
 from collections import OrderedDict
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import h5py
@@ -23,11 +25,27 @@ from .format import FORMAT, LAYOUT, READABLE, VERSION, PointSetInfo, ShardHeader
 MAX_OPEN = 128
 
 
-class ShardReader:
-    """One shard's tables in memory, its large datasets read by file offset.
+@dataclass(frozen=True)
+class _Piece:
+    """Where a dataset lies in its file.
 
-    Large datasets lie in one piece and uncompressed, so a row range is one `pread`: about 5 microseconds where h5py's
-    slicing takes 100. The reader can be pickled and forked: the file is opened by each process when first read.
+    Attributes:
+        offset: first byte; None where it is stored in chunks, which h5py reads.
+        shape: rows first.
+        dtype: of its elements.
+    """
+
+    offset: int | None
+    shape: tuple[int, ...]
+    dtype: np.dtype[np.generic]
+
+
+class ShardReader:
+    """One shard's tables of scenes in memory, all else read by file offset.
+
+    Datasets lie in one piece and uncompressed, so a row range is one `pread`: about 5 microseconds where h5py's slicing
+    takes 100. Nothing is kept of views, so that a reader stays small however many views a shard has. The reader can be
+    pickled and forked: the file is opened by each process when first read.
 
     Args:
         path: the shard.
@@ -35,7 +53,7 @@ class ShardReader:
     Attributes:
         path: the shard.
         header: its root attributes.
-        tables: "scenes/...", "views/...", "offsets/..." and of layers the boxes, by name; without pictures.
+        tables: "scenes/...", and "offsets/..." of scenes, by name.
 
     Raises:
         InputError: the shard is damaged, or of another format or version.
@@ -43,22 +61,25 @@ class ShardReader:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self._pieces: dict[str, tuple[int | None, int]] = {}
+        self._pieces: dict[str, _Piece] = {}
+        self.tables: dict[str, Array] = {}
         try:
             with h5py.File(path, "r") as file:
                 self.header = read_header(file, path)
-                self._columns = layout(self.header.layers)
-                small = [name for name, column in self._columns.items() if column.level in ("scene", "view")]
-                names = [*small, "offsets/png", *(f"offsets/{level}" for level in levels(self.header.layers)[1:])]
+                columns = layout(self.header.layers)
+                layers = [layer_level(name) for name in self.header.layers]
+                per_view = ["offsets/png", *(f"offsets/{group}" for group in layers)]
+                per_scene = [name for name, column in columns.items() if column.level == "scene"]
+                per_scene += [f"offsets/{level}" for level in levels(())[1:]]
                 scenes = len(file["scenes/key"])
-                self.tables: dict[str, Array] = {}
-                for name in names:
+                for name in per_scene:
                     lacking = _lacking(name, scenes) if name not in file else None
                     self.tables[name] = file[name][...] if lacking is None else lacking
-                for name, column in self._columns.items():
-                    if name in self.tables or (column.optional and name not in file):
-                        continue
-                    self._pieces[name] = (file[name].id.get_offset(), len(file[name]))
+                for name in [*columns, *per_view]:
+                    optional = name in columns and columns[name].optional
+                    if name not in self.tables and (name in file or not optional):
+                        dataset = file[name]
+                        self._pieces[name] = _Piece(_offset(dataset), dataset.shape, dataset.dtype)
         except (OSError, KeyError, ValueError) as error:
             raise InputError(path, f"damaged shard ({error}); `mpc verify` tells more") from error
 
@@ -67,17 +88,31 @@ class ShardReader:
         """Number of scenes."""
         return len(self.tables["scenes/key"])
 
+    @property
+    def views(self) -> int:
+        """Number of views of all scenes."""
+        return int(self.tables["offsets/view"][-1])
+
     def text(self, name: str, row: int) -> str:
-        """A string of the table `name`."""
-        return bytes(self.tables[name][row]).decode()
+        """A string of a table."""
+        value = self.tables[name][row] if name in self.tables else self.row(name, row)
+        return bytes(value).decode()
 
     def rows(self, scene: int, level: str) -> slice:
         """The rows of a scene in the datasets of a level of `format.LEVELS`."""
         start, end = self.tables[f"offsets/{level}"][scene : scene + 2]
         return slice(int(start), int(end))
 
+    def row(self, name: str, row: int) -> Array:
+        """One row of a dataset of views, "views/calibration" for example."""
+        return np.asarray(self.read(name, row, 1)[0])
+
+    def column(self, name: str) -> Array:
+        """All rows of a dataset."""
+        return self.tables[name] if name in self.tables else self.read(name, 0, self._pieces[name].shape[0])
+
     def read(self, name: str, start: int, count: int) -> Array:
-        """Read rows `start` to `start + count` of a large dataset.
+        """Read rows `start` to `start + count` of a dataset.
 
         Args:
             name: of the dataset.
@@ -87,31 +122,33 @@ class ShardReader:
         Raises:
             InputError: the file ends before them.
         """
-        column = self._columns[name]
-        offset, length = self._pieces[name]
+        piece = self._pieces[name]
+        length, tail = piece.shape[0], piece.shape[1:]
         if not 0 <= start <= start + count <= length:
             raise InputError(self.path, f"{name} has {length} rows, wanted are {start} to {start + count}")
-        if offset is None or column.compressed:  # None: a shard that was repacked with chunks
+        if piece.offset is None:
             with h5py.File(self.path, "r") as file:
                 return np.asarray(file[name][start : start + count])
-        dtype = np.dtype(column.dtype)
-        row = dtype.itemsize * math.prod(column.tail)
-        data = os.pread(open_file(self.path), count * row, offset + start * row)
+        row = piece.dtype.itemsize * math.prod(tail)
+        data = os.pread(open_file(self.path), count * row, piece.offset + start * row)
         if len(data) != count * row:
             raise InputError(self.path, f"{name} ends early; `mpc verify` tells more")
-        return np.frombuffer(data, dtype).reshape(count, *column.tail)
+        return np.frombuffer(data, piece.dtype).reshape(count, *tail)
 
     def picture(self, view: int) -> bytes:
         """PNG bytes of a view (row of the "views/" tables)."""
-        start, end = self.tables["offsets/png"][view : view + 2]
-        return self.read("views/png", int(start), int(end - start)).tobytes()
+        return self._png("views", "offsets/png", view)
 
     def box(self, view: int) -> Box:
         """Row, column, height and width of a view's picture within the whole."""
         return self._box("views", view)
 
+    def _png(self, group: str, offsets: str, view: int) -> bytes:
+        start, end = self.read(offsets, view, 2)
+        return self.read(f"{group}/png", int(start), int(end - start)).tobytes()
+
     def _box(self, group: str, view: int) -> Box:
-        top, left, height, width = self.tables[f"{group}/box"][view].tolist()
+        top, left, height, width = self.row(f"{group}/box", view).tolist()
         return top, left, height, width
 
     def layer(self, name: str, view: int) -> Array:
@@ -131,11 +168,10 @@ class ShardReader:
         group = layer_level(name)
         if name not in self.header.layers:
             raise InputError(self.path, f"holds no layer {name} (it holds: {', '.join(self.header.layers) or 'none'})")
-        start, end = self.tables[f"offsets/{group}"][view : view + 2]
         box, kind = self._box(group, view), self.header.layers[name]
         scene = int(np.searchsorted(self.tables["offsets/view"], view, side="right")) - 1
         centre, extent, size = (self.tables[f"scenes/{n}"][scene] for n in ("centre_world", "extent_m", "image_size"))
-        png = self.read(f"{group}/png", int(start), int(end - start)).tobytes()
+        png = self._png(group, f"offsets/{group}", view)
         try:
             values = layer_values(kind, decode_png_exact(png), centre, float(extent))
             return paste_box(values, box, int(size), outside_value(kind))
@@ -143,12 +179,44 @@ class ShardReader:
             raise InputError(self.path, f"view {view}: layer {name} is damaged ({error})") from error
 
 
+class ShardReaders(Sequence[ShardReader]):
+    """The readers of several shards, each opened when it is first asked for; pickled without those that are open.
+
+    Args:
+        paths: the shards.
+    """
+
+    def __init__(self, paths: Sequence[Path]) -> None:
+        self._paths = tuple(paths)
+        self._opened: dict[int, ShardReader] = {}
+
+    def __len__(self) -> int:
+        return len(self._paths)
+
+    def __getitem__(self, index: int) -> ShardReader:  # type: ignore[override]  # no slices
+        reader = self._opened.get(index)
+        if reader is None:
+            reader = self._opened[index] = ShardReader(self._paths[index])
+        return reader
+
+    def __iter__(self) -> Iterator[ShardReader]:
+        return (self[index] for index in range(len(self)))
+
+    def __getstate__(self) -> dict[str, object]:
+        return {"_paths": self._paths, "_opened": {}}
+
+
+def _offset(dataset: h5py.Dataset) -> int | None:
+    """Where a dataset lies in the file; None where it is chunked."""
+    return None if dataset.chunks is not None else dataset.id.get_offset()
+
+
 def _lacking(name: str, scenes: int) -> Array | None:
     """The content of a table that shards of older versions lack; None where it is not optional."""
     if name in LAYOUT:
         return np.zeros((scenes, *LAYOUT[name].tail), LAYOUT[name].dtype) if LAYOUT[name].optional else None
     level = name.removeprefix("offsets/")
-    optional = all(column.optional for column in LAYOUT.values() if column.level == level) and level != "png"
+    optional = all(column.optional for column in LAYOUT.values() if column.level == level)
     return np.zeros(scenes + 1, np.int64) if optional else None
 
 

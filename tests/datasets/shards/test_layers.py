@@ -117,7 +117,7 @@ def test_damage_in_a_layer_is_named_with_its_scene(shards, tmp_path):
     assert [(p.dataset, p.scene) for p in check_shard(path)] == [(name, key)]
     reader = ShardReader(path)
     with pytest.raises(InputError, match="layer normal_front is damaged"):
-        reader.layer("normal_front", len(reader.tables["views/name"]) - 1)
+        reader.layer("normal_front", reader.views - 1)
 
 
 def test_layers_that_were_not_rendered_or_sampled_are_refused(renders, shards, tmp_path):
