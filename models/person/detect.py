@@ -30,7 +30,7 @@ class Detection:
 
     Attributes:
         score: 0 to 1.
-        box: left, top, right and bottom of face and shoulders, pixels of the picture.
+        box: left, top, right and bottom of the face, pixels of the picture that was looked at.
         region: the square around the whole person.
     """
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +13,7 @@ from ...core.arrays import F32, F64, U8, Floats
 from .detect import Detection, detect_people, guess_region
 from .engines import Engine, open_engine
 from .refine import refine_mask
-from .region import Region, cut_square, paste_square, region_around
+from .region import Region, cut_square, paste_square, region_around, whole_square
 from .store import require_networks
 
 # Names of the 33 landmarks, in the order of the network.
@@ -25,8 +26,8 @@ LANDMARKS = (
 )  # fmt: skip
 # Below this presence the landmark network says that nobody is in its square.
 LEAST_PRESENCE = 0.5
-# What selfie segmentation alone takes for a person may be a cup (0.56) or a cat (0.82).
-LEAST_PRESENCE_UNDETECTED = 0.9
+# Where the detector finds nobody in the picture, it looks again from this much farther away.
+FARTHER = 1.4
 SIZE = 256
 # After the 33 landmarks come the middle of the hips and the rim of the circle around the person, for the next square.
 _HIPS, _RIM = 33, 34
@@ -62,8 +63,11 @@ class Person:
 
     @property
     def is_there(self) -> bool:
-        """Whether the networks say that somebody is there: more certainty is asked where the detector is silent."""
-        return self.score >= (LEAST_PRESENCE if self.detection else LEAST_PRESENCE_UNDETECTED)
+        """Whether both networks say that somebody is there.
+
+        Presence alone is no proof: the landmark network gives 0.8 to a cat, and 1.0 to a square of a garden.
+        """
+        return self.detection > 0 and self.score >= LEAST_PRESENCE
 
 
 class PersonFinder:
@@ -108,27 +112,37 @@ class PersonFinder:
 
         Returns:
             People who are there, by falling score of the detector. Where nobody is: all that was looked at, none of
-            which `is_there`; empty where the networks see nothing at all.
+            whom `is_there`; empty where the networks see nothing at all.
         """
         people: list[Person] = []
         doubtful: list[Person] = []
-        for detection in self.detect(picture):
-            person = self.look(picture, detection.region, detection=detection.score)
-            if not person.is_there:
-                doubtful.append(person)
-            elif all(mask_overlap(person.mask, other.mask) < _SAME_MASK for other in people):
-                people.append(person)
-            if len(people) == most:
+        for detections in self._detections(picture):
+            for detection in detections:
+                person = self.look(picture, detection.region, detection=detection.score)
+                if not person.is_there:
+                    doubtful.append(person)
+                elif all(mask_overlap(person.mask, other.mask) < _SAME_MASK for other in people):
+                    people.append(person)
+                if len(people) == most:
+                    return people
+            if people:
                 return people
-        if people:
-            return people
+        guess = guess_region(picture, self._selfie) if not doubtful else None
+        return doubtful if guess is None else [self.look(picture, guess)]
+
+    def _detections(self, picture: U8) -> Iterator[list[Detection]]:
+        """What the detector finds in the picture; then from farther away, mirrored, and from nearer by."""
+        whole = whole_square(picture)
+        farther = replace(whole, size=FARTHER * whole.size)
+        yield self.detect(picture)
+        yield detect_people(picture, self._detector, farther)
+        mirrored = np.ascontiguousarray(picture[:, ::-1])
+        for region in (whole, farther):
+            found = detect_people(mirrored, self._detector, region)
+            yield [replace(one, region=one.region.mirrored(picture.shape[1])) for one in found]
         guess = guess_region(picture, self._selfie)
         if guess is not None:
-            # A person who is small in the picture is found by the detector from closer by.
-            closer = detect_people(picture, self._detector, guess)
-            region, score = (closer[0].region, closer[0].score) if closer else (guess, 0.0)
-            doubtful.append(self.look(picture, region, detection=score))
-        return [person for person in doubtful if person.is_there][:1] or doubtful
+            yield detect_people(picture, self._detector, guess)
 
     def look(self, picture: U8, region: Region, *, passes: int = 2, detection: float = 0.0) -> Person:
         """Look at a square of a picture.

@@ -41,6 +41,10 @@ class Region:
         mapped: F64 = (points - 0.5) @ self.axes + (self.column, self.row)
         return mapped
 
+    def mirrored(self, width: int) -> Region:
+        """The same square in the mirrored picture, `width` pixels wide."""
+        return Region(width - self.column, self.row, self.size, -self.turn)
+
     def corners(self) -> F64:
         """The four corners in the picture, (4, 2) pixels, clockwise from the upper left one."""
         return self.to_picture(np.array([[0.0, 0], [1, 0], [1, 1], [0, 1]]))

@@ -11,7 +11,7 @@ import numpy as np
 from ...core.arrays import U8
 from ...core.errors import InputError, MpcError, SettingsError
 from ...core.pictures import LIGHT_GREY, over_background
-from ...models.person.finder import LANDMARKS, LEAST_PRESENCE, LEAST_PRESENCE_UNDETECTED, Person, PersonFinder
+from ...models.person.finder import LANDMARKS, LEAST_PRESENCE, Person, PersonFinder
 from ...models.person.region import Region
 from .body import describe_person, measure_body
 
@@ -28,11 +28,10 @@ class NobodyError(MpcError):
     """
 
     def __init__(self, doubtful: Sequence[Person]) -> None:
-        reason = "the networks see nothing at all"
-        if doubtful:
-            asked = LEAST_PRESENCE if any(person.detection for person in doubtful) else LEAST_PRESENCE_UNDETECTED
-            best = max(person.score for person in doubtful)
-            reason = f"presence {best:.2f}, at least {asked:g} is asked for"
+        best = max((person.score for person in doubtful if person.detection), default=None)
+        reason = "the detector sees nobody"
+        if best is not None:
+            reason = f"presence {best:.2f}, at least {LEAST_PRESENCE:g} is asked for"
         super().__init__(f"nobody is there ({reason}); if somebody is, name a mask with --mask")
         self.doubtful = tuple(doubtful)
 
@@ -198,8 +197,6 @@ def summary(person: Person, others: int = 0) -> str:
     """One line about a person that was found, for the user."""
     body = measure_body(person)
     words = [f"person found (presence {person.score:.2f})"]
-    if not person.detection:
-        words.append("the detector sees nobody, so look at the mask")
     if body.cut:
         words.append(f"the person {body.cut}")
     if abs(body.roll_deg) > 45:
