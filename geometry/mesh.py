@@ -12,6 +12,10 @@ import numpy.typing as npt
 from ..core.arrays import F32, F64, I32, U8
 from ..core.errors import MpcError
 
+Wrap = Literal["repeat", "clamp", "mirror"]
+"""What a texture shows beyond [0, 1]: itself again, the colour of its edge, or itself and its mirror image in turn."""
+WRAPS: dict[str, Wrap] = {"repeat": "repeat", "clamp": "clamp", "mirror": "mirror"}
+
 
 class MeshError(MpcError):
     """A mesh whose arrays contradict one another; the message names the array."""
@@ -27,6 +31,7 @@ class Material:
         colour: RGBA in [0, 1], display (sRGB) values; it multiplies the texture.
         alpha_mode: "opaque" ignores alpha; "mask" cuts out below `alpha_cutoff` (hair cards, lace).
         alpha_cutoff: in [0, 1], used by "mask" only.
+        wrap: what the texture shows beyond [0, 1] along u and v.
     """
 
     name: str = "default"
@@ -34,6 +39,7 @@ class Material:
     colour: tuple[float, float, float, float] = (1.0, 1.0, 1.0, 1.0)
     alpha_mode: Literal["opaque", "mask"] = "opaque"
     alpha_cutoff: float = 0.5
+    wrap: tuple[Wrap, Wrap] = ("repeat", "repeat")
 
 
 @dataclass(frozen=True, eq=False)

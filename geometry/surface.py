@@ -7,8 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from ..core.arrays import F32, F64, I32, U8, Floats
-from .mesh import Material, MeshError, PosedMesh
+from ..core.arrays import F32, F64, I32, I64, U8, Floats
+from .mesh import Material, MeshError, PosedMesh, Wrap
 
 
 @dataclass(frozen=True, eq=False)
@@ -75,7 +75,8 @@ def uv_at(mesh: PosedMesh, faces: I32, barycentric: Floats) -> F64:
 def albedo_at(mesh: PosedMesh, faces: I32, barycentric: Floats) -> F32:
     """The unlit colour at surface points, equal to OpenGL's at full texture size (no mip-maps).
 
-    Texture (bilinear, repeated) x material colour x vertex colour (interpolated), all in display (sRGB) values.
+    Texture (bilinear, wrapped as the material says) x material colour x vertex colour (interpolated), all in display
+    (sRGB) values.
 
     Args:
         mesh: any mesh.
@@ -104,32 +105,53 @@ def material_colour(material: Material, uv: Floats) -> F32:
     factor = np.asarray(material.colour, np.float32)
     if material.texture is None:
         return np.broadcast_to(factor, (len(uv), 4)).copy()
-    return sample_bilinear(material.texture, uv) * (factor / np.float32(255.0))
+    return sample_bilinear(material.texture, uv, material.wrap) * (factor / np.float32(255.0))
 
 
-def sample_bilinear(texture: U8 | F32, uv: Floats) -> F32:
-    """Sample a texture as OpenGL's GL_LINEAR with GL_REPEAT: texel centres at half integers, row 0 at the top, v up.
+def wrap_coordinates(u: Floats, v: Floats, wrap: tuple[Wrap, Wrap]) -> tuple[Floats, Floats]:
+    """Fold texture coordinates (N,) each, any finite values, into [0, 1]: u, and v counted from the top."""
+    # The integer part is subtracted first, as given: a large coordinate would otherwise lose its fraction.
+    across = u - np.floor(u) if wrap[0] == "repeat" else _fold(u, wrap[0])
+    down = np.ceil(v) - v if wrap[1] == "repeat" else 1.0 - _fold(v, wrap[1])
+    return across, down
+
+
+def _fold(coordinate: Floats, wrap: Wrap) -> Floats:
+    """Coordinates (N,) clamped to [0, 1], or reflected at its ends as often as it takes."""
+    if wrap == "clamp":
+        return np.clip(coordinate, 0.0, 1.0)
+    folded: Floats = 1.0 - np.abs(1.0 - (coordinate - 2.0 * np.floor(coordinate * 0.5)))
+    return folded
+
+
+def sample_bilinear(texture: U8 | F32, uv: Floats, wrap: tuple[Wrap, Wrap] = ("repeat", "repeat")) -> F32:
+    """Sample a texture as OpenGL's GL_LINEAR: texel centres at half integers, row 0 at the top, v up.
 
     Args:
         texture: (H, W, C).
-        uv: (N, 2), any finite values; the texture repeats with period 1.
+        uv: (N, 2), any finite values.
+        wrap: what the texture shows beyond [0, 1], as OpenGL's GL_REPEAT, GL_CLAMP_TO_EDGE and GL_MIRRORED_REPEAT.
 
     Returns:
         (N, C) float32 in the texture's own range.
     """
     height, width, channels = texture.shape
     flat = texture.reshape(-1, channels)
-    # The integer part is subtracted first, in float64: a large uv would otherwise lose its fraction.
-    x = (uv[:, 0] - np.floor(uv[:, 0])) * width - 0.5
-    y = (np.ceil(uv[:, 1]) - uv[:, 1]) * height - 0.5
+    across, down = wrap_coordinates(uv[:, 0], uv[:, 1], wrap)
+    x, y = across * width - 0.5, down * height - 0.5
     left, top = np.floor(x).astype(np.int64), np.floor(y).astype(np.int64)
     right_share = (x - left).astype(np.float32)[:, None]
     lower_share = (y - top).astype(np.float32)[:, None]
-    columns = (left % width, (left + 1) % width)
-    rows = ((top % height) * width, ((top + 1) % height) * width)
+    columns = [_texel(column, width, wrap[0]) for column in (left, left + 1)]
+    rows = [_texel(row, height, wrap[1]) * width for row in (top, top + 1)]
     upper = _blend(flat[rows[0] + columns[0]], flat[rows[0] + columns[1]], right_share)
     lower = _blend(flat[rows[1] + columns[0]], flat[rows[1] + columns[1]], right_share)
     return _blend(upper, lower, lower_share)
+
+
+def _texel(index: I64, count: int, wrap: Wrap) -> I64:
+    """Texels (N,) of one axis, at most one beyond either end: a mirror image begins with the same texel again."""
+    return index % count if wrap == "repeat" else np.clip(index, 0, count - 1)
 
 
 def _blend(first: npt.NDArray[np.generic], second: npt.NDArray[np.generic], share: F32) -> F32:

@@ -66,7 +66,7 @@ class EmbreeRenderer:
         self._scene: RayScene = ray_scene(mesh, watertight=False)
         self._corners: I32 = np.ascontiguousarray(mesh.faces.T)
         self._parts = split_parts(mesh)
-        self._textures = [None if part.texture is None else MipTexture(part.texture) for part in self._parts]
+        self._textures = [None if part.texture is None else MipTexture(part.texture, part.wrap) for part in self._parts]
         self._part_of = np.full(len(mesh.materials), -1, np.int32)
         self._part_of[[part.material for part in self._parts]] = np.arange(len(self._parts))
         # The number of each face among the faces of its part.

@@ -7,7 +7,10 @@ import pyrender
 from OpenGL import GL
 
 from ..core.arrays import U8, Array
+from ..geometry.mesh import Wrap
 from .textures import mip_levels
+
+WRAPS = {"repeat": GL.GL_REPEAT, "clamp": GL.GL_CLAMP_TO_EDGE, "mirror": GL.GL_MIRRORED_REPEAT}
 
 
 class MipmappedTexture(pyrender.Texture):  # type: ignore[misc]  # pyrender has no types
@@ -15,10 +18,13 @@ class MipmappedTexture(pyrender.Texture):  # type: ignore[misc]  # pyrender has 
 
     Args:
         texture: (H, W, 4) uint8, row 0 at the top.
+        wrap: what it shows beyond [0, 1] along u and v.
     """
 
-    def __init__(self, texture: U8) -> None:
-        super().__init__(source=texture, source_channels="RGBA")
+    def __init__(self, texture: U8, wrap: tuple[Wrap, Wrap]) -> None:
+        across, down = (WRAPS[side] for side in wrap)
+        sampler = pyrender.Sampler(wrapS=across, wrapT=down)
+        super().__init__(source=texture, source_channels="RGBA", sampler=sampler)
         self._texture = texture
 
     def _add_to_context(self) -> None:

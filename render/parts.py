@@ -7,8 +7,11 @@ from dataclasses import dataclass
 import numpy as np
 
 from ..core.arrays import F32, I32, U8
-from ..geometry.mesh import PosedMesh
+from ..geometry.mesh import PosedMesh, Wrap
 from .textures import cut_texture
+
+# After how much of a texture coordinate the texture shows the same again; 0 for never.
+PERIODS = {"repeat": 1, "mirror": 2, "clamp": 0}
 
 
 @dataclass(frozen=True, eq=False)
@@ -20,6 +23,7 @@ class MeshPart:
         cut_out: whether the material has holes.
         texture: (H, W, 4) uint8; None for a plain colour. Alpha is 255 everywhere, or 0 or 255 for a cut-out, whose
             holes are filled with the colours around them.
+        wrap: what the texture shows beyond [0, 1] along u and v.
         colour: RGBA factor in [0, 1].
         vertex: (N,) int32, the mesh's vertex that each vertex of the part is a copy of.
         positions: (N, 3) float32, world metres.
@@ -31,6 +35,7 @@ class MeshPart:
     material: int
     cut_out: bool
     texture: U8 | None
+    wrap: tuple[Wrap, Wrap]
     colour: tuple[float, float, float, float]
     vertex: I32
     positions: F32
@@ -59,7 +64,7 @@ def split_parts(mesh: PosedMesh) -> list[MeshPart]:
             uv_corners = mesh.face_uv[chosen].reshape(-1)
             keys, faces = np.unique(corners * len(mesh.uv) + uv_corners, return_inverse=True)
             vertex, uv_index = np.divmod(keys, len(mesh.uv))
-            uv = _near_zero(mesh.uv)[uv_index]
+            uv = _near_zero(mesh.uv, material.wrap)[uv_index]
         else:
             vertex, faces = np.unique(corners, return_inverse=True)
             uv = None
@@ -78,6 +83,7 @@ def split_parts(mesh: PosedMesh) -> list[MeshPart]:
                 int(number),
                 cut_out,
                 texture,
+                material.wrap,
                 material.colour,
                 vertex.astype(np.int32),
                 mesh.vertices[vertex].astype(np.float32),
@@ -89,6 +95,8 @@ def split_parts(mesh: PosedMesh) -> list[MeshPart]:
     return parts
 
 
-def _near_zero(uv: F32) -> F32:
-    """Shift texture coordinates by a common integer: graphics cards lose the fraction of large ones."""
-    return uv - np.floor(np.median(uv, axis=0)).astype(np.float32)
+def _near_zero(uv: F32, wrap: tuple[Wrap, Wrap]) -> F32:
+    """Shift texture coordinates by a common period: graphics cards lose the fraction of large ones."""
+    period = np.array([PERIODS[side] for side in wrap])
+    whole = np.where(period > 0, np.floor(np.median(uv, axis=0) / np.maximum(period, 1)) * period, 0.0)
+    return uv - whole.astype(np.float32)

@@ -180,7 +180,7 @@ def _material(part: MeshPart) -> Any:
 
     from .gl_texture import MipmappedTexture
 
-    texture = None if part.texture is None else MipmappedTexture(part.texture)
+    texture = None if part.texture is None else MipmappedTexture(part.texture, part.wrap)
     # Floats throughout: pyrender reads an integer factor as a share of 255.
     factor = np.array([*part.colour[:3], 1.0], np.float32)
     return pyrender.MetallicRoughnessMaterial(

@@ -11,6 +11,8 @@ from collections.abc import Sequence
 import numpy as np
 
 from ..core.arrays import F32, I64, U8, U16, U32, U64, Array, Floats
+from ..geometry.mesh import Wrap
+from ..geometry.surface import wrap_coordinates
 
 # Halved levels hold 16 bits a channel: values in [0, 255] times SCALE, so that 255 becomes 65535.
 SCALE = 257
@@ -23,9 +25,11 @@ class MipTexture:
 
     Args:
         texture: (H, W, 4) uint8, row 0 at the top.
+        wrap: what it shows beyond [0, 1] along u and v.
     """
 
-    def __init__(self, texture: U8) -> None:
+    def __init__(self, texture: U8, wrap: tuple[Wrap, Wrap] = ("repeat", "repeat")) -> None:
+        self._wrap = wrap
         levels: list[U8 | U16] = [texture, *mip_levels(texture)]
         self._full = np.ascontiguousarray(texture).reshape(-1, 4).view(np.uint32).reshape(-1)
         smaller = [level.reshape(-1, 4) for level in levels[1:]] or [np.zeros((0, 4), np.uint16)]
@@ -42,7 +46,7 @@ class MipTexture:
         return int(self._widths[0]), int(self._heights[0])
 
     def sample(self, u: Floats, v: Floats, level: Floats) -> F32:
-        """Sample the texture, repeated beyond [0, 1], with texel centres at half integers, linear between levels.
+        """Sample the texture, wrapped beyond [0, 1], with texel centres at half integers, linear between levels.
 
         Args:
             u: (N,) texture coordinates.
@@ -56,8 +60,7 @@ class MipTexture:
         level = np.clip(level, 0.0, top_level)
         lower = level.astype(np.int64)
         share = (level - lower).astype(np.float32)
-        u = u - np.floor(u)
-        v = np.ceil(v) - v
+        u, v = wrap_coordinates(u, v, self._wrap)
         colours = self._bilinear(u, v, lower)
         between = np.flatnonzero(share > 0)
         coarse = self._bilinear(u[between], v[between], np.minimum(lower[between] + 1, top_level))
@@ -84,10 +87,12 @@ class MipTexture:
         left, top = np.floor(x).astype(np.int64), np.floor(y).astype(np.int64)
         right_share, lower_share = (x - left).astype(np.float32), (y - top).astype(np.float32)
         right, bottom = left + 1, top + 1
-        left += width * (left < 0)
-        right -= width * (right >= width)
-        top = start + width * (top + height * (top < 0))
-        bottom = start + width * (bottom - height * (bottom >= height))
+        # What lies beyond an edge is the opposite one of a texture that repeats, else the edge itself.
+        across, down = (side == "repeat" for side in self._wrap)
+        left += (width if across else 1) * (left < 0)
+        right -= (width if across else 1) * (right >= width)
+        top = start + width * (top + (height if down else 1) * (top < 0))
+        bottom = start + width * (bottom - (height if down else 1) * (bottom >= height))
         upper = _mix(_fetch(texels, top + left), _fetch(texels, top + right), right_share)
         under = _mix(_fetch(texels, bottom + left), _fetch(texels, bottom + right), right_share)
         colours = _mix(upper, under, lower_share)

@@ -16,7 +16,7 @@ from ...core.arrays import F32, U8
 from ...core.errors import InputError
 from ...core.files import file_sha256, write_bytes
 from ...formats.png import decode_png, encode_png
-from ...geometry.mesh import Material, MeshError, PosedMesh
+from ...geometry.mesh import WRAPS, Material, MeshError, PosedMesh
 
 REPAIR = "`mpc render MODELS --repair` renders the scene again"
 
@@ -86,13 +86,14 @@ def _write_material(folder: Path, material: Material) -> dict[str, Any]:
         if not _is_whole(folder / texture):
             folder.mkdir(parents=True, exist_ok=True)
             write_bytes(folder / texture, encode_png(pixels, level=1), shared=True)
-    return {
+    entry = {
         "name": material.name,
         "texture": texture,
         "colour": list(material.colour),
         "alpha_mode": material.alpha_mode,
         "alpha_cutoff": material.alpha_cutoff,
     }
+    return entry if material.wrap == ("repeat", "repeat") else {**entry, "wrap": list(material.wrap)}
 
 
 def _name_texture(picture: U8) -> tuple[U8, str]:
@@ -148,4 +149,8 @@ def _read_material(folder: Path, entry: dict[str, Any]) -> Material:
     if entry["texture"] is not None:
         texture = read_texture(folder / Path(entry["texture"]).name)
     red, green, blue, alpha = entry["colour"]
-    return Material(entry["name"], texture, (red, green, blue, alpha), entry["alpha_mode"], entry["alpha_cutoff"])
+    wraps = entry.get("wrap", ["repeat", "repeat"])  # left out where both repeat, as in files of earlier versions
+    across, down = (WRAPS[str(side)] for side in wraps)
+    return Material(
+        entry["name"], texture, (red, green, blue, alpha), entry["alpha_mode"], entry["alpha_cutoff"], (across, down)
+    )

@@ -23,6 +23,7 @@ from ..limits import MAX_FACES, MAX_VERTICES, file_size
 from .contents import FbxClip, FbxCluster, FbxFile, FbxMaterial, FbxMesh, FbxTexture
 
 MAX_FBX_BYTES = 1 << 30
+CLAMP = 1  # ufbx's WrapMode; it knows no mirror images
 MAX_NODES = 20_000
 MAX_SAMPLES = 20_000_000  # nodes times frames of all clips together
 FPS_RANGE = (14.0, 125.0)
@@ -217,7 +218,9 @@ def _material(material: Any, items: _Items) -> FbxMaterial:
     if picture is not None:
         layers = items(picture.file_textures)  # a layered texture shows its first picture
         picture = layers[0] if layers else picture
-        texture = FbxTexture(picture.relative_filename or picture.filename or picture.name, bytes(picture.content))
+        name = picture.relative_filename or picture.filename or picture.name
+        clamp = int(picture.wrap_u) == CLAMP, int(picture.wrap_v) == CLAMP
+        texture = FbxTexture(name, bytes(picture.content), clamp)
     return FbxMaterial(material.name or "material", (red, green, blue), texture)
 
 

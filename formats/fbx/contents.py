@@ -15,10 +15,12 @@ class FbxTexture:
     Attributes:
         name: of its file, as written.
         content: bytes embedded in the .fbx; empty where there are none.
+        clamp: whether the colour of its edge is shown beyond [0, 1] along u and v; else it repeats.
     """
 
     name: str
     content: bytes
+    clamp: tuple[bool, bool] = (False, False)
 
 
 @dataclass(frozen=True, eq=False)

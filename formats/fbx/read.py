@@ -9,7 +9,7 @@ import numpy as np
 
 from ...core.arrays import F64, I64, U8
 from ...core.errors import InputError
-from ...geometry.mesh import Material
+from ...geometry.mesh import Material, Wrap
 from ...motion.skinning import Channel, ChannelPath, Clip, Skeleton
 from ..build_mesh import MAX_COORDINATE
 from ..build_rig import Parts, ReadPerson, Slots, assemble, share_weights
@@ -162,7 +162,9 @@ def _material(path: Path, root: Path, material: FbxMaterial, pictures: dict[str,
         name, content = texture.name, texture.content
     if name not in pictures:
         pictures[name] = _picture(path, root, material.name, name, content)
-    return Material(material.name, pictures[name])
+    across, down = (False, False) if texture is None else texture.clamp
+    wrap: tuple[Wrap, Wrap] = ("clamp" if across else "repeat", "clamp" if down else "repeat")
+    return Material(material.name, pictures[name], wrap=wrap)
 
 
 def _picture(path: Path, root: Path, material: str, name: str, content: bytes) -> U8:

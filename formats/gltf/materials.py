@@ -8,9 +8,13 @@ from typing import Any, Literal
 import numpy as np
 
 from ...core.arrays import F64, U8
-from ...geometry.mesh import Material
+from ...geometry.mesh import Material, Wrap
 from ..images import read_texture
 from .container import GltfFile, Json
+
+# OpenGL's numbers, which glTF uses (section 5.26, "sampler"); some exporters write those of OpenGL's older clamps, too.
+REPEAT, CLAMP, MIRROR = 10497, 33071, 33648
+WRAPS: dict[int, Wrap] = {REPEAT: "repeat", CLAMP: "clamp", MIRROR: "mirror", 10496: "clamp", 33069: "clamp"}
 
 
 @dataclass(frozen=True, eq=False)
@@ -55,7 +59,7 @@ class MaterialReader:
         if glossy is not None and texture_key not in source:
             source, texture_key, factor_key = glossy, "diffuseTexture", "diffuseFactor"
         factor = gltf.numbers(source, factor_key, [1.0, 1.0, 1.0, 1.0])
-        texture, texcoord, matrix = self._texture(source.get(texture_key), name)
+        texture, texcoord, matrix, wrap = self._texture(source.get(texture_key), name)
         mode: Literal["opaque", "mask"] = "opaque"
         cutoff = 0.5
         if entry.get("alphaMode") == "MASK":
@@ -64,12 +68,13 @@ class MaterialReader:
             mode = "mask"  # no order-dependent blending: what is at least half opaque is drawn
         red, green, blue = (float(value) for value in to_display(factor[:3]))
         colour = (red, green, blue, float(np.clip(factor[3], 0.0, 1.0)))
-        return GltfMaterial(Material(name, texture, colour, mode, min(max(cutoff, 0.0), 1.0)), texcoord, matrix)
+        material = Material(name, texture, colour, mode, min(max(cutoff, 0.0), 1.0), wrap)
+        return GltfMaterial(material, texcoord, matrix)
 
-    def _texture(self, info: Any, material: str) -> tuple[U8 | None, int, F64]:
+    def _texture(self, info: Any, material: str) -> tuple[U8 | None, int, F64, tuple[Wrap, Wrap]]:
         gltf = self._gltf
         if not isinstance(info, dict):
-            return None, 0, np.eye(3)
+            return None, 0, np.eye(3), ("repeat", "repeat")
         entry = gltf.entry("textures", info.get("index"))
         texcoord = gltf.whole(info, "texCoord", 0)
         transform = gltf.extension(info, "KHR_texture_transform")
@@ -90,7 +95,19 @@ class MaterialReader:
         position = gltf.index(source, len(gltf.items("images")), "images")
         if position not in self._images:
             self._images[position] = read_texture(*gltf.image_bytes(position))
-        return self._images[position], texcoord, matrix
+        return self._images[position], texcoord, matrix, self._wrap(entry.get("sampler"), material)
+
+    def _wrap(self, sampler: Any, material: str) -> tuple[Wrap, Wrap]:
+        """What a texture shows beyond [0, 1] along u and v; it repeats where the file does not say."""
+        if sampler is None:
+            return "repeat", "repeat"
+        entry = self._gltf.entry("samplers", sampler)
+        modes = [entry.get(key, REPEAT) for key in ("wrapS", "wrapT")]
+        for position, mode in enumerate(modes):
+            if not isinstance(mode, int) or mode not in WRAPS:
+                self._gltf.notices.append(f'material "{material}": wrap mode {str(mode)[:20]} is unknown; it repeats')
+                modes[position] = REPEAT
+        return WRAPS[modes[0]], WRAPS[modes[1]]
 
 
 def texture_transform(offset: F64, rotation_rad: float, scale: F64) -> F64:

@@ -13,14 +13,15 @@ from ...motion.skinning import Clip, Rig, Skeleton
 from ..obj.write import texture_pixels
 from ..png import encode_png
 from .binary import ARRAY_BUFFER, ELEMENT_BUFFER, GlbBuffer
-from .materials import to_linear
+from .materials import CLAMP, MIRROR, REPEAT, to_linear
 
 Json = dict[str, object]
 NAME = "person"
 UNLIT = "KHR_materials_unlit"
 # Of cloth and skin; also what viewers that do not know UNLIT show.
 ROUGHNESS = 0.9
-LINEAR, LINEAR_MIPMAP_LINEAR, CLAMP_TO_EDGE, REPEAT = 9729, 9987, 33071, 10497
+LINEAR, LINEAR_MIPMAP_LINEAR = 9729, 9987
+WRAP_MODES = {"repeat": REPEAT, "clamp": CLAMP, "mirror": MIRROR}
 
 
 def write_glb(
@@ -167,20 +168,24 @@ def _materials(buffer: GlbBuffer, mesh: PosedMesh, *, lit: bool) -> Json:
     """Materials and, where there are some, textures, their sampler and images."""
     materials: list[Json] = []
     images: list[Json] = []
+    textures: list[Json] = []
+    samplers: list[Json] = []
+    tiled = mesh.uv is not None and bool((mesh.uv < 0).any() or (mesh.uv > 1).any())
     for material in mesh.materials:
         pixels = texture_pixels(material) if mesh.uv is not None else None
         materials.append(_material(material, None if pixels is None else len(images), lit=lit))
         if pixels is not None:
             view = buffer.add_view(encode_png(pixels))
+            # Repeated, the texture's opposite edge would show at its rim.
+            across, down = (WRAP_MODES["clamp" if side == "repeat" and not tiled else side] for side in material.wrap)
+            sampler: Json = {"magFilter": LINEAR, "minFilter": LINEAR_MIPMAP_LINEAR, "wrapS": across, "wrapT": down}
+            if sampler not in samplers:
+                samplers.append(sampler)
+            textures.append({"sampler": samplers.index(sampler), "source": len(images)})
             images.append({"name": material.name, "mimeType": "image/png", "bufferView": view})
     if not images:
         return {"materials": materials}
-    assert mesh.uv is not None
-    tiled = bool((mesh.uv < 0).any() or (mesh.uv > 1).any())
-    wrap = REPEAT if tiled else CLAMP_TO_EDGE  # repeated, the texture's opposite edge would show at its rim
-    sampler = {"magFilter": LINEAR, "minFilter": LINEAR_MIPMAP_LINEAR, "wrapS": wrap, "wrapT": wrap}
-    textures = [{"sampler": 0, "source": number} for number in range(len(images))]
-    return {"materials": materials, "textures": textures, "samplers": [sampler], "images": images}
+    return {"materials": materials, "textures": textures, "samplers": samplers, "images": images}
 
 
 def _material(material: Material, texture: int | None, *, lit: bool) -> Json:

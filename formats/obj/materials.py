@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Literal
+from typing import Literal, NamedTuple
 
 import numpy as np
 from PIL import Image
 
 from ...core.arrays import U8
 from ...core.errors import InputError
-from ...geometry.mesh import Material
+from ...geometry.mesh import Material, Wrap
 from ..images import read_texture
 from ..limits import MAX_TEXT_BYTES, read_bytes, resolve_inside
 
@@ -35,6 +35,7 @@ class MtlMaterial:
         cutout: file of map_d as written; None without.
         uv_scale: option -s of map_Kd.
         uv_offset: option -o of map_Kd.
+        clamp: option -clamp of map_Kd.
     """
 
     name: str
@@ -45,6 +46,7 @@ class MtlMaterial:
     cutout: str | None = None
     uv_scale: tuple[float, float] = (1.0, 1.0)
     uv_offset: tuple[float, float] = (0.0, 0.0)
+    clamp: bool = False
 
 
 def read_mtl(path: Path) -> dict[str, MtlMaterial]:
@@ -75,9 +77,11 @@ def read_mtl(path: Path) -> dict[str, MtlMaterial]:
             if values:
                 fields["dissolve"] = values[0] if keyword == "d" else 1.0 - values[0]
         elif keyword == "map_kd" and rest:
-            fields["texture"], fields["uv_scale"], fields["uv_offset"] = _map_statement(rest)
+            found_map = _map_statement(rest)
+            fields |= {"texture": found_map.file, "clamp": found_map.clamp}
+            fields |= {"uv_scale": found_map.scale, "uv_offset": found_map.offset}
         elif keyword == "map_d" and rest:
-            fields["cutout"] = _map_statement(rest)[0]
+            fields["cutout"] = _map_statement(rest).file
     close()
     return found
 
@@ -116,7 +120,8 @@ def build_material(entry: MtlMaterial, root: Path, notices: list[str]) -> Materi
         texture, mode = _with_cutout(texture, read_texture(path, path)), "mask"
     rgb = (1.0, 1.0, 1.0) if entry.texture is not None else entry.colour or (0.7, 0.7, 0.7)
     red, green, blue = (float(np.clip(value, 0.0, 1.0)) for value in rgb)
-    return Material(entry.name, texture, (red, green, blue, alpha), mode)
+    side: Wrap = "clamp" if entry.clamp else "repeat"
+    return Material(entry.name, texture, (red, green, blue, alpha), mode, wrap=(side, side))
 
 
 def _with_cutout(texture: U8 | None, cutout: U8) -> U8:
@@ -130,15 +135,32 @@ def _with_cutout(texture: U8 | None, cutout: U8) -> U8:
     return np.dstack([texture[..., :3], alpha])
 
 
-def _map_statement(rest: str) -> tuple[str, tuple[float, float], tuple[float, float]]:
-    """File name (may hold spaces), scale and offset of a map statement."""
-    scale, offset = (1.0, 1.0), (0.0, 0.0)
+class _Map(NamedTuple):
+    """A map statement.
+
+    Attributes:
+        file: its file name, which may hold spaces.
+        scale: option -s.
+        offset: option -o.
+        clamp: option -clamp.
+    """
+
+    file: str
+    scale: tuple[float, float]
+    offset: tuple[float, float]
+    clamp: bool
+
+
+def _map_statement(rest: str) -> _Map:
+    scale, offset, clamp = (1.0, 1.0), (0.0, 0.0), False
     while rest.startswith("-"):
         option, _, tail = rest.partition(" ")
         if option.lower() not in _MAP_OPTIONS:
             break
         values: list[float] = []
         rest = tail.strip()
+        if option.lower() == "-clamp":
+            clamp = rest.partition(" ")[0].lower() == "on"
         for count in range(_MAP_OPTIONS[option.lower()]):
             head, _, tail = rest.partition(" ")
             number = _floats(head)
@@ -150,7 +172,7 @@ def _map_statement(rest: str) -> tuple[str, tuple[float, float], tuple[float, fl
             missing = 1.0 if option.lower() == "-s" else 0.0
             pair = (values[0], values[1] if len(values) > 1 else missing)
             scale, offset = (pair, offset) if option.lower() == "-s" else (scale, pair)
-    return rest.strip('"'), scale, offset
+    return _Map(rest.strip('"'), scale, offset, clamp)
 
 
 def _floats(text: str) -> list[float]:

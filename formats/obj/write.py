@@ -131,6 +131,7 @@ def _write_library(path: Path, materials: tuple[Material, ...], names: list[str]
                 raise ValueError(f"{path}: two textures would be named {file}; name them by {{material}}")
             textures.add(file)
             write_bytes(path.with_name(file), encode_png(pixels, level=style.png_level))
-            lines += [f"map_Kd {file}", *([f"map_d {file}"] if material.alpha_mode == "mask" else [])]
+            clamp = "-clamp on " if material.wrap == ("clamp", "clamp") else ""  # the format knows no mirror images
+            lines += [f"map_Kd {clamp}{file}", *([f"map_d {clamp}{file}"] if material.alpha_mode == "mask" else [])]
         entries.append("\n".join(lines) + "\n")
     write_bytes(path.with_suffix(".mtl"), "\n".join(entries).encode())

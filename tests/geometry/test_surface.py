@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import itertools
+
 import numpy as np
 import pytest
 import trimesh
+from scipy.ndimage import map_coordinates
 
-from mpc.geometry.mesh import Material, MeshError, PosedMesh
+from mpc.geometry.mesh import Material, MeshError, PosedMesh, Wrap
 from mpc.geometry.surface import albedo_at, interpolate, sample_bilinear, sample_surface
 
 
@@ -89,6 +92,20 @@ def test_texture_repeats_beyond_one_and_below_zero() -> None:
     once = sample_bilinear(texture, uv)
     np.testing.assert_allclose(sample_bilinear(texture, uv + np.array([3, -4])), once, atol=1e-3)
     np.testing.assert_allclose(sample_bilinear(texture, uv + np.array([-100_000, 1])), once, atol=1e-2)
+
+
+@pytest.mark.parametrize("wrap", list(itertools.product(("repeat", "clamp", "mirror"), repeat=2)))
+def test_wrap_modes_against_scipy(wrap: tuple[Wrap, Wrap]) -> None:
+    """scipy pads pictures in the same three ways, each axis apart."""
+    rng = np.random.default_rng(0)
+    texture = rng.integers(0, 256, (5, 7, 1), dtype=np.uint8)
+    uv = np.concatenate([rng.uniform(-3.3, 4.2, (4000, 2)), np.stack(np.mgrid[-2:4, -2:4], -1).reshape(-1, 2) * 1.0])
+    pad, names = 30, {"repeat": "wrap", "clamp": "edge", "mirror": "symmetric"}
+    wide = np.pad(texture[..., 0], ((pad, pad), (0, 0)), mode=names[wrap[1]])
+    wide = np.pad(wide, ((0, 0), (pad, pad)), mode=names[wrap[0]])
+    places = [(1 - uv[:, 1]) * 5 - 0.5 + pad, uv[:, 0] * 7 - 0.5 + pad]
+    expected = map_coordinates(wide.astype(float), places, order=1)
+    np.testing.assert_allclose(sample_bilinear(texture, uv, wrap)[:, 0], expected, atol=1e-3)
 
 
 def test_colour_factors_and_vertex_colours_multiply() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -12,7 +13,7 @@ import trimesh
 from mpc.core.errors import SettingsError
 from mpc.core.pictures import straight_alpha
 from mpc.geometry.camera import OrthographicCamera, PerspectiveCamera, pixel_centres, project, view_to_pixels
-from mpc.geometry.mesh import Material, PosedMesh
+from mpc.geometry.mesh import Material, PosedMesh, Wrap
 from mpc.geometry.rays import ray_scene
 from mpc.geometry.surface import albedo_at
 from mpc.render.gl_probe import find_gl, probe_gl
@@ -244,6 +245,34 @@ def test_far_off_texture_coordinates_still_repeat(choice: RendererChoice) -> Non
     camera = OrthographicCamera((0.0, 0.0, 0.0), 2.0, 30.0)
     near, moved = (renderer_picture(choice, body, camera, white(body)) for body in (mesh, far))
     assert np.abs(near - moved).mean() < 0.1
+
+
+WRAPS: list[tuple[Wrap, Wrap]] = [("clamp", "clamp"), ("mirror", "mirror"), ("repeat", "clamp"), ("mirror", "repeat")]
+
+
+@pytest.mark.parametrize("wrap", WRAPS)
+@pytest.mark.parametrize("low", [-1.0, 6.0])
+def test_textures_are_wrapped_as_their_material_says(
+    choice: RendererChoice, wrap: tuple[Wrap, Wrap], low: float
+) -> None:
+    """A quad whose coordinates run over three periods: pixels are those of the colour samples."""
+    texture = np.random.default_rng(1).integers(0, 256, (6, 5, 4), dtype=np.uint8)
+    texture[..., 3] = 255
+    vertices = np.array([[-0.8, -0.8, 0.0], [0.8, -0.8, 0], [0.8, 0.8, 0], [-0.8, 0.8, 0]])
+    faces = np.array([[0, 1, 2], [0, 2, 3]], np.int32)
+    uv = np.array([[0, 0], [3, 0], [3, 3], [0, 3]], np.float32) + np.float32(low)
+    mesh = PosedMesh(vertices, faces, (Material(texture=texture, wrap=wrap),), uv=uv, face_uv=faces)
+    camera = OrthographicCamera((0.0, 0.0, 0.0), 2.0)
+    picture = renderer_picture(choice, mesh, camera, white(mesh)).reshape(-1, 4)
+    hits = ray_scene(mesh).first_hit(*camera.rays(pixel_centres(96, 96).reshape(-1, 2)))
+    inside = np.flatnonzero(hits.hit & (picture[:, 3] == 255))
+    expected = albedo_at(mesh, hits.face[inside], hits.weights()[inside])[:, :3] * 255
+    difference = np.abs(picture[inside, :3] - expected)
+    assert len(inside) > 5000
+    assert np.percentile(difference, 99) < 3.0
+    repeated = replace(mesh, materials=(Material(texture=texture),))
+    other = albedo_at(repeated, hits.face[inside], hits.weights()[inside])[:, :3] * 255
+    assert np.abs(picture[inside, :3] - other).mean() > 10, "repeated it would look another way"
 
 
 def test_a_strand_thinner_than_a_pixel_is_not_lost(choice: RendererChoice) -> None:

@@ -27,6 +27,7 @@ def write_post(
     skin: bool = True,
     clip: bool = True,
     texture: str | None = None,
+    clamp: bool = False,
     body: bool = True,
     bind_pose: bool = False,
 ) -> Path:
@@ -37,6 +38,7 @@ def write_post(
         skin: the lower ring follows "lower", the upper two "upper" (weights 2: not normalised).
         clip: "bend": "upper" turns 0 to 90 degrees about the axis that points left (x) within a second.
         texture: name of a picture for the material.
+        clamp: the texture's edge is shown beyond u = 1 (v repeats).
         body: False leaves out the surface.
         bind_pose: a pose with the upper bone upright, while its node is stored turned by 40 degrees.
     """
@@ -71,7 +73,8 @@ def write_post(
     if texture is not None:
         objects.append(
             f'Texture: 31, "Texture::t", "" {{\nType: "TextureVideoClip"\nFileName: "{texture}"\n'
-            f'RelativeFilename: "{texture}"\n}}'
+            f'RelativeFilename: "{texture}"\n'
+            f'Properties70: {{\nP: "WrapModeU", "enum", "", "",{int(clamp)}\nP: "WrapModeV", "enum", "", "",0\n}}\n}}'
         )
         links.append('C: "OP",31,30, "DiffuseColor"')
     lower, upper = point(0, 0, 0), point(0, 1, 0)

@@ -18,7 +18,7 @@ def a_mesh() -> PosedMesh:
     return PosedMesh(
         np.array([[0.0, 0, 0], [1, 0, 0], [0, 1, 0], [0, 0, 1]]).astype(np.float32).astype(np.float64),
         np.array([[0, 2, 1], [0, 1, 3]], np.int32),
-        (Material("cut", texture, (1.0, 0.5, 0.25, 1.0), "mask", 0.3), Material("plain")),
+        (Material("cut", texture, (1.0, 0.5, 0.25, 1.0), "mask", 0.3, ("mirror", "clamp")), Material("plain")),
         np.array([1, 0], np.int32),
         np.array([[0, 0], [1, 0], [0, 1]], np.float32),
         np.array([[0, 1, 2], [0, 1, 2]], np.int32),
@@ -67,6 +67,10 @@ def test_what_is_written_comes_back(tmp_path):
     assert np.array_equal(mesh.materials[0].texture, original.materials[0].texture)
     assert mesh.materials[0].alpha_mode == "mask"
     assert mesh.materials[1].texture is None
+    assert [material.wrap for material in mesh.materials] == [("mirror", "clamp"), ("repeat", "repeat")]
+    with np.load(scene.folder / "mesh.npz") as stored:
+        entries = json.loads(str(stored["materials"]))
+    assert ["wrap" in entry for entry in entries] == [True, False], "as earlier versions wrote it where it repeats"
 
 
 def test_same_scene_same_bytes(tmp_path):

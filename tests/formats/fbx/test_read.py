@@ -103,6 +103,9 @@ def test_pictures_are_found_in_tex_and_refused_outside(tmp_path: Path) -> None:
     texture = read.mesh.materials[0].texture
     assert texture is not None
     assert (texture[0, 0] == (255, 0, 0, 255)).all()
+    assert read.mesh.materials[0].wrap == ("repeat", "repeat")
+    path = write_post(tmp_path / "a" / "post.fbx", texture="C:\\\\work\\\\rp_anna_dif.png", clamp=True)
+    assert read_fbx(path).mesh.materials[0].wrap == ("clamp", "repeat")
     assert read.mesh.uv is not None
     assert read.mesh.face_uv is not None
     high = read.mesh.corners[..., 1] > 1.5

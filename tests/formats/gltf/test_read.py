@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -10,8 +11,47 @@ import pytest
 
 from mpc.formats.gltf.materials import texture_transform, to_display
 from mpc.formats.gltf.read import read_gltf
+from mpc.formats.gltf.write import write_glb
 from mpc.motion.skinning import pose_rig
 from support.gltf_files import CORNERS, INDICES, Builder, Json, material_of, png, rigged, static, textured, uv_of
+
+# --- wrap modes ---
+
+
+@pytest.mark.parametrize(
+    ("sampler", "wrap"),
+    [
+        (None, ("repeat", "repeat")),
+        ({}, ("repeat", "repeat")),
+        ({"wrapS": 33071, "wrapT": 33648}, ("clamp", "mirror")),
+        ({"wrapS": 33648, "wrapT": 10497}, ("mirror", "repeat")),
+        ({"wrapT": 10496}, ("repeat", "clamp")),
+    ],
+)
+def test_a_sampler_says_what_lies_beyond_the_texture(tmp_path: Path, sampler: Json | None, wrap: object) -> None:
+    build = textured()
+    number = build.picture(png())
+    build.doc["materials"][0]["pbrMetallicRoughness"] = {"baseColorTexture": {"index": number}}
+    if sampler is not None:
+        build.doc["textures"][number]["sampler"] = build.add("samplers", sampler)
+    read = read_gltf(build.glb(tmp_path))
+    assert material_of(read).wrap == wrap
+    assert not any("wrap" in notice for notice in read.notices)
+    copy = tmp_path / "copy.glb"
+    tiled = replace(read.mesh, uv=read.mesh.uv * np.float32(3))
+    write_glb(copy, tiled)
+    assert read_gltf(copy).mesh.materials[0].wrap == wrap
+
+
+def test_an_unknown_wrap_mode_repeats_and_is_told(tmp_path: Path) -> None:
+    build = textured()
+    number = build.picture(png())
+    build.doc["materials"][0]["pbrMetallicRoughness"] = {"baseColorTexture": {"index": number}}
+    build.doc["textures"][number]["sampler"] = build.add("samplers", {"wrapS": 7, "wrapT": "x"})
+    read = read_gltf(build.glb(tmp_path))
+    assert material_of(read).wrap == ("repeat", "repeat")
+    assert sum("wrap mode" in notice for notice in read.notices) == 2
+
 
 # --- geometry ---
 

@@ -16,6 +16,7 @@ from mpc.formats import polygons
 from mpc.formats.images import read_texture
 from mpc.formats.limits import resolve_inside
 from mpc.formats.obj.read import read_obj
+from mpc.formats.obj.write import write_obj
 from support.shared import MODELS, needs_models
 
 TETRAHEDRON = """v 0 0 0
@@ -132,6 +133,18 @@ map_Kd nowhere.png
     assert mesh.face_uv is not None
     assert mesh.uv[mesh.face_uv][2].tolist() == [[0.5, 0], [2.5, 3], [0.5, 3]], "-s and -o are baked in"
     assert mesh.uv[mesh.face_uv][3].tolist() == [[1, 0], [0, 1], [1, 1]]
+
+
+def test_a_clamped_texture_is_no_repeated_one(tmp_path: Path) -> None:
+    picture(tmp_path / "t.png")
+    given = {"": "repeat", "-clamp on ": "clamp", "-clamp off ": "repeat", "-s 2 2 1 -CLAMP On ": "clamp"}
+    for option, side in given.items():
+        write(tmp_path, f"newmtl m\nmap_Kd {option}t.png\n", "mesh.mtl")
+        read = read_obj(write(tmp_path, f"mtllib mesh.mtl\n{TETRAHEDRON}usemtl m\n{FACES}"))
+        assert read.mesh.materials[0].wrap == (side, side)
+        copy = tmp_path / "copy" / "mesh.obj"
+        write_obj(copy, read.mesh)
+        assert read_obj(copy).mesh.materials[0].wrap == (side, side)
 
 
 def test_library_beside_the_mesh_is_found_when_the_named_one_is_not(tmp_path: Path) -> None:
