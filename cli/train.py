@@ -16,7 +16,7 @@ from . import options, values
 @click.option("--name", help="Name of the run.  [default: date and time]")
 @click.option(
     "--preset", default="auto",
-    help="Settings to start from: tiny, small, base, paper, or auto for what suits this machine.",
+    help="Settings to start from: tiny, small, base, paper, pifuhd, or auto for what suits this machine.",
 )  # fmt: skip
 @click.option("--config", type=options.existing_file, help="TOML file of settings that replace those of the preset.")
 @values.assignments(

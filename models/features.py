@@ -17,13 +17,14 @@ class PixelFeatures:
         stacks: maps (B, C, h, w), one for each supervised stage of the encoder; the last one is the result.
         fine: an optional early map (B, C', 2h, 2w), which is read together with each stack (PIFu's `skip_hourglass`).
         summary: the vector (B, S) that `with_summary` added to the stacks; used in training alone.
-        maps: predicted depth and normals of both sides (B, 8, h, w), see models/maps.py; None from other encoders.
+        maps: predicted depth and normals of both sides (B, 8, h, w) of each level, see models/maps.py; used in training
+            alone, and empty from other encoders.
     """
 
     stacks: tuple[Tensor, ...]
     fine: Tensor | None = None
     summary: Tensor | None = None
-    maps: Tensor | None = None
+    maps: tuple[Tensor, ...] = ()
 
     def with_summary(self, summary: Tensor) -> PixelFeatures:
         """The same maps with a vector of the whole picture, (B, S), added to every pixel of each stack."""

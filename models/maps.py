@@ -32,6 +32,7 @@ class MapsConfig:
         cells: edge of the map that level 1 works on, cells, whatever `size` is.
         widths: channels of level 1 at each halving of the cells.
         blocks: residual blocks of each width on the way down.
+        bottom: residual blocks of the last width; 0: as many as of the others.
         values: features of each pixel that level 1 gives to the head beside its maps.
         coarse: features of each cell of level 1 that the head reads, too.
         fine_widths: channels of level 2; empty: there is no level 2.
@@ -46,6 +47,7 @@ class MapsConfig:
     cells: int = 16
     widths: tuple[int, ...] = (80, 112, 160, 216)
     blocks: int = 2
+    bottom: int = 0
     values: int = 16
     coarse: int = 32
     fine_widths: tuple[int, ...] = ()
@@ -101,7 +103,7 @@ class CoarseLevel(nn.Module):
     def __init__(self, config: MapsConfig) -> None:
         super().__init__()
         self.patch = config.size // config.cells
-        self.unet = UNet(3 * self.patch**2, config.widths, blocks=config.blocks, norm=config.norm)
+        self.unet = UNet(3 * self.patch**2, config.widths, blocks=config.blocks, norm=config.norm, bottom=config.bottom)
         outputs = MAPS + config.values
         self.top = nn.Conv2d(config.widths[0], outputs * self.patch**2, 3, padding=1)
         with torch.no_grad():
@@ -157,6 +159,7 @@ class MapsEncoder(nn.Module):
     def __init__(self, config: MapsConfig) -> None:
         super().__init__()
         self.config = config
+        self.frozen = False
         self.level1 = CoarseLevel(config)
         self.level2 = FineLevel(config) if config.fine_widths else None
 
@@ -167,11 +170,27 @@ class MapsEncoder(nn.Module):
         small = average_to(images, self.config.size)
         found, coarse = self.level1(small[:, :3])
         maps, values, alpha = found[:, :MAPS], found[:, MAPS:], small[:, 3:]
+        levels: tuple[Tensor, ...] = (maps,)
         if self.level2 is not None:
             picture = average_to(images, side)
-            maps, values = enlarge_to(maps.detach(), side), enlarge_to(values, side)
-            further = self.level2(picture, maps)
-            maps, alpha = maps + further[:, :MAPS], picture[:, 3:]
+            maps, values = enlarge_to(maps, side), enlarge_to(values, side)
+            # Each level has a loss of its own; that of level 2 leaves level 1 alone, as in PIFuHD.
+            further = self.level2(picture, maps.detach())
+            levels = (maps, maps.detach() + further[:, :MAPS])
+            maps, alpha = levels[-1], picture[:, 3:]
             values = torch.cat([values, further[:, MAPS:]], dim=1)
         stack = torch.cat([maps, alpha.to(maps.dtype), values], dim=1)
-        return PixelFeatures(stacks=(stack,), fine=coarse, maps=maps)
+        return PixelFeatures(stacks=(stack,), fine=coarse, maps=levels)
+
+    def freeze_level1(self) -> None:
+        """Keep the weights and the batch statistics of level 1 as they are, in training too."""
+        self.level1.requires_grad_(False)
+        self.frozen = True
+        self.train(self.training)
+
+    def train(self, mode: bool = True) -> MapsEncoder:
+        """Choose between training and evaluation; a frozen level 1 stays in evaluation mode."""
+        super().train(mode)
+        if self.frozen:
+            self.level1.eval()
+        return self

@@ -21,14 +21,17 @@ class UNet(nn.Module):
         inputs: channels of the cells.
         widths: channels of each level; the first is that of the result.
         blocks: residual blocks of a level on the way down; there is one on the way up.
+        bottom: residual blocks of the last level; 0: as many as of the others.
         norm: see `blocks.make_norm`.
     """
 
-    def __init__(self, inputs: int, widths: Sequence[int], *, blocks: int, norm: str) -> None:
+    def __init__(self, inputs: int, widths: Sequence[int], *, blocks: int, norm: str, bottom: int = 0) -> None:
         super().__init__()
         self.enter = nn.Sequential(conv3x3(inputs, widths[0]), make_norm(norm, widths[0]), nn.ReLU())
+        counts = [blocks] * (len(widths) - 1) + [bottom or blocks]
         self.down = nn.ModuleList(
-            nn.Sequential(*(ResidualBlock(width, norm) for _ in range(blocks))) for width in widths
+            nn.Sequential(*(ResidualBlock(width, norm) for _ in range(count)))
+            for width, count in zip(widths, counts, strict=True)
         )
         self.shrink = nn.ModuleList(nn.Conv2d(a, b, 2, stride=2) for a, b in pairwise(widths))
         self.raise_ = nn.ModuleList(nn.Conv2d(b, a, 1) for a, b in pairwise(widths))

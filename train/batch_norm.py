@@ -30,16 +30,17 @@ def measure_norms(stage: Stage, network: nn.Module, views: Views, settings: Trai
         settings: settings of the run.
         group: the processes that train together; each computes the same.
     """
+    network.train()
     norms = [module for module in network.modules() if isinstance(module, nn.modules.batchnorm._BatchNorm)]
-    norms = [norm for norm in norms if norm.track_running_stats]
+    norms = [norm for norm in norms if norm.track_running_stats and norm.training]  # a frozen part stays as it is
     if not norms or not stage.settings.norm_batches:
+        network.eval()
         return
     momenta = [norm.momentum for norm in norms]
     for norm in norms:
         norm.reset_running_stats()
         norm.momentum = None  # the mean over all batches
     alone = Group(0, 1, group.device, group.reason)
-    network.train()
     for number in range(stage.settings.norm_batches):
         rng = derive_rng(settings.seed, "batch norm", stage.name, number)
         chosen = rng.integers(len(views), size=stage.settings.batch)

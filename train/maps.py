@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 
 import torch
 from torch import Tensor
@@ -60,6 +60,18 @@ def maps_loss(maps: Tensor, truth: Tensor, shown: Tensor) -> Tensor:
     pixels = shown.sum(dim=(1, 2, 3)).clamp(min=1)
     depth, normal = error[:, :2].sum(dim=(1, 2, 3)) / 2, error[:, 2:].sum(dim=(1, 2, 3)) / (MAPS - 2)
     return (_DEPTH_WEIGHT * depth + normal) / pixels
+
+
+def levels_loss(levels: Sequence[Tensor], truth: Tensor, shown: Tensor) -> Tensor:
+    """Mean of `maps_loss` over the levels that are trained; the other arguments are its arguments.
+
+    Args:
+        levels: maps (B, 8, H, W) of each level; those of a frozen level have no gradient.
+        truth: see `maps_loss`.
+        shown: see `maps_loss`.
+    """
+    trained = [maps for maps in levels if maps.requires_grad] or levels[-1:]
+    return torch.stack([maps_loss(maps, truth, shown) for maps in trained]).mean(dim=0)
 
 
 def depth_error(maps: Tensor, truth: Tensor, shown: Tensor) -> Tensor:

@@ -118,7 +118,39 @@ def paper() -> TrainSettings:
     )  # fmt: skip
 
 
-PRESETS: dict[str, Callable[[], TrainSettings]] = {"tiny": tiny, "small": small, "base": base, "paper": paper}
+def pifuhd() -> TrainSettings:
+    """The path of *base* at PIFuHD's sizes (Saito et al., CVPR 2020): 512 pixels, refined at 1024.
+
+    Level 1 has the widths and the nine residual blocks of the image translation network that PIFuHD predicts normals
+    with (pix2pixHD, Wang et al., CVPR 2018); level 2 sees 1024 pixels and gives 16 features to the head, as there. In
+    PIFuHD both levels end in occupancy and normals are an input; here both predict depth as well.
+    """
+    stage = StageSettings(
+        epochs=5, batch=8, points=8000, loss="l1", optimiser="adam", learning_rate=1e-4, schedule="step",
+        decay_at=(0.6, 0.85),
+    )  # fmt: skip
+    return TrainSettings(
+        preset="pifuhd", image_size=1024, workers=8, log_every=10, augment=AUGMENT, maps=stage,
+        surface=dataclasses.replace(stage, loss="bce", optimiser="rmsprop", learning_rate=1e-3, maps=1.0),
+        texture=dataclasses.replace(stage, learning_rate=1e-3),
+        surface_network=SurfaceConfig(
+            encoder=MapsConfig(
+                size=512, cells=512, widths=(64, 128, 256, 512, 1024), blocks=1, bottom=9, values=16, coarse=64,
+                fine_widths=(32, 64, 128, 256), fine_size=1024, fine_patch=2, fine_values=16, norm="instance",
+            ),
+            depth=DepthConfig(kind="plain"), head=HeadConfig(kind="bounded", channels=(512, 256, 128)),
+        ),
+        texture_network=TextureConfig(encoder=ResidualConfig(), head=HeadConfig()),
+    )  # fmt: skip
+
+
+PRESETS: dict[str, Callable[[], TrainSettings]] = {
+    "tiny": tiny,
+    "small": small,
+    "base": base,
+    "paper": paper,
+    "pifuhd": pifuhd,
+}
 
 
 def preset(name: str, **overrides: Any) -> TrainSettings:

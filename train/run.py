@@ -13,6 +13,7 @@ from typing import Any
 
 import torch
 import torch.distributed
+from torch import nn
 
 from .. import __version__
 from ..core.errors import InputError, SettingsError
@@ -22,6 +23,7 @@ from ..core.progress import NoProgress, Progress
 from ..core.randomness import stable_hash
 from ..core.settings import to_table
 from ..models.cost import NetworkCost, count_cost
+from ..models.maps import MapsEncoder
 from ..models.storage import load_network
 from ..models.surface import SurfaceNetwork
 from .data import Views, fingerprint, view_cube
@@ -126,6 +128,8 @@ def train_views(
     progress = progress or NoProgress()
     if resume is not None:
         check_resumed(resume, read_settings(resume), settings)
+    elif settings.freeze_level1 and init is None and anneal is None:
+        raise SettingsError("freeze_level1 keeps weights of another run: give that run (--init)")
     if settings.threads:
         torch.set_num_threads(settings.threads)
     with open_group(settings.device) as group, stop_between_steps(minutes_now) as stop, ExitStack() as held:
@@ -178,6 +182,8 @@ def _run_stages(context: StageContext, record: dict[str, Any]) -> None:
             stage = _make_stage(name, context)
         if "init" in record:
             start_from(stage, Path(record["init"]), context)
+        if settings.freeze_level1 and isinstance(stage, SurfaceStage):
+            freeze_level1(stage.network)
         result = run_stage(stage, context, budget_s=settings.minutes_of(name) * 60.0)
         _record_stage(context, record, stage, result)
 
@@ -189,6 +195,13 @@ def _may_go_on(name: str, context: StageContext, record: dict[str, Any]) -> bool
     steps = getattr(settings, name).total_steps(len(context.train_set))
     # What follows a stage was trained on its result, so only the last one may still change.
     return bool(name == list(record["stages"])[-1] and done["steps"] < steps and not 0.0 < budget_s <= done["seconds"])
+
+
+def freeze_level1(network: nn.Module) -> None:
+    """Keep level 1 of a surface network's maps as it is."""
+    assert isinstance(network, SurfaceNetwork)
+    assert isinstance(network.encoder, MapsEncoder)
+    network.encoder.freeze_level1()
 
 
 def _make_stage(name: str, context: StageContext) -> Stage:

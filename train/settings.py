@@ -117,6 +117,7 @@ class TrainSettings:
             for bit.
         maps_share: share of `max_minutes` for the maps, if the surface network predicts any.
         surface_share: share of what is left of `max_minutes` for the surface.
+        freeze_level1: keep level 1 of the maps as `--init` gives it, and train level 2 and what follows.
         stages: "maps", "surface", "texture", or "both": surface and texture, after the maps if there are any.
         checkpoint_every: steps between checkpoints; 0: at validations, and by `checkpoint_minutes`.
         checkpoint_minutes: greatest time between checkpoints; 0: only as `checkpoint_every` says.
@@ -147,6 +148,7 @@ class TrainSettings:
     max_minutes: float = 0.0
     maps_share: float = 0.3
     surface_share: float = 0.7
+    freeze_level1: bool = False
     stages: str = "both"
     checkpoint_every: int = 0
     checkpoint_minutes: float = 5.0
@@ -191,10 +193,12 @@ class TrainSettings:
             raise SettingsError("surface.loss is mse, bce or balanced-bce, texture.loss is l1, maps.loss is l1")
         encoder = self.surface_network.encoder
         if isinstance(encoder, MapsConfig):
+            if self.freeze_level1 and not encoder.fine_widths:
+                raise SettingsError("freeze_level1 is set, but the maps have no level 2 (encoder.fine_widths)")
             if self.image_size != encoder.side:
                 raise SettingsError(f"image_size is {self.image_size}, the surface network's maps have {encoder.side}")
-        elif self.stages == "maps":
-            raise SettingsError("stages is maps, but the surface network has no encoder of that kind")
+        elif self.stages == "maps" or self.freeze_level1:
+            raise SettingsError("there are no maps to train: the surface network has no encoder of that kind")
         if not 0.0 <= self.uniform_share <= 1.0:
             raise SettingsError(f"uniform_share {self.uniform_share}: expected a share from 0 to 1")
         if self.picture_every < -1:

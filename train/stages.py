@@ -16,7 +16,7 @@ from ..models.surface import SurfaceConfig, SurfaceNetwork
 from ..models.texture import TextureConfig, TextureNetwork
 from .data import Item, Views
 from .losses import colour_loss, facing_loss, iou, occupancy_loss
-from .maps import depth_error, maps_loss, true_maps
+from .maps import depth_error, levels_loss, true_maps
 from .mining import MiningSettings, MiningTable
 from .preview import reconstruction_picture
 from .settings import StageSettings
@@ -105,8 +105,8 @@ class SurfaceStage(Stage):
         loss = occupancy_loss(logits, inside, batch["labels"], kind=self.settings.loss, point_alpha=self.point_alpha)
         if features.summary is not None and self.settings.facing and "facing" in batch:
             loss = loss + self.settings.facing * facing_loss(features.summary, batch["facing"], batch["calibration"])
-        if features.maps is not None and self.settings.maps:
-            loss = loss + self.settings.maps * maps_loss(features.maps, *true_maps(batch))
+        if features.maps and self.settings.maps:
+            loss = loss + self.settings.maps * levels_loss(features.maps, *true_maps(batch))
         occupancy = torch.sigmoid(logits[-1].detach().float()) * inside
         return loss, iou(occupancy, batch["labels"])
 
@@ -160,9 +160,9 @@ class MapsStage(SurfaceStage):
         """See `Stage`."""
         truth, shown = true_maps(batch)
         logits, inside, features = model(normalise_images(batch["image"]), batch["points"], batch["calibration"])
-        loss = maps_loss(features.maps, truth, shown)
+        loss = levels_loss(features.maps, truth, shown)
         if self.by_error:
-            return loss, depth_error(features.maps.detach(), truth, shown)
+            return loss, depth_error(features.maps[-1].detach(), truth, shown)
         return loss, iou(torch.sigmoid(logits[-1].detach().float()) * inside, batch["labels"])
 
     def table(self, views: int, seed: int) -> MiningTable:

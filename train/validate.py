@@ -82,8 +82,7 @@ def held_out_maps(
     """
     network.eval()
     for items in _batches(data, views, batch, device):
-        maps = network.encode(normalise_images(items["image"])).maps
-        assert maps is not None
+        maps = network.encode(normalise_images(items["image"])).maps[-1]
         yield maps, *true_maps(items), items["calibration"]
 
 

@@ -38,7 +38,7 @@ def test_points_read_maps_then_alpha_then_features() -> None:
     features = encoder(LEVEL1)(images)
     stack = features.stacks[0]
     assert stack.shape == (2, LEVEL1.features, 16, 16)
-    assert torch.equal(stack[:, :MAPS], features.maps)
+    assert torch.equal(stack[:, :MAPS], features.maps[-1])
     assert torch.equal(stack[:, MAPS], images[:, 3])
     assert features.fine.shape == (2, LEVEL1.fine_channels, 4, 4)
     assert features.sample(torch.zeros(2, 7, 2))[0].shape == (2, 7, LEVEL1.features + LEVEL1.fine_channels)
@@ -48,9 +48,9 @@ def test_level_1_sees_colours_alone_and_larger_pictures_averaged() -> None:
     images, network = pictures(16), encoder(LEVEL1)
     other = images.clone()
     other[:, 3] = 1.0 - other[:, 3]
-    assert torch.equal(network(images).maps, network(other).maps)
+    assert torch.equal(network(images).maps[0], network(other).maps[0])
     doubled = images.repeat_interleave(2, dim=2).repeat_interleave(2, dim=3)
-    torch.testing.assert_close(network(doubled).maps, network(images).maps)
+    torch.testing.assert_close(network(doubled).maps[0], network(images).maps[0])
     with pytest.raises(SettingsError, match="sides that are multiples of 16"):
         network(pictures(24))
 
@@ -60,14 +60,14 @@ def test_level_2_begins_as_level_1_and_reads_alpha() -> None:
     small = torch.nn.functional.avg_pool2d(images, 2)
     coarse, _ = network.level1(small[:, :3])
     raised = torch.nn.functional.interpolate(coarse[:, :MAPS], size=(32, 32), mode="bilinear", align_corners=False)
-    torch.testing.assert_close(network(images).maps, raised)
+    torch.testing.assert_close(network(images).maps, (raised, raised))
     features = network(images)
     assert features.stacks[0].shape == (2, LEVEL2.features, 32, 32)
     assert torch.equal(features.stacks[0][:, MAPS], images[:, 3])
     torch.nn.init.normal_(network.level2.top.weight)
     other = images.clone()
     other[:, 3] = 1.0 - other[:, 3]
-    assert not torch.allclose(network(images).maps, network(other).maps)
+    assert not torch.allclose(network(images).maps[1], network(other).maps[1])
 
 
 def test_sizes_of_the_recipe() -> None:
@@ -138,3 +138,35 @@ def test_settings_that_do_not_fit_are_refused() -> None:
         MapsConfig(fine_widths=(8, 8), fine_size=100)
     with pytest.raises(SettingsError, match="one picture of each person"):
         BoundedHead(12, 1, 1, HeadConfig(kind="bounded"))(*head_input(0, 0, 0, 0), 2)
+
+
+def test_the_loss_of_level_2_leaves_level_1_alone_and_a_frozen_level_1_keeps_its_statistics() -> None:
+    torch.manual_seed(0)
+    network, images = MapsEncoder(LEVEL2), pictures(32)
+    features = network(images)
+    features.maps[1].sum().backward()
+    assert all(weight.grad is None for weight in network.level1.parameters())
+    assert any(weight.grad is not None for weight in network.level2.parameters())
+    features = network(images)
+    features.maps[0].sum().backward()
+    assert all(w.grad is not None for n, w in network.level1.named_parameters() if not n.startswith("coarse"))
+    network.freeze_level1()
+    network.train()
+    before = network.level1.unet.enter[1].running_mean.clone()
+    assert not network(images).maps[0].requires_grad
+    assert torch.equal(network.level1.unet.enter[1].running_mean, before)
+    assert network.level2.training
+
+
+def test_pifuhd_has_the_published_sizes() -> None:
+    """512 and 1024 pixels, the widths and nine blocks of pix2pixHD's generator, sixteen fine features."""
+    settings = preset("pifuhd")
+    encoder = settings.surface_network.encoder
+    assert isinstance(encoder, MapsConfig)
+    assert (encoder.size, encoder.fine_size, encoder.fine_values) == (512, 1024, 16)
+    assert (encoder.widths, encoder.bottom) == ((64, 128, 256, 512, 1024), 9)
+    with torch.device("meta"):
+        network = SurfaceNetwork(settings.surface_network)
+        assert network.encode(torch.zeros(1, 4, 1024, 1024)).stacks[0].shape == (1, encoder.features, 1024, 1024)
+    # Two 3x3 convolutions without bias in each of nine blocks of 1024 channels (instance norm has no weights).
+    assert sum(weight.numel() for weight in network.encoder.level1.unet.down[-1].parameters()) == 9 * 2 * 9 * 1024**2

@@ -164,7 +164,7 @@ def test_the_surface_stage_keeps_learning_the_maps() -> None:
         stage = SurfaceStage(settings.surface_network, settings.surface, settings.mining)
         parts.append((stage.losses(stage.network.train(), batch)[0], stage.network))
     network = parts[1][1]
-    dense = maps_loss(network.encode(normalise_images(batch["image"])).maps, *true_maps(batch))
+    dense = maps_loss(network.encode(normalise_images(batch["image"])).maps[-1], *true_maps(batch))
     torch.testing.assert_close(parts[1][0] - parts[0][0], dense, rtol=1e-4, atol=1e-4)
 
 
@@ -180,7 +180,7 @@ def test_views_without_layers_and_wrong_sizes_are_named() -> None:
         true_maps(collate([people(layers=False)[0]]))
     with pytest.raises(SettingsError, match="image_size is 32, the surface network's maps have 16"):
         toy(image_size=32)
-    with pytest.raises(SettingsError, match="no encoder of that kind"):
+    with pytest.raises(SettingsError, match="no maps to train"):
         preset("tiny", stages="maps")
 
 

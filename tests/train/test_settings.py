@@ -99,5 +99,5 @@ def test_wrong_files_and_presets_are_named(tmp_path: Path) -> None:
     (tmp_path / "bad.toml").write_text("a = ")
     with pytest.raises(InputError, match="not readable as TOML"):
         read_config(tmp_path / "bad.toml")
-    with pytest.raises(SettingsError, match=r"did you mean paper\?.*tiny, small, base, paper, auto"):
+    with pytest.raises(SettingsError, match=r"did you mean paper\?.*tiny, small, base, paper, pifuhd, auto"):
         preset("papr")

@@ -21,6 +21,7 @@ from mpc.train.clock import Clock
 from mpc.train.data import collate
 from mpc.train.distributed import Group
 from mpc.train.log import read_lines
+from mpc.train.presets import preset
 from mpc.train.run import train_views
 from mpc.train.settings import TrainSettings
 from mpc.train.stages import MapsStage
@@ -186,3 +187,38 @@ def test_norms_are_measured_on_training_views() -> None:
     assert norm.momentum == 0.1
     assert not stage.network.training
     assert collate([views[0]])["view"].shape == (1,)
+
+
+def test_level_2_is_trained_on_a_level_1_that_stays(tmp_path: Path) -> None:
+    first = train_views(people(), None, tmp_path, maps_only(), name="first")
+    encoder = {"fine_widths": [8, 8], "fine_size": 32, "fine_patch": 2, "fine_values": 2}
+    settings = toy(image_size=32, surface_network={"encoder": encoder}, maps={"steps": 16}, freeze_level1=True)
+    with pytest.raises(SettingsError, match="--init"):
+        train_views(people(size=32), None, tmp_path, settings, name="none")
+    run = train_views(people(size=32), None, tmp_path, settings, name="second", init=first)
+    before, after = (load_run(one).surface.encoder.level1.state_dict() for one in (first, run))
+    assert (before["unet.enter.1.running_mean"] != 0).all()  # measured where the first run ended
+    for name, value in before.items():
+        assert torch.equal(value, after[name]), name
+    losses = [line["loss"] for line in read_lines(run / "log.jsonl") if line["stage"] == "maps"]
+    assert losses[-1] < losses[0]
+
+
+def test_pifuhd_trains_at_toy_size(tmp_path: Path) -> None:
+    """The same path with two levels from the start, a bottom of its own, and instance norm."""
+    encoder = {
+        "size": 16, "cells": 16, "widths": [4, 4, 8], "bottom": 2, "values": 2, "coarse": 2,
+        "fine_widths": [4, 4], "fine_size": 32, "fine_values": 2,
+    }  # fmt: skip
+    stage = {"batch": 4, "points": 64, "validation_views": 2}
+    settings = preset(
+        "pifuhd", image_size=32, workers=0, threads=1, device="cpu", amp=False, picture_every=-1, log_every=1,
+        surface_network={"encoder": encoder, "head": {"channels": [8]}},
+        texture_network={"encoder": {"stem": 4, "blocks": 1}, "depth": {"bins": 8}, "head": {"channels": [8]}},
+        maps={**stage, "steps": 8, "learning_rate": 1e-2}, surface={**stage, "steps": 2},
+        texture={**stage, "steps": 2},
+    )  # fmt: skip
+    run = train_views(people(size=32), people(1, first=9, size=32), tmp_path, settings, name="a")
+    lines = read_lines(run / "log.jsonl")
+    assert [line["stage"] for line in lines] == ["maps"] * 8 + ["surface"] * 2 + ["texture"] * 2
+    assert lines[7]["loss"] < 0.8 * lines[0]["loss"]
