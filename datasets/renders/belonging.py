@@ -15,6 +15,7 @@ from pathlib import Path
 from ...core.errors import InputError
 from ...core.files import file_sha256
 from .format import MESH, TEXTURES, SceneRecord, read_scene, scene_folders
+from .listing import scene_facts
 from .manifest import Line, append_manifest, read_manifest
 from .mesh_file import texture_names
 from .write import remove_leftovers
@@ -46,9 +47,8 @@ def describe_scene(scene: SceneRecord) -> Line:
     return {
         "key": scene.key,
         "kind": scene.kind,
-        "views": len(scene.views),
         "renderer": scene.notes.get("renderer"),
-        "source_sha256": scene.notes.get("source_sha256"),
+        **scene_facts(scene),
         "source_files": scene.notes.get("source_files", {}),
         "scene_sha256": scene.sha256,
         "files": scene.files,

@@ -11,9 +11,10 @@ renders/<subject>/<animation>_<frame>/         scene.json, mesh.npz (posed mesh,
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 
@@ -25,6 +26,8 @@ from ...geometry.mesh import PosedMesh
 from ..subjects.placement import CONVENTION
 from .manifest import Line, read_manifest
 from .mesh_file import read_mesh
+
+Scene = TypeVar("Scene")
 
 FORMAT = "mpc-renders"
 VERSION = 1
@@ -188,25 +191,45 @@ def read_renders(folder: Path) -> Renders:
     Raises:
         InputError: not a renders folder, another version, or no scene of it can be used.
     """
+    settings, scenes, refused = walk_scenes(folder, read_listed)
+    return Renders(folder, settings, tuple(sorted(scenes, key=lambda scene: scene.key)), refused)
+
+
+def walk_scenes(
+    folder: Path, read: Callable[[Path, str, Line | None], Scene]
+) -> tuple[dict[str, Any], list[Scene], dict[str, str]]:
+    """Go through the scenes of a renders folder.
+
+    Args:
+        folder: the renders folder.
+        read: reads a scene by its folder, its key, and the manifest's line about it (None: there is no manifest, {}:
+            no line); a scene that cannot be used is an InputError.
+
+    Returns:
+        The settings of the folder; what `read` gave; why each other scene is refused, by its key.
+
+    Raises:
+        InputError: as `read_renders`.
+    """
     settings = read_folder_settings(folder, RENDERS)
     if settings is None:
         raise InputError(folder, "is not a renders folder (no settings.json); run `mpc render MODELS` first")
     lines = read_manifest(folder)
-    scenes: list[SceneRecord] = []
+    scenes: list[Scene] = []
     refused = {} if lines is None else {key: f"{folder / key}: {LOST}" for key in lines if "aside" not in lines[key]}
     for place in scene_folders(folder):
         key = place.relative_to(folder).as_posix()
         refused.pop(key, None)
         try:
-            scenes.append(_read_listed(place, key, None if lines is None else lines.get(key, {})))
+            scenes.append(read(place, key, None if lines is None else lines.get(key, {})))
         except InputError as error:
             refused[key] = str(error)
     if refused and not scenes:
         raise InputError(folder, f"no scene can be used; {min(refused)}: {refused[min(refused)]}")
-    return Renders(folder, settings, tuple(sorted(scenes, key=lambda scene: scene.key)), refused)
+    return settings, scenes, refused
 
 
-def _read_listed(place: Path, key: str, line: Line | None) -> SceneRecord:
+def read_listed(place: Path, key: str, line: Line | None) -> SceneRecord:
     """Read a scene unless the manifest's line about it (None: there is no manifest) says that it does not belong."""
     if line is not None and "aside" in line:
         raise InputError(key.partition("/")[0], f"{line['aside']}; {PRUNE}")

@@ -22,8 +22,8 @@ from ...core.notices import log_notices, sort_log
 from ...core.parts import Part
 from ...core.progress import NoProgress, Progress
 from ..renders.belonging import group_refused
-from ..renders.format import Renders, read_renders
 from ..renders.layer_kinds import layer_kind
+from ..renders.listing import ListedRenders, list_renders
 from .format import ShardHeader
 from .groups import choose_groups
 from .index import SHARDS, SceneFailure, ShardEntry, ShardIndex, write_index
@@ -77,7 +77,7 @@ def sample_renders(
         SettingsError: `out` was made with other settings, or the renders lack a layer.
     """
     progress = progress or NoProgress()
-    found = read_renders(renders)
+    found = list_renders(renders)
     scenes = found.scenes
     if not scenes:
         raise InputError(renders, "holds no rendered scene")
@@ -121,7 +121,7 @@ def sample_renders(
     return replace(summary, failures=failed, notices=notices)
 
 
-def _check_layers(renders: Renders, settings: SampleSettings) -> None:
+def _check_layers(renders: ListedRenders, settings: SampleSettings) -> None:
     rendered = renders.settings.get("layers", [])
     for name in settings.layers:
         layer_kind(name)
@@ -177,8 +177,6 @@ def _sample_scenes(
         outcomes[shard.file].append(outcome)
         if len(outcomes[shard.file]) == len(shard.scenes):
             written[shard.file] = _write_shard(plan.out, shard, outcomes.pop(shard.file), part)
-        progress.advance(1, outcome.key)
-    progress.finish()
     return Sampled(sampled, written)
 
 
@@ -227,11 +225,11 @@ def _describe_shard(out: Path, shard: ShardPlan) -> tuple[ShardEntry, dict[str, 
         file=shard.file,
         split=shard.split,
         scenes=tuple(record.key for record in records),
-        views=sum(len(record.views) for record in records),
+        views=sum(record.views for record in records),
         bytes=path.stat().st_size,
         sha256=file_sha256(path),
         contents=shard.contents,
-        scene_views=tuple(len(record.views) for record in records),
+        scene_views=tuple(record.views for record in records),
         image_sizes=(min(sizes), max(sizes)),
     )
     ambiguous = {key: round(float(share), 4) for key, share in zip(entry.scenes, shares, strict=True) if share}
@@ -264,10 +262,10 @@ def _finish(plan: SamplePlan, sampled: Sampled) -> SampleSummary:
         notices=tuple(sorted(notices)),
         ambiguous=ambiguous,
         licences={
-            scene.record.subject: scene.record.notes["licence"]
+            scene.record.subject: scene.record.licence
             for shard in plan.shards
             for scene in shard.scenes
-            if "licence" in scene.record.notes
+            if scene.record.licence is not None
         },
     )
     write_index(plan.out, index)

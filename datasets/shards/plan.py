@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from ...core.errors import InputError
-from ..renders.format import MESH, SceneRecord
-from ..renders.layer_files import layer_path
+from ..renders.format import MESH
+from ..renders.listing import PICTURES, ListedScene
 from .index import SceneFailure, ShardEntry, ShardIndex
 from .place import Placed, place_scenes
 from .reader import ShardReader
@@ -32,7 +32,7 @@ class PlannedScene:
             its content, so that a part left by a killed run can be used.
     """
 
-    record: SceneRecord
+    record: ListedScene
     digest: str
     keep_mesh: bool
     part: Path
@@ -141,7 +141,7 @@ def plan_sampling(
 
 
 def plan_shards(
-    scenes: Sequence[SceneRecord],
+    scenes: Sequence[ListedScene],
     split: dict[str, str],
     settings: SampleSettings,
     parts: Path,
@@ -170,7 +170,7 @@ def plan_shards(
     return shards
 
 
-def plan_scene(record: SceneRecord, settings: SampleSettings, split: str, parts: Path) -> PlannedScene:
+def plan_scene(record: ListedScene, settings: SampleSettings, split: str, parts: Path) -> PlannedScene:
     """Plan a scene; arguments as for `plan_shards`."""
     keep_mesh = settings.keeps_meshes(split)
     # scene.json holds the SHA-256 of every file beside it, so its own stands for the whole folder.
@@ -179,22 +179,10 @@ def plan_scene(record: SceneRecord, settings: SampleSettings, split: str, parts:
 
 
 def _estimate_bytes(scene: PlannedScene, settings: SampleSettings) -> int:
-    paths = [view.path for view in scene.record.views]
-    drawn = [layer_path(scene.record, view, name) for view in scene.record.views for name in settings.layers]
-    pictures = sum(_file_bytes(scene.record, path) for path in (*paths, *drawn))
+    sizes = scene.record.sizes
+    pictures = sum(sizes.get(name, 0) for name in (PICTURES, *settings.layers))
     points = (settings.near_points + settings.uniform_points) * 6 + settings.colour_points * 36
-    mesh = _file_bytes(scene.record, scene.record.folder / MESH) // 2 if scene.keep_mesh else 0
-    return pictures + points + mesh
-
-
-def _file_bytes(record: SceneRecord, path: Path) -> int:
-    """The size of a file as it was written, which damage does not change; of renders of earlier versions as it is."""
-    if path.name in record.sizes:
-        return record.sizes[path.name]
-    try:
-        return path.stat().st_size
-    except OSError:  # sampling the scene tells the reason
-        return 0
+    return pictures + points + (sizes[MESH] // 2 if scene.keep_mesh else 0)
 
 
 def _contents_digest(split: str, settings: SampleSettings, scenes: Sequence[PlannedScene]) -> str:

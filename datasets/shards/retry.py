@@ -12,11 +12,12 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from ...core.errors import MpcError
-from ..renders.format import TEXTURES, SceneRecord
+from ..renders.format import TEXTURES
+from ..renders.listing import ListedScene
 from .index import PASSING, SceneFailure
 
 
-def stamp_input(scene: SceneRecord) -> str:
+def stamp_input(scene: ListedScene) -> str:
     """Digest of scene.json and of the names, sizes and times of all files that a scene is sampled from.
 
     It changes when a file is restored or replaced, whether or not scene.json does.
@@ -43,8 +44,8 @@ def failure_digest(error: MpcError, stamp: str) -> str:
 
 
 def split_failures(
-    scenes: Sequence[SceneRecord], failures: Mapping[str, SceneFailure], *, repair: bool
-) -> tuple[list[SceneRecord], dict[str, SceneFailure]]:
+    scenes: Sequence[ListedScene], failures: Mapping[str, SceneFailure], *, repair: bool
+) -> tuple[list[ListedScene], dict[str, SceneFailure]]:
     """Divide the failures of earlier runs.
 
     Args:

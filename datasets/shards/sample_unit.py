@@ -50,7 +50,7 @@ def sample_one(task: SceneTask) -> SceneOutcome:
     if sampled is None:
         stamp = stamp_input(scene.record)
         try:
-            sampled = sample_scene(scene.record, task.settings, keep_mesh=scene.keep_mesh)
+            sampled = sample_scene(scene.record.read(), task.settings, keep_mesh=scene.keep_mesh)
         except MpcError as error:
             return SceneOutcome(scene.key, failure_digest(error, stamp), str(error))
         except Exception as error:  # of reading the scene, or a fault: nothing is written here
