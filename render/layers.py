@@ -8,15 +8,22 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from ..core.arrays import F32, F64, U8, Bools
+from ..core.arrays import F32, F64, I32, U8, Bools
 from ..core.errors import SettingsError
 from ..geometry.camera import Camera, pixel_centres, project, view_to_pixels
 from ..geometry.mesh import PosedMesh
 from ..geometry.rays import Hits, ray_scene
 from ..geometry.surface import albedo_at, interpolate
 from .cutouts import first_visible
+from .shading_points import smooth_normals
 
-LAYERS = ("mask", "albedo", "depth_front", "depth_back", "normal_front", "normal_back", "position")
+LAYERS = (
+    "mask", "albedo", "depth_front", "depth_back", "normal_front", "normal_back", "smooth_normal_front",
+    "smooth_normal_back", "position",
+)  # fmt: skip
+
+# Vertex normals whose mean is shorter cancel one another, as around a fold, and say nothing.
+LEAST_NORMAL = 0.1
 
 
 @dataclass(frozen=True, eq=False)
@@ -31,6 +38,9 @@ class RenderLayers:
         depth_back: (H, W) float32, view-space z of the last surface; NaN outside.
         normal_front: (H, W, 3) float32, unit, camera axes (x right, y down, z away), towards the camera; 0 outside.
         normal_back: (H, W, 3) float32, the last surface's, away from the camera; 0 outside.
+        smooth_normal_front: as normal_front, but interpolated between the vertices' normals, as light is computed with
+            them: an edge of more than 45 degrees stays sharp (see render/shading_points.py).
+        smooth_normal_back: the same for the last surface.
         position: (H, W, 3) float32, world metres of the first surface; NaN outside.
     """
 
@@ -40,6 +50,8 @@ class RenderLayers:
     depth_back: F32 | None = None
     normal_front: F32 | None = None
     normal_back: F32 | None = None
+    smooth_normal_front: F32 | None = None
+    smooth_normal_back: F32 | None = None
     position: F32 | None = None
 
 
@@ -102,12 +114,22 @@ def _side_layers(
             depth = project(np.asarray(points, np.float64), camera.calibration)[:, 2]
             layers[name] = _spread(hits, inside, depth.astype(np.float32), np.nan)
         else:
-            normals = mesh.face_normals[face]
+            flat = mesh.face_normals[face]
             # Both sides of a face are drawn, so the normal is oriented against the ray.
-            along = (normals * directions[inside]).sum(axis=1, keepdims=True)
-            normals = np.where(along > 0, -normals, normals) @ camera.rotation.T
+            normals = np.where((flat * directions[inside]).sum(axis=1, keepdims=True) > 0, -flat, flat)
+            if name.startswith("smooth"):
+                normals = _smooth(mesh, face, weights, normals)
+            normals = normals @ camera.rotation.T
             layers[name] = _spread(hits, inside, normals.astype(np.float32), 0)
     return layers
+
+
+def _smooth(mesh: PosedMesh, face: I32, weights: F64, flat: F64) -> F64:
+    """Normals (N, 3), unit, between those of the vertices, on the side of `flat`; `flat` itself where they cancel."""
+    normals = np.asarray(interpolate(mesh, smooth_normals(mesh), face, weights), np.float64)
+    normals *= np.where((normals * flat).sum(axis=1, keepdims=True) < 0, -1.0, 1.0)
+    length = np.linalg.norm(normals, axis=1, keepdims=True)
+    return np.where(length > LEAST_NORMAL, normals / np.maximum(length, LEAST_NORMAL), flat)
 
 
 def _spread(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import weakref
 from dataclasses import dataclass
 
 import numpy as np
@@ -28,6 +29,20 @@ class ShadingPoints:
     positions: F64
     normals: F64
     of_vertex: I64
+
+
+_normals: weakref.WeakKeyDictionary[PosedMesh, F64] = weakref.WeakKeyDictionary()
+
+
+def smooth_normals(mesh: PosedMesh) -> F64:
+    """The normal that each vertex is lit by: (V, 3) float64, unit, zero where no face has area.
+
+    Computed on the first call and kept for as long as the mesh itself lives.
+    """
+    if mesh not in _normals:
+        points = shading_points(mesh)
+        _normals[mesh] = points.normals[points.of_vertex]
+    return _normals[mesh]
 
 
 def shading_points(mesh: PosedMesh) -> ShadingPoints:

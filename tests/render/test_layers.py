@@ -43,7 +43,8 @@ def sphere_in_view() -> tuple[np.ndarray, np.ndarray]:
 
 
 def test_every_layer_has_its_encoding(layers: RenderLayers) -> None:
-    assert LAYERS == ("mask", "albedo", "depth_front", "depth_back", "normal_front", "normal_back", "position")
+    plain = ("mask", "albedo", "depth_front", "depth_back", "normal_front", "normal_back")
+    assert (*plain, "smooth_normal_front", "smooth_normal_back", "position") == LAYERS
     found = {name: getattr(layers, name) for name in LAYERS}
     assert {name: (value.dtype.name, value.shape[2:]) for name, value in found.items()} == {
         "mask": ("bool", ()),
@@ -52,6 +53,8 @@ def test_every_layer_has_its_encoding(layers: RenderLayers) -> None:
         "depth_back": ("float32", ()),
         "normal_front": ("float32", (3,)),
         "normal_back": ("float32", (3,)),
+        "smooth_normal_front": ("float32", (3,)),
+        "smooth_normal_back": ("float32", (3,)),
         "position": ("float32", (3,)),
     }
     outside = ~found["mask"]
@@ -70,6 +73,44 @@ def test_depth_and_mask_are_the_sphere_s(layers: RenderLayers) -> None:
     inner = both & (far - near > 0.4)
     assert np.abs(layers.depth_front - near)[inner].max() < 5e-4
     assert np.abs(layers.depth_back - far)[inner].max() < 5e-4
+
+
+def sphere_normals(coarse: PosedMesh, layers: RenderLayers, side: str) -> np.ndarray:
+    """The true sphere's normals in camera axes at the points of `coarse` that a layer's pixels show, 0 outside."""
+    position = layers.position if side == "front" else None
+    if position is None:
+        depth = np.where(layers.mask, layers.depth_back, 0.0)
+        view = np.dstack([pixel_centres(SIZE, SIZE), depth, np.ones_like(depth)])
+        position = (view @ np.linalg.inv(CAMERA.calibration).T)[..., :3]
+    normals = (position - CENTRE) @ CAMERA.rotation.T
+    return np.where(layers.mask[..., None], normals / np.linalg.norm(normals, axis=-1, keepdims=True), 0.0)
+
+
+@pytest.mark.parametrize("turned", [False, True])
+def test_smooth_normals_are_those_of_the_sphere_that_a_coarse_mesh_stands_for(turned: bool) -> None:
+    ball = trimesh.creation.icosphere(3, RADIUS)
+    faces = np.asarray(ball.faces, np.int32)
+    coarse = PosedMesh(np.asarray(ball.vertices) + CENTRE, np.ascontiguousarray(faces[:, ::-1] if turned else faces))
+    layers = render_layers(coarse, CAMERA, SIZE, SIZE)
+    inner = layers.mask.copy()
+    for side, sign in (("front", -1), ("back", 1)):
+        smooth, flat = getattr(layers, f"smooth_normal_{side}"), getattr(layers, f"normal_{side}")
+        assert (smooth[~layers.mask] == 0).all()
+        np.testing.assert_allclose(np.linalg.norm(smooth[layers.mask], axis=-1), 1, atol=1e-6)
+        truth = sphere_normals(coarse, layers, side)
+        inner &= sign * truth[..., 2] > 0.3
+        angles = [np.degrees(np.arccos(np.clip((n * truth).sum(-1), -1, 1)))[inner] for n in (smooth, flat)]
+        assert angles[0].max() < 0.8
+        assert angles[1].max() > 4.0, "the faces' own normals are off"
+
+
+def test_smooth_normals_keep_sharp_edges_sharp() -> None:
+    box = trimesh.creation.box((0.8, 0.8, 0.8))
+    box.unmerge_vertices()
+    mesh = PosedMesh(np.asarray(box.vertices, np.float64), np.asarray(box.faces, np.int32))
+    layers = render_layers(mesh, CAMERA, SIZE, SIZE)
+    np.testing.assert_allclose(layers.smooth_normal_front, layers.normal_front, atol=1e-6)
+    np.testing.assert_allclose(layers.smooth_normal_back, layers.normal_back, atol=1e-6)
 
 
 def test_normals_are_in_view_space(layers: RenderLayers) -> None:
