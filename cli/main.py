@@ -23,6 +23,7 @@ from .reconstruct import reconstruct
 from .render import render
 from .sample import sample
 from .segment import segment
+from .stats import stats
 from .train import train
 from .verify import verify
 from .weights import import_weights
@@ -93,7 +94,7 @@ def main(verbose: bool) -> None:
 
 
 for command in (
-    people, check, render, sample, train, evaluate, fetch, segment, reconstruct, demo, verify, export_, import_,
+    people, check, render, sample, stats, train, evaluate, fetch, segment, reconstruct, demo, verify, export_, import_,
     import_weights, doctor,
 ):  # fmt: skip
     main.add_command(command)

@@ -26,6 +26,7 @@ from mpc.datasets.renders.build import render_models
 from mpc.datasets.renders.settings import RenderSettings
 from mpc.datasets.shards.build import sample_renders
 from mpc.datasets.shards.settings import SampleSettings
+from mpc.datasets.stats.collect import collect_stats
 from mpc.datasets.subjects.placement import PlacementOptions
 from mpc.datasets.subjects.selection import Selection
 from mpc.evaluate.settings import EvaluationSettings, FolderSettings
@@ -41,6 +42,7 @@ MIB, GIB = 1 << 20, 1 << 30
 TARGETS = {
     "render": (RenderSettings, render_models, PlacementOptions, Limits, Selection),
     "sample": (SampleSettings, sample_renders, Limits),
+    "stats": (collect_stats,),
     "train": (choose_settings, train),
     "eval": (EvaluationSettings, FolderSettings, Limits),
     "reconstruct": (CaptureSettings,),
@@ -66,6 +68,7 @@ OWN = {
     "export": {"memory_gib": "becomes memory_bytes"},
     "import": {"memory_gib": "becomes memory_bytes"},
     "people": {"memory_gib": "becomes memory_bytes"},
+    "stats": dict.fromkeys(("out", "json_file", "card_file"), "calls another function"),
     "train": {"preset": "is the first argument, called name", "resume": "becomes the run's folder"},
     "eval": {
         "run": "a place", "shards": "a place", "pred": "a place", "truth": "a place", "out": "a place",

@@ -38,8 +38,12 @@ def make_renders(
     cut: tuple[int, ...] = (),
     layers: tuple[str, ...] = (),
     boxed: bool = False,
+    facing: dict[int, tuple[float, float, float]] | None = None,
 ) -> Path:
-    """Subjects ball_0, ...; pictures are discs of one colour; view k has (k + 1) / 4 of white light; `cut`: open."""
+    """Subjects ball_0, ...; pictures are discs of one colour; view k has (k + 1) / 4 of white light; `cut`: open.
+
+    `facing` says where some of them face.
+    """
     root.mkdir(parents=True)
     settings = {"seed": 0, "layers": list(layers)}
     write_json(root / "settings.json", {"format": FORMAT, "version": VERSION, "settings": settings})
@@ -80,7 +84,7 @@ def make_renders(
             "extent_m": EXTENT,
             "image_size": size,
             "views": entries,
-            "notes": {},
+            "notes": {"facing_world": list(facing[number])} if facing and number in facing else {},
         }
         folder = write_scene(root, description, mesh, transfer, pictures)
         if number in broken:
