@@ -29,6 +29,8 @@ def scene(tmp_path):
         depth_back=np.where(mask, depth[1], np.nan).astype(np.float32),
         normal_front=np.where(mask[..., None], normal[0], 0).astype(np.float32),
         normal_back=np.where(mask[..., None], normal[1], 0).astype(np.float32),
+        smooth_normal_front=np.where(mask[..., None], normal[0, ::-1], 0).astype(np.float32),
+        smooth_normal_back=np.where(mask[..., None], normal[1, ::-1], 0).astype(np.float32),
         position=np.where(mask[..., None], CENTRE + rng.uniform(-1.2, 1.2, (12, 12, 3)), np.nan).astype(np.float32),
     )
     for name, data in encode_layers(layers, LAYERS, CENTRE, EXTENT).items():
@@ -61,7 +63,7 @@ def scene(tmp_path):
 
 def test_layers_come_back_to_within_a_step(scene):
     record, view, layers = scene
-    steps = {"depth": 1 / 65534, "normal": 1 / 65534, "position": EXTENT / 65534}
+    steps = {"depth": 1 / 65534, "normal": 1 / 65534, "smooth": 1 / 65534, "position": EXTENT / 65534}
     for name in LAYERS:
         found, wanted = read_layer(record, view, name), getattr(layers, name)
         assert found.dtype == wanted.dtype
