@@ -66,9 +66,9 @@ base: $(VENV)/.demo-ready ## make the people of the shipped network and train it
 	$(BIN)/mpc people $(BASE)/models --scans $(SCANS) --rigged $(RIGS) --seed 31 --texture-size 512
 	$(BIN)/mpc render $(BASE)/models --out $(BASE)/renders --size 256 --views 8 --step 45 --jitter 22 10 4 \
 		--extent 2.5 --centre surface --rays 64 --seed 31 --poses kmeans:5 $(if $(POSES),--animations $(POSES)) \
-		--layers depth_front depth_back normal_front normal_back || [ $$? = 3 ]
+		--layers depth_front depth_back smooth_normal_front smooth_normal_back || [ $$? = 3 ]
 	$(BIN)/mpc sample $(BASE)/renders --out $(BASE)/shards --near 40000 --uniform 10000 --colours 20000 \
-		--split 0.92 0.04 0.04 --layers depth_front depth_back normal_front normal_back --seed 31 || [ $$? = 3 ]
+		--split 0.92 0.04 0.04 --layers depth_front depth_back smooth_normal_front smooth_normal_back --seed 31 || [ $$? = 3 ]
 	$(BIN)/mpc train $(BASE)/shards --out $(BASE)/runs --name level1 --config examples/base.toml \
 		$(if $(wildcard $(BASE)/runs/level1/run.json),--resume,--preset base)
 

@@ -19,7 +19,7 @@ from ..datasets.loading.views import CACHE_BYTES, CachedViews, ViewDataset
 from ..datasets.shards.index import read_index
 from ..geometry.camera import PerspectiveCamera, camera_of
 from .distributed import Group
-from .maps import LAYERS
+from .maps import choose_layers
 from .mining import MinedBatches
 from .settings import TrainSettings
 
@@ -125,6 +125,7 @@ def open_views(
     share, power = (settings.uniform_share, settings.sigma_power) if train else (UNIFORM_SHARE, 0.0)
     stored = read_index(shards).settings
     sigmas = stored["sigmas_m"]
+    layers = choose_layers(stored.get("layers", ())) if settings.has_maps else ()
     relight_points = min(RELIGHT_POINTS, stored["colour_points"]) if train and settings.augment.relight else 0
     total = sum(sigma**power for sigma in sigmas)
     mixture = {f"near_{sigma * 1000:g}mm": (1.0 - share) * sigma**power / total for sigma in sigmas}
@@ -133,7 +134,7 @@ def open_views(
         views: ViewDataset = kind(
             shards, split, points=points, colour_points=colour_points, image_size=settings.image_size,
             seed=settings.seed, mixture=mixture, relight_points=relight_points,
-            balanced=train and settings.balanced, layers=LAYERS if settings.has_maps else (),
+            balanced=train and settings.balanced, layers=layers,
         )  # fmt: skip
         if views.decoded_bytes <= CACHE_BYTES:
             break

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 
 import torch
 from torch import Tensor
@@ -12,10 +12,27 @@ from ..core.errors import SettingsError
 from ..datasets.loading.layers import PREFIX
 from ..models.maps import MAPS
 
-LAYERS = ("depth_front", "depth_back", "normal_front", "normal_back")
+LAYERS = ("depth_front", "depth_back", "smooth_normal_front", "smooth_normal_back")
 """Layers that dense supervision needs, in the order of the channels of the maps."""
+FACE_LAYERS = ("depth_front", "depth_back", "normal_front", "normal_back")
+"""The same with the normals of faces, which do where there are no smooth ones."""
 # Depths are in halves of the view cube and err by some hundredths, components of normals by tenths.
 _DEPTH_WEIGHT = 10.0
+
+
+def choose_layers(held: Collection[str]) -> tuple[str, ...]:
+    """The layers to load of those that shards hold: smooth normals, or those of faces where there are none.
+
+    Raises:
+        SettingsError: there are neither.
+    """
+    for names in (LAYERS, FACE_LAYERS):
+        if set(names) <= set(held):
+            return names
+    raise SettingsError(
+        f"the shards hold {'the layers ' + ', '.join(held) if held else 'no layers'}, and maps are learned from "
+        f"{', '.join(LAYERS)}; render and sample with --layers {' '.join(LAYERS)}"
+    )
 
 
 def has_maps(batch: Mapping[str, Tensor]) -> bool:
@@ -27,7 +44,7 @@ def true_maps(batch: Mapping[str, Tensor]) -> tuple[Tensor, Tensor]:
     """The layers of a batch as the channels that a network predicts.
 
     Args:
-        batch: from `ViewDataset(layers=LAYERS)`: "layers/<name>" (B, 1 or 3, H, W).
+        batch: from `ViewDataset(layers=...)` with the layers of `choose_layers`: "layers/<name>" (B, 1 or 3, H, W).
 
     Returns:
         Maps (B, 8, H, W) float32, 0 where there is no surface, and (B, 1, H, W) bool, where there is.
@@ -35,11 +52,8 @@ def true_maps(batch: Mapping[str, Tensor]) -> tuple[Tensor, Tensor]:
     Raises:
         SettingsError: the batch has no layers.
     """
-    if not has_maps(batch):
-        raise SettingsError(
-            f"these views have no layers to learn maps from; render and sample with --layers {' '.join(LAYERS)}"
-        )
-    layers = [batch[PREFIX + name].float() for name in LAYERS]
+    names = choose_layers([name.removeprefix(PREFIX) for name in batch if name.startswith(PREFIX)])
+    layers = [batch[PREFIX + name].float() for name in names]
     shown = torch.isfinite(layers[0]) & torch.isfinite(layers[1])
     return torch.cat([layer.nan_to_num() for layer in layers], dim=1) * shown, shown
 

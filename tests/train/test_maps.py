@@ -22,7 +22,7 @@ from mpc.models.storage import load_network
 from mpc.train.data import collate, open_views
 from mpc.train.log import read_lines
 from mpc.train.losses import iou
-from mpc.train.maps import LAYERS, depth_error, map_figures, maps_loss, true_maps
+from mpc.train.maps import FACE_LAYERS, LAYERS, choose_layers, depth_error, map_figures, maps_loss, true_maps
 from mpc.train.optimise import rate_factor
 from mpc.train.presets import preset
 from mpc.train.run import train, train_views
@@ -176,6 +176,10 @@ def test_an_annealed_rate_is_held_and_then_falls() -> None:
 
 
 def test_views_without_layers_and_wrong_sizes_are_named() -> None:
+    assert choose_layers([*FACE_LAYERS, *LAYERS]) == LAYERS
+    assert choose_layers(FACE_LAYERS) == FACE_LAYERS
+    with pytest.raises(SettingsError, match="hold the layers depth_front, and maps are learned from depth_front"):
+        choose_layers(["depth_front"])
     with pytest.raises(SettingsError, match="render and sample with --layers depth_front"):
         true_maps(collate([people(layers=False)[0]]))
     with pytest.raises(SettingsError, match="image_size is 32, the surface network's maps have 16"):
