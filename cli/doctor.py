@@ -42,6 +42,7 @@ EXTRAS = {
     "films": (("av",), "reads films in mpc reconstruct and writes MP4 turntables"),
     "mask": (("ai-edge-litert",), "finds people in pictures in half the time (mpc segment, mpc reconstruct)"),
     "exr": (("OpenEXR",), "reads .exr panoramas (mpc render --lights)"),
+    "cluster": (("distributed", "ray"), "spreads work over Dask and Ray clusters (--backend dask, --backend ray)"),
     "dev": (
         ("codespell", "hypothesis", "libigl", "mypy", "pytest", "pytest-xdist", "ruff"),
         "runs the tests and the linters of mpc itself",

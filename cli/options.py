@@ -45,12 +45,30 @@ def layer_names() -> Iterable[str]:
     return LAYERS
 
 
-def workers(function: Function) -> Function:
-    """--jobs and --backend: how units of work are distributed. Results do not depend on them."""
-    function = click.option(
-        "--backend", default="loky", help="joblib backend: loky, threading, or one that a cluster registers."
-    )(function)
-    return jobs(function)
+def workers(function: Callable[..., None]) -> Callable[..., None]:
+    """--jobs, --backend and --scheduler: how units of work are distributed. Results do not depend on them."""
+
+    @functools.wraps(function)
+    def connected(*arguments: Any, backend: str, scheduler: str | None, **others: Any) -> None:
+        from ..core.cluster import CLUSTERS, connect
+
+        if backend in CLUSTERS:
+            refuse_ignored(f"with --backend {backend}, which uses all workers of the cluster", "jobs")
+        else:
+            refuse_ignored(f"with --backend {backend}", "scheduler")
+        with connect(backend, scheduler):
+            function(*arguments, backend=backend, **others)
+
+    spread = click.option(
+        "--backend", default="loky",
+        help="How work is spread: loky (processes) or threading on this machine; dask or ray on a cluster.",
+    )  # fmt: skip
+    where = click.option(
+        "--scheduler", metavar="ADDRESS",
+        help="The cluster: of Dask HOST:PORT or a scheduler file, of Ray HOST:PORT or auto.  "
+        "[default: of Ray, one that is started here]",
+    )  # fmt: skip
+    return jobs(spread(where(connected)))
 
 
 def placement(function: Callable[..., None]) -> Callable[..., None]:

@@ -11,6 +11,7 @@ import contextlib
 import json
 import os
 import pickle
+import platform
 import queue
 import signal
 import subprocess
@@ -24,6 +25,7 @@ from typing import IO, Any
 
 import cloudpickle
 
+from .errors import InputError
 from .logs import log_file, log_to
 
 IDLE_S = 300.0  # a child that hears nothing for so long ends: the process of a cluster never closes its own
@@ -48,9 +50,16 @@ class Child:
     Args:
         prepare: called in the new process before anything else.
         folder: where it works, so that relative paths mean what they mean to the caller.
+
+    Raises:
+        InputError: the folder is not on this machine.
     """
 
     def __init__(self, prepare: Callable[[], None], folder: Path) -> None:
+        if not folder.is_dir():
+            raise InputError(
+                folder, f"is not there on {platform.node()}: the machines of a cluster need one shared disk"
+            )
         start = {"path": sys.path, "log": None if log_file() is None else str(log_file())}
         code = "import json, sys; start = json.loads(sys.argv[1]); sys.path[:] = start['path']; "
         code += "from mpc.core.child import serve; serve(start['log'])"

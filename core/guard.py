@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 import os
+import platform
 import threading
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
@@ -15,6 +16,7 @@ from functools import partial
 from pathlib import Path
 from typing import Generic, TypeVar
 
+from .. import __version__
 from .child import Child, ChildDied, ChildLate, tell_alive
 from .errors import SettingsError
 from .machine import usable_memory
@@ -110,8 +112,12 @@ class _Guarded(Generic[Unit, Record]):
     limits: Limits
     folder: Path
     on_alive: Callable[[Unit, int], None] | None = None
+    version: str = __version__
 
     def __call__(self, unit: Unit) -> Record | Lost[Unit]:
+        if self.version != __version__:
+            here = platform.node()
+            raise SettingsError(f"mpc is {__version__} on {here}, and {self.version} where the command was started")
         child = _take_child(self.limits, self.folder)
         healthy = False
         tell = None if self.on_alive is None else partial(self.on_alive, unit, 1)

@@ -1,4 +1,4 @@
-"""Units of work over joblib: the same code on one core, on loky's processes, or on a cluster's joblib backend."""
+"""Units of work: the same code on one core, on the processes of joblib's loky, or on a cluster (core/cluster.py)."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from typing import Any, Generic, TypeVar
 
 import joblib
 
+from .cluster import check_backend, refuse_missing_client, run_on_ray
 from .machine import usable_cores, usable_memory
 
 Unit = TypeVar("Unit")
@@ -40,8 +41,13 @@ def run_units(
             error ends the run.
         units: small and picklable.
         jobs: see `worker_count`; 1 runs in this process.
-        backend: a joblib backend ("loky", "threading", or one registered by Dask or Ray).
+        backend: "loky", "threading", "dask", "ray", or one that joblib has been told of. On a cluster `jobs` is of no
+            meaning: all its workers are used.
+
+    Raises:
+        SettingsError: there is no such backend, or no connection to its cluster.
     """
+    check_backend(backend)
     workers = worker_count(jobs)
     if workers == 1 and backend == "loky":
         for unit in units:  # not map(): a StopIteration of the function would silently end it, and so the whole work
@@ -51,6 +57,12 @@ def run_units(
     warnings.filterwarnings("ignore", message="A worker stopped while some jobs", category=UserWarning)
     options: dict[str, Any] = {"inner_max_num_threads": 1} if backend == "loky" else {}
     work = function if backend == "threading" else _InFolder(function, os.getcwd())
+    if backend == "ray":
+        yield from run_on_ray(work, units)
+        return
+    if backend == "dask":
+        refuse_missing_client()
+        workers = -1
     with joblib.parallel_config(backend=backend, n_jobs=workers, **options):
         yield from joblib.Parallel(return_as="generator_unordered", pre_dispatch="2*n_jobs", batch_size=1)(
             joblib.delayed(work)(unit) for unit in units

@@ -25,7 +25,7 @@ from .draw_subject import SubjectOutcome, SubjectUnit, draw_subject, open_lights
 from .folder import claim_folder
 from .parts import begin_part, read_parts, remove_parts, write_part
 from .settings import RenderSettings
-from .units import NamedWork, join_outcomes, join_work, list_work, lost_subject
+from .units import NamedWork, join_work, list_work, lost_subject
 from .write import remove_leftovers
 
 
@@ -110,6 +110,9 @@ def render_models(
     claim_folder(out, settings)
     plans = plan_subjects(subjects, settings, limits=limits, jobs=jobs, progress=progress)
     work = list_work(subjects, plans)
+    if part is None:  # what is half-written may be another part's
+        for folder in (out, *(out / subject.id for subject in subjects)):
+            remove_leftovers(folder)
     names = [one.name for one in work]
     run = _Run(out=out, settings=settings, jobs=jobs, backend=backend, limits=limits, repair=repair, progress=progress)
     chosen = ""
@@ -160,13 +163,7 @@ class _Run:
         for one in work:
             names.setdefault(one.subject.id, []).append(one.name)
             scenes[one.subject.id] = scenes.get(one.subject.id, 0) + one.scenes
-        left = {subject: list(own) for subject, own in names.items()}
-        subjects = {one.subject.id: one.subject for one in work}
-        # Parts leave what killed ones left half-written to the run that finishes: it might be another part's work.
-        if part is None:
-            for folder in (self.out, *(self.out / subject for subject in subjects)):
-                remove_leftovers(folder)
-        else:
+        if part is not None:
             begin_part(self.out, part)
         drawing = Drawing(choice, threads_each(self.jobs, max(1, len(work))))
         units = [
@@ -181,6 +178,7 @@ class _Run:
             for number, one in enumerate(work)
         ]
         outcomes: dict[str, SubjectOutcome] = {}
+        done: dict[str, list[SubjectOutcome]] = {}
         told = SceneProgress(self.out, scenes, self.progress, alone=part is None)
         for result in run_guarded(
             draw_subject, units, limits=self.limits, jobs=self.jobs, backend=self.backend,
@@ -188,12 +186,14 @@ class _Run:
         ):  # fmt: skip
             outcome = lost_subject(result) if isinstance(result, Lost) else result
             outcomes[outcome.name] = outcome
-            own = left[outcome.subject]
-            own.remove(outcome.name)
-            if own:
-                continue
-            subject = join_outcomes(subjects[outcome.subject], [outcomes[name] for name in names[outcome.subject]])
-            told.finish_subject(outcome.subject, subject.rendered, "failed" if subject.failures else "")
+            names[outcome.subject].remove(outcome.name)
+            done.setdefault(outcome.subject, []).append(outcome)
+            rendered = sum(one.rendered for one in done[outcome.subject])
+            if names[outcome.subject]:
+                told.reached(outcome.subject, rendered)
+            else:
+                failed = any(one.failures for one in done[outcome.subject])
+                told.finish_subject(outcome.subject, rendered, "failed" if failed else "")
         self.progress.finish()
         return outcomes
 

@@ -150,6 +150,10 @@ class SceneProgress:
             self._told[subject] += new
         self._progress.advance(new, subject)
 
+    def reached(self, subject: str, rendered: int) -> None:
+        """`rendered` scenes of a subject have been drawn in this run, of which some may have been told already."""
+        self.drawn(subject, max(0, rendered - self._told[subject]))
+
     def finish_subject(self, subject: str, rendered: int, note: str = "") -> None:
         """A subject is done.
 
@@ -158,6 +162,6 @@ class SceneProgress:
             rendered: number of its scenes that were drawn in this run.
             note: a remark on it.
         """
-        self.drawn(subject, max(0, rendered - self._told[subject]))
+        self.reached(subject, rendered)
         self._progress.skip(self._left[subject])
         self._progress.advance(0, f"{subject} {note}".rstrip())

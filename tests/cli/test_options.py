@@ -55,22 +55,22 @@ TARGETS = {
 
 # Options whose values the command itself uses, or turns into something else; each with its reason.
 OWN = {
-    "render": {
+    "render": {"scheduler": "where the cluster is",
         "frames": "becomes poses",
         "extent": "becomes extent_m, or calls another function first",
         "dry_run": "calls another function",
         "part": "becomes a Part",
         "memory_gib": "becomes memory_bytes",
     },
-    "sample": {
+    "sample": {"scheduler": "where the cluster is",
         "shard_mib": "becomes shard_bytes", "memory_gib": "becomes memory_bytes", "part": "becomes a Part",
     },
-    "export": {"memory_gib": "becomes memory_bytes"},
-    "import": {"memory_gib": "becomes memory_bytes"},
-    "people": {"memory_gib": "becomes memory_bytes"},
+    "export": {"scheduler": "where the cluster is", "memory_gib": "becomes memory_bytes"},
+    "import": {"scheduler": "where the cluster is", "memory_gib": "becomes memory_bytes"},
+    "people": {"scheduler": "where the cluster is", "memory_gib": "becomes memory_bytes"},
     "stats": dict.fromkeys(("out", "json_file", "card_file"), "calls another function"),
     "train": {"preset": "is the first argument, called name", "resume": "becomes the run's folder"},
-    "eval": {
+    "eval": {"scheduler": "where the cluster is",
         "run": "a place", "shards": "a place", "pred": "a place", "truth": "a place", "out": "a place",
         "compare": "places", "report": "calls another function", "views": "becomes views_per_scene",
         "fresh": "where to begin", "device": "where to compute", "jobs": "how to spread", "backend": "how to spread",
@@ -81,7 +81,7 @@ OWN = {
         "device": "where to compute",
     },
     "segment": {"pictures": "become sources", "out": "a place"},
-    "check": {
+    "check": {"scheduler": "where the cluster is",
         "out": "calls another function", "json_file": "calls another function",
         "write_fixes": "calls another function", "strict": "the exit status",
         "memory_gib": "becomes memory_bytes",
