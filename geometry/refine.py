@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import numpy as np
 
-from ..core.arrays import I32, I64, Bools
+from ..core.arrays import F64, I32, I64, Bools
 from .mesh import PosedMesh
 
 # Rounds of halving: enough for an edge that is 256 times too long.
 MAX_ROUNDS = 8
 
 
-def refine_mesh(mesh: PosedMesh, longest_edge_m: float, *, most_faces: int = 1_000_000) -> PosedMesh:
+def refine_mesh(
+    mesh: PosedMesh, longest_edge_m: float, *, most_faces: int = 1_000_000, rest: F64 | None = None
+) -> PosedMesh:
     """Halve edges until none is longer than `longest_edge_m`, without moving the surface or its texture.
 
     Both faces of a long edge are split at its middle, so no crack opens. A mesh without long edges is returned as is.
@@ -20,18 +22,23 @@ def refine_mesh(mesh: PosedMesh, longest_edge_m: float, *, most_faces: int = 1_0
         mesh: any mesh.
         longest_edge_m: metres, > 0.
         most_faces: a round that could exceed this number of faces is not begun; some edges then stay longer.
+        rest: (V, 3) the vertices of a rig's rest pose, metres: edges are halved where they are too long in that pose,
+            so that all poses of the rig have the same faces; None: where they are too long in the mesh.
 
     Returns:
         A mesh whose first V vertices are the given ones; new vertices have interpolated uv and vertex colours.
     """
     for _ in range(MAX_ROUNDS):
         edges, of_face = _edges(mesh.faces)
-        length = np.linalg.norm(mesh.vertices[edges[:, 0]] - mesh.vertices[edges[:, 1]], axis=1)
+        measured = mesh.vertices if rest is None else rest
+        length = np.linalg.norm(measured[edges[:, 0]] - measured[edges[:, 1]], axis=1)
         long = length > longest_edge_m
         cuts = long[of_face]
         if not long.any() or len(mesh.faces) + int(cuts.sum()) > most_faces:
             break
         mesh = _split(mesh, edges, of_face, long)
+        if rest is not None:
+            rest = np.concatenate([rest, rest[edges[long]].mean(axis=1)])
     return mesh
 
 

@@ -80,7 +80,8 @@ def prepare_scene(scene: LoadedScene, settings: RenderSettings, lights: LightSet
     """
     spec = scene.spec
     most = max(MOST_GROWTH * len(scene.mesh.faces), LEAST_FACES)
-    mesh = refine_mesh(scene.mesh, settings.longest_edge_m, most_faces=most)
+    rest = scene.loaded.mesh.vertices if scene.loaded.rig is not None else None
+    mesh = refine_mesh(scene.mesh, settings.longest_edge_m, most_faces=most, rest=rest)
     # Rounded before anything is derived from it, so that pictures, labels and colours belong to the mesh as stored.
     mesh = mesh.with_vertices(mesh.vertices.astype(np.float32).astype(np.float64))
     centre = scene_centre(mesh, scene.pelvis_world, settings.centre)

@@ -1,4 +1,8 @@
-"""mesh.npz of a scene, which holds its posed mesh and its radiance transfer; textures are files of their own."""
+"""mesh.npz of a scene, which holds its posed mesh and its radiance transfer.
+
+Textures are files of their own, and so are the faces of a rig, which are the same in all of its scenes. They lie in the
+subject's folder of textures and are named by their content.
+"""
 
 from __future__ import annotations
 
@@ -21,7 +25,14 @@ from ...geometry.mesh import WRAPS, Material, MeshError, PosedMesh
 REPAIR = "`mpc render MODELS --repair` renders the scene again"
 
 
-def write_mesh(path: Path, textures: Path, mesh: PosedMesh, transfer: F32) -> tuple[str, str]:
+# Arrays of a mesh that all poses of a rig share.
+SHARED = ("faces", "face_material", "uv", "face_uv", "vertex_colours")
+FACES_SUFFIX = ".npz"
+
+
+def write_mesh(
+    path: Path, textures: Path, mesh: PosedMesh, transfer: F32, *, share_faces: bool = False
+) -> tuple[str, str]:
     """Write mesh.npz, and those textures that are not there yet.
 
     Args:
@@ -29,22 +40,60 @@ def write_mesh(path: Path, textures: Path, mesh: PosedMesh, transfer: F32) -> tu
         textures: folder of the subject's textures, named by their content.
         mesh: the posed mesh; its vertices are stored as float32.
         transfer: (V, 9) float32, radiance transfer of each vertex.
+        share_faces: write faces, texture coordinates and vertex colours beside the textures, once for all meshes that
+            have the same.
 
     Returns:
         The file's name and SHA-256.
     """
     arrays: dict[str, Any] = {
         "vertices": mesh.vertices.astype(np.float32),
-        "faces": mesh.faces,
-        "face_material": mesh.face_material,
         "transfer": transfer,
         "materials": np.array(json.dumps([_write_material(textures, entry) for entry in mesh.materials])),
     }
-    for name in ("uv", "face_uv", "vertex_colours"):
-        if getattr(mesh, name) is not None:
-            arrays[name] = getattr(mesh, name)
+    shared = {name: getattr(mesh, name) for name in SHARED if getattr(mesh, name) is not None}
+    if share_faces:
+        arrays["shared"] = np.array(_write_faces(textures, shared))
+    else:
+        arrays |= shared
     np.savez(path, **arrays)
     return path.name, file_sha256(path)
+
+
+def _write_faces(folder: Path, arrays: dict[str, Any]) -> str:
+    """Write the arrays that meshes share unless they are there; the file's name, which says what it holds."""
+    buffer = io.BytesIO()
+    np.savez(buffer, **arrays)
+    data = buffer.getvalue()
+    name = _name_faces(data)
+    try:
+        whole = (folder / name).read_bytes() == data
+    except OSError:
+        whole = False
+    if not whole:
+        folder.mkdir(parents=True, exist_ok=True)
+        write_bytes(folder / name, data, shared=True)
+    return name
+
+
+def _name_faces(data: bytes) -> str:
+    return hashlib.sha256(data).hexdigest()[:16] + FACES_SUFFIX
+
+
+def read_faces(path: Path) -> dict[str, Any]:
+    """Read the arrays that meshes share, and compare the file with its name.
+
+    Raises:
+        InputError: it is missing, damaged, or not what was written under this name.
+    """
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        raise InputError(path, f"damaged scene ({error.strerror}); {REPAIR}") from error
+    if _name_faces(data) != path.name:
+        raise InputError(path, f"damaged scene (its content is not that of its name); {REPAIR}")
+    with np.load(io.BytesIO(data), allow_pickle=False) as arrays:
+        return {name: arrays[name] for name in arrays.files}
 
 
 def read_mesh(path: Path, data: bytes, textures: Path) -> tuple[PosedMesh, F32]:
@@ -64,6 +113,8 @@ def read_mesh(path: Path, data: bytes, textures: Path) -> tuple[PosedMesh, F32]:
     try:
         with np.load(io.BytesIO(data), allow_pickle=False) as arrays:
             content = {name: arrays[name] for name in arrays.files}
+        if "shared" in content:
+            content |= read_faces(textures / Path(str(content["shared"])).name)
         materials = tuple(_read_material(textures, entry) for entry in json.loads(str(content["materials"])))
         mesh = PosedMesh(
             content["vertices"].astype(np.float64),
@@ -136,10 +187,12 @@ def read_texture(path: Path) -> U8:
 
 
 def texture_names(path: Path) -> set[str]:
-    """The names of the texture files that a mesh.npz refers to; empty where it cannot be read."""
+    """The names of the files of textures and shared faces that a mesh.npz refers to; empty where it cannot be read."""
     try:
         with np.load(path, allow_pickle=False) as arrays:
-            return {entry["texture"] for entry in json.loads(str(arrays["materials"])) if entry["texture"] is not None}
+            entries = json.loads(str(arrays["materials"]))
+            names = {entry["texture"] for entry in entries if entry["texture"] is not None}
+            return names | ({str(arrays["shared"])} if "shared" in arrays.files else set())
     except (OSError, KeyError, TypeError, ValueError, zipfile.BadZipFile):
         return set()
 

@@ -12,7 +12,7 @@ from ...core.progress import NoProgress, Progress
 from ...core.units import run_units
 from .format import MESH, RENDERS, SCENE, TEXTURES, UNFINISHED, SceneRecord, read_scene, scene_folders
 from .manifest import Line, read_manifest
-from .mesh_file import read_texture, texture_names
+from .mesh_file import FACES_SUFFIX, read_faces, read_texture, texture_names
 
 Damage = tuple[str, str]
 """The name of a file, from the folder of the scene's person, and what is wrong with it."""
@@ -159,7 +159,7 @@ def _check_texture(path: Path, written: int | None, deep: bool) -> str | None:
     try:
         wrong = _check_size(path, written)
         if wrong is None and deep:
-            read_texture(path)
+            (read_faces if path.suffix == FACES_SUFFIX else read_texture)(path)
         return wrong
     except InputError as error:
         return error.reason.partition(";")[0]

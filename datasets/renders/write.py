@@ -59,7 +59,8 @@ def write_scene(
     textures = root / description["subject"] / TEXTURES
     with replacing_folder(final) as folder:
         with ThreadPoolExecutor(1) as writer:
-            written = [writer.submit(write_mesh, folder / MESH, textures, mesh, transfer)]
+            shares = description["kind"] == "rigged"
+            written = [writer.submit(write_mesh, folder / MESH, textures, mesh, transfer, share_faces=shares)]
             for name, data in pictures.items() if isinstance(pictures, dict) else pictures:
                 written.append(writer.submit(_write_new, folder / f"{name}.png", data))
         files = dict(sorted(future.result() for future in written))

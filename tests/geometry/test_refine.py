@@ -71,3 +71,14 @@ def test_shadows_no_longer_depend_on_the_mesh() -> None:
     fine = refine_mesh(coarse, 0.08)
     middle = np.argmin(np.linalg.norm(fine.vertices, axis=1))
     assert radiance_transfer(fine)[middle, 0] < 0.1
+
+
+def test_all_poses_of_a_rig_get_the_faces_of_its_rest_pose(box: PosedMesh) -> None:
+    rest = refine_mesh(box, 0.3)
+    for stretch in ([1.0, 1.0, 1.0], [2.5, 0.3, 1.0], [0.1, 0.1, 0.1]):
+        pose = box.with_vertices(box.vertices * stretch)
+        fine = refine_mesh(pose, 0.3, rest=box.vertices)
+        for name in ("faces", "face_material", "uv", "face_uv", "vertex_colours"):
+            np.testing.assert_array_equal(getattr(fine, name), getattr(rest, name))
+        np.testing.assert_allclose(fine.vertices, rest.vertices * stretch, atol=1e-15)
+    assert len(refine_mesh(box.with_vertices(box.vertices * 2.5), 0.3).faces) > len(rest.faces)
