@@ -227,7 +227,7 @@ def measure(count: int, folder: Path) -> dict[str, Any]:
 
 
 def report(rows: list[dict[str, Any]]) -> None:
-    """The table of docs/scale.md, in Markdown."""
+    """The table of docs/shard-format.md, in Markdown."""
     lines = [
         ("scenes", lambda row: f"{row['scenes']:,}"),
         ("`mpc sample`, nothing to do: s, peak MB", lambda r: f"{r['kept']['cpu_s']:.1f}, {r['kept']['peak_mb']:.0f}"),

@@ -4,6 +4,7 @@ renders/settings.json                          format, version, the settings tha
 renders/manifest.jsonl                         lines about scenes: which belong to the last run, with the SHA-256 of
                                                sources, settings and files (datasets/renders/manifest.py)
 renders/<subject>/textures/<hash>.png          textures, shared by the subject's scenes
+renders/<subject>/textures/<hash>.npz          faces and texture coordinates that all scenes of a rig share
 renders/<subject>/<animation>_<frame>/         scene.json, mesh.npz (posed mesh, transfer), 000.png ... 350.png,
                                                and with --layers 000.<layer>.png ... (datasets/renders/layer_files.py)
 """
