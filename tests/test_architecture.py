@@ -136,7 +136,8 @@ def test_help_needs_no_heavy_library():
     code = (
         "import sys\nfrom click.testing import CliRunner\nfrom mpc.cli.main import main\n"
         "for words in (['--help'], ['render', '--help'], ['sample', '--help'], ['train', '--help'], ['eval', '--help'],"
-        " ['demo', '--help'], ['people', '--help'], ['reconstruct', '--help'], ['check', '--help']):\n"
+        " ['demo', '--help'], ['people', '--help'], ['reconstruct', '--help'], ['check', '--help'],"
+        " ['segment', '--help'], ['fetch', '--help']):\n"
         "    result = CliRunner().invoke(main, words)\n    assert result.exit_code == 0, result.output\n"
         "print(sorted({'torch', 'pyrender', 'OpenGL', 'warp', 'anny', 'igl', 'trimesh'} & set(sys.modules)))"
     )

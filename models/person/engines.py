@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import importlib.util
-from collections.abc import Callable
+import os
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -55,14 +57,28 @@ def _open_torch(path: Path) -> Engine:
     return run
 
 
+@contextmanager
+def _silent() -> Iterator[None]:
+    """Keep native code from writing to stderr: LiteRT announces each network there, which nothing else turns off."""
+    with open(os.devnull, "wb") as nowhere:
+        kept = os.dup(2)
+        try:
+            os.dup2(nowhere.fileno(), 2)
+            yield
+        finally:
+            os.dup2(kept, 2)
+            os.close(kept)
+
+
 def _open_litert(path: Path) -> Engine:
     from ai_edge_litert.interpreter import Interpreter
 
     if not path.is_file():
         raise InputError(path, "no such file; `mpc fetch` gets it")
     try:
-        interpreter: Any = Interpreter(model_path=str(path), num_threads=1)
-        interpreter.allocate_tensors()
+        with _silent():
+            interpreter: Any = Interpreter(model_path=str(path), num_threads=1)
+            interpreter.allocate_tensors()
     except (ValueError, RuntimeError) as error:
         raise InputError(path, f"LiteRT cannot read it ({str(error).splitlines()[0]})") from error
     (picture_in,) = interpreter.get_input_details()

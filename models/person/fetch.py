@@ -95,6 +95,10 @@ def _opened(sources: Sequence[Path], folder: Path, progress: Progress) -> Iterat
     except InputError:  # what was downloaded is of no use
         shutil.rmtree(place, ignore_errors=True)
         raise
+    except MpcError:
+        if not any(place.iterdir()):
+            place.rmdir()
+        raise
     shutil.rmtree(place, ignore_errors=True)
 
 
