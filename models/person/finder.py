@@ -12,7 +12,7 @@ import numpy as np
 from ...core.arrays import F32, F64, U8, Floats
 from .detect import Detection, detect_people, guess_region
 from .engines import Engine, open_engine
-from .refine import refine_mask
+from .refine import drop_strays, refine_mask
 from .region import Region, cut_square, paste_square, region_around, whole_square
 from .store import require_networks
 
@@ -168,12 +168,14 @@ class PersonFinder:
         metres = outputs[4].reshape(-1, 3)[: len(LANDMARKS)].astype(np.float64)
         cosine, sine = math.cos(region.turn), math.sin(region.turn)
         metres[:, :2] = metres[:, :2] @ np.array([[cosine, sine], [-sine, cosine]])
+        visibility = _sigmoid(values[: len(LANDMARKS), 3]).astype(np.float64)
+        refined = refine_mask(picture, mask, region.size / SIZE)
         depths = values[: len(LANDMARKS), 2:3] * region.size / SIZE
         return Person(
             score=score, detection=detection, region=region, next_region=following,
             landmarks=np.concatenate([points[: len(LANDMARKS)], depths], axis=1),
-            visibility=_sigmoid(values[: len(LANDMARKS), 3]).astype(np.float64), landmarks_m=metres,
-            mask=refine_mask(picture, mask, region.size / SIZE),
+            visibility=visibility, landmarks_m=metres,
+            mask=drop_strays(refined, points[: len(LANDMARKS)][visibility > 0.5]),
         )  # fmt: skip
 
 

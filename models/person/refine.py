@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import numpy as np
-from scipy.ndimage import uniform_filter
+from scipy.ndimage import label, uniform_filter
 
-from ...core.arrays import F32, U8
+from ...core.arrays import F32, F64, U8
 
 # Where the coarse mask is below this, nothing is refined.
 LEAST = 0.01
 SMOOTHNESS = 1e-3
 # Radius of the filter in cells of the coarse mask: the filter must reach over the uncertain border.
 RADIUS_CELLS = 2.1
+# Parts of a mask hang together where it is above this.
+STRAY_LEVEL = 0.25
 # Rec. 601, as for the brightness of display values everywhere.
 _BRIGHTNESS = np.array([0.299, 0.587, 0.114], np.float32) / np.float32(255)
 
@@ -39,6 +41,30 @@ def refine_mask(picture: U8, mask: F32, cell_px: float) -> F32:
     guide, target = picture[box] @ _BRIGHTNESS, mask[box]
     refined[box] = np.clip(guided_filter(guide, target, radius, SMOOTHNESS), 0, 1)
     return refined
+
+
+def drop_strays(mask: F32, points: F64) -> F32:
+    """Drop parts of a mask that are neither its largest part nor hold a point of the person.
+
+    Args:
+        mask: (H, W) float32, 0 to 1.
+        points: (N, 2) column and row of points of the person, pixels; those outside of the picture do not count.
+
+    Returns:
+        (H, W) float32.
+    """
+    parts, count = label(mask > STRAY_LEVEL)
+    if count < 2:
+        return mask
+    height, width = mask.shape
+    inside = ((points >= 0) & (points < (width, height))).all(axis=1)
+    columns, rows = points[inside].astype(np.int64).T
+    kept = np.zeros(count + 1, np.bool_)
+    kept[parts[rows, columns]] = True
+    kept[1 + np.argmax(np.bincount(parts.ravel())[1:])] = True
+    kept[0] = True  # below the level: the soft edge of what is kept
+    cleaned: F32 = np.where(kept[parts], mask, np.float32(0))
+    return cleaned
 
 
 def guided_filter(guide: F32, target: F32, radius: int, smoothness: float) -> F32:

@@ -19,6 +19,8 @@ from ...models.person.region import Region
 
 # From ankle to knee, knee to hip, hip to shoulder, and shoulder to ear, added up, as a share of the stature.
 CHAIN_SHARE = 0.84
+# From hip to shoulder alone.
+TRUNK_SHARE = 0.286
 # From the ear to the top of the head, hair included, and from heel or toes to the sole, as shares of the stature.
 HEAD_SHARE = 0.10
 SOLE_SHARE = 0.04
@@ -79,10 +81,19 @@ def measure_body(person: Person) -> Body:
     height, width = person.mask.shape
     metres, pixels = person.landmarks_m, person.landmarks[:, :2]
     scale = _pixels_per_metre(metres[:, :2], pixels, person.visibility)
-    stature_px = scale * _stature(metres)
+    squeezed = _is_squeezed(person)
+    stature = _stature(metres)
+    if squeezed:
+        stature = max(
+            stature, float(np.linalg.norm(_middle(metres, "hip") - _middle(metres, "shoulder"))) / TRUNK_SHARE
+        )
+    stature_px = scale * stature
     trunk = _middle(pixels, "hip") - _middle(pixels, "shoulder")
     outline = np.concatenate([pixels, _crown(pixels, metres, HEAD_SHARE * stature_px)])
     outline = np.concatenate([outline, _soles(pixels, metres, SOLE_SHARE * stature_px)])
+    if squeezed:
+        lowest = np.array([[_middle(pixels, "hip")[0], max(outline[:, 1].min() + stature_px, 1.1 * height)]])
+        outline = np.concatenate([outline, lowest])
     # From the person's right to the left.
     across = _at(metres, "left_hip") - _at(metres, "right_hip")
     across = across + _at(metres, "left_shoulder") - _at(metres, "right_shoulder")
@@ -92,7 +103,7 @@ def measure_body(person: Person) -> Body:
         pelvis=(float(pelvis[0]), float(pelvis[1])), surface=(float(surface[0]), float(surface[1])),
         stature_px=stature_px, top=float(outline[:, 1].min()), bottom=float(outline[:, 1].max()),
         roll_deg=math.degrees(math.atan2(-trunk[0], trunk[1])),
-        facing_deg=math.degrees(math.atan2(across[2], across[0])), cut=_cut_in_words(pixels, sides, (height, width)),
+        facing_deg=math.degrees(math.atan2(across[2], across[0])), cut=_cut_in_words(person, sides),
         sides=sides,
     )  # fmt: skip
 
@@ -199,10 +210,20 @@ def _sides_beyond(outline: F64, shape: tuple[int, int]) -> tuple[str, ...]:
     return tuple(side for side, is_beyond in beyond.items() if is_beyond)
 
 
-def _cut_in_words(pixels: F64, sides: tuple[str, ...], shape: tuple[int, int]) -> str:
-    words = []
+def _is_squeezed(person: Person) -> bool:
+    """Whether the mask goes on at the lower edge of the picture, and hidden feet were put above that edge."""
+    height = person.mask.shape[0]
+    ankles = [LANDMARKS.index(f"{side}_ankle") for side in _SIDES]
+    above = person.landmarks[ankles, 1].max() < height
+    return bool(above and person.visibility[ankles].max() < 0.5 and (person.mask[-1] >= 0.5).any())
+
+
+def _cut_in_words(person: Person, sides: tuple[str, ...]) -> str:
+    pixels, words = person.landmarks[:, :2], []
     for joint, place in _DOWNWARD:
-        if "bottom" in sides and _middle(pixels, joint)[1] > shape[0]:
+        seen = max(person.visibility[LANDMARKS.index(f"{side}_{joint}")] for side in _SIDES)
+        beyond = _middle(pixels, joint)[1] > person.mask.shape[0] or (_is_squeezed(person) and seen < 0.5)
+        if "bottom" in sides and beyond:
             words.append(f"ends {place}")
             break
     else:

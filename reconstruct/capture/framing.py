@@ -159,9 +159,10 @@ def _assumed_of_body(body: Body, box: MaskBox, height_m: float, posed_m: float, 
     if {"top", "bottom"} & set(body.sides):
         seen = f"{box.height / scale:.2f} m are in the picture ({box.height} pixels)"
         return f"the person {body.cut}: assumed {height_m:g} m tall, of which {seen}"
+    sideways = f"; the person {body.cut}" if body.cut else ""
     if posed_m == height_m:
-        return f"assumed {height_m:g} m tall ({box.height} pixels)"
-    return f"assumed {height_m:g} m tall when standing, {posed_m:.2f} m in this pose ({box.height} pixels)"
+        return f"assumed {height_m:g} m tall ({box.height} pixels){sideways}"
+    return f"assumed {height_m:g} m tall when standing, {posed_m:.2f} m in this pose ({box.height} pixels){sideways}"
 
 
 def keep_frame(picture: U8, *, extent_m: float = DEFAULT_EXTENT_M) -> Framing:

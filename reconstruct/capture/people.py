@@ -194,11 +194,9 @@ def recorded_person(entry: dict[str, Any], mask: U8) -> Person:
 
 
 def summary(person: Person, others: int = 0) -> str:
-    """One line about a person that was found, for the user."""
+    """One line about a person that was found, for the user; where the picture cuts a person off, see `Body.cut`."""
     body = measure_body(person)
     words = [f"person found (presence {person.score:.2f})"]
-    if body.cut:
-        words.append(f"the person {body.cut}")
     if abs(body.roll_deg) > 45:
         words.append(f"the trunk leans by {body.roll_deg:.0f} degrees: if the picture is turned, turn it upright first")
     if others:

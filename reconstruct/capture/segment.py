@@ -20,6 +20,7 @@ from ...core.settings import to_table
 from ...formats.png import write_png
 from ...models.person.engines import ENGINES
 from ...models.person.finder import Person, PersonFinder
+from .body import measure_body
 from .films import FilmWriter
 from .frame_pictures import Failure, unique_names
 from .overlays import draw_overlay, draw_people, draw_seen
@@ -143,7 +144,10 @@ def _segment_still(finder: PersonFinder, path: Path, name: str, out: Path, setti
     shown = [person for _, person in chosen]
     write_png(overlay, draw_overlay(picture, shown))
     write_json(record, landmark_record(path.name, picture, shown, sha256=digest), sort_keys=False)
-    return summary(shown[0], len(people) - len(shown)) if len(shown) == 1 else f"{len(shown)} people found"
+    if len(shown) > 1:
+        return f"{len(shown)} people found"
+    cut = measure_body(shown[0]).cut
+    return summary(shown[0], len(people) - 1) + (f"; the person {cut}" if cut else "")
 
 
 def _segment_film(

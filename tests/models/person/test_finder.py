@@ -10,7 +10,7 @@ from PIL import Image
 from mpc.models.person.detect import box_overlap, detect_people, group_boxes, selfie_mask
 from mpc.models.person.engines import ENGINES, open_engine
 from mpc.models.person.finder import LANDMARKS, PersonFinder, mask_overlap
-from mpc.models.person.refine import guided_filter, refine_mask
+from mpc.models.person.refine import drop_strays, guided_filter, refine_mask
 from mpc.models.person.region import Region, cut_square, paste_square, region_around, whole_square
 from mpc.models.person.store import ORIGINS
 from support.person import FOLDER, needs_person
@@ -131,6 +131,22 @@ def test_a_blurred_mask_moves_to_the_edge_of_the_picture():
     assert refined[40, 62] - refined[40, 63] > 0.4  # the mask itself falls by 0.06 there
     assert refined[40, 62] > 0.5 > refined[40, 63]
     assert not refine_mask(picture, np.zeros_like(ramp), 4.0).any()
+
+
+def test_strays_are_dropped_and_hands_are_kept():
+    mask = np.zeros((40, 60), np.float32)
+    mask[5:35, 10:25] = 1  # the body
+    mask[5:10, 26:30] = 0.2  # its soft edge
+    mask[10:14, 35:39] = 0.9  # a hand
+    mask[30:36, 50:56] = 0.9  # something else
+    points = np.array([[17.0, 20], [36.0, 12], [80.0, 12], [-3.0, 5]])
+    expected = mask.copy()
+    expected[30:36, 50:56] = 0
+    assert np.array_equal(drop_strays(mask, points), expected)
+    assert np.array_equal(drop_strays(expected[:, :30], points), expected[:, :30])
+    # Without any point the largest part stays.
+    assert drop_strays(mask, np.zeros((0, 2)))[12, 36] == 0
+    assert drop_strays(mask, np.zeros((0, 2)))[20, 17] == 1
 
 
 def test_overlap_of_masks():

@@ -14,7 +14,7 @@ from mpc.core.errors import InputError, MpcError, SettingsError
 from mpc.models.person.finder import LANDMARKS, PersonFinder
 from mpc.models.runs import load_run
 from mpc.reconstruct.capture import frame_pictures
-from mpc.reconstruct.capture.body import measure_body, surface_middle
+from mpc.reconstruct.capture.body import TRUNK_SHARE, measure_body, surface_middle
 from mpc.reconstruct.capture.frame_pictures import FramedPicture, frame_film, frame_stills, with_alpha
 from mpc.reconstruct.capture.framing import frame_person
 from mpc.reconstruct.capture.one_euro import OneEuroFilter
@@ -118,6 +118,26 @@ def test_somebody_cut_at_the_knees_keeps_the_scale_and_is_told():
 )
 def test_where_the_picture_ends_is_said(hips, shape, words):
     assert measure_body(stick_person(hips=hips, shape=shape)).cut == words
+
+
+def test_hidden_feet_are_not_where_the_network_squeezes_them():
+    """The picture ends above the knees, and the landmark network, which does not see them, puts the feet above that."""
+    metres = standing()
+    hidden = [INDEX[f"{side}_{part}"] for side in ("left", "right") for part in ("knee", "ankle", "heel", "foot_index")]
+    metres[hidden, 1] *= 0.2
+    mask = np.zeros((130, 160), np.float32)
+    mask[30:, 60:100] = 1
+    person = stick_person(metres, mask=mask)
+    person.visibility[hidden] = 0.2
+    body = measure_body(person)
+    assert body.cut == "ends above the knees"
+    assert body.sides == ("bottom",)
+    # The trunk, 0.45 m at 90 pixels a metre, is all that tells the size.
+    assert body.stature_px == pytest.approx(90 * 0.45 / TRUNK_SHARE)
+    assert body.bottom - body.top == pytest.approx(body.stature_px)
+    # Where the mask ends above the edge, somebody sits there.
+    mask[-1] = 0
+    assert measure_body(person).cut == ""
 
 
 def test_somebody_half_out_of_the_edge_is_centred_by_landmarks():
