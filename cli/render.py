@@ -45,6 +45,10 @@ def light_names() -> Iterable[str]:
 @click.option("--fov", "fov_deg", type=float, default=0.0, help="Angle of view, degrees; 0 for orthographic cameras.")
 @click.option("--size", type=click.IntRange(16, 4096), default=512, help="Edge of the pictures, pixels.")
 @click.option(
+    "--antialias", type=click.IntRange(4, 16), default=4, metavar="4|8|16",
+    help="Samples of a pixel on an edge; alpha has one value more than these.",
+)  # fmt: skip
+@click.option(
     "--extent", type=values.NumberOr("auto"), default=2.4, metavar="METRES|auto",
     help="Edge of the view cube, metres, or auto: the smallest that holds everybody, for which all scenes are posed "
     "once more.",

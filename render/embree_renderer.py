@@ -1,7 +1,7 @@
-"""Drawing without OpenGL: Embree rays shaded in NumPy, equal to a graphics card's picture with 4x multisampling.
+"""Drawing without OpenGL: Embree rays shaded in NumPy, equal to a graphics card's picture with multisampling.
 
 As on a graphics card, pixels inside a surface are shaded once, with mip-mapped textures. Only pixels on an edge (of the
-silhouette, between two shells, at a texture seam) are sampled four times.
+silhouette, between two shells, at a texture seam) are sampled four times, or as often as is asked for.
 """
 
 from __future__ import annotations
@@ -22,11 +22,9 @@ from .cutouts import first_visible
 from .layers import RenderLayers, render_layers
 from .parts import split_parts
 from .screen import Screen, on_screen, touched_pixels
+from .subpixels import subpixels
 from .textures import MipTexture, mip_level
 
-# Positions of a pixel's four samples (row, column from its centre): the rotated grid of graphics cards (Direct3D 11
-# standard pattern, also Mesa's), flipped because OpenGL counts rows from below.
-SUBPIXELS = np.array([(3, -1), (1, 3), (-1, -3), (-3, 1)]) / 8.0
 # Neighbouring pixels whose depths differ by more than this many pixel widths lie on an edge.
 EDGE_PIXELS = 3.0
 
@@ -37,8 +35,8 @@ class _Samples:
 
     Attributes:
         inside: (N,) flat indices of the pixels that one ray samples.
-        edge: (E,) flat indices of the pixels that four rays sample, see SUBPIXELS.
-        place: (M,) numbers of those of the 4 E rays that hit the surface.
+        edge: (E,) flat indices of the pixels that several rays sample, see render/subpixels.py.
+        place: (M,) numbers of those of their rays that hit the surface.
         face: (N + M,) faces hit, those of inside pixels first.
         weights: (3, N + M) float32 barycentric weights of the faces' corners.
     """
@@ -57,9 +55,11 @@ class EmbreeRenderer:
         mesh: drawn from both sides.
         height: pixels.
         width: pixels.
+        samples: rays of a pixel on an edge, of ANTIALIAS.
     """
 
-    def __init__(self, mesh: PosedMesh, height: int, width: int) -> None:
+    def __init__(self, mesh: PosedMesh, height: int, width: int, samples: int = 4) -> None:
+        self._subpixels = subpixels(samples)
         self._mesh = mesh
         self._size = (height, width)
         # Where a ray slips between faces an edge is found, and four more rays are cast. The light uses the same tree.
@@ -92,12 +92,13 @@ class EmbreeRenderer:
         picture = np.zeros((self._size[0] * self._size[1], 4), np.uint8)
         count = len(samples.inside)
         _fill(picture, samples.inside, colours[:, :count], np.full(count, 255.0, np.float32))
-        fine = np.zeros((4, len(samples.edge) * len(SUBPIXELS)), np.float32)
+        rays = len(self._subpixels)
+        fine = np.zeros((4, len(samples.edge) * rays), np.float32)
         fine[:3, samples.place] = colours[:, count:]
         fine[3, samples.place] = 1.0
-        fine = fine.reshape(4, -1, len(SUBPIXELS)).sum(axis=2)
+        fine = fine.reshape(4, -1, rays).sum(axis=2)
         straight, seen = fine[:3] / np.maximum(fine[3], 1.0), fine[3]
-        _fill(picture, samples.edge, straight, seen * np.float32(255.0 / len(SUBPIXELS)))
+        _fill(picture, samples.edge, straight, seen * np.float32(255.0 / rays))
         return picture.reshape(*self._size, 4)
 
     def albedo(self, camera: Camera) -> U8:
@@ -150,8 +151,8 @@ class EmbreeRenderer:
         inside, edges = np.flatnonzero(hits.hit & ~is_edge), np.flatnonzero(is_edge)
         fine = self._cast(
             camera,
-            (row[edges, None] + SUBPIXELS[:, 0]).reshape(-1),
-            (column[edges, None] + SUBPIXELS[:, 1]).reshape(-1),
+            (row[edges, None] + self._subpixels[:, 0]).reshape(-1),
+            (column[edges, None] + self._subpixels[:, 1]).reshape(-1),
         )
         seen = np.flatnonzero(fine.hit)
         pixel = row * self._size[1] + column

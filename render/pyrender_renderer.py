@@ -1,4 +1,4 @@
-"""Drawing through pyrender: flat shading, irradiance as vertex colours, 4x multisampling, on EGL or OSMesa."""
+"""Drawing through pyrender: flat shading, irradiance as vertex colours, multisampling, on EGL or OSMesa."""
 
 from __future__ import annotations
 
@@ -18,8 +18,11 @@ from ..geometry.camera import Camera, PerspectiveCamera
 from ..geometry.mesh import PosedMesh
 from .layers import RenderLayers, render_layers
 from .parts import MeshPart, split_parts
+from .subpixels import shifts
 
 TRIANGLES = 4
+# Alpha of one of the graphics card's four samples.
+QUARTER = np.float32(255 / 4)
 
 _context: dict[str, Any] = {}
 
@@ -81,10 +84,15 @@ class PyrenderRenderer:
         height: pixels.
         width: pixels.
         devices: EGL_DEVICE_ID of the graphics card; empty for the default.
+        samples: of a pixel on an edge, of ANTIALIAS. The card's own multisampling has four; for more the picture is
+            drawn several times, shifted by parts of a pixel.
     """
 
-    def __init__(self, platform: str, mesh: PosedMesh, height: int, width: int, devices: tuple[int, ...] = ()) -> None:
+    def __init__(
+        self, platform: str, mesh: PosedMesh, height: int, width: int, devices: tuple[int, ...] = (), samples: int = 4
+    ) -> None:
         self._mesh = mesh
+        self._shifts = shifts(samples)
         self._size = (height, width)
         self._offscreen = shared_context(platform, height, width, devices)
         import pyrender
@@ -115,10 +123,22 @@ class PyrenderRenderer:
         if self._mesh_node is not None:
             self._scene.remove_node(self._mesh_node)
         self._mesh_node = self._scene.add(pyrender.Mesh(primitives))
-        self._place(camera)
+        picture = self._draw(camera)
+        if len(self._shifts) == 1:
+            return straight_alpha(picture)
+        total = np.zeros(picture.shape, np.float32)
+        for shift in self._shifts:
+            moved = self._draw(camera, *shift).astype(np.float32)
+            moved[..., 3] = np.rint(moved[..., 3] / QUARTER) * QUARTER  # whole samples, before they are averaged
+            total += moved
+        return _with_edges(picture, total / np.float32(len(self._shifts)))
+
+    def _draw(self, camera: Camera, down: float = 0.0, right: float = 0.0) -> U8:
+        """The picture (H, W, 4), colours times alpha, with its samples moved by parts of a pixel."""
+        self._place(camera, down, right)
         with _coverage_from_alpha(any(part.cut_out for part in self._parts)):
-            picture, _ = self._offscreen.render(self._scene, flags=self._flags)
-        return straight_alpha(picture)
+            picture: U8 = self._offscreen.render(self._scene, flags=self._flags)[0]
+        return picture
 
     def albedo(self, camera: Camera) -> U8:
         """See render/renderer.py."""
@@ -136,7 +156,7 @@ class PyrenderRenderer:
         empty.add(pyrender.OrthographicCamera(1.0, 1.0, znear=0.1, zfar=10.0))
         self._offscreen.render(empty, flags=self._flags)
 
-    def _place(self, camera: Camera) -> None:
+    def _place(self, camera: Camera, down_px: float, right_px: float) -> None:
         import pyrender
 
         extent = camera.extent_m
@@ -157,7 +177,32 @@ class PyrenderRenderer:
             # pyrender widens the view of a picture that is not square; view space always spans the picture.
             height, width = self._size
             pose[:3, 0] *= height / width
+        if down_px or right_px:
+            _shift(lens, 2.0 * down_px / self._size[0], -2.0 * right_px / self._size[1])
         self._camera_node = self._scene.add(lens, pose=pose)
+
+
+def _shift(lens: Any, up: float, right: float) -> None:
+    """Move what a camera of pyrender sees on the picture, in halves of its edges."""
+    project, moved = lens.get_projection_matrix, np.eye(4)
+    moved[:2, 3] = right, up
+    lens.get_projection_matrix = lambda width=None, height=None: moved @ project(width, height)
+
+
+def _with_edges(picture: U8, mean: F32) -> U8:
+    """A picture with straight alpha: its pixels within the surface, and elsewhere the mean of shifted pictures.
+
+    Args:
+        picture: (H, W, 4), colours times alpha.
+        mean: (H, W, 4) the same of the shifted pictures, not rounded.
+    """
+    result = np.array(picture, order="C")
+    edge = np.minimum(mean[..., 3], picture[..., 3]) < 255.0
+    partial = mean[edge]
+    colours = partial[:, :3] * (255.0 / np.maximum(partial[:, 3:], 1.0))
+    result[edge] = np.rint(np.minimum(np.concatenate([colours, partial[:, 3:]], axis=1), 255.0)).astype(np.uint8)
+    result *= (result[..., 3:] > 0).astype(np.uint8)
+    return result
 
 
 @contextmanager

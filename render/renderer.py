@@ -93,23 +93,29 @@ def choose_renderer(name: str = "auto") -> RendererChoice:
 
 
 @contextmanager
-def open_renderer(choice: RendererChoice, mesh: PosedMesh, size: int | tuple[int, int]) -> Iterator[Renderer]:
+def open_renderer(
+    choice: RendererChoice, mesh: PosedMesh, size: int | tuple[int, int], samples: int = 4
+) -> Iterator[Renderer]:
     """Open a renderer that holds the mesh and its textures until the block ends.
 
     Args:
         choice: made by `choose_renderer`.
         mesh: drawn from both sides; a "mask" material is cut out.
         size: pixels, an edge or (height, width).
+        samples: of a pixel on an edge: 4, 8 or 16 (render/subpixels.py); alpha has one value more than these.
+
+    Raises:
+        SettingsError: another number of samples.
     """
     height, width = (size, size) if isinstance(size, int) else size
     if choice.name == "embree":
         from .embree_renderer import EmbreeRenderer
 
-        yield EmbreeRenderer(mesh, height, width)
+        yield EmbreeRenderer(mesh, height, width, samples)
         return
     from .pyrender_renderer import PyrenderRenderer
 
-    renderer = PyrenderRenderer(choice.platform, mesh, height, width, choice.devices[:1])
+    renderer = PyrenderRenderer(choice.platform, mesh, height, width, choice.devices[:1], samples)
     try:
         yield renderer
     finally:

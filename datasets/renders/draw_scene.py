@@ -110,7 +110,7 @@ def draw_views(
     """
     waiting: deque[Future[dict[str, bytes]]] = deque()
     with (
-        open_renderer(drawing.choice, prepared.mesh, settings.size) as renderer,
+        open_renderer(drawing.choice, prepared.mesh, settings.size, settings.antialias) as renderer,
         ThreadPoolExecutor(drawing.threads) as pool,
     ):
 

@@ -12,6 +12,7 @@ from ...core.errors import SettingsError
 from ...core.messages import unknown_name
 from ...geometry.camera import DEFAULT_EXTENT_M, Camera, OrthographicCamera, PerspectiveCamera
 from ...render.layers import LAYERS
+from ...render.subpixels import ANTIALIAS
 from ...render.transfer import DEFAULT_RAYS
 from ..subjects.frames import FrameSettings
 from ..subjects.placement import PlacementOptions
@@ -34,6 +35,7 @@ class RenderSettings(FrameSettings):
         jitter_deg: largest random turn of each camera: yaw, pitch and roll, degrees.
         fov_deg: angle of view of perspective cameras, degrees; 0 for orthographic ones.
         size: edge of the pictures, pixels.
+        antialias: samples of a pixel on an edge, of ANTIALIAS; alpha has one value more.
         extent_m: edge of the view cube, metres, one for the whole dataset.
         centre: where the cube's centre is, one of CENTRES (see `draw_scene.scene_centre`).
         rays: number of directions of the radiance transfer.
@@ -53,6 +55,7 @@ class RenderSettings(FrameSettings):
     jitter_deg: tuple[float, float, float] = (0.0, 0.0, 0.0)
     fov_deg: float = 0.0
     size: int = 512
+    antialias: int = 4
     extent_m: float = DEFAULT_EXTENT_M
     centre: str = "surface"
     rays: int = DEFAULT_RAYS
@@ -75,6 +78,7 @@ class RenderSettings(FrameSettings):
             exposure_ev=(-8.0, 8.0),
         )
         check_choice("centre", self.centre, CENTRES)
+        check_choice("antialias", self.antialias, ANTIALIAS)
         if self.fov_deg and not 1.0 <= self.fov_deg <= 75.0:
             raise SettingsError(f"fov_deg is {self.fov_deg}, expected 1 to 75, or 0 for orthographic cameras")
         if not self.pitch_deg or max(abs(pitch) for pitch in self.pitch_deg) > 85.0:

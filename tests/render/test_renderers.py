@@ -20,6 +20,7 @@ from mpc.render.gl_probe import find_gl, probe_gl
 from mpc.render.light.lights import builtin_lights
 from mpc.render.light.shading import display_irradiance
 from mpc.render.renderer import RendererChoice, choose_renderer, open_renderer
+from mpc.render.subpixels import subpixels
 from mpc.render.transfer import radiance_transfer
 
 SIZE = 192
@@ -166,6 +167,52 @@ def test_alpha_is_straight_and_edges_are_smooth(choice: RendererChoice) -> None:
     assert (picture[alpha == 0] == 0).all()
     area = (alpha / 255.0).sum() * (2.0 / SIZE) ** 2
     assert area == pytest.approx(np.pi * 0.49, rel=0.005)
+
+
+def disc_coverage(radius: float, size: int, fine: int = 32) -> np.ndarray:
+    """The share of each pixel of a picture of [-1, 1]^2 that a disc covers, by fine x fine samples of a pixel."""
+    places = (np.arange(size * fine) + 0.5) / (size * fine) * 2 - 1
+    inside = places[:, None] ** 2 + places**2 < radius**2
+    return inside.reshape(size, fine, size, fine).mean(axis=(1, 3))
+
+
+@pytest.mark.parametrize("perspective", [False, True])
+def test_more_samples_make_alpha_finer(choice: RendererChoice, perspective: bool) -> None:
+    """Alpha of 4, 8 and 16 samples against the true coverage of a disc; what lies within the surface stays."""
+    angle = np.linspace(0, 2 * np.pi, 721)[:-1]
+    rim = 0.7 * np.stack([np.cos(angle), np.sin(angle), np.zeros(720)], axis=1)
+    after = np.roll(np.arange(1, 721), -1)
+    faces = np.stack([np.zeros(720, int), np.arange(1, 721), after], axis=1).astype(np.int32)
+    disc = PosedMesh(np.concatenate([np.zeros((1, 3)), rim]), faces, (Material(colour=(1.0, 0.5, 0.25, 1.0)),))
+    place, size = ((0.0, 0.0, 0.0), 2.0), 64
+    camera = PerspectiveCamera(*place, fov_deg=40.0) if perspective else OrthographicCamera(*place)
+    truth = disc_coverage(0.7, size)
+    errors, pictures = [], []
+    for samples in (4, 8, 16):
+        with open_renderer(choice, disc, size, samples) as renderer:
+            pictures.append(renderer.albedo(camera))
+        alpha = pictures[-1][..., 3] / 255.0
+        assert len(np.unique(pictures[-1][..., 3])) <= samples + 1
+        edge = (truth > 0) & (truth < 1)
+        errors.append(np.abs(alpha - truth)[edge].mean())
+        assert abs((alpha - truth).sum() / truth.sum()) < 2e-3, "unbiased"
+        partial = pictures[-1][(alpha > 0) & (alpha < 1)]
+        assert np.abs(partial[:, :3].astype(int) - [255, 128, 64]).max() <= (4 if choice.name == "pyrender" else 1) + 4
+    assert errors[0] > 1.5 * errors[1] > 1.5 * errors[2]
+    whole = (pictures[0][..., 3] == 255) & (pictures[2][..., 3] == 255)
+    assert (pictures[0][whole] == pictures[2][whole]).all()
+    with pytest.raises(SettingsError, match="antialias is 5, expected one of 4, 8, 16"), \
+            open_renderer(choice, disc, size, 5) as renderer:  # fmt: skip
+        pass
+
+
+def test_samples_lie_evenly_around_the_centre_of_the_pixel() -> None:
+    for samples in (4, 8, 16):
+        places = subpixels(samples)
+        assert places.shape == (samples, 2)
+        np.testing.assert_allclose(places.mean(axis=0), 0, atol=1e-15)
+        for axis in range(2):  # each row and each column of a samples x samples grid is used once
+            np.testing.assert_allclose(np.sort(places[:, axis]), (np.arange(samples) + 0.5) / samples - 0.5)
 
 
 def test_several_views_and_lights_of_one_mesh(choice: RendererChoice) -> None:

@@ -13,8 +13,9 @@ from mpc.core.errors import SettingsError
 from mpc.datasets.renders.build import render_models
 from mpc.datasets.renders.draw_scene import check_fit
 from mpc.datasets.renders.dry_run import plan_renders
+from mpc.datasets.renders.folder import check_folder
 from mpc.datasets.renders.format import read_renders, read_scene_mesh
-from mpc.datasets.renders.layer_files import read_layer
+from mpc.datasets.renders.layer_files import read_layer, read_picture
 from mpc.datasets.renders.settings import RenderSettings
 from mpc.geometry.camera import PerspectiveCamera, camera_of, pixel_centres, project
 from mpc.geometry.mesh import PosedMesh
@@ -203,6 +204,29 @@ def test_centres_of_the_view_cube_against_closed_forms():
     assert RenderSettings().centre == "surface"
     with pytest.raises(SettingsError, match="'navel', expected one of surface, pelvis, box"):
         RenderSettings(centre="navel")
+
+
+def test_more_samples_give_alpha_more_values(figures, tmp_path):
+    """16 samples of a pixel on an edge; four are the default and are what folders without the setting have."""
+    shutil.copytree(figures / "one", tmp_path / "models" / "one")
+    values = {}
+    for samples in (4, 16):
+        out = tmp_path / f"renders_{samples}"
+        render_models(tmp_path / "models", out, RenderSettings(**SMALL, antialias=samples), renderer="embree", jobs=1)
+        scene = read_renders(out).scenes[0]
+        values[samples] = set(np.unique(np.rint(read_picture(scene, scene.views[0])[..., 3] / 255 * samples)))
+        assert set(np.unique(read_picture(scene, scene.views[0])[..., 3])) <= {
+            round(255 * k / samples) for k in range(samples + 1)
+        }
+    assert len(values[16]) > len(values[4]) == 5
+    with pytest.raises(SettingsError, match="antialias 4 -> 8"):
+        render_models(tmp_path / "models", tmp_path / "renders_4", RenderSettings(**SMALL, antialias=8), jobs=1)
+    content = json.loads((tmp_path / "renders_4" / "settings.json").read_text())
+    del content["settings"]["antialias"]
+    (tmp_path / "renders_4" / "settings.json").write_text(json.dumps(content))
+    assert check_folder(tmp_path / "renders_4", RenderSettings(**SMALL))
+    with pytest.raises(SettingsError, match="antialias is 5, expected one of 4, 8, 16"):
+        RenderSettings(antialias=5)
 
 
 def test_lights_are_chosen_and_exposed_from_the_command_line(figures, tmp_path):
