@@ -18,11 +18,15 @@ layout = click.option(
 )
 
 
+prune = click.option("--prune", is_flag=True, help="Remove the scenes of earlier runs whose source is gone.")
+
+
 @click.command(name="export", cls=values.Command)
 @click.argument("renders", type=options.existing_folder, default="renders")
 @click.argument("out", type=options.folder)
 @layout
 @options.split
+@prune
 @options.seed
 @options.workers
 @options.limits
@@ -54,6 +58,7 @@ def export_(renders: Path, out: Path, layout: Literal["pifu", "icon"], **setting
 @options.up
 @options.height
 @options.rays
+@prune
 @options.workers
 @options.limits
 def import_(

@@ -2,24 +2,28 @@
 
 from __future__ import annotations
 
+import shutil
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from ...core.errors import InputError
-from ...core.files import is_of_disk, write_bytes
+from ...core.files import is_of_disk
 from ...core.guard import Limits, Lost, run_guarded
 from ...core.locks import one_writer
 from ...core.messages import describe_failure
 from ...core.progress import NoProgress, Progress
 from ..renders.belonging import group_refused
-from ..renders.format import SceneRecord, read_renders
+from ..renders.format import SceneRecord, describe_unfinished, read_renders
 from ..shards.groups import choose_groups
-from ..shards.split import SPLIT_RATIOS, choose_split, describe_twins, group_twins
-from .icon import write_icon_lists, write_icon_scene
-from .pifu import write_pifu_lists, write_pifu_scene
+from ..shards.split import SPLIT_RATIOS, choose_split, describe_lists, describe_twins, group_twins
+from .done import DONE, PARTS, is_kept, publish, remove_exported
+from .icon import icon_folders, write_icon_lists, write_icon_scene
+from .pifu import pifu_folders, write_pifu_lists, write_pifu_scene
 
 Layout = Literal["pifu", "icon"]
+GONE = "it was exported before and is not among the scenes any more"
 
 
 @dataclass(frozen=True)
@@ -49,6 +53,24 @@ class _Unit:
     layout: Layout
     seed: int
 
+    @property
+    def source(self) -> dict[str, Any]:
+        """What decides the files that are written; nothing in ICON's is random."""
+        decides = {"scene_sha256": self.scene.sha256, "layout": self.layout}
+        return {**decides, "seed": self.seed} if self.layout == "pifu" else decides
+
+    def folders(self, out: Path) -> Sequence[Path]:
+        """The scene's folders in an export at `out`."""
+        return (
+            pifu_folders(out, self.name)
+            if self.layout == "pifu"
+            else icon_folders(out, self.name, len(self.scene.views))
+        )
+
+    def write(self, out: Path) -> None:
+        """Write the scene as an export at `out`."""
+        (write_pifu_scene if self.layout == "pifu" else write_icon_scene)(self.scene, self.name, out, seed=self.seed)
+
 
 @one_writer("out")
 def export_renders(
@@ -63,6 +85,7 @@ def export_renders(
     jobs: int = 0,
     backend: str = "loky",
     limits: Limits | None = None,
+    prune: bool = False,
     progress: Progress | None = None,
 ) -> ExchangeSummary:
     """Write every scene of a renders folder as another toolkit's training data; scenes written before are kept.
@@ -79,6 +102,7 @@ def export_renders(
         jobs: number of processes; see core/units.py.
         backend: joblib's backend; see core/units.py.
         limits: time and memory of a scene (core/guard.py); None for no bound and no process of its own.
+        prune: remove scenes that were exported before and are not in the renders, or not in a split, any more.
         progress: reports the progress; None reports nothing.
 
     Returns:
@@ -96,10 +120,9 @@ def export_renders(
     subjects = [scene.subject for scene in scenes]
     groups, remarks = choose_groups(subjects, group_by, split_file, twins)
     split = choose_split(subjects, ratios, split_file, groups)
-    units = [_Unit(scene, scene.key.replace("/", "_"), out, layout, seed) for scene in scenes if scene.subject in split]
-    done = out / ".done"
-    done.mkdir(parents=True, exist_ok=True)
-    waiting = [unit for unit in units if not (done / unit.name).is_file()]
+    units = [_Unit(scene, _name(scene.key), out, layout, seed) for scene in scenes if scene.subject in split]
+    (out / DONE).mkdir(parents=True, exist_ok=True)
+    waiting = [unit for unit in units if not is_kept(out, unit.name, unit.source)]
     progress.start("export", len(waiting))
     failures: list[tuple[str, str]] = [*group_refused(found.refused)]
     written = 0
@@ -110,22 +133,37 @@ def export_renders(
         written += reason is None
         progress.advance(1, key)
     progress.finish()
+    shutil.rmtree(out / PARTS, ignore_errors=True)
     failed = {key for key, _ in failures}
     names = {unit.name: split[unit.scene.subject] for unit in units if unit.scene.key not in failed}
     (write_pifu_lists if layout == "pifu" else write_icon_lists)(out, names)
-    return ExchangeSummary(
-        out, written, len(units) - len(waiting), tuple(sorted(failures)), (*remarks, *describe_twins(twins, split))
-    )
+    damaged = {_name(key) for key in found.refused if key not in (found.aside or ())}
+    gone = sorted({path.name for path in (out / DONE).iterdir()} - {unit.name for unit in units} - damaged)
+    notices = [
+        *describe_unfinished(found.aside),
+        *remarks,
+        *describe_twins(twins, split),
+        *describe_lists(subjects, split_file),
+    ]
+    for name in gone:
+        if prune:
+            remove_exported(out, name)
+            notices.append(f"{name}: {GONE}: removed")
+        else:
+            failures.append((name, f"{GONE}, but whoever trains on {out}/ would find it; --prune removes it"))
+    return ExchangeSummary(out, written, len(units) - len(waiting), tuple(sorted(failures)), tuple(notices))
+
+
+def _name(key: str) -> str:
+    return key.replace("/", "_")
 
 
 def _export_unit(unit: _Unit) -> tuple[str, str | None]:
     try:
-        write = write_pifu_scene if unit.layout == "pifu" else write_icon_scene
-        write(unit.scene, unit.name, unit.out, seed=unit.seed)
-        write_bytes(unit.out / ".done" / unit.name, b"")
+        publish(unit.out, unit)
     except Exception as error:
-        views = unit.out.parent / f"{unit.out.name}_{len(unit.scene.views)}views"  # ICON's
-        if isinstance(error, OSError) and any(is_of_disk(error, place) for place in (unit.out, views)):
+        places = (unit.out, *unit.folders(unit.out))  # of ICON's views lie beside the set
+        if isinstance(error, OSError) and any(is_of_disk(error, place) for place in places):
             raise  # a full disk is no scene's fault
         return unit.scene.key, describe_failure(error)
     return unit.scene.key, None

@@ -35,14 +35,15 @@ def write_icon_scene(scene: SceneRecord, name: str, out: Path, *, seed: int) -> 
     del seed
     mesh, _ = read_scene_mesh(scene)
     write_scan(out / "scans" / name / f"{name}.obj", mesh)
-    views = out.parent / f"{out.name}_{len(scene.views)}views" / name
+    views = icon_folders(out, name, len(scene.views))[1]
+    written: set[str] = set()
     for kind in ("render", "calib", "normal_F", "normal_B"):
         (views / kind).mkdir(parents=True, exist_ok=True)
     unscale = np.diag([1.0 / SCALE, 1.0 / SCALE, 1.0 / SCALE, 1.0])
     for view in scene.views:
         rows = to_eight_rows(view.calibration @ unscale, scene.image_size)
         stem = f"{_yaw(rows[:3, :3]):03d}"
-        if (views / "calib" / f"{stem}.txt").exists():
+        if stem in written:
             raise SettingsError(f"{scene.key} has two views at {stem} degrees; ICON's files are named by the yaw")
         write_png(views / "render" / f"{stem}.png", read_picture(scene, view))
         camera = OrthographicCamera(scene.centre_world, scene.extent_m, view.yaw_deg, view.pitch_deg)
@@ -53,8 +54,20 @@ def write_icon_scene(scene: SceneRecord, name: str, out: Path, *, seed: int) -> 
         for kind, normals in (("normal_F", layers.normal_front), ("normal_B", layers.normal_back)):
             assert normals is not None
             write_png(views / kind / f"{stem}.png", _coded(normals))
-        # The calibration is written last, so that its presence means that the view is complete.
+        written.add(stem)
         np.savetxt(views / "calib" / f"{stem}.txt", rows, fmt="%.17g")
+
+
+def icon_folders(out: Path, name: str, views: int) -> tuple[Path, Path]:
+    """The folders of one scene: its mesh's, and its views' beside the set."""
+    return out / "scans" / name, out.parent / f"{out.name}_{views}views" / name
+
+
+def list_icon_files(scene: ForeignScene) -> list[Path]:
+    """The files that a scene is imported from."""
+    assert scene.views is not None
+    folders = (scene.mesh.parent, scene.views / "calib", scene.views / "render")
+    return [path for folder in folders for path in sorted(folder.glob("*")) if path.is_file()]
 
 
 def write_icon_lists(out: Path, names: dict[str, str]) -> None:

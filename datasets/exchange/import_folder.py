@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,19 +24,24 @@ from ...formats.png_box import encode_png_box
 from ...geometry.orientation import orient_mesh
 from ...render.transfer import DEFAULT_RAYS, radiance_transfer
 from ...sampling.colour import sample_colour
-from ..renders.format import RENDERS, read_scene
+from ..renders.belonging import SubjectScenes, describe_scene, finish_run
+from ..renders.format import RENDERS, SceneRecord, read_scene
+from ..renders.manifest import Line
+from ..renders.verify import check_scene
 from ..renders.write import remove_leftovers, write_scene
 from ..subjects.find import safe_name
 from ..subjects.placement import PlacementOptions, place_person
 from .calibrations import take_apart
+from .done import check_exported
 from .export import ExchangeSummary, Layout
 from .fit_light import fit_light
-from .icon import find_icon_scenes, read_icon_views
-from .pifu import camera_light_to_world, find_pifu_scenes, read_pifu_views
+from .icon import find_icon_scenes, list_icon_files, read_icon_views
+from .pifu import camera_light_to_world, find_pifu_scenes, list_pifu_files, read_pifu_views
 from .scene import ForeignScene, ForeignView
 
 FIND: dict[Layout, Callable[[Path], list[ForeignScene]]] = {"pifu": find_pifu_scenes, "icon": find_icon_scenes}
 READ: dict[Layout, Callable[[ForeignScene], list[ForeignView]]] = {"pifu": read_pifu_views, "icon": read_icon_views}
+LIST: dict[Layout, Callable[[ForeignScene], list[Path]]] = {"pifu": list_pifu_files, "icon": list_icon_files}
 LIGHT_POINTS = 20_000
 
 
@@ -54,6 +60,13 @@ class _Record:
     kept: bool = False
     reason: str | None = None
     notices: tuple[str, ...] = ()
+    line: Line | None = None
+
+    @property
+    def scenes(self) -> SubjectScenes:
+        """What the manifest is told of it."""
+        lines = {} if self.line is None else {str(self.line["key"]): self.line}
+        return SubjectScenes(subject=self.key, lines=lines, complete=self.line is not None)
 
 
 @one_writer("out")
@@ -67,6 +80,7 @@ def import_folder(
     jobs: int = 0,
     backend: str = "loky",
     limits: Limits | None = None,
+    prune: bool = False,
     progress: Progress | None = None,
 ) -> ExchangeSummary:
     """Convert another toolkit's training data to a renders folder, ready for `mpc sample`.
@@ -83,6 +97,8 @@ def import_folder(
         jobs: processes; see core/units.py.
         backend: of joblib; see core/units.py.
         limits: time and memory of a scene (core/guard.py); None for no bound and no process of its own.
+        prune: remove the scenes of earlier runs that `source` does not hold any more.
+        progress: receives each scene.
 
     Raises:
         InputError: `source` is no such folder, or `out` holds something else.
@@ -107,7 +123,8 @@ def import_folder(
     failures = tuple((record.key, record.reason) for record in records if record.reason is not None)
     kept = sum(record.kept for record in records)
     notices = log_notices(out, (f"{record.key}: {notice}" for record in records for notice in record.notices))
-    return ExchangeSummary(out, len(records) - kept - len(failures), kept, failures, notices)
+    aside = finish_run(out, [_name(unit) for unit in units], (record.scenes for record in records), prune=prune)
+    return ExchangeSummary(out, len(records) - kept - len(failures), kept, failures, (*notices, *aside))
 
 
 def _name(unit: _Unit) -> str:
@@ -116,11 +133,15 @@ def _name(unit: _Unit) -> str:
 
 def _import_unit(unit: _Unit) -> _Record:
     name = _name(unit)
+    folder = unit.out / name / "scan_0000"
     try:
-        source = file_sha256(unit.scene.mesh)
-        if _is_done(unit.out / name / "scan_0000", source):
-            return _Record(name, kept=True)
-        return _Record(name, notices=_import_scene(unit, name, source))
+        check_exported(unit.scene.root, unit.scene.name)
+        files = {os.path.relpath(path, unit.scene.root): file_sha256(path) for path in LIST[unit.layout](unit.scene)}
+        kept = _read_kept(folder, file_sha256(unit.scene.mesh), files)
+        if kept is not None:
+            return _Record(name, kept=True, line=describe_scene(kept))
+        notices = _import_scene(unit, name, file_sha256(unit.scene.mesh), files)
+        return _Record(name, notices=notices, line=describe_scene(read_scene(folder)))
     except Exception as error:
         if isinstance(error, OSError) and is_of_disk(error, unit.out):
             raise  # a full disk is no scene's fault
@@ -129,7 +150,7 @@ def _import_unit(unit: _Unit) -> _Record:
         return _Record(name, reason=describe_failure(error))
 
 
-def _import_scene(unit: _Unit, name: str, source: str) -> tuple[str, ...]:
+def _import_scene(unit: _Unit, name: str, source: str, files: dict[str, str]) -> tuple[str, ...]:
     read = read_obj(unit.scene.mesh)
     placement = place_person(read.mesh, unit.load, file_unit=read.unit, file_up=read.up)
     oriented = orient_mesh(read.mesh.transformed(placement.matrix))
@@ -176,14 +197,17 @@ def _import_scene(unit: _Unit, name: str, source: str) -> tuple[str, ...]:
         "image_size": sizes.pop(),
         "views": entries,
         "notes": {**placement.as_dict(), "notices": notices, "source": unit.scene.mesh.name, "source_sha256": source,
-                  "imported": unit.layout, "oriented": True},
+                  "source_files": files,                  "imported": unit.layout, "oriented": True},
     }  # fmt: skip
     write_scene(unit.out, description, mesh, transfer, pictures)
     return tuple(notices)
 
 
-def _is_done(folder: Path, source: str) -> bool:
+def _read_kept(folder: Path, source: str, files: dict[str, str]) -> SceneRecord | None:
+    """The scene as an earlier run imported it; None where its source has changed, or its own files have."""
     try:
-        return read_scene(folder).notes.get("source_sha256") == source
+        scene = read_scene(folder)
     except InputError:
-        return False
+        return None
+    same = scene.notes.get("source_sha256") == source and scene.notes.get("source_files") == files
+    return scene if same and not any(check_scene(scene, deep=True)) else None

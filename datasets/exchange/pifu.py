@@ -30,6 +30,7 @@ from .params import read_params, write_params
 from .scene import ForeignScene, ForeignView, write_scan
 
 CENTIMETRES = 100.0
+KINDS = ("RENDER", "MASK", "PARAM", "UV_RENDER", "UV_MASK", "UV_POS", "UV_NORMAL", "GEO/OBJ")
 UV_SIZE = 256
 JPEG: dict[str, Any] = {"quality": 98, "subsampling": 0}
 # Our transfer is divided by pi (render/transfer.py), theirs is not.
@@ -50,8 +51,8 @@ def write_pifu_scene(scene: SceneRecord, name: str, out: Path, *, seed: int) -> 
     stems = [_stem(camera["R"]) for camera in cameras]
     if len(set(stems)) != len(stems):
         raise InputError(scene.folder, "two views share a whole degree of yaw; PIFu's files are named by it")
-    for kind in ("RENDER", "MASK", "PARAM", "UV_RENDER", "UV_MASK", "UV_POS", "UV_NORMAL", "GEO/OBJ"):
-        (out / kind / name).mkdir(parents=True, exist_ok=True)
+    for folder in pifu_folders(out, name):
+        folder.mkdir(parents=True, exist_ok=True)
     moved = mesh.with_vertices(_moved(mesh.vertices, to_file))
     write_scan(out / "GEO" / "OBJ" / name / f"{name}_100k.obj", moved)
     points = sample_colour(mesh, transfer, UV_SIZE**2, rng=derive_rng(seed, name, "uv"))
@@ -69,6 +70,17 @@ def write_pifu_scene(scene: SceneRecord, name: str, out: Path, *, seed: int) -> 
         _write_jpeg(out / "UV_RENDER" / name / f"{stem}.jpg", _to_bytes(colours.reshape(shape)))
         light = sh_rotation(camera["R"]) @ view.light.astype(np.float64) / PI
         write_params(out / "PARAM" / name / f"{stem}.npy", {**camera, "sh": light})
+
+
+def pifu_folders(out: Path, name: str) -> tuple[Path, ...]:
+    """The folders of one scene, one for each kind of file."""
+    return tuple(out / kind / name for kind in KINDS)
+
+
+def list_pifu_files(scene: ForeignScene) -> list[Path]:
+    """The files that a scene is imported from."""
+    folders = (scene.mesh.parent, *(scene.root / kind / scene.name for kind in ("PARAM", "RENDER", "MASK")))
+    return [path for folder in folders for path in sorted(folder.glob("*")) if path.is_file()]
 
 
 def write_pifu_lists(out: Path, names: dict[str, str]) -> None:

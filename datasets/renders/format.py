@@ -34,10 +34,7 @@ FORMAT = "mpc-renders"
 VERSION = 1
 RENDERS = FolderFormat(FORMAT, VERSION, "renders")
 SCENE, MESH, TEXTURES = "scene.json", "mesh.npz", "textures"
-AGAIN = "type `mpc render MODELS` again, which ends what a stopped run began"
-UNFINISHED = f"rendered by a run that was stopped; {AGAIN}"
-LOST = "the scene is gone; `mpc render MODELS` renders it again"
-PRUNE = "`mpc render MODELS --prune` removes it, `mpc render` of a folder that holds its person takes it back"
+UNFINISHED = "it was made by a run that was stopped"
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -159,12 +156,15 @@ class Renders:
         settings: the settings that made it, as settings.json holds them.
         scenes: all whole scenes, sorted by key.
         refused: why a scene is not among `scenes`, by its key; each reason says what to do.
+        aside: keys of those refused scenes that do not belong to the last finished run; None where no run has finished,
+            and all scenes that are there are taken.
     """
 
     folder: Path
     settings: dict[str, Any]
     scenes: tuple[SceneRecord, ...]
     refused: dict[str, str] = field(default_factory=dict)
+    aside: frozenset[str] | None = frozenset()
 
     @property
     def sources(self) -> dict[str, str]:
@@ -192,22 +192,22 @@ def read_renders(folder: Path) -> Renders:
     Raises:
         InputError: not a renders folder, another version, or no scene of it can be used.
     """
-    settings, scenes, refused = walk_scenes(folder, read_listed)
-    return Renders(folder, settings, tuple(sorted(scenes, key=lambda scene: scene.key)), refused)
+    settings, scenes, refused, aside = walk_scenes(folder, read_listed)
+    return Renders(folder, settings, tuple(sorted(scenes, key=lambda scene: scene.key)), refused, aside)
 
 
 def walk_scenes(
     folder: Path, read: Callable[[Path, str, Line | None], Scene]
-) -> tuple[dict[str, Any], list[Scene], dict[str, str]]:
+) -> tuple[dict[str, Any], list[Scene], dict[str, str], frozenset[str] | None]:
     """Go through the scenes of a renders folder.
 
     Args:
         folder: the renders folder.
-        read: reads a scene by its folder, its key, and the manifest's line about it (None: there is no manifest, {}:
-            no line); a scene that cannot be used is an InputError.
+        read: reads a scene that belongs by its folder, its key, and the manifest's line about it (None: there is no
+            manifest); a scene that cannot be used is an InputError.
 
     Returns:
-        The settings of the folder; what `read` gave; why each other scene is refused, by its key.
+        The settings of the folder; what `read` gave; `refused` and `aside` as Renders has them.
 
     Raises:
         InputError: as `read_renders`.
@@ -215,33 +215,49 @@ def walk_scenes(
     settings = read_folder_settings(folder, RENDERS)
     if settings is None:
         raise InputError(folder, "is not a renders folder (no settings.json); run `mpc render MODELS` first")
+    command = _command(settings)
     lines = read_manifest(folder)
     scenes: list[Scene] = []
-    refused = {} if lines is None else {key: f"{folder / key}: {LOST}" for key in lines if "aside" not in lines[key]}
+    aside: set[str] = set()
+    lost = (key for key, line in (lines or {}).items() if "aside" not in line)
+    refused = {key: f"{folder / key}: the scene is gone; `{command}` makes it again" for key in lost}
     for place in scene_folders(folder):
         key = place.relative_to(folder).as_posix()
         refused.pop(key, None)
+        line = None if lines is None else lines.get(key)
+        if lines is not None and (line is None or "aside" in line):
+            aside.add(key)
+            stopped = f"{UNFINISHED}; `{command}` again ends what that began"
+            refused[key] = stopped if line is None else f"{line['aside']}; `{command} --prune` removes it"
+            continue
         try:
-            scenes.append(read(place, key, None if lines is None else lines.get(key, {})))
+            scenes.append(read(place, key, line))
         except InputError as error:
             refused[key] = str(error)
     if refused and not scenes:
         raise InputError(folder, f"no scene can be used; {min(refused)}: {refused[min(refused)]}")
-    return settings, scenes, refused
+    return settings, scenes, refused, None if lines is None else frozenset(aside)
 
 
 def read_listed(place: Path, key: str, line: Line | None) -> SceneRecord:
-    """Read a scene unless the manifest's line about it (None: there is no manifest) says that it does not belong."""
-    if line is not None and "aside" in line:
-        raise InputError(key.partition("/")[0], f"{line['aside']}; {PRUNE}")
-    if line is not None and not line:
-        raise InputError(key.partition("/")[0], UNFINISHED)
+    """Read a scene that belongs, and compare it with the manifest's line about it (None: there is no manifest)."""
     scene = read_scene(place)
     if scene.key != key:
         raise InputError(place / SCENE, f"describes {scene.key}; {scene.remedy}")
-    if line and line.get("scene_sha256", scene.sha256) != scene.sha256:
-        raise InputError(place / SCENE, f"is not what the last finished run recorded; {AGAIN}")
+    if line is not None and line.get("scene_sha256", scene.sha256) != scene.sha256:
+        again = f"type `{_command(scene.notes)}` again"
+        raise InputError(place / SCENE, f"is not what the last finished run recorded; {again}")
     return scene
+
+
+def describe_unfinished(aside: frozenset[str] | None) -> list[str]:
+    """A remark where no run has finished in a renders folder; `aside` is that of Renders."""
+    return ["renders: no run has ended there yet; the scenes that are there are used"] if aside is None else []
+
+
+def _command(settings: dict[str, Any]) -> str:
+    """The command that made a renders folder, or a scene, by its settings or notes."""
+    return "mpc import SOURCE" if "imported" in settings else "mpc render MODELS"
 
 
 def read_scene(folder: Path) -> SceneRecord:

@@ -68,6 +68,7 @@ class ListedRenders:
     settings: dict[str, Any]
     scenes: tuple[ListedScene, ...]
     refused: dict[str, str] = field(default_factory=dict)
+    aside: frozenset[str] | None = frozenset()
 
     @property
     def sources(self) -> dict[str, str]:
@@ -87,8 +88,8 @@ def list_renders(folder: Path) -> ListedRenders:
         known = _from_line(place, key, line, written)
         return list_scene(read_listed(place, key, line)) if known is None else known
 
-    settings, scenes, refused = walk_scenes(folder, list_one)
-    return ListedRenders(folder, settings, tuple(sorted(scenes, key=lambda scene: scene.key)), refused)
+    settings, scenes, refused, aside = walk_scenes(folder, list_one)
+    return ListedRenders(folder, settings, tuple(sorted(scenes, key=lambda scene: scene.key)), refused, aside)
 
 
 def list_scene(scene: SceneRecord) -> ListedScene:

@@ -22,6 +22,7 @@ from ...core.notices import log_notices, sort_log
 from ...core.parts import Part
 from ...core.progress import NoProgress, Progress
 from ..renders.belonging import group_refused
+from ..renders.format import describe_unfinished
 from ..renders.layer_kinds import layer_kind
 from ..renders.listing import ListedRenders, list_renders
 from .format import ShardHeader
@@ -33,7 +34,7 @@ from .reader import ShardReader
 from .retry import split_failures
 from .sample_unit import SceneOutcome, SceneTask, lost_scene, sample_one
 from .settings import SampleSettings
-from .split import SPLITS, choose_split, describe_twins, group_twins, refuse_moves
+from .split import SPLITS, choose_split, describe_lists, describe_twins, group_twins, refuse_moves
 from .summary import Sampled, SampleSummary, sum_up_part
 from .verify import check_shard
 from .write import write_shard
@@ -115,7 +116,9 @@ def sample_renders(
     if part is not None:
         return sum_up_part(plan, sampled)
     summary = _finish(plan, sampled)
-    notices = (*summary.notices, *log_notices(out, (*remarks, *describe_twins(twins, split))))
+    logged = log_notices(out, (*describe_unfinished(found.aside), *remarks, *describe_twins(twins, split)))
+    # Who is not in the split is told by every run: a name that was misspelt costs a person.
+    notices = (*summary.notices, *logged, *describe_lists(subjects, settings.split_file))
     sort_log(out)
     failed = tuple(sorted((*summary.failures, *group_refused(found.refused))))
     return replace(summary, failures=failed, notices=notices)

@@ -136,6 +136,28 @@ def choose_split(
     return assigned
 
 
+def describe_lists(subjects: Iterable[str], split_file: Path | None) -> list[str]:
+    """Say who is listed and not rendered, and who is rendered and not listed, where the user gives a split.
+
+    Args:
+        subjects: ids of the rendered people.
+        split_file: see `read_split`; None where subjects are split by hash, and there is nothing to say.
+    """
+    if split_file is None:
+        return []
+    rendered, listed = set(subjects), read_split(split_file)
+    missing = sorted(name for name in listed if not {name, name.replace("/", "_")} & rendered)
+    unknown = sorted(rendered - {alias for name in listed for alias in (name, name.replace("/", "_"))})
+    remarks = []
+    if missing:
+        told = f"{len(missing)} are listed in {split_file} and not rendered, so they are in no split"
+        remarks.append(f"split, not rendered: {told}: {first_few(missing)}")
+    if unknown:
+        told = f"{len(unknown)} are rendered and not listed in {split_file}, so they are left out"
+        remarks.append(f"split, not listed: {told}: {first_few(unknown)}")
+    return remarks
+
+
 def refuse_moves(out: Path, split_file: Path, before: Mapping[str, str], split: Mapping[str, str]) -> None:
     """Raise SettingsError where the user's lists move somebody who is in the shards of `out`; people may be added."""
     moved = [f"{name} {old} -> {split[name]}" for name, old in sorted(before.items()) if split.get(name, old) != old]

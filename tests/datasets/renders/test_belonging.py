@@ -129,7 +129,7 @@ def test_what_a_stopped_run_rendered_is_taken_when_it_has_ended(
             render(models, out)
     found = read_renders(out)
     assert [scene.key for scene in found.scenes] == ["one/scan_0000"]
-    assert "rendered by a run that was stopped; type `mpc render MODELS` again" in found.refused["two/scan_0000"]
+    assert "made by a run that was stopped; `mpc render MODELS` again" in found.refused["two/scan_0000"]
     assert render(models, out).kept == 2
     assert keys(out) == {"one/scan_0000", "two/scan_0000"}
 
@@ -157,7 +157,7 @@ def test_a_lost_scene_is_named_and_a_scene_under_another_name_is_refused(models:
     out = tmp_path / "renders"
     render(models, out)
     shutil.rmtree(out / "one" / "scan_0000")
-    assert "the scene is gone; `mpc render MODELS` renders it" in read_renders(out).refused["one/scan_0000"]
+    assert "the scene is gone; `mpc render MODELS` makes it again" in read_renders(out).refused["one/scan_0000"]
     shutil.copytree(out / "two" / "scan_0000", out / "one" / "scan_0000")
     assert "describes two/scan_0000" in read_renders(out).refused["one/scan_0000"]
     assert render(models, out).rendered == 1
