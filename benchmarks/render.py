@@ -23,10 +23,12 @@ from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 
 import numpy as np
+import numpy.typing as npt
 import psutil
 import trimesh
 from PIL import Image
 
+from mpc.core.arrays import F32
 from mpc.datasets.renders.build import render_models, threads_each
 from mpc.datasets.renders.draw_scene import Drawing, draw_views, prepare_scene, store_scene
 from mpc.datasets.renders.settings import RenderSettings
@@ -237,24 +239,51 @@ def bench_folder(people: int, faces: int, size: int, views: int) -> None:
             )
 
 
-def bench_agreement(faces: int, size: int) -> None:
-    """How far the two renderers' pictures are apart."""
+def bench_agreement(faces: int, sizes: tuple[int, ...], models: Path | None) -> None:
+    """How far the two renderers' pictures are apart, at several sizes: of the body, or of the people below a folder."""
     if len(renderers()) < 2:
         print(f"agreement: no OpenGL here ({find_gl().reason})")
         return
-    mesh = body(faces)
-    lit = display_irradiance(radiance_transfer(mesh, rays=32), builtin_lights().coefficients[0])
-    pictures = []
+    people = {"body": body(faces)}
+    if models is not None:
+        people = {subject.id: load_subject(subject).mesh for subject in find_subjects(models)}
+    found: dict[int, dict[str, tuple[float, float]]] = {size: {} for size in sizes}
+    for name, mesh in people.items():
+        transfer = radiance_transfer(mesh, rays=32)
+        for size in sizes:
+            found[size][name] = agreement(mesh, transfer, size)
+    for size, rows in found.items():
+        differences = np.array([difference for difference, _ in rows.values()])
+        print(
+            f"agreement at {size} pixels, {len(rows)} people: mean difference {differences.mean():.2f} of 255 inside, "
+            f"{differences.min():.2f} to {differences.max():.2f} a person, least mask IoU "
+            f"{min(iou for _, iou in rows.values()):.5f}"
+        )
+
+
+def agreement(mesh: PosedMesh, transfer: F32, size: int) -> tuple[float, float]:
+    """Mean difference of the renderers inside both masks, of 255, and the masks' IoU, over four views and lights."""
+    low, high = mesh.bounds
+    x, y, z = ((low + high) / 2).tolist()
+    pictures: list[list[npt.NDArray[np.int64]]] = []
     for name in renderers():
         with open_renderer(choose_renderer(name), mesh, size) as renderer:
-            pictures.append(renderer.colour(OrthographicCamera((0, 0.9, 0), 2.4, 40.0), lit).astype(int))
-    first, second = pictures
-    both = (first[..., 3] == 255) & (second[..., 3] == 255)
-    masks = [picture[..., 3] > 127 for picture in pictures]
-    print(
-        f"agreement: mean difference {np.abs(first - second)[both][:, :3].mean():.2f} of 255 inside, mask IoU "
-        f"{(masks[0] & masks[1]).sum() / (masks[0] | masks[1]).sum():.5f}"
-    )
+            pictures.append(
+                [
+                    renderer.colour(
+                        OrthographicCamera((x, y, z), 2.4, 90.0 * view),
+                        display_irradiance(transfer, builtin_lights().coefficients[17 * view]),
+                    ).astype(np.int64)
+                    for view in range(4)
+                ]
+            )
+    differences, common, either = [], 0, 0
+    for first, second in zip(*pictures, strict=True):
+        both = (first[..., 3] == 255) & (second[..., 3] == 255)
+        differences.append(np.abs(first - second)[both][:, :3].ravel())
+        common += ((first[..., 3] > 127) & (second[..., 3] > 127)).sum()
+        either += ((first[..., 3] > 127) | (second[..., 3] > 127)).sum()
+    return float(np.concatenate(differences).mean()), float(common / either)
 
 
 def renderers() -> list[str]:
@@ -267,10 +296,15 @@ def main(arguments: list[str]) -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--tiny", action="store_true", help="small meshes and few views: seconds")
     parser.add_argument("--reference-stride", type=int, default=16, help="every n-th vertex for the peer's route")
-    parser.add_argument("--only", nargs="+", choices=PARTS, help="some of the parts")
+    parser.add_argument("--only", nargs="+", choices=[*PARTS, "agreement"], help="some of the parts")
+    parser.add_argument("--models", type=Path, help="folder of people for the agreement of the renderers")
     options = parser.parse_args(arguments)
-    for part in options.only or PARTS:
-        PARTS[part](options.tiny, options.reference_stride)
+    for part in options.only or [*PARTS, "agreement"]:
+        if part == "agreement":
+            sizes = (128,) if options.tiny else (128, 256, 512)
+            bench_agreement(4_000 if options.tiny else 110_000, sizes, options.models)
+        else:
+            PARTS[part](options.tiny, options.reference_stride)
 
 
 PARTS: dict[str, Callable[[bool, int], None]] = {
@@ -284,7 +318,6 @@ PARTS: dict[str, Callable[[bool, int], None]] = {
     ],
     "scene": lambda tiny, _: bench_scene(*((4_000, 128, 2) if tiny else (110_000, 512, 36))),
     "folder": lambda tiny, _: bench_folder(*((2, 2_000, 64, 2) if tiny else (20, 27_000, 512, 36))),
-    "agreement": lambda tiny, _: bench_agreement(*((4_000, 128) if tiny else (110_000, 512))),
 }
 
 
