@@ -81,7 +81,7 @@ $(VENV)/.demo-ready: $(VENV)/bin/pip pyproject.toml constraints.txt
 	touch $@
 
 $(VENV)/.test-ready: $(VENV)/bin/pip pyproject.toml constraints.txt
-	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[people,fbx,exr,mask,cluster,dev,docs]'
+	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[people,fbx,exr,films,heic,mask,cluster,dev,docs]'
 	$(FETCH)
 	touch $@
 

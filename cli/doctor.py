@@ -41,6 +41,7 @@ EXTRAS = {
     "fbx": (("ufbx",), "reads FBX files"),
     "films": (("av",), "reads films in mpc reconstruct and writes MP4 turntables"),
     "mask": (("ai-edge-litert",), "finds people in pictures in half the time (mpc segment, mpc reconstruct)"),
+    "heic": (("pillow-heif",), "reads HEIC photographs of telephones"),
     "exr": (("OpenEXR",), "reads .exr panoramas (mpc render --lights)"),
     "cluster": (("distributed", "ray"), "spreads work over Dask and Ray clusters (--backend dask, --backend ray)"),
     "dev": (

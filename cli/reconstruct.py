@@ -117,7 +117,7 @@ def reconstruct(images: tuple[Path, ...], out: Path, mask: Path | str, run: Path
     from ..core.devices import choose_device
     from ..models.runs import load_run
     from ..reconstruct.capture.capture import capture
-    from ..reconstruct.capture.pictures import find_sources
+    from ..reconstruct.capture.pictures import find_sources, skipped_kinds
     from ..reconstruct.capture.settings import CaptureSettings
     from .progress import TerminalProgress
 
@@ -126,6 +126,8 @@ def reconstruct(images: tuple[Path, ...], out: Path, mask: Path | str, run: Path
         options.refuse_ignored("without a film", "every", "smooth")
     chosen = CaptureSettings(**settings)
     loaded = load_run(run, choose_device(device)[0])
+    for line in skipped_kinds(images):
+        click.echo(line, err=True)
     with TerminalProgress() as progress:
         summary = capture(loaded, sources, out, chosen, progress=progress)
     for one in summary.done:

@@ -30,7 +30,7 @@ def segment(pictures: tuple[Path, ...], out: Path, **settings: Any) -> None:
     PICTURE is a photograph, a folder of them, or a film (needs the `films` extra). OUT/masks can be given to
     `mpc reconstruct --mask`. The networks come from `mpc fetch`.
     """
-    from ..reconstruct.capture.pictures import find_sources
+    from ..reconstruct.capture.pictures import find_sources, skipped_kinds
     from ..reconstruct.capture.segment import SegmentSettings
     from ..reconstruct.capture.segment import segment as segment_sources
     from .progress import TerminalProgress
@@ -39,6 +39,8 @@ def segment(pictures: tuple[Path, ...], out: Path, **settings: Any) -> None:
     sources = find_sources(pictures)
     if not any(source.is_film for source in sources):
         options.refuse_ignored("without a film", "every")
+    for line in skipped_kinds(pictures):
+        click.echo(line, err=True)
     with TerminalProgress() as progress:
         summary = segment_sources(sources, out, chosen, progress=progress)
     options.report((), summary.failures)

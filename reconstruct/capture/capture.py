@@ -19,11 +19,12 @@ from ...models.runs import LoadedRun
 from ..localise.localise import localise_many
 from ..picture_to_mesh import ReconstructedMesh, mesh_of_grid, textured_mesh
 from ..view_field import ViewEncoder, batch_occupancy, batch_points, memory_bound
+from .film_reader import read_film_head
 from .films import FilmWriter, write_loop
 from .frame_pictures import Failure, FramedPicture, frame_film, frame_stills, unique_names
 from .framing import MASK_LEVEL, cut
 from .panels import FieldRenderer, MeshRenderer, fitting_camera, input_panel, turned
-from .pictures import Source, frame_rate
+from .pictures import Source
 from .settings import CaptureSettings
 
 TURNTABLE_SECONDS = 3.0
@@ -112,15 +113,15 @@ def _film(
     run: LoadedRun, source: Source, name: str, out: Path, settings: CaptureSettings, progress: Progress
 ) -> Iterator[Captured | Failure]:
     """Reconstruct a film: the meshes of its frames, and the film of the input beside the result."""
-    rate, frames = frame_rate(source.path)
-    progress.start(source.path.name, -(-frames // settings.every))
+    head = read_film_head(source.path)
+    progress.start(source.path.name, -(-head.frames // settings.every))
     (out / name).mkdir(exist_ok=True)
     try:
-        with FilmWriter(out / f"{name}.mp4", rate / settings.every) as film:
+        with FilmWriter(out / f"{name}.mp4", head.rate / settings.every) as film:
             framed = _show_remarks(frame_film(run, source, name, out / name, settings), progress)
             for outcome in _reconstruct(run, framed, settings, stills=False):
                 if isinstance(outcome, _Drawn):
-                    film.add(side_by_side(outcome.panels))
+                    film.add(side_by_side(outcome.panels), outcome.seconds)
                 yield _report(outcome, progress)
     finally:
         progress.finish()
@@ -150,10 +151,12 @@ class _Drawn:
     Attributes:
         captured: what is reported of it.
         panels: the input and the result from several sides, each (size, size, 3) uint8.
+        seconds: time of the frame in its film.
     """
 
     captured: Captured
     panels: list[U8]
+    seconds: float
 
 
 def _reconstruct(
@@ -220,7 +223,7 @@ def _reconstruct_batch(
             name=one.name, assumption=one.framing.assumption, vertices=len(mesh.vertices), faces=len(mesh.faces),
             evaluations=mesh.evaluations, seconds=shared + time.perf_counter() - began,
         )  # fmt: skip
-        yield _Drawn(captured, panels)
+        yield _Drawn(captured, panels, one.seconds)
 
 
 def _write(

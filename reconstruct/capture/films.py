@@ -15,7 +15,9 @@ from PIL import Image
 
 from ...core.arrays import U8
 from ...core.files import write_bytes
-from .pictures import import_av
+from .film_reader import import_av
+
+TICKS = 90_000  # a second, so that films may have frames at any time
 
 
 def write_loop(path: Path, frames: Iterable[U8], frames_per_second: float) -> None:
@@ -47,19 +49,31 @@ class FilmWriter:
         self._av = import_av()
         self._container: Any = None
         self._stream: Any = None
+        self._last, self._next = -1, Fraction(0)  # in ticks: the last frame, and the next one by the rate
 
     def __enter__(self) -> FilmWriter:
         return self
 
-    def add(self, picture: U8) -> None:
-        """Append a frame (H, W, 3) uint8. All frames have one size; odd numbers of pixels are reduced by one."""
+    def add(self, picture: U8, seconds: float | None = None) -> None:
+        """Append a frame. All frames have one size; odd numbers of pixels are reduced by one.
+
+        Args:
+            picture: (H, W, 3) uint8.
+            seconds: time at which it is shown, later than that of the frame before; None: one step of the rate later.
+        """
         height, width = picture.shape[0] // 2 * 2, picture.shape[1] // 2 * 2
         if self._container is None:
             self._container = self._av.open(str(self._temporary), "w")
             self._stream = self._container.add_stream("libx264", rate=self.rate)
             self._stream.width, self._stream.height, self._stream.pix_fmt = width, height, "yuv420p"
+            self._stream.codec_context.time_base = Fraction(1, TICKS)
             self._stream.options = {"crf": "20"}
         frame = self._av.VideoFrame.from_ndarray(np.ascontiguousarray(picture[:height, :width]), format="rgb24")
+        step = Fraction(TICKS) / self.rate
+        ticks = round(self._next if seconds is None else seconds * TICKS)
+        frame.pts = self._last = max(ticks, self._last + 1)
+        frame.time_base = Fraction(1, TICKS)
+        self._next = frame.pts + step
         self._container.mux(self._stream.encode(frame))
 
     def __exit__(

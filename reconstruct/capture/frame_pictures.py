@@ -18,7 +18,9 @@ from ...geometry.camera import DEFAULT_EXTENT_M
 from ...models.person.finder import Person, PersonFinder
 from ...models.runs import LoadedRun
 from .body import Body, measure_body
+from .film_reader import read_frames
 from .framing import Framing, FramingError, frame_person, keep_frame
+from .masks import clean_mask
 from .one_euro import OneEuroFilter
 from .overlays import draw_people, draw_seen
 from .people import (
@@ -32,7 +34,7 @@ from .people import (
     mask_bytes,
     summary,
 )
-from .pictures import Source, read_frames, read_picture
+from .pictures import Source, read_noted_picture
 from .settings import CaptureSettings
 
 # The square of a person who stands still is steady within a second; one who walks is followed within a frame or two.
@@ -49,6 +51,7 @@ class FramedPicture:
         picture: (H, W, 4) uint8 RGBA, the whole picture.
         framing: the part of the picture that the networks see.
         remark: one line for the user about the assumed size; "" for frames that share an earlier frame's.
+        seconds: time of a frame in its film; 0 for pictures.
     """
 
     name: str
@@ -56,6 +59,7 @@ class FramedPicture:
     picture: U8
     framing: Framing
     remark: str = ""
+    seconds: float = 0.0
 
 
 class Failure(NamedTuple):
@@ -84,11 +88,12 @@ def frame_stills(
     finder = lazy_finder()
     for source, name in pictures:
         try:
-            picture = read_picture(source.path, source.mask)
+            picture, mask_note = read_noted_picture(source.path, source.mask)
             if picture.shape[2] == 3 and not source.whole:
                 yield from _frame_found(run, finder(), source, picture, (out, name), settings)
                 continue
             picture, note = _whole(picture)
+            note += f"{mask_note}; " if mask_note else ""
             framing = frame_picture(run, picture, settings)
         except MpcError as error:
             yield Failure(source.path.name, str(error))
@@ -172,8 +177,9 @@ def frame_film(
     first: Framing | None = None
     tracker: FilmTracker | None = None
     steady = OneEuroFilter(STEADY_HZ, STEADY_PER_SPEED)
+    told = False
     for number, seconds, picture in read_frames(source, settings.every):
-        frame = f"{name}_{number:06d}"
+        frame, mask_note = f"{name}_{number:06d}", ""
         try:
             if picture.shape[2] == 3 and not source.whole:
                 if tracker is None:
@@ -183,13 +189,17 @@ def frame_film(
                 picture, found = with_alpha(picture, mask_bytes(person)), f"{summary(person)}; "
             else:
                 picture, found = _whole(picture)
+                alpha, mask_note = clean_mask(picture[..., 3])
+                picture = with_alpha(picture, alpha)
                 framing = frame_picture(run, picture, settings, first)
         except (NobodyError, FramingError) as error:
             yield Failure(f"{source.path.name} frame {number}", str(error))
             continue
         remark = "" if first else f"{source.path.name}: {found}{framing.assumption}; this scale for all frames"
+        if mask_note and not told:  # once for a film: the next frames have the same
+            remark, told = "; ".join(part for part in (remark, f"from frame {number} on, {mask_note}") if part), True
         first = first or framing
-        yield FramedPicture(frame, folder, picture, _steadied(framing, steady, seconds, settings), remark)
+        yield FramedPicture(frame, folder, picture, _steadied(framing, steady, seconds, settings), remark, seconds)
 
 
 def _steadied(framing: Framing, steady: OneEuroFilter, seconds: float, settings: CaptureSettings) -> Framing:

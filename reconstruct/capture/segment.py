@@ -21,6 +21,7 @@ from ...formats.png import write_png
 from ...models.person.engines import ENGINES
 from ...models.person.finder import Person, PersonFinder
 from .body import measure_body
+from .film_reader import read_film_head, read_frames
 from .films import FilmWriter
 from .frame_pictures import Failure, unique_names
 from .overlays import draw_overlay, draw_people, draw_seen
@@ -38,7 +39,7 @@ from .people import (
     recorded_person,
     summary,
 )
-from .pictures import Source, frame_rate, read_frames, read_picture
+from .pictures import Source, read_picture
 
 FORMAT = FolderFormat("mpc-segments", 1, "segments")
 
@@ -155,18 +156,18 @@ def _segment_film(
 ) -> Iterator[Failure]:
     """Write the files of one film. Frames that an earlier run finished are read back."""
     wanted = film_person(path, settings.person)
-    rate, count = frame_rate(path)
+    head = read_film_head(path)
     digest = file_sha256(path)
-    progress.start(path.name, -(-count // settings.every))
+    progress.start(path.name, -(-head.frames // settings.every))
     tracker = FilmTracker(finder, wanted)
     try:
         overlay = out / "overlays" / f"{name}.mp4"
         overlay.parent.mkdir(parents=True, exist_ok=True)
-        with FilmWriter(overlay, rate / settings.every) as film:
-            for number, _, picture in read_frames(Source(path), settings.every):
+        with FilmWriter(overlay, head.rate / settings.every) as film:
+            for number, seconds, picture in read_frames(Source(path), settings.every):
                 frame = _Frame(out, name, number, path.name, digest)
                 people, reason = frame.people(tracker, opaque(picture))
-                film.add(draw_overlay(opaque(picture), people))
+                film.add(draw_overlay(opaque(picture), people), seconds)
                 progress.advance(note=frame.name)
                 if reason:
                     yield Failure(f"{path.name} frame {number}", reason)

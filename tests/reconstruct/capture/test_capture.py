@@ -19,9 +19,10 @@ from mpc.models.runs import load_run
 from mpc.reconstruct.capture import capture as capture_module
 from mpc.reconstruct.capture import frame_pictures as frame_pictures_module
 from mpc.reconstruct.capture.capture import capture
+from mpc.reconstruct.capture.film_reader import FilmHead, read_frames
 from mpc.reconstruct.capture.framing import FramingError, cut, frame_person, keep_frame
 from mpc.reconstruct.capture.panels import FieldRenderer, MeshRenderer, turned
-from mpc.reconstruct.capture.pictures import Source, find_sources, read_frames, read_picture
+from mpc.reconstruct.capture.pictures import Source, find_sources, read_picture
 from mpc.reconstruct.capture.settings import CaptureSettings
 from mpc.reconstruct.localise.localise import localise
 from mpc.reconstruct.picture_to_mesh import mesh_of_grid
@@ -266,7 +267,7 @@ def test_frames_before_a_film_breaks_are_reported(run_folder, tmp_path, monkeypa
         def __enter__(self):
             return self
 
-        def add(self, picture):
+        def add(self, picture, seconds):
             self.frames += 1
 
         def __exit__(self, kind, error, trace):
@@ -279,7 +280,7 @@ def test_frames_before_a_film_breaks_are_reported(run_folder, tmp_path, monkeypa
 
     films = []
     monkeypatch.setattr(capture_module, "FilmWriter", Film)
-    monkeypatch.setattr(capture_module, "frame_rate", lambda path: (10.0, 5))
+    monkeypatch.setattr(capture_module, "read_film_head", lambda path: FilmHead(10.0, 5))
     monkeypatch.setattr(frame_pictures_module, "read_frames", frames)
     progress = Recorded()
     settings = CaptureSettings(resolution=33, size=16)

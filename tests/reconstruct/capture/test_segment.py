@@ -11,6 +11,7 @@ from PIL import Image
 from mpc.cli.main import main
 from mpc.models.person.finder import PersonFinder
 from mpc.reconstruct.capture import segment as segment_module
+from mpc.reconstruct.capture.film_reader import FilmHead
 from mpc.reconstruct.capture.overlays import MOST_SIDE, draw_overlay
 from mpc.reconstruct.capture.pictures import Source
 from mpc.reconstruct.capture.segment import SegmentSettings, segment
@@ -92,7 +93,7 @@ def test_a_stopped_film_continues_to_the_same_bytes(tmp_path, stick_finder, monk
         def __enter__(self):
             return self
 
-        def add(self, picture):
+        def add(self, picture, seconds):
             self.pictures.append(picture.tobytes())
 
         def __exit__(self, kind, error, trace):
@@ -106,7 +107,7 @@ def test_a_stopped_film_continues_to_the_same_bytes(tmp_path, stick_finder, monk
 
     films, stop = [], 10
     monkeypatch.setattr(segment_module, "FilmWriter", Film)
-    monkeypatch.setattr(segment_module, "frame_rate", lambda path: (25.0, 10))
+    monkeypatch.setattr(segment_module, "read_film_head", lambda path: FilmHead(25.0, 10))
     monkeypatch.setattr(segment_module, "read_frames", frames)
     film = tmp_path / "walk.mp4"
     film.write_bytes(b"a film")
