@@ -68,7 +68,11 @@ def _from_numbers(path: Path, values: Array) -> Mask:
     if values.dtype.kind == "f" and most <= 1.0:
         return Mask(path, np.rint(values * 255.0).astype(np.uint8))
     scale = 1.0 if most <= 255 else 257.0
-    if most == 0 or (SOLID <= most <= 255 and values.dtype.itemsize == 1) or SOLID * 257 <= most <= 65535:
+    if (
+        most == 0
+        or (SOLID <= most <= 255 and (values.dtype.itemsize == 1 or values.dtype.kind == "f"))
+        or SOLID * 257 <= most <= 65535
+    ):
         return Mask(path, np.rint(values / scale).astype(np.uint8))
     if most == np.rint(most) and len(np.unique(values)) <= MOST_LABELS:
         return _from_labels(path, values, "labels")
