@@ -46,6 +46,7 @@ bench-tiny: $(VENV)/.test-ready ## run the benchmarks on toy sizes
 	$(BIN)/python benchmarks/metrics.py --tiny > /dev/null
 	$(BIN)/python benchmarks/labels.py --points 2000 --exact 50 > /dev/null
 	$(BIN)/python benchmarks/train.py --size 64 --steps 1 --batch 2 --points 512 > /dev/null
+	$(BIN)/python benchmarks/threads.py --tiny > /dev/null
 	$(BIN)/python benchmarks/mining.py --steps 3 --seeds 0 > /dev/null
 	$(BIN)/python benchmarks/segment.py --tiny > /dev/null
 

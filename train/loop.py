@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -26,6 +27,7 @@ from .settings import TrainSettings
 from .stages import Stage
 from .step import augment_batch, optimise, share_figures, wrap_network
 from .stop import StopFlag
+from .threads import ThreadChooser
 
 STATE = "state.safetensors"
 # After so many steps the user is shown how long the rest will take.
@@ -148,11 +150,14 @@ class _StageTraining:
         done = clock.share_done(position.step, position.seconds)
         shown = clock.shown(position)
         context.progress.skip(shown)  # steps before this run tell nothing of its pace
+        threads = ThreadChooser(self._most_threads())
         workers = context.settings.workers
         loader = iter(open_loader(context.train_set, self.batches, workers=workers, group=context.group))
         while not position.finished and position.step < steps:
             batch = clock.wait_for(loader)
+            began = time.monotonic()
             loss, scores, figures = self._step(batch, done)
+            threads.note(time.monotonic() - began)
             reached = clock.share_done(position.step + 1, clock.seconds())
             figures["loss"], scores, stopping, done = share_figures(
                 context.group, loss, scores, context.stop.due(), reached
@@ -187,6 +192,12 @@ class _StageTraining:
         context.progress.finish()
         if position.step < steps:
             context.progress.message(f"{stage.name}: {position.step} of {steps} steps fitted the time allowed")
+
+    def _most_threads(self) -> int:
+        """Threads that steps may use; 1, so that none are chosen, where the user has chosen or they do not matter."""
+        settings, group = self.context.settings, self.context.group
+        chosen = settings.threads or group.device.type != "cpu" or group.world > 1 or self.steps < STEPS_TIMED
+        return 1 if chosen else torch.get_num_threads()
 
     def _step(self, batch: Item, done: float) -> tuple[Tensor, Tensor, dict[str, Any]]:
         """Update the weights once.

@@ -111,7 +111,8 @@ class TrainSettings:
         balanced: draw as many points inside as outside in each view, as PIFu's loader does; the two settings above then
             decide which points those are.
         workers: number of loader processes; 0 loads in the training process.
-        threads: number of torch's threads on the CPU; 0: torch's own choice.
+        threads: number of torch's threads on the CPU; 0: all or one, whichever is faster (train/threads.py). Their sums
+            differ in the last bits, so that runs are equal bit for bit with a fixed number alone.
         max_minutes: time limit, which the stages share by `maps_share` and `surface_share`; 0: no limit. With a limit,
             the learning rate follows the clock where that is ahead of the steps, so that two runs are not equal bit
             for bit.
