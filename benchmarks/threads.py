@@ -3,8 +3,8 @@
     python benchmarks/threads.py              # beside 0, 1 and 2 busy processes
     python benchmarks/threads.py --tiny
 
-Each variant runs in a process of its own. `ratio` is wall time a step, trials included, relative to one thread beside as
-many busy processes. Anything else that the machine does counts as busy, too.
+Each variant runs in a process of its own. `ratio` is wall time a step, trials included, relative to one thread beside
+as many busy processes. Anything else that the machine does counts as busy, too.
 """
 
 from __future__ import annotations

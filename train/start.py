@@ -71,7 +71,8 @@ def start_from(stage: Stage, run: Path, context: StageContext) -> None:
     if any((context.folder / name / "last.safetensors").is_file() for name in (stage.name, *earlier)):
         return
     sources = ("texture",) if stage.name == "texture" else ("surface", "maps")
-    paths = [run / source / f"{kind}.safetensors" for source in sources for kind in ("best", "last")]
+    # The last weights: those of a run that is still going on are newer than the best ones of its last validation.
+    paths = [run / source / f"{kind}.safetensors" for source in sources for kind in ("last", "best")]
     path = next((path for path in paths if path.is_file()), None)
     if path is None:
         if stage.name == "texture":
