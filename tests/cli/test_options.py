@@ -68,7 +68,10 @@ OWN = {
     "export": {"scheduler": "where the cluster is", "memory_gib": "becomes memory_bytes"},
     "import": {"scheduler": "where the cluster is", "memory_gib": "becomes memory_bytes"},
     "people": {"scheduler": "where the cluster is", "memory_gib": "becomes memory_bytes"},
-    "stats": dict.fromkeys(("out", "json_file", "card_file"), "calls another function"),
+    "stats": {
+        "scheduler": "where the cluster is",
+        **dict.fromkeys(("out", "json_file", "card_file"), "calls another function"),
+    },
     "train": {"preset": "is the first argument, called name", "resume": "becomes the run's folder"},
     "eval": {"scheduler": "where the cluster is",
         "run": "a place", "shards": "a place", "pred": "a place", "truth": "a place", "out": "a place",
