@@ -1,27 +1,38 @@
-"""Safety: kills at random moments of `mpc render` and `mpc sample`, and single flipped bits.
+"""Safety: kills at random moments of what writes folders, full disks, dead workers, and single flipped bits.
 
-    python tests/fuzz/safety.py MODELS [--kills N] [--flips N] [--views N] [--size N]
+    python tests/fuzz/safety.py MODELS [--kills N] [--full N] [--workers N] [--flips N] [--views N] [--size N]
 
-Each kill is a SIGKILL to a fresh process at a random moment of its work; what it left is gone on with by the next, and
-whenever a run ends its folder must equal that of an undisturbed run, byte for byte. Each flip is one bit anywhere in
-the files of a shards folder; `mpc verify` must name the file.
+Each kill is a SIGKILL to a fresh process at a random moment of `mpc render`, `mpc sample` or `mpc export`, or to one of
+two that render with --part; what it left is gone on with by the next. A full disk is a bound on the size of files,
+beyond which the kernel refuses to write. A dead worker is a SIGKILL to a process of the guard, which costs its own
+scene. Whenever a run ends undisturbed its folder must equal that of a run that was never disturbed, byte for byte.
+Each flip is one bit anywhere in the files of a shards folder; `mpc verify` must name the file.
 """
 
 from __future__ import annotations
 
 import argparse
+import contextlib
 import os
+import resource
 import shutil
 import signal
 import tempfile
+import threading
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 import numpy as np
+import psutil
 
+from mpc.core.guard import Limits
+from mpc.core.parts import Part
+from mpc.datasets.exchange.export import export_renders
 from mpc.datasets.renders.build import render_models
 from mpc.datasets.renders.settings import RenderSettings
 from mpc.datasets.shards.build import sample_renders
@@ -75,6 +86,102 @@ def kill_often(name: str, work: Work, folder: Path, kills: int) -> None:
           f"{different} of them differ from an undisturbed run (of {took:.1f} s)")  # fmt: skip
 
 
+def kill_parts(work: Callable[[Path, Part], object], finish: Work, whole: Path, folder: Path, kills: int) -> None:
+    """Let two processes do the two parts of the work, kill one or both, go on, finish, and compare."""
+    parts = [Part(1, 2), Part(2, 2)]
+    begin = time.perf_counter()
+    assert all(os.waitpid(start(partial(work, part=part), folder / "timed"), 0)[1] == 0 for part in parts)
+    took = time.perf_counter() - begin
+    wanted = contents(whole)
+    rng = np.random.default_rng(0)
+    out, done, finished, different = folder / "killed", 0, 0, 0
+    ended: set[Part] = set()
+    while done < kills or ended != set(parts):
+        children = {part: start(partial(work, part=part), out) for part in parts if part not in ended}
+        time.sleep(float(rng.uniform(0.0, took)))
+        if done < kills:
+            for child in list(children.values())[: int(rng.integers(1, 3))]:
+                os.kill(child, signal.SIGKILL)
+        for part, child in children.items():
+            status = os.waitpid(child, 0)[1]
+            assert status == 0 or os.WIFSIGNALED(status), "a part fails"
+            done += os.WIFSIGNALED(status)
+            ended |= {part} if status == 0 else set()
+        if ended == set(parts):
+            assert os.waitpid(start(finish, out), 0)[1] == 0, "the parts cannot be finished"
+            finished += 1
+            different += contents(out) != wanted
+            if done < kills:
+                shutil.rmtree(out)
+                ended.clear()
+    print(f"two parts: {done} kills, {finished} runs brought to their end, {different} of them differ from an "
+          f"undisturbed run of one process")  # fmt: skip
+
+
+def fill_disks(name: str, work: Work, whole: Path, folder: Path, times: int) -> None:
+    """Let a run meet a full disk, go on with room, compare; print what came of it."""
+    wanted = contents(whole)
+    sizes = sorted(len(data) for data in wanted.values())
+    rng = np.random.default_rng(0)
+    refused = different = 0
+    out = folder / "full"
+    for _ in range(times):
+        room = int(rng.integers(0, sizes[-1]))
+
+        def bounded(out: Path, room: int = room) -> None:
+            resource.setrlimit(resource.RLIMIT_FSIZE, (room, room))
+            with contextlib.suppress(OSError):
+                work(out)
+                return
+            os._exit(9)
+
+        refused += os.WEXITSTATUS(os.waitpid(start(bounded, out), 0)[1]) == 9
+        assert os.waitpid(start(work, out), 0)[1] == 0, f"{name} fails after a full disk"
+        different += contents(out) != wanted
+        shutil.rmtree(out)
+    print(f"{name}: {refused} of {times} runs met a full disk, {different} of them differ from an undisturbed run "
+          "when gone on with")  # fmt: skip
+
+
+def kill_workers(name: str, work: Callable[[Path, Limits | None], int], whole: Path, folder: Path, times: int) -> None:
+    """Kill one process of the guard at a random moment, go on, compare; print what came of it.
+
+    Args:
+        name: for the line.
+        work: does the work under the guard, or without; gives the number of failures.
+        whole: the folder of an undisturbed run.
+        folder: for the disturbed runs.
+        times: how many processes to kill.
+    """
+    wanted = contents(whole)
+    rng = np.random.default_rng(0)
+    killed = lost = different = 0
+    out = folder / "workers"
+    for _ in range(times):
+        ended = threading.Event()
+
+        def kill_one(after_s: float, ended: threading.Event = ended) -> bool:
+            ended.wait(after_s)
+            children = [one for one in psutil.Process().children() if "mpc.core.child" in " ".join(one.cmdline())]
+            if ended.is_set() or not children:
+                return False
+            children[0].kill()
+            return True
+
+        with ThreadPoolExecutor(1) as pool:
+            killer = pool.submit(kill_one, float(rng.uniform(0.5, 4.0)))
+            failures = work(out, Limits())
+            ended.set()
+            killed += killer.result()
+        assert failures <= 1, "a dead worker costs more than its own scene"
+        lost += failures
+        assert work(out, None) == 0
+        different += contents(out) != wanted
+        shutil.rmtree(out)
+    print(f"{name}: {killed} of {times} workers killed at work, {lost} scenes lost for the time being, {different} "
+          "runs differ from an undisturbed one when gone on with")  # fmt: skip
+
+
 def flip_bits(folder: Path, flips: int) -> None:
     """Flip, verify, flip back."""
     files = [path for path in sorted(folder.iterdir()) if path.is_file()]
@@ -97,10 +204,12 @@ def flip_bits(folder: Path, flips: int) -> None:
 
 
 def main() -> None:
-    """Print three lines."""
+    """Print a line for each kind of disturbance."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("models", type=Path)
     parser.add_argument("--kills", type=int, default=100)
+    parser.add_argument("--full", type=int, default=50)
+    parser.add_argument("--workers", type=int, default=50)
     parser.add_argument("--flips", type=int, default=1000)
     parser.add_argument("--views", type=int, default=4)
     parser.add_argument("--size", type=int, default=64)
@@ -109,20 +218,28 @@ def main() -> None:
     sampling = SampleSettings(near_points=4000, uniform_points=2000, colour_points=1000, shard_bytes=200_000)
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        for part in ("render", "sample"):
+        for part in ("render", "sample", "export", "parts"):
             (folder / part).mkdir()
-        kill_often(
-            "mpc render",
-            lambda out: render_models(options.models, out, drawing, renderer="embree", jobs=1),
-            folder / "render",
-            options.kills,
-        )
-        kill_often(
-            "mpc sample",
-            lambda out: sample_renders(folder / "render" / "whole", out, sampling, jobs=1),
-            folder / "sample",
-            options.kills,
-        )
+        renders = folder / "render" / "whole"
+
+        def render(out: Path, part: Part | None = None, finish: bool = False) -> object:
+            return render_models(options.models, out, drawing, renderer="embree", jobs=1, part=part, finish=finish)
+
+        def sample(out: Path, limits: Limits | None = None) -> int:
+            return len(sample_renders(renders, out, sampling, jobs=1, limits=limits).failures)
+
+        def export(out: Path) -> object:
+            return export_renders(renders, out, "pifu", jobs=1)
+
+        kill_often("mpc render", render, folder / "render", options.kills)
+        kill_often("mpc sample", sample, folder / "sample", options.kills)
+        kill_often("mpc export", export, folder / "export", options.kills)
+        kill_parts(render, partial(render, finish=True), renders, folder / "parts", options.kills)
+        shares = [options.full // 3 + (number < options.full % 3) for number in range(3)]
+        works: dict[str, Work] = {"render": render, "sample": sample, "export": export}
+        for (name, work), share in zip(works.items(), shares, strict=True):
+            fill_disks(f"mpc {name}", work, folder / name / "whole", folder / name, share)
+        kill_workers("mpc sample", sample, folder / "sample" / "whole", folder / "sample", options.workers)
         flip_bits(folder / "sample" / "whole", options.flips)
 
 

@@ -30,7 +30,22 @@ def test_kills_at_random_moments_and_flipped_bits(figures, tmp_path):
     for name in ("one", "two"):
         (models / name).symlink_to(figures / name)
     script = Path(mpc.__file__).resolve().parent / "tests" / "fuzz" / "safety.py"
-    words = [str(models), "--kills", "5", "--flips", "30", "--views", "2", "--size", "32"]
+    words = [
+        str(models),
+        "--kills",
+        "4",
+        "--full",
+        "3",
+        "--workers",
+        "1",
+        "--flips",
+        "30",
+        "--views",
+        "2",
+        "--size",
+        "32",
+    ]
     output = subprocess.run([sys.executable, str(script), *words], capture_output=True, check=True, text=True).stdout
-    assert len(re.findall(r" 0 of them differ", output)) == 2, output
+    assert len(re.findall(r" 0 of them differ", output)) == 7, output
+    assert re.search(r"workers killed at work.* 0 runs differ", output), output
     assert "30 of 30 flipped bits found" in output, output
