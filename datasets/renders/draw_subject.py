@@ -219,7 +219,7 @@ class _Painter:
         for place, _ in damage:
             if place.startswith(TEXTURES):  # so that the scene's mesh writes it again: one that is there may be kept
                 (folder.parent / place).unlink(missing_ok=True)
-        if damage or record.key != key:
+        if damage or record.key != key or notes.get("given", {}) != describe_given(self._unit.subject):
             return None
         if notes.get("source_sha256") != self.opened.digest or not self._files.match(notes.get("source_files", {})):
             return None
