@@ -69,6 +69,7 @@ def test_labels_and_colours_are_the_same(renders, tmp_path, name, age):
         content, _ = read_sealed_json(scene / "scene.json")
         assert content["notes"].pop("oriented") is True
         content["files"]["mesh.npz"] = file_sha256(scene / "mesh.npz")
+        (folder / "manifest.jsonl").unlink(missing_ok=True)
         (scene / "scene.json").write_text(json.dumps(content))
     found = sample_scene(read_renders(folder).scenes[0], POINTS, keep_mesh=True)
     assert any("turned" in notice for notice in found.notices) == (age == "old")
