@@ -1,9 +1,9 @@
 """Each notice is logged once, the user is shown one a subject, and a resumed run does not repeat them."""
 
-from click.testing import CliRunner
-
-from mpc.cli.main import main
+from mpc.cli.options import report
 from mpc.core.notices import LOG, log_notices, one_a_subject, sort_log
+from mpc.datasets.renders.build import render_models
+from mpc.datasets.renders.settings import RenderSettings
 from support.figures import write_figure
 
 
@@ -28,7 +28,7 @@ def test_names_that_hold_line_breaks_stay_in_their_line(tmp_path):
     assert log_notices(tmp_path, ["a\n\x1b[2J: one"]) == ()
 
 
-def test_render_says_one_notice_a_subject_and_a_resumed_run_none(tmp_path):
+def test_render_says_one_notice_a_subject_and_a_resumed_run_none(tmp_path, capsys):
     for number, name in enumerate(("anna", "ben")):
         write_figure(tmp_path / "models" / name, number)
         lines = (tmp_path / "models" / name / "mesh.obj").read_text().splitlines()
@@ -36,14 +36,19 @@ def test_render_says_one_notice_a_subject_and_a_resumed_run_none(tmp_path):
         first = next(line for line in lines if line.startswith("f ")).split()
         lines.append(" ".join([first[0], first[1], first[1], first[2]]))
         (tmp_path / "models" / name / "mesh.obj").write_text("\n".join([*lines, ""]))
-    words = ["render", str(tmp_path / "models"), "--out", str(tmp_path / "renders"), "--views", "2", "--step", "180",
-             "--size", "32", "--rays", "16", "--renderer", "embree", "--jobs", "1"]  # fmt: skip
-    said = CliRunner().invoke(main, words, catch_exceptions=False).output
+    settings = RenderSettings(views=2, step_deg=180.0, size=32, rays=16)
+
+    def said():
+        summary = render_models(tmp_path / "models", tmp_path / "renders", settings, renderer="embree", jobs=1)
+        report(summary.notices, summary.failures, tmp_path / "renders")
+        return capsys.readouterr().err
+
+    first = said()
     logged = (tmp_path / "renders" / LOG).read_text().splitlines()
     assert {line.partition(":")[0].partition("/")[0] for line in logged} == {"anna", "ben"}
-    assert said.count("notice: anna: ") == said.count("notice: ben: ") == 1
-    assert f"{len(logged)} lines in {tmp_path / 'renders' / LOG}" in said
-    again = CliRunner().invoke(main, words, catch_exceptions=False).output
+    assert first.count("notice: anna: ") == first.count("notice: ben: ") == 1
+    assert f"{len(logged)} lines in {tmp_path / 'renders' / LOG}" in first
+    again = said()
     assert "notice:" not in again
     assert str(tmp_path / "renders" / LOG) in again
     assert (tmp_path / "renders" / LOG).read_text().splitlines() == logged

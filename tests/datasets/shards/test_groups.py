@@ -1,12 +1,12 @@
 """One person's scans stay in one split, whatever they are called."""
 
 import pytest
-from click.testing import CliRunner
 
-from mpc.cli.main import main
 from mpc.core.errors import SettingsError
+from mpc.datasets.shards.build import sample_renders
 from mpc.datasets.shards.groups import describe_groups, group_by_name, join_groups
 from mpc.datasets.shards.index import read_index
+from mpc.datasets.shards.settings import SampleSettings
 from mpc.datasets.shards.split import choose_split, split_subjects
 from support.balls import make_renders
 
@@ -93,20 +93,20 @@ def test_what_is_kept_together_is_told():
     assert describe_groups({"a": "a", "b": "b"}) == []
 
 
-def test_the_command_line_groups_and_tells_once(tmp_path):
+def test_sampling_groups_and_tells_once(tmp_path):
     renders = make_renders(tmp_path / "renders", balls=4, views=1)
-    words = ["sample", str(renders), "--near", "64", "--uniform", "64", "--colours", "64", "--jobs", "1"]
-    together = [*words, "--out", str(tmp_path / "one"), "--group-by", "^(ball)"]
-    first = CliRunner().invoke(main, together)
-    assert first.exit_code == 0, first.output
-    assert "notice: split: by their names, 4 subjects are 1 people" in first.output
+
+    def sample(folder, **settings):
+        chosen = SampleSettings(near_points=64, uniform_points=64, colour_points=64, **settings)
+        return sample_renders(renders, tmp_path / folder, chosen, jobs=1)
+
+    (told,) = (notice for notice in sample("one", group_by="^(ball)").notices if notice.startswith("split"))
+    assert told.startswith("split: by their names, 4 subjects are 1 people")
     index = read_index(tmp_path / "one")
     assert len(set(index.split.values())) == 1
     assert index.settings["group_by"] == "^(ball)"
-    assert "notice:" not in CliRunner().invoke(main, together).output
-    changed = CliRunner().invoke(main, [*together[:-1], "^ball_[0-2]"])
-    assert changed.exit_code == 2  # another split: another folder
-    assert "made with other settings (group_by" in " ".join(changed.output.replace("│", " ").split())
-    assert CliRunner().invoke(main, [*words, "--out", str(tmp_path / "each")]).exit_code == 0
+    assert sample("one", group_by="^(ball)").notices == ()
+    with pytest.raises(SettingsError, match=r"made with other settings .*group_by"):  # another split: another folder
+        sample("one", group_by="^ball_[0-2]")
+    sample("each")
     assert len(set(read_index(tmp_path / "each").split.values())) == 3
-    assert "group_by" not in read_index(tmp_path / "each").settings

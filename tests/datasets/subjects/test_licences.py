@@ -1,10 +1,12 @@
 """What is known of a subject's licence comes from the nearest licence file, or from the data set it belongs to."""
 
 import pytest
-from click.testing import CliRunner
 
-from mpc.cli.main import main
+from mpc.datasets.renders.build import render_models
+from mpc.datasets.renders.settings import RenderSettings
+from mpc.datasets.shards.build import sample_renders
 from mpc.datasets.shards.index import read_index
+from mpc.datasets.shards.settings import SampleSettings
 from mpc.datasets.subjects.find import find_subjects
 from mpc.datasets.subjects.licences import LONGEST, Licences
 from support import layout_folders
@@ -62,8 +64,7 @@ def test_terms_reach_the_index_of_the_shards(tmp_path):
     write_figure(tmp_path / "models" / "ben", 1)
     (tmp_path / "models" / "anna" / "LICENSE.txt").write_text("CC BY 4.0, Anna\n")
     renders, shards = tmp_path / "renders", tmp_path / "shards"
-    words = f"render {tmp_path / 'models'} --out {renders} --views 1 --size 32 --rays 16 --renderer embree --jobs 1"
-    assert CliRunner().invoke(main, words.split()).exit_code == 0
-    words = f"sample {renders} --out {shards} --near 64 --uniform 64 --colours 64 --jobs 1"
-    assert CliRunner().invoke(main, words.split()).exit_code == 0
+    settings = RenderSettings(views=1, size=32, rays=16)
+    render_models(tmp_path / "models", renders, settings, renderer="embree", jobs=1)
+    sample_renders(renders, shards, SampleSettings(near_points=64, uniform_points=64, colour_points=64), jobs=1)
     assert read_index(shards).licences == {"anna": "anna/LICENSE.txt: CC BY 4.0, Anna"}
