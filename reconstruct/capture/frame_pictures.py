@@ -135,26 +135,24 @@ def _frame_found(
     chosen = choose_people(people, settings.person)
     for number, person in chosen:
         own = name if len(chosen) == 1 else f"{name}_{number}"
+        cut_out = with_alpha(picture, mask_bytes(person))
         try:
-            framed = _framed_person(run, source, picture, person, (out, own), settings)
+            framing = frame_picture(run, cut_out, settings, body=measure_body(person))
         except MpcError as error:
             yield Failure(own, str(error))
             continue
-        remark = f"{own}: {summary(person, len(people) - len(chosen))}{shown}; mask {own}_mask.png; {framed.assumption}"
-        yield FramedPicture(own, out, with_alpha(picture, mask_bytes(person)), framed, remark)
+        _write_found(source, person, framing, out / own)
+        found = f"{summary(person, len(people) - len(chosen))}{shown}"
+        remark = f"{own}: {found}; mask {own}_mask.png; {framing.assumption}"
+        yield FramedPicture(own, out, cut_out, framing, remark)
 
 
-def _framed_person(
-    run: LoadedRun, source: Source, picture: U8, person: Person, place: tuple[Path, str], settings: CaptureSettings,
-    like: Framing | None = None,
-) -> Framing:  # fmt: skip
-    """Frame a person that was found, and write mask and landmarks beside the result."""
-    out, name = place
-    framing = frame_picture(run, with_alpha(picture, mask_bytes(person)), settings, like, measure_body(person))
-    write_png(out / f"{name}_mask.png", mask_bytes(person))
-    record = landmark_record(source.path.name, picture, [person], framing=to_table(framing))
-    write_json(out / f"{name}.json", record, sort_keys=False)
-    return framing
+def _write_found(source: Source, person: Person, framing: Framing, path: Path) -> None:
+    """Write mask and landmarks of a person that was found; `path` is that of the result, without suffix."""
+    mask = mask_bytes(person)
+    write_png(path.with_name(f"{path.name}_mask.png"), mask)
+    record = landmark_record(source.path.name, mask, [person], framing=to_table(framing))
+    write_json(path.with_name(f"{path.name}.json"), record, sort_keys=False)
 
 
 def frame_film(
@@ -179,19 +177,19 @@ def frame_film(
     steady = OneEuroFilter(STEADY_HZ, STEADY_PER_SPEED)
     told = False
     for number, seconds, picture in read_frames(source, settings.every):
-        frame, mask_note = f"{name}_{number:06d}", ""
+        frame, mask_note, person = f"{name}_{number:06d}", "", None
         try:
             if picture.shape[2] == 3 and not source.whole:
                 if tracker is None:
                     tracker = FilmTracker(lazy_finder()(), film_person(source.path, settings.person))
                 person = tracker.find(picture)
-                framing = _framed_person(run, source, picture, person, (folder, frame), settings, first)
                 picture, found = with_alpha(picture, mask_bytes(person)), f"{summary(person)}; "
             else:
                 picture, found = _whole(picture)
                 alpha, mask_note = clean_mask(picture[..., 3])
                 picture = with_alpha(picture, alpha)
-                framing = frame_picture(run, picture, settings, first)
+            body = None if person is None else measure_body(person)
+            framing = frame_picture(run, picture, settings, first, body)
         except (NobodyError, FramingError) as error:
             yield Failure(f"{source.path.name} frame {number}", str(error))
             continue
@@ -199,7 +197,10 @@ def frame_film(
         if mask_note and not told:  # once for a film: the next frames have the same
             remark, told = "; ".join(part for part in (remark, f"from frame {number} on, {mask_note}") if part), True
         first = first or framing
-        yield FramedPicture(frame, folder, picture, _steadied(framing, steady, seconds, settings), remark, seconds)
+        framing = _steadied(framing, steady, seconds, settings)
+        if person is not None:
+            _write_found(source, person, framing, folder / frame)
+        yield FramedPicture(frame, folder, picture, framing, remark, seconds)
 
 
 def _steadied(framing: Framing, steady: OneEuroFilter, seconds: float, settings: CaptureSettings) -> Framing:

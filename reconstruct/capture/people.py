@@ -163,7 +163,7 @@ def landmark_record(name: str, picture: U8, people: Sequence[Person], **more: An
 
     Args:
         name: of the picture's file.
-        picture: (H, W, 3 or 4) uint8.
+        picture: (H, W) or (H, W, C) uint8, the picture or its mask; gives the size.
         people: in the order in which they are listed.
         more: further entries.
     """

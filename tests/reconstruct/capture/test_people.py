@@ -307,6 +307,9 @@ def test_films_are_followed_and_smoothed(run_folder, tmp_path, stick_finder, mon
         middles = [one.framing.centre_world[0] - one.framing.column / one.framing.pixels_per_metre for one in out]
         assert np.ptp(middles) < 1e-9
         assert len({one.framing.pixels_per_metre for one in out}) == 1
+        # The record holds the square that the network sees.
+        records = [json.loads((folder / f"{one.name}.json").read_text())["framing"] for one in out]
+        assert [record["column"] for record in records] == [one.framing.column for one in out]
         return np.array([one.framing.column for one in out])
 
     assert columns(CaptureSettings(), tmp_path / "a").tolist() == [80, 86] * 4
