@@ -32,6 +32,7 @@ from .people import (
     landmark_record,
     lazy_finder,
     mask_bytes,
+    opaque,
     summary,
 )
 from .pictures import Source, read_noted_picture
@@ -92,7 +93,7 @@ def frame_stills(
             if picture.shape[2] == 3 and not source.whole:
                 yield from _frame_found(run, finder(), source, picture, (out, name), settings)
                 continue
-            picture, note = _whole(picture)
+            picture, note = _masked(picture, source)
             note += f"{mask_note}; " if mask_note else ""
             framing = frame_picture(run, picture, settings)
         except MpcError as error:
@@ -101,10 +102,11 @@ def frame_stills(
         yield FramedPicture(name, out, picture, framing, f"{source.path.name}: {note}{framing.assumption}")
 
 
-def _whole(picture: U8) -> tuple[U8, str]:
-    """A picture with a mask; one without is taken as a whole, which the remark says."""
-    if picture.shape[2] == 4:
+def _masked(picture: U8, source: Source) -> tuple[U8, str]:
+    """A picture with its mask; the whole picture where the source asks for that, which the remark says."""
+    if not source.whole:
         return picture, ""
+    picture = opaque(picture)
     return with_alpha(picture, np.full(picture.shape[:2], 255, np.uint8)), "the whole picture is taken for the person; "
 
 
@@ -185,7 +187,7 @@ def frame_film(
                 person = tracker.find(picture)
                 picture, found = with_alpha(picture, mask_bytes(person)), f"{summary(person)}; "
             else:
-                picture, found = _whole(picture)
+                picture, found = _masked(picture, source)
                 alpha, mask_note = clean_mask(picture[..., 3])
                 picture = with_alpha(picture, alpha)
             body = None if person is None else measure_body(person)

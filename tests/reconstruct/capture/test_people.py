@@ -287,6 +287,11 @@ def test_the_whole_picture_as_the_person(run_folder, tmp_path, stick_finder):
     assert "the whole picture is taken for the person; assumed 1.7 m from the lowest to the highest point" in output
     assert stick_finder.found == 0
     assert not (tmp_path / "out" / "anna_mask.png").exists()
+    # An alpha channel is not asked, either.
+    Image.fromarray(red_person()).save(tmp_path / "bob.png")
+    output = invoke(run_folder, tmp_path / "bob.png", "--out", tmp_path / "out", "--mask", "none")
+    assert "the whole picture is taken for the person; assumed 1.7 m" in output
+    assert "(200 pixels)" in output
 
 
 def test_films_are_followed_and_smoothed(run_folder, tmp_path, stick_finder, monkeypatch):
