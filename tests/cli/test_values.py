@@ -122,9 +122,11 @@ def test_every_option_with_several_values_is_of_this_class():
         if isinstance(parameter, click.Option) and (parameter.multiple or parameter.nargs != 1)
     }
     assert several == {
-        ("render", "--pitch"), ("render", "--jitter"), ("render", "--layers"), ("sample", "--sigmas"),
-        ("sample", "--split"), ("train", "--set"), ("eval", "--metrics"), ("eval", "--compare"),
-        ("reconstruct", "--format"), ("export", "--split"),
+        ("check", "--only"), ("check", "--exclude"), ("render", "--only"), ("render", "--exclude"),
+        ("render", "--pitch"), ("render", "--jitter"), ("render", "--layers"), ("render", "--light-names"),
+        ("sample", "--sigmas"), ("sample", "--split"), ("sample", "--layers"), ("train", "--set"),
+        ("eval", "--metrics"), ("eval", "--compare"), ("reconstruct", "--format"), ("export", "--split"),
+        ("fetch", "--from"),
     }  # fmt: skip
     for name, flag in several:
         one = main.commands[name]

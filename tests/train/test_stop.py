@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -33,8 +34,9 @@ def test_a_loss_beyond_all_numbers_ends_the_run(tmp_path: Path) -> None:
 
 def test_a_run_goes_on_with_its_own_settings_on_the_device_asked_for(tmp_path: Path) -> None:
     run = train_views(PEOPLE, None, tmp_path, tiny(), name="run")
-    asked = preset("paper", stages="surface", device="cuda:7")
     with pytest.raises(SettingsError, match="device cuda:7"):
-        train_views(PEOPLE, None, tmp_path, asked, resume=run)
-    train_views(PEOPLE, None, tmp_path, preset("paper", stages="surface"), resume=run)
+        train_views(PEOPLE, None, tmp_path, replace(tiny(), device="cuda:7"), resume=run)
+    with pytest.raises(SettingsError, match="cannot go on with another preset"):
+        train_views(PEOPLE, None, tmp_path, preset("paper", stages="surface"), resume=run)
+    train_views(PEOPLE, None, tmp_path, tiny(), resume=run)
     assert read_settings(run) == tiny()

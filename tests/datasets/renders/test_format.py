@@ -79,7 +79,7 @@ def test_same_scene_same_bytes(tmp_path):
         write(tmp_path / name)
     first, second = (sorted(path for path in (tmp_path / name).rglob("*") if path.is_file()) for name in ("a", "b"))
     assert [path.read_bytes() for path in first] == [path.read_bytes() for path in second]
-    assert len(first) == 5  # settings, texture, scene.json, mesh.npz, one picture
+    assert len(first) == 6  # settings, texture, faces of the rig, scene.json, mesh.npz, one picture
 
 
 def test_a_failed_write_leaves_nothing(tmp_path):
@@ -87,7 +87,7 @@ def test_a_failed_write_leaves_nothing(tmp_path):
     with pytest.raises(TypeError):
         write_scene(
             tmp_path,
-            {"subject": "anna", "animation": "walk", "frame": 4, "oops": object()},
+            {"subject": "anna", "animation": "walk", "frame": 4, "kind": "rigged", "oops": object()},
             a_mesh(),
             np.zeros((4, 9), np.float32),
             {},

@@ -61,7 +61,7 @@ def test_a_stale_file_handle_is_its_subjects_failure(
 
 
 def test_a_disk_that_is_full_ends_the_run(figures: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def full(path: Path, *_: Any) -> None:
+    def full(path: Path, *_: Any, **__: Any) -> None:
         raise OSError(errno.ENOSPC, "No space left on device")
 
     monkeypatch.setattr("mpc.datasets.renders.write.write_mesh", full)
