@@ -8,6 +8,7 @@ the parent is killed, nothing goes on writing.
 from __future__ import annotations
 
 import contextlib
+import io
 import json
 import os
 import pickle
@@ -179,6 +180,8 @@ def serve(log: str | None) -> None:
     # What functions print must not mix with the answers, so the standard output now leads to the standard error.
     inlet, _outlet = os.fdopen(os.dup(0), "rb"), os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)
+    if isinstance(sys.stdout, io.TextIOWrapper):  # lines are seen even where the process is ended right afterwards
+        sys.stdout.reconfigure(line_buffering=True)
     with open(os.devnull, "rb") as nothing:
         os.dup2(nothing.fileno(), 0)
     requests: queue.SimpleQueue[bytes] = queue.SimpleQueue()
