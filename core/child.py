@@ -8,7 +8,6 @@ the parent is killed, nothing goes on writing.
 from __future__ import annotations
 
 import contextlib
-import io
 import json
 import os
 import pickle
@@ -180,8 +179,6 @@ def serve(log: str | None) -> None:
     # What functions print must not mix with the answers, so the standard output now leads to the standard error.
     inlet, _outlet = os.fdopen(os.dup(0), "rb"), os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)
-    if isinstance(sys.stdout, io.TextIOWrapper):  # lines are seen even where the process is ended right afterwards
-        sys.stdout.reconfigure(line_buffering=True)
     with open(os.devnull, "rb") as nothing:
         os.dup2(nothing.fileno(), 0)
     requests: queue.SimpleQueue[bytes] = queue.SimpleQueue()
@@ -223,6 +220,7 @@ def _sendable(error: Exception) -> Exception:
 
 def _answer(kind: str, content: Any) -> None:
     assert _outlet is not None
+    sys.stdout.flush()  # what was printed is seen even where the process is ended right after its answer
     try:
         data = cloudpickle.dumps((kind, content))
     except Exception as error:
