@@ -20,7 +20,7 @@ demo: $(VENV)/.demo-ready ## run the whole chain on free people, about ten minut
 test: lint typecheck unit bench-tiny docs ## run everything that CI runs
 
 check: lint ## run linters and fast tests, within a minute
-	$(BIN)/pytest -q -m "not slow and not gpu" $(FAST)
+	$(BIN)/pytest -q -m "not slow and not gpu" --numprocesses auto --maxprocesses 4 --dist worksteal $(FAST)
 
 format: $(VENV)/.test-ready ## format the code and mend what the linter can mend
 	$(BIN)/ruff check --fix .
