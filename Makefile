@@ -34,7 +34,7 @@ lint: $(VENV)/.test-ready ## run ruff and codespell
 # The repository root is the package: a link gives type checkers the name `mpc` whatever the folder is called.
 typecheck: $(VENV)/.test-ready ## run mypy, strict
 	mkdir -p .typing && ln -sfn .. .typing/mpc
-	MYPYPATH=.typing $(BIN)/mypy -m mpc $(addprefix -p mpc.,cli core datasets evaluate formats geometry models motion pages people reconstruct render sampling train)
+	MYPYPATH=.typing $(BIN)/mypy -m mpc $(addprefix -p mpc.,cli core datasets evaluate formats geometry models motion pages people reconstruct render sampling subjects train)
 
 # Several processes share the tests (at most four: some tests need 1 GB).
 unit: $(VENV)/.test-ready ## run all tests

@@ -11,12 +11,12 @@ import numpy.typing as npt
 import trimesh
 from scipy.spatial.transform import Rotation
 
-from mpc.datasets.subjects.find import find_subjects
-from mpc.datasets.subjects.load import LoadedSubject, load_subject
 from mpc.geometry.mesh import PosedMesh
 from mpc.geometry.orientation import orient_mesh
 from mpc.motion.bones import rig_bones
 from mpc.motion.skinning import skin_vertices, world_matrices
+from mpc.subjects.find import find_subjects
+from mpc.subjects.load import LoadedSubject, load_subject
 
 F64 = npt.NDArray[np.float64]
 Bools = npt.NDArray[np.bool_]

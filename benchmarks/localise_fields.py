@@ -9,13 +9,13 @@ from pathlib import Path
 
 import numpy as np
 
-from mpc.datasets.subjects.find import find_subjects
-from mpc.datasets.subjects.scenes import list_scenes, load_scene
 from mpc.geometry.camera import OrthographicCamera, project, unproject
 from mpc.geometry.closest import ClosestSurface
 from mpc.geometry.mesh import PosedMesh
 from mpc.reconstruct.localise.baselines import dense_grid
 from mpc.sampling.inside import InsideOracle
+from mpc.subjects.find import find_subjects
+from mpc.subjects.scenes import list_scenes, load_scene
 
 BAND = 4.0  # node spacings from the surface within which the distance is exact; beyond, the logistic has saturated
 

@@ -33,9 +33,6 @@ from mpc.datasets.renders.build import render_models, threads_each
 from mpc.datasets.renders.draw_scene import Drawing, draw_views, prepare_scene, store_scene
 from mpc.datasets.renders.settings import RenderSettings
 from mpc.datasets.renders.write import Provenance
-from mpc.datasets.subjects.find import find_subjects
-from mpc.datasets.subjects.load import load_subject
-from mpc.datasets.subjects.scenes import list_scenes, pose_scene
 from mpc.geometry.camera import OrthographicCamera, orbit_cameras
 from mpc.geometry.directions import fibonacci_directions
 from mpc.geometry.mesh import Material, PosedMesh
@@ -46,6 +43,9 @@ from mpc.render.light.lights import builtin_lights, rotate_light
 from mpc.render.light.shading import display_irradiance
 from mpc.render.renderer import choose_renderer, open_renderer
 from mpc.render.transfer import OFFSET_SHARE, radiance_transfer
+from mpc.subjects.find import find_subjects
+from mpc.subjects.load import load_subject
+from mpc.subjects.scenes import list_scenes, pose_scene
 
 REFERENCE_DIRECTIONS = 65_536
 

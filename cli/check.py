@@ -11,8 +11,8 @@ from . import options, values
 
 if TYPE_CHECKING:
     from ..core.guard import Limits
-    from ..datasets.subjects.placement import PlacementOptions
-    from ..datasets.subjects.selection import Selection
+    from ..subjects.placement import PlacementOptions
+    from ..subjects.selection import Selection
 
 
 @click.command(cls=values.Command)
@@ -53,7 +53,7 @@ def check(
     """
     from ..datasets.check.models import check_models, suggest_fixes, table, write_check_json
     from ..datasets.check.page import write_check_page
-    from ..datasets.subjects import fixes
+    from ..subjects import fixes
     from .progress import TerminalProgress
 
     with TerminalProgress() as progress:

@@ -72,7 +72,7 @@ def import_(
 ) -> None:
     """Make a renders folder, ready for `mpc sample`, of PIFu's dataroot or one set of ICON's at SOURCE."""
     from ..datasets.exchange.import_folder import import_folder
-    from ..datasets.subjects.placement import PlacementOptions
+    from ..subjects.placement import PlacementOptions
     from .progress import TerminalProgress
 
     load = PlacementOptions(unit=unit, up=up, height_m=height_m)

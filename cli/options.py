@@ -78,7 +78,7 @@ def placement(function: Callable[..., None]) -> Callable[..., None]:
     def with_load(
         *arguments: Any, unit: str | None, up: str | None, facing: str | None, height_m: float | None, **others: Any
     ) -> None:
-        from ..datasets.subjects.placement import PlacementOptions
+        from ..subjects.placement import PlacementOptions
 
         load = PlacementOptions(unit=unit, up=up, facing=facing, height_m=height_m)
         function(*arguments, load=load, **others)
@@ -93,7 +93,7 @@ def selection(function: Callable[..., None]) -> Callable[..., None]:
     def with_selection(
         *arguments: Any, only: tuple[str, ...], exclude: tuple[str, ...], fixes: Path | None, **others: Any
     ) -> None:
-        from ..datasets.subjects.selection import Selection
+        from ..subjects.selection import Selection
 
         function(*arguments, selection=Selection(only=tuple(only), exclude=tuple(exclude), fixes=fixes), **others)
 

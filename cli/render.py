@@ -15,8 +15,8 @@ if TYPE_CHECKING:
     from ..core.guard import Limits
     from ..core.parts import Part
     from ..datasets.renders.dry_run import RenderPlan
-    from ..datasets.subjects.placement import PlacementOptions
-    from ..datasets.subjects.selection import Selection
+    from ..subjects.placement import PlacementOptions
+    from ..subjects.selection import Selection
 
 
 def light_names() -> Iterable[str]:

@@ -23,7 +23,7 @@ class ReadMesh:
     """A surface in the file's own units and axes.
 
     Attributes:
-        mesh: not yet metres or y up; see `datasets/subjects/placement.py`.
+        mesh: not yet metres or y up; see `subjects/placement.py`.
         unit: "m", "cm", ... where the file or its format says so, else None.
         up: "+y", "+z", ... likewise.
         notices: what was repaired or left out, one sentence each.

@@ -8,10 +8,10 @@ import pytest
 import trimesh
 
 from mpc.cli.main import main
-from mpc.datasets.subjects.fixes import read_fixes
 from mpc.formats.bone_maps import read_bone_maps
 from mpc.geometry.camera import orbit_cameras
 from mpc.geometry.mesh import PosedMesh
+from mpc.subjects.fixes import read_fixes
 from support.figures import figure
 from support.wheel import ROOT
 

@@ -12,10 +12,10 @@ from ...core.errors import InputError
 from ...core.files import write_json
 from ...core.guard import Limits, Lost, run_guarded
 from ...core.progress import NoProgress, Progress
-from ..subjects.find import find_subjects
-from ..subjects.fixes import Suggestion
-from ..subjects.placement import UNITS_M, PlacementOptions
-from ..subjects.selection import Selection
+from ...subjects.find import find_subjects
+from ...subjects.fixes import Suggestion
+from ...subjects.placement import UNITS_M, PlacementOptions
+from ...subjects.selection import Selection
 from .subject import CheckUnit, SubjectReport, check_subject, report_failure
 
 COLUMNS = ("subject", "kind", "format", "unit", "up", "height", "faces", "parts", "closed", "doubt", "textures",

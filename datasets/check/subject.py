@@ -14,12 +14,12 @@ from ...core.files import file_sha256
 from ...core.messages import describe_failure
 from ...geometry.mesh import PosedMesh
 from ...sampling.inside import InsideOracle, ambiguous_share
+from ...subjects.find import Subject
+from ...subjects.load import LoadedSubject, load_subject
+from ...subjects.placement import PlacementOptions
+from ...subjects.scenes import frame_counts, pick_scenes, pose_scene
 from ..renders.extent import describe_misfits
 from ..renders.settings import RenderSettings
-from ..subjects.find import Subject
-from ..subjects.load import LoadedSubject, load_subject
-from ..subjects.placement import PlacementOptions
-from ..subjects.scenes import frame_counts, pick_scenes, pose_scene
 from .thumbnail import encode_jpeg, thumbnail
 
 AMBIGUOUS_MOST = 0.05

@@ -24,13 +24,13 @@ from ...formats.png_box import encode_png_box
 from ...geometry.orientation import orient_mesh
 from ...render.transfer import DEFAULT_RAYS, radiance_transfer
 from ...sampling.colour import sample_colour
+from ...subjects.find import safe_name
+from ...subjects.placement import PlacementOptions, place_person
 from ..renders.belonging import SubjectScenes, describe_scene, finish_run
 from ..renders.format import RENDERS, SceneRecord, read_scene
 from ..renders.manifest import Line
 from ..renders.verify import check_scene
 from ..renders.write import remove_leftovers, write_scene
-from ..subjects.find import safe_name
-from ..subjects.placement import PlacementOptions, place_person
 from .calibrations import take_apart
 from .done import check_exported
 from .export import ExchangeSummary, Layout

@@ -15,9 +15,9 @@ from ...core.parts import Part
 from ...core.progress import NoProgress, Progress
 from ...core.units import worker_count
 from ...render.renderer import RendererChoice, choose_renderer
-from ..subjects.animations import doubt_motions
-from ..subjects.find import Subject, find_subjects
-from ..subjects.selection import Selection
+from ...subjects.animations import doubt_motions
+from ...subjects.find import Subject, find_subjects
+from ...subjects.selection import Selection
 from .belonging import SubjectScenes, finish_run
 from .count import SceneProgress, plan_subjects
 from .draw_scene import Drawing

@@ -9,10 +9,10 @@ from pathlib import Path
 
 from ...core.guard import Limits, Lost, run_guarded
 from ...core.progress import Progress
-from ..subjects.animations import ClipChoice, list_motions, motions_digest
-from ..subjects.find import Subject
-from ..subjects.load import unique_names
-from ..subjects.scenes import REST, peek_frame_counts
+from ...subjects.animations import ClipChoice, list_motions, motions_digest
+from ...subjects.find import Subject
+from ...subjects.load import unique_names
+from ...subjects.scenes import REST, peek_frame_counts
 from .settings import RenderSettings
 
 

@@ -22,7 +22,7 @@ from ...render.light.lights import Light, LightSet, draw_light
 from ...render.light.shading import display_irradiance
 from ...render.renderer import Renderer, RendererChoice, open_renderer
 from ...render.transfer import radiance_transfer
-from ..subjects.scenes import LoadedScene
+from ...subjects.scenes import LoadedScene
 from .layer_files import encode_layers, layer_name
 from .settings import RenderSettings
 from .write import Provenance, write_scene

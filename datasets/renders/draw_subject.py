@@ -13,11 +13,11 @@ from ...core.files import is_of_disk
 from ...core.guard import tell_alive
 from ...core.messages import describe_failure
 from ...render.light.lights import LightSet, builtin_lights, choose_lights, load_lights
-from ..subjects.animations import ClipChoice
-from ..subjects.find import Subject
-from ..subjects.frames import ChosenScene, LeftOut, NoFitFrameError
-from ..subjects.open import OpenSubject
-from ..subjects.source_files import SourceFiles
+from ...subjects.animations import ClipChoice
+from ...subjects.find import Subject
+from ...subjects.frames import ChosenScene, LeftOut, NoFitFrameError
+from ...subjects.open import OpenSubject
+from ...subjects.source_files import SourceFiles
 from .belonging import SubjectScenes, describe_scene
 from .draw_scene import Drawing, draw_views, misfit, prepare_scene, store_scene
 from .format import SCENE, TEXTURES, SceneRecord, read_scene

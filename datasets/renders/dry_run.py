@@ -14,10 +14,10 @@ from ...core.messages import describe_failure
 from ...core.units import worker_count
 from ...render.light.lights import LightSet
 from ...render.renderer import choose_renderer
-from ..subjects.find import Subject
-from ..subjects.load import load_subject
-from ..subjects.scenes import frame_counts, pick_scenes, pose_scene
-from ..subjects.selection import Selection
+from ...subjects.find import Subject
+from ...subjects.load import load_subject
+from ...subjects.scenes import frame_counts, pick_scenes, pose_scene
+from ...subjects.selection import Selection
 from .build import find_people
 from .count import count_scenes
 from .draw_scene import Drawing, draw_views, prepare_scene, store_scene

@@ -10,11 +10,11 @@ from ...core.errors import MpcError, SettingsError
 from ...core.folders import read_folder_settings
 from ...core.guard import Limits, Lost, run_guarded, tell_alive
 from ...core.progress import NoProgress, Progress
-from ..subjects.find import Subject
-from ..subjects.frames import LeftOut
-from ..subjects.open import OpenSubject
-from ..subjects.scenes import LoadedScene
-from ..subjects.selection import Selection
+from ...subjects.find import Subject
+from ...subjects.frames import LeftOut
+from ...subjects.open import OpenSubject
+from ...subjects.scenes import LoadedScene
+from ...subjects.selection import Selection
 from .build import find_people
 from .draw_scene import place_cameras, required_extent, scene_centre
 from .format import RENDERS

@@ -24,7 +24,7 @@ from ...core.errors import InputError
 from ...core.folders import FolderFormat, read_folder_settings
 from ...core.sealed import read_sealed_json
 from ...geometry.mesh import PosedMesh
-from ..subjects.placement import CONVENTION
+from ...subjects.placement import CONVENTION
 from .manifest import Line, read_manifest
 from .mesh_file import read_mesh
 

@@ -14,8 +14,8 @@ from ...geometry.camera import DEFAULT_EXTENT_M, Camera, OrthographicCamera, Per
 from ...render.layers import LAYERS
 from ...render.subpixels import ANTIALIAS
 from ...render.transfer import DEFAULT_RAYS
-from ..subjects.frames import FrameSettings
-from ..subjects.placement import PlacementOptions
+from ...subjects.frames import FrameSettings
+from ...subjects.placement import PlacementOptions
 
 CENTRES = ("surface", "pelvis", "box")
 
@@ -24,7 +24,7 @@ CENTRES = ("surface", "pelvis", "box")
 class RenderSettings(FrameSettings):
     """What decides the content of a renders folder, which holds one set of settings.
 
-    Which frames become scenes is decided by the attributes of FrameSettings (datasets/subjects/frames.py); `seed` is
+    Which frames become scenes is decided by the attributes of FrameSettings (subjects/frames.py); `seed` is
     that of frames, lights and jitter.
 
     Attributes:

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 from ...core.guard import Lost
 from ...core.randomness import stable_hash
-from ..subjects.animations import ClipChoice
-from ..subjects.find import Subject
+from ...subjects.animations import ClipChoice
+from ...subjects.find import Subject
 from .belonging import SubjectScenes
 from .count import SubjectPlan
 from .draw_subject import SubjectOutcome, SubjectUnit

@@ -27,12 +27,12 @@ from mpc.datasets.renders.settings import RenderSettings
 from mpc.datasets.shards.build import sample_renders
 from mpc.datasets.shards.settings import SampleSettings
 from mpc.datasets.stats.collect import collect_stats
-from mpc.datasets.subjects.placement import PlacementOptions
-from mpc.datasets.subjects.selection import Selection
 from mpc.evaluate.settings import EvaluationSettings, FolderSettings
 from mpc.people.make import make_people
 from mpc.reconstruct.capture.segment import SegmentSettings
 from mpc.reconstruct.capture.settings import CaptureSettings
+from mpc.subjects.placement import PlacementOptions
+from mpc.subjects.selection import Selection
 from mpc.train.presets import choose_settings
 from mpc.train.run import train
 
@@ -235,13 +235,13 @@ def test_choices_are_all_there_are():
     from mpc.datasets.renders.settings import CENTRES
     from mpc.datasets.shards.settings import KeptMeshes, Noise
     from mpc.datasets.shards.split import SPLITS
-    from mpc.datasets.subjects.placement import AXES, UNITS_M
     from mpc.evaluate.metrics.align import ALIGNMENTS
     from mpc.evaluate.settings import UNITS_M as EVAL_UNITS_M
     from mpc.formats.mesh_files import WRITE_FORMATS
     from mpc.models.person.engines import ENGINES
     from mpc.reconstruct.capture.settings import FRAMINGS, PRECISIONS, TURNTABLES
     from mpc.reconstruct.localise.localise import MODES
+    from mpc.subjects.placement import AXES, UNITS_M
     from mpc.train.mining import MODES as MINING
     from mpc.train.settings import STAGES
 

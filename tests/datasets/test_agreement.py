@@ -8,13 +8,13 @@ from scipy.ndimage import binary_dilation, map_coordinates
 
 from mpc.datasets.renders.draw_scene import scene_centre
 from mpc.datasets.renders.settings import RenderSettings
-from mpc.datasets.subjects.find import find_subjects
-from mpc.datasets.subjects.scenes import list_scenes, load_subject, pose_scene
 from mpc.geometry.camera import project, view_to_pixels
 from mpc.geometry.rays import RayScene
 from mpc.geometry.surface import albedo_at, sample_surface
 from mpc.render.gl_probe import find_gl
 from mpc.render.renderer import choose_renderer, open_renderer
+from mpc.subjects.find import find_subjects
+from mpc.subjects.scenes import list_scenes, load_subject, pose_scene
 
 SIZE = 256
 VIEWS = 8

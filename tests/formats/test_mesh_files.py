@@ -8,11 +8,11 @@ import pytest
 import trimesh
 
 from mpc.core.errors import InputError, SettingsError
-from mpc.datasets.subjects.find import find_subjects
-from mpc.datasets.subjects.load import load_subject
 from mpc.evaluate.folders import find_meshes
 from mpc.formats.mesh_files import READ_SUFFIXES, WRITE_FORMATS, read_mesh, read_mesh_file, write_mesh
 from mpc.geometry.mesh import Material, PosedMesh
+from mpc.subjects.find import find_subjects
+from mpc.subjects.load import load_subject
 
 COLOURS = np.array([[255, 0, 0], [0, 128, 0], [0, 0, 10], [255, 255, 255]], np.uint8)
 OPAQUE = np.concatenate([COLOURS, np.full((4, 1), 255, np.uint8)], axis=1)
@@ -93,7 +93,7 @@ def test_exported_meshes_are_read_back_by_trimesh(tmp_path, suffix):
 
 
 def test_glb_is_read_back_with_its_colours(tmp_path):
-    from mpc.datasets.subjects.scenes import list_scenes, load_scene
+    from mpc.subjects.scenes import list_scenes, load_scene
 
     (tmp_path / "models").mkdir()
     path = tmp_path / "models" / "person.glb"

@@ -27,10 +27,10 @@ from fuzz.damage import make_input
 from fuzz.files import good_files
 from mpc.core.errors import MpcError
 from mpc.core.guard import Limits, Lost, run_guarded
-from mpc.datasets.subjects.find import find_subjects
-from mpc.datasets.subjects.scenes import list_scenes, load_subject, pose_scene
 from mpc.formats.array_pickle import read_arrays
 from mpc.formats.bvh import read_bvh
+from mpc.subjects.find import find_subjects
+from mpc.subjects.scenes import list_scenes, load_subject, pose_scene
 
 BATCH = 250
 BATCH_TIMEOUT_S = 300.0

@@ -11,15 +11,15 @@ import pytest
 from scipy.spatial.transform import Rotation
 
 from mpc.core.errors import InputError, MpcError
-from mpc.datasets.subjects.animations import doubt_motions, find_motion_files, usable_motions, with_animations
-from mpc.datasets.subjects.find import Subject
-from mpc.datasets.subjects.load import LoadedSubject, load_subject
 from mpc.formats.motions import read_motion_file
 from mpc.motion.bones import match_bones, rig_bones
 from mpc.motion.motion import Motion
 from mpc.motion.retarget import Target, between, retarget
 from mpc.motion.rig_clips import bring_clips
 from mpc.motion.skinning import pose_rig, world_matrices
+from mpc.subjects.animations import doubt_motions, find_motion_files, usable_motions, with_animations
+from mpc.subjects.find import Subject
+from mpc.subjects.load import LoadedSubject, load_subject
 from support.cesium_bones import CESIUM
 from support.shared import MODELS
 

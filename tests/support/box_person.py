@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from mpc.datasets.subjects.find import Subject, find_subjects
 from mpc.geometry.mesh import PosedMesh
+from mpc.subjects.find import Subject, find_subjects
 
 F64 = npt.NDArray[np.float64]
 

@@ -21,8 +21,8 @@ from mpc.cli.main import main
 from mpc.datasets.exchange.export import ExchangeSummary, export_renders
 from mpc.datasets.exchange.import_folder import import_folder
 from mpc.datasets.renders.format import read_renders
-from mpc.datasets.subjects.placement import PlacementOptions
 from mpc.datasets.verify import verify_folder
+from mpc.subjects.placement import PlacementOptions
 from support.balls import make_renders
 
 FORMATS: list[Any] = ["pifu", "icon"]

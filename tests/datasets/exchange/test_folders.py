@@ -20,11 +20,11 @@ from mpc.datasets.renders.layer_files import read_picture
 from mpc.datasets.renders.settings import RenderSettings
 from mpc.datasets.shards.build import sample_renders
 from mpc.datasets.shards.settings import SampleSettings
-from mpc.datasets.subjects.placement import PlacementOptions
 from mpc.formats.png import read_png
 from mpc.geometry.camera import OrthographicCamera, project, view_to_pixels
 from mpc.geometry.directions import fibonacci_directions
 from mpc.render.light.harmonics import sh_basis
+from mpc.subjects.placement import PlacementOptions
 
 SIZE = 96
 LOAD = PlacementOptions(unit="cm", up="+y", facing="+z")

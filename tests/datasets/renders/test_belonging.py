@@ -103,7 +103,7 @@ def test_people_whose_files_cannot_be_read_now_keep_their_scenes(
         raise OSError(errno.ESTALE, "Stale file handle", str(path))
 
     with monkeypatch.context() as patch:
-        patch.setattr("mpc.datasets.subjects.open.file_sha256", stale)
+        patch.setattr("mpc.subjects.open.file_sha256", stale)
         assert len(render(models, out, prune=True).failures) == 2
     assert keys(out) == {"one/scan_0000", "two/scan_0000"}
     # A file that was replaced by a damaged one is another matter: its scenes are of something that is gone.

@@ -13,10 +13,10 @@ import pytest
 
 from mpc.datasets.renders.build import RenderSummary, render_models
 from mpc.datasets.renders.settings import RenderSettings
-from mpc.datasets.subjects.find import find_subjects
-from mpc.datasets.subjects.frames import ChosenScene, FrameSettings, choose_scenes
-from mpc.datasets.subjects.load import load_subject
-from mpc.datasets.subjects.open import OpenSubject
+from mpc.subjects.find import find_subjects
+from mpc.subjects.frames import ChosenScene, FrameSettings, choose_scenes
+from mpc.subjects.load import load_subject
+from mpc.subjects.open import OpenSubject
 from support.box_person import rig_file
 from support.layout_folders import xhumans
 
@@ -39,12 +39,12 @@ def calls(monkeypatch: pytest.MonkeyPatch) -> Counter[str]:
         monkeypatch.setattr(target, counted)
 
     count("open", "mpc.formats.gltf.read.open_gltf")
-    count("read", "mpc.datasets.subjects.load.read_mesh_file")
-    count("first frame", "mpc.datasets.subjects.load.read_frame")
-    count("peek for the kind", "mpc.datasets.subjects.find.peek_json")
-    count("peek for the clips", "mpc.datasets.subjects.scenes.open_gltf")
-    count("pose", "mpc.datasets.subjects.scenes.pose_rig")
-    count("pose", "mpc.datasets.subjects.scenes.read_frame")
+    count("read", "mpc.subjects.load.read_mesh_file")
+    count("first frame", "mpc.subjects.load.read_frame")
+    count("peek for the kind", "mpc.subjects.find.peek_json")
+    count("peek for the clips", "mpc.subjects.scenes.open_gltf")
+    count("pose", "mpc.subjects.scenes.pose_rig")
+    count("pose", "mpc.subjects.scenes.read_frame")
     return counter
 
 

@@ -15,7 +15,7 @@ from mpc.datasets.check.models import check_models
 from mpc.datasets.renders.build import render_models
 from mpc.datasets.renders.extent import choose_extent
 from mpc.datasets.renders.settings import RenderSettings
-from mpc.datasets.subjects.selection import Selection
+from mpc.subjects.selection import Selection
 from support import layout_folders
 from support.fbx_file import write_post
 from support.figures import write_figure

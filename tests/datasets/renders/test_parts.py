@@ -11,7 +11,7 @@ from mpc.core.guard import Limits
 from mpc.core.parts import Part
 from mpc.datasets.renders.build import render_models
 from mpc.datasets.renders.settings import RenderSettings
-from mpc.datasets.subjects.find import find_subjects
+from mpc.subjects.find import find_subjects
 from support.arrays import files_of, run_array
 from support.box_person import rig_file
 from support.deadly import plant

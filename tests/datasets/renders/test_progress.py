@@ -13,7 +13,7 @@ from mpc.datasets.renders import build
 from mpc.datasets.renders.count import SceneProgress, SubjectPlan, plan_subjects
 from mpc.datasets.renders.draw_subject import SubjectOutcome
 from mpc.datasets.renders.settings import RenderSettings
-from mpc.datasets.subjects.find import Subject
+from mpc.subjects.find import Subject
 from support.fbx_file import write_post
 
 SCAN_S, BIG_SCAN_S, RIG_S, LOAD_S = 2.5, 21.0, 1.7, 1.0  # seconds of a scene, as measured, and of reading a file

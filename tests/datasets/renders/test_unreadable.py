@@ -54,7 +54,7 @@ def test_a_stale_file_handle_is_its_subjects_failure(
             raise OSError(errno.ESTALE, "Stale file handle", str(path))
         return file_sha256(path)
 
-    monkeypatch.setattr("mpc.datasets.subjects.open.file_sha256", stale)
+    monkeypatch.setattr("mpc.subjects.open.file_sha256", stale)
     summary = render(models, tmp_path / "out")
     assert summary.rendered == 1
     assert summary.failures == (("one", f"{models / 'one' / 'mesh.obj'}: cannot be read (Stale file handle)"),)

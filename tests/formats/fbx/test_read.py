@@ -10,11 +10,11 @@ import numpy as np
 import pytest
 
 from mpc.core.errors import InputError, MpcError
-from mpc.datasets.subjects.find import find_subjects
-from mpc.datasets.subjects.scenes import SceneSpec, list_scenes, load_subject, pose_scene
 from mpc.formats.fbx.container import FbxUnavailable
 from mpc.formats.fbx.read import peek_fbx, read_fbx, read_fbx_motion
 from mpc.motion.skinning import pose_rig, world_matrices
+from mpc.subjects.find import find_subjects
+from mpc.subjects.scenes import SceneSpec, list_scenes, load_subject, pose_scene
 from support.fbx_file import write_post
 
 pytest.importorskip("ufbx", reason="the extra fbx is not installed")

@@ -8,11 +8,11 @@ from typing import Any
 
 import numpy as np
 
-from ...core.arrays import U8, Array
-from ...core.errors import InputError
-from ...formats.array_pickle import read_arrays
-from ...formats.build_mesh import GREY, ReadMesh, build_mesh
-from ...geometry.mesh import Material
+from ..core.arrays import U8, Array
+from ..core.errors import InputError
+from ..formats.array_pickle import read_arrays
+from ..formats.build_mesh import GREY, ReadMesh, build_mesh
+from ..geometry.mesh import Material
 from .layouts.xhumans import FOLDER, MODES
 
 _FRAME = re.compile(r"mesh-f\d+\.pkl", re.IGNORECASE)

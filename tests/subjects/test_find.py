@@ -13,8 +13,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mpc.core.errors import InputError
-from mpc.datasets.subjects.find import find_subjects, safe_name
 from mpc.formats.fbx.read import peek_fbx
+from mpc.subjects.find import find_subjects, safe_name
 from support.shared import MODELS, needs_models
 
 
@@ -150,6 +150,6 @@ def test_each_fbx_is_looked_into_once(tmp_path: Path, monkeypatch: pytest.Monkey
         looked.append(path.name)
         return peek_fbx(path)
 
-    monkeypatch.setattr("mpc.datasets.subjects.find.peek_fbx", counted)
+    monkeypatch.setattr("mpc.subjects.find.peek_fbx", counted)
     assert {subject.id: subject.kind for subject in find_subjects(tmp_path)} == {"rig": "rigged", "scan": "scan"}
     assert sorted(looked) == ["clip.fbx", "rig.fbx", "scan.fbx"]

@@ -12,14 +12,14 @@ from scipy.spatial.transform import Rotation
 
 from mpc.core.errors import MpcError, SettingsError
 from mpc.datasets.renders.settings import RenderSettings
-from mpc.datasets.subjects.find import Subject
-from mpc.datasets.subjects.frames import FrameSettings, LeftOut, Misfit, choose_scenes, pose_features
-from mpc.datasets.subjects.load import LoadedSubject
-from mpc.datasets.subjects.placement import Placement
-from mpc.datasets.subjects.scenes import LoadedScene, SceneSpec, choose_frames
 from mpc.geometry.mesh import PosedMesh
 from mpc.motion.bones import match_bones
 from mpc.motion.skinning import Channel, Clip, Rig, Skeleton
+from mpc.subjects.find import Subject
+from mpc.subjects.frames import FrameSettings, LeftOut, Misfit, choose_scenes, pose_features
+from mpc.subjects.load import LoadedSubject
+from mpc.subjects.placement import Placement
+from mpc.subjects.scenes import LoadedScene, SceneSpec, choose_frames
 
 FPS = 30.0
 

@@ -13,10 +13,10 @@ from mpc.datasets.check.models import check_models, suggest_fixes
 from mpc.datasets.renders.build import render_models
 from mpc.datasets.renders.format import read_renders, read_scene_mesh
 from mpc.datasets.renders.settings import RenderSettings
-from mpc.datasets.subjects.find import find_subjects
-from mpc.datasets.subjects.fixes import Suggestion, read_fixes, write_fixes
-from mpc.datasets.subjects.placement import PlacementOptions
-from mpc.datasets.subjects.selection import Selection
+from mpc.subjects.find import find_subjects
+from mpc.subjects.fixes import Suggestion, read_fixes, write_fixes
+from mpc.subjects.placement import PlacementOptions
+from mpc.subjects.selection import Selection
 from support.figures import write_figure
 
 TINY = {"views": 2, "step_deg": 180.0, "size": 32, "rays": 16}

@@ -7,9 +7,9 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from ...core.arrays import F64
-from ...core.errors import SettingsError
-from ...geometry.mesh import PosedMesh
+from ..core.arrays import F64
+from ..core.errors import SettingsError
+from ..geometry.mesh import PosedMesh
 from .body_shape import feet_facing, score_up, up_margin
 from .layouts.layout import Fit
 

@@ -7,14 +7,14 @@ import numpy as np
 import pytest
 
 from mpc.core.errors import InputError
-from mpc.datasets.subjects.find import find_subjects
-from mpc.datasets.subjects.frames import FrameSettings, choose_scenes
-from mpc.datasets.subjects.layouts.layout import claim
-from mpc.datasets.subjects.layouts.recognise import recognise
-from mpc.datasets.subjects.layouts.renderpeople import RIGGED
-from mpc.datasets.subjects.placement import PlacementOptions
-from mpc.datasets.subjects.scenes import SceneSpec, list_scenes, load_scene, load_subject, pose_scene
 from mpc.geometry.surface import albedo_at
+from mpc.subjects.find import find_subjects
+from mpc.subjects.frames import FrameSettings, choose_scenes
+from mpc.subjects.layouts.layout import claim
+from mpc.subjects.layouts.recognise import recognise
+from mpc.subjects.layouts.renderpeople import RIGGED
+from mpc.subjects.placement import PlacementOptions
+from mpc.subjects.scenes import SceneSpec, list_scenes, load_scene, load_subject, pose_scene
 from support import layout_folders
 
 

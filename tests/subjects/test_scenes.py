@@ -12,10 +12,12 @@ import pytest
 
 from mpc.core.errors import InputError, SettingsError
 from mpc.datasets.check.subject import CheckUnit, check_subject
-from mpc.datasets.subjects.body_shape import feet_facing, score_up, up_margin
-from mpc.datasets.subjects.find import Subject, find_subjects
-from mpc.datasets.subjects.placement import PlacementOptions, place_person
-from mpc.datasets.subjects.scenes import (
+from mpc.geometry.mesh import PosedMesh
+from mpc.motion.skinning import Clip
+from mpc.subjects.body_shape import feet_facing, score_up, up_margin
+from mpc.subjects.find import Subject, find_subjects
+from mpc.subjects.placement import PlacementOptions, place_person
+from mpc.subjects.scenes import (
     SceneSpec,
     choose_frames,
     list_scenes,
@@ -24,8 +26,6 @@ from mpc.datasets.subjects.scenes import (
     name_clips,
     pose_scene,
 )
-from mpc.geometry.mesh import PosedMesh
-from mpc.motion.skinning import Clip
 from support.box_person import POSES, STANDING, boxes, rig_file
 from support.shared import MODELS, needs_models
 

@@ -12,14 +12,14 @@ from pathlib import Path
 import numpy as np
 from scipy.cluster.vq import kmeans2
 
-from ...core.arrays import F64
-from ...core.checks import check_ranges
-from ...core.errors import MpcError, SettingsError
-from ...core.messages import first_few
-from ...core.randomness import derive_rng
-from ...formats.bone_maps import read_bone_maps
-from ...motion.bones import MatchedBones, rig_bones
-from ...motion.skinning import world_matrices
+from ..core.arrays import F64
+from ..core.checks import check_ranges
+from ..core.errors import MpcError, SettingsError
+from ..core.messages import first_few
+from ..core.randomness import derive_rng
+from ..formats.bone_maps import read_bone_maps
+from ..motion.bones import MatchedBones, rig_bones
+from ..motion.skinning import world_matrices
 from .load import LoadedSubject
 from .scenes import LoadedScene, SceneSpec, choose_frames, frame_counts, pick_scenes, pose_scene
 

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
-from ...core.files import file_sha256
-from ...formats.limits import note_files
+from ..core.files import file_sha256
+from ..formats.limits import note_files
 from .animations import ClipChoice, motions_digest, with_animations, with_clip
 from .find import Subject
 from .frames import ChosenScene, FrameSettings, LeftOut, Misfit, NoFitFrameError, choose_scenes

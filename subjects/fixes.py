@@ -20,10 +20,10 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from ...core.errors import InputError, SettingsError
-from ...core.files import write_text
-from ...core.messages import first_few
-from ...core.settings import override
+from ..core.errors import InputError, SettingsError
+from ..core.files import write_text
+from ..core.messages import first_few
+from ..core.settings import override
 from .placement import PlacementOptions
 
 

@@ -8,8 +8,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from ...core.errors import SettingsError
-from ...core.messages import first_few
+from ..core.errors import SettingsError
+from ..core.messages import first_few
 from .find import Subject
 from .fixes import read_fixes
 

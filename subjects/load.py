@@ -9,14 +9,14 @@ from typing import Any
 
 import numpy as np
 
-from ...core.arrays import F64
-from ...formats.build_mesh import ReadMesh
-from ...formats.build_rig import ReadPerson
-from ...formats.mesh_files import read_mesh_file
-from ...geometry.mesh import PosedMesh
-from ...geometry.orientation import orient_mesh
-from ...motion.landmarks import find_hips, find_pelvis, rest_facing
-from ...motion.skinning import Clip, Rig, world_matrices
+from ..core.arrays import F64
+from ..formats.build_mesh import ReadMesh
+from ..formats.build_rig import ReadPerson
+from ..formats.mesh_files import read_mesh_file
+from ..geometry.mesh import PosedMesh
+from ..geometry.orientation import orient_mesh
+from ..motion.landmarks import find_hips, find_pelvis, rest_facing
+from ..motion.skinning import Clip, Rig, world_matrices
 from .find import Subject, safe_name
 from .layouts.layout import Fit, Layout
 from .layouts.recognise import find_layout

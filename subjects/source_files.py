@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from ...core.files import file_sha256
+from ..core.files import file_sha256
 
 ABSENT = "absent"
 

@@ -9,13 +9,13 @@ from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
 
-from ...core.errors import InputError
-from ...core.messages import describe_failure, first_few
-from ...formats.bone_maps import read_bone_maps
-from ...formats.motions import SUFFIXES, read_motion_file
-from ...motion.bones import rig_bones
-from ...motion.motion import Motion
-from ...motion.rig_clips import Brought, bring_clips
+from ..core.errors import InputError
+from ..core.messages import describe_failure, first_few
+from ..formats.bone_maps import read_bone_maps
+from ..formats.motions import SUFFIXES, read_motion_file
+from ..motion.bones import rig_bones
+from ..motion.motion import Motion
+from ..motion.rig_clips import Brought, bring_clips
 from .load import LoadedSubject, name_clips
 
 Stamp = tuple[tuple[int, int], ...]

@@ -8,17 +8,17 @@ from typing import Any
 
 import numpy as np
 
-from ...core.arrays import F64
-from ...core.errors import InputError, MpcError
-from ...core.randomness import derive_rng
-from ...formats.build_mesh import check_area
-from ...formats.fbx.read import read_fbx_motion
-from ...formats.gltf.animations import read_clips
-from ...formats.gltf.container import open_gltf
-from ...geometry.mesh import PosedMesh
-from ...geometry.orientation import orient_mesh
-from ...motion.landmarks import hips_facing
-from ...motion.skinning import Clip, pose_rig
+from ..core.arrays import F64
+from ..core.errors import InputError, MpcError
+from ..core.randomness import derive_rng
+from ..formats.build_mesh import check_area
+from ..formats.fbx.read import read_fbx_motion
+from ..formats.gltf.animations import read_clips
+from ..formats.gltf.container import open_gltf
+from ..geometry.mesh import PosedMesh
+from ..geometry.orientation import orient_mesh
+from ..motion.landmarks import hips_facing
+from ..motion.skinning import Clip, pose_rig
 from .body_shape import feet_facing
 from .find import Subject
 from .load import LoadedSubject, load_subject, name_clips, name_takes

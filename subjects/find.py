@@ -11,10 +11,10 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Literal
 
-from ...core.errors import InputError
-from ...formats.fbx.read import peek_fbx
-from ...formats.gltf.container import peek_json
-from ...formats.mesh_files import READ_SUFFIXES
+from ..core.errors import InputError
+from ..formats.fbx.read import peek_fbx
+from ..formats.gltf.container import peek_json
+from ..formats.mesh_files import READ_SUFFIXES
 from .layouts.layout import Claim
 from .layouts.recognise import find_fit, find_layout, find_texture, recognise
 from .layouts.xhumans import FOLDER as TAKE_FOLDER
@@ -44,7 +44,7 @@ class Subject:
         id: unique in the directory, safe as a folder name, made from the path alone.
         path: the mesh file; of "scans" the first one.
         kind: "rigged" for glTF and FBX with a skin, "scans" for a person scanned many times
-            (datasets/subjects/sequences.py), else "scan"; so is a damaged file, and loading it reports the damage.
+            (subjects/sequences.py), else "scan"; so is a damaged file, and loading it reports the damage.
         root: the folder that holds the subject's files; nothing outside is opened.
         layout: name of the data set whose folders look like this (subjects/layouts), None for any other folder.
         fit: the file with the scan's body fit; None where the layout has none or the file is missing.

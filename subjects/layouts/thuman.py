@@ -13,8 +13,8 @@ from pathlib import Path
 import numpy as np
 from scipy.spatial.transform import Rotation
 
-from ....core.errors import InputError
-from ....formats.array_pickle import read_arrays
+from ...core.errors import InputError
+from ...formats.array_pickle import read_arrays
 from .layout import Fit, Layout
 
 

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from ....core.arrays import F64
+from ...core.arrays import F64
 
 Pattern = re.Pattern[str]
 

@@ -7,8 +7,8 @@ from mpc.datasets.renders.settings import RenderSettings
 from mpc.datasets.shards.build import sample_renders
 from mpc.datasets.shards.index import read_index
 from mpc.datasets.shards.settings import SampleSettings
-from mpc.datasets.subjects.find import find_subjects
-from mpc.datasets.subjects.licences import LONGEST, Licences
+from mpc.subjects.find import find_subjects
+from mpc.subjects.licences import LONGEST, Licences
 from support import layout_folders
 from support.figures import write_figure
 

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ...core.arrays import F64, Bools
-from ...geometry.mesh import PosedMesh
+from ..core.arrays import F64, Bools
+from ..geometry.mesh import PosedMesh
 
 # Shares of the box's diagonal: up to which height a surface is on the ground, and how far down the top part reaches.
 GROUND_BAND, TOP_BAND = 0.02, 0.10
