@@ -32,7 +32,8 @@ from PIL import Image
 from scipy.spatial import cKDTree
 
 from mpc.datasets.loading.views import ViewDataset
-from mpc.datasets.renders.format import SceneRecord, read_renders, read_scene_mesh
+from mpc.datasets.renders.format import SceneRecord, read_scene_mesh
+from mpc.datasets.renders.read import read_renders
 from mpc.datasets.shards.index import ShardEntry, read_index, write_index
 from mpc.formats.png import decode_png, encode_png_rows
 from mpc.geometry.mesh import PosedMesh

@@ -15,7 +15,8 @@ from ...core.locks import one_writer
 from ...core.messages import describe_failure
 from ...core.progress import NoProgress, Progress
 from ..renders.belonging import group_refused
-from ..renders.format import SceneRecord, describe_unfinished, read_renders
+from ..renders.format import SceneRecord
+from ..renders.read import describe_unfinished, read_renders
 from ..shards.groups import choose_groups
 from ..shards.split import SPLIT_RATIOS, choose_split, describe_lists, describe_twins, group_twins
 from .done import DONE, PARTS, is_kept, publish, remove_exported

@@ -12,29 +12,24 @@ renders/<subject>/<animation>_<frame>/         scene.json, mesh.npz (posed mesh,
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import numpy as np
 
 from ...core.arrays import F32, F64
 from ...core.errors import InputError
-from ...core.folders import FolderFormat, read_folder_settings
+from ...core.folders import FolderFormat
 from ...core.sealed import read_sealed_json
 from ...geometry.mesh import PosedMesh
 from ...subjects.placement import CONVENTION
-from .manifest import Line, read_manifest
 from .mesh_file import read_mesh
-
-Scene = TypeVar("Scene")
 
 FORMAT = "mpc-renders"
 VERSION = 1
 RENDERS = FolderFormat(FORMAT, VERSION, "renders")
 SCENE, MESH, TEXTURES = "scene.json", "mesh.npz", "textures"
-UNFINISHED = "it was made by a run that was stopped"
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -119,6 +114,12 @@ class SceneRecord:
         return data
 
     @property
+    def source_sha256(self) -> str | None:
+        """SHA-256 of the file that the person was read from ("+", and of its further files); None where unrecorded."""
+        found = self.notes.get("source_sha256")
+        return None if found is None else str(found)
+
+    @property
     def remedy(self) -> str:
         """What the user does about a damaged scene, as part of a message."""
         if "imported" in self.notes:
@@ -147,32 +148,6 @@ class SceneRecord:
         return x, y, z
 
 
-@dataclass(frozen=True, eq=False)
-class Renders:
-    """A renders folder.
-
-    Attributes:
-        folder: where it is.
-        settings: the settings that made it, as settings.json holds them.
-        scenes: all whole scenes, sorted by key.
-        refused: why a scene is not among `scenes`, by its key; each reason says what to do.
-        aside: keys of those refused scenes that do not belong to the last finished run; None where no run has finished,
-            and all scenes that are there are taken.
-    """
-
-    folder: Path
-    settings: dict[str, Any]
-    scenes: tuple[SceneRecord, ...]
-    refused: dict[str, str] = field(default_factory=dict)
-    aside: frozenset[str] | None = frozenset()
-
-    @property
-    def sources(self) -> dict[str, str]:
-        """SHA-256 of the file that a person was read from, by subject, where it is recorded."""
-        noted = ((scene.subject, scene.notes.get("source_sha256")) for scene in self.scenes)
-        return {subject: str(source).partition("+")[0] for subject, source in noted if source}
-
-
 def scene_key(subject: str, animation: str, frame: int) -> str:
     """The scene's name, which is also its folder below renders/."""
     return f"{subject}/{animation}_{frame:04d}"
@@ -181,83 +156,6 @@ def scene_key(subject: str, animation: str, frame: int) -> str:
 def scene_folders(folder: Path) -> list[Path]:
     """The folders of all scenes in a renders folder, sorted, whether or not the scenes can be used."""
     return sorted(path.parent for path in folder.glob(f"[!.]*/[!.]*/{SCENE}"))
-
-
-def read_renders(folder: Path) -> Renders:
-    """Read what `mpc render` wrote (a few kB a scene; no picture is opened).
-
-    The scenes are those that belong to the last finished run (datasets/renders/manifest.py); where no run has finished
-    yet, all that are there. A scene that cannot be used is listed in `Renders.refused`, and the others are read.
-
-    Raises:
-        InputError: not a renders folder, another version, or no scene of it can be used.
-    """
-    settings, scenes, refused, aside = walk_scenes(folder, read_listed)
-    return Renders(folder, settings, tuple(sorted(scenes, key=lambda scene: scene.key)), refused, aside)
-
-
-def walk_scenes(
-    folder: Path, read: Callable[[Path, str, Line | None], Scene]
-) -> tuple[dict[str, Any], list[Scene], dict[str, str], frozenset[str] | None]:
-    """Go through the scenes of a renders folder.
-
-    Args:
-        folder: the renders folder.
-        read: reads a scene that belongs by its folder, its key, and the manifest's line about it (None: there is no
-            manifest); a scene that cannot be used is an InputError.
-
-    Returns:
-        The settings of the folder; what `read` gave; `refused` and `aside` as Renders has them.
-
-    Raises:
-        InputError: as `read_renders`.
-    """
-    settings = read_folder_settings(folder, RENDERS)
-    if settings is None:
-        raise InputError(folder, "is not a renders folder (no settings.json); run `mpc render MODELS` first")
-    command = _command(settings)
-    lines = read_manifest(folder)
-    scenes: list[Scene] = []
-    aside: set[str] = set()
-    lost = (key for key, line in (lines or {}).items() if "aside" not in line)
-    refused = {key: f"{folder / key}: the scene is gone; `{command}` makes it again" for key in lost}
-    for place in scene_folders(folder):
-        key = place.relative_to(folder).as_posix()
-        refused.pop(key, None)
-        line = None if lines is None else lines.get(key)
-        if lines is not None and (line is None or "aside" in line):
-            aside.add(key)
-            stopped = f"{UNFINISHED}; `{command}` again ends what that began"
-            refused[key] = stopped if line is None else f"{line['aside']}; `{command} --prune` removes it"
-            continue
-        try:
-            scenes.append(read(place, key, line))
-        except InputError as error:
-            refused[key] = str(error)
-    if refused and not scenes:
-        raise InputError(folder, f"no scene can be used; {min(refused)}: {refused[min(refused)]}")
-    return settings, scenes, refused, None if lines is None else frozenset(aside)
-
-
-def read_listed(place: Path, key: str, line: Line | None) -> SceneRecord:
-    """Read a scene that belongs, and compare it with the manifest's line about it (None: there is no manifest)."""
-    scene = read_scene(place)
-    if scene.key != key:
-        raise InputError(place / SCENE, f"describes {scene.key}; {scene.remedy}")
-    if line is not None and line.get("scene_sha256", scene.sha256) != scene.sha256:
-        again = f"type `{_command(scene.notes)}` again"
-        raise InputError(place / SCENE, f"is not what the last finished run recorded; {again}")
-    return scene
-
-
-def describe_unfinished(aside: frozenset[str] | None) -> list[str]:
-    """A remark where no run has finished in a renders folder; `aside` is that of Renders."""
-    return ["renders: no run has ended there yet; the scenes that are there are used"] if aside is None else []
-
-
-def _command(settings: dict[str, Any]) -> str:
-    """The command that made a renders folder, or a scene, by its settings or notes."""
-    return "mpc import SOURCE" if "imported" in settings else "mpc render MODELS"
 
 
 def read_scene(folder: Path) -> SceneRecord:

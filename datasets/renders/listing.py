@@ -8,14 +8,14 @@ scene. Whoever then reads a scene compares its scene.json with the checksum list
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from ...core.errors import InputError
-from .format import MESH, SCENE, SceneRecord, read_listed, read_scene, walk_scenes
+from .format import MESH, SCENE, SceneRecord, read_scene
 from .manifest import NAME as MANIFEST
 from .manifest import Line
+from .read import Renders, read_listed, walk_renders
 
 PICTURES = "pictures"
 FACTS = ("subject", "scene_sha256", "views", "image_size", "sizes", "source_sha256", "licence")
@@ -60,24 +60,7 @@ class ListedScene:
         return scene
 
 
-@dataclass(frozen=True, eq=False)
-class ListedRenders:
-    """A renders folder; the attributes are those of Renders."""
-
-    folder: Path
-    settings: dict[str, Any]
-    scenes: tuple[ListedScene, ...]
-    refused: dict[str, str] = field(default_factory=dict)
-    aside: frozenset[str] | None = frozenset()
-
-    @property
-    def sources(self) -> dict[str, str]:
-        """SHA-256 of the file that a person was read from, by subject, where it is recorded."""
-        noted = ((scene.subject, scene.source_sha256) for scene in self.scenes)
-        return {subject: source.partition("+")[0] for subject, source in noted if source}
-
-
-def list_renders(folder: Path) -> ListedRenders:
+def list_renders(folder: Path) -> Renders[ListedScene]:
     """List the scenes that `read_renders` reads, and refuse those that it refuses; raises as it does."""
     try:
         written = (folder / MANIFEST).stat().st_mtime_ns
@@ -88,8 +71,7 @@ def list_renders(folder: Path) -> ListedRenders:
         known = _from_line(place, key, line, written)
         return list_scene(read_listed(place, key, line)) if known is None else known
 
-    settings, scenes, refused, aside = walk_scenes(folder, list_one)
-    return ListedRenders(folder, settings, tuple(sorted(scenes, key=lambda scene: scene.key)), refused, aside)
+    return walk_renders(folder, list_one)
 
 
 def list_scene(scene: SceneRecord) -> ListedScene:
@@ -107,7 +89,7 @@ def scene_facts(scene: SceneRecord) -> Line:
         "views": len(scene.views),
         "image_size": scene.image_size,
         "sizes": {kind: _bytes(scene, own) for kind, own in names.items()},
-        "source_sha256": scene.notes.get("source_sha256"),
+        "source_sha256": scene.source_sha256,
         "licence": scene.notes.get("licence"),
     }
 

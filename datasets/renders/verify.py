@@ -10,9 +10,10 @@ from ...core.errors import InputError
 from ...core.folders import read_folder_settings
 from ...core.progress import NoProgress, Progress
 from ...core.units import run_units
-from .format import MESH, RENDERS, SCENE, TEXTURES, UNFINISHED, SceneRecord, read_scene, scene_folders
+from .format import MESH, RENDERS, SCENE, TEXTURES, SceneRecord, read_scene, scene_folders
 from .manifest import Line, read_manifest
 from .mesh_file import FACES_SUFFIX, read_faces, read_texture, texture_names
+from .read import UNFINISHED
 
 Damage = tuple[str, str]
 """The name of a file, from the folder of the scene's person, and what is wrong with it."""

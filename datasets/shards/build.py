@@ -22,9 +22,9 @@ from ...core.notices import log_notices, sort_log
 from ...core.parts import Part
 from ...core.progress import NoProgress, Progress
 from ..renders.belonging import group_refused
-from ..renders.format import describe_unfinished
 from ..renders.layer_kinds import layer_kind
-from ..renders.listing import ListedRenders, list_renders
+from ..renders.listing import ListedScene, list_renders
+from ..renders.read import Renders, describe_unfinished
 from .format import ShardHeader
 from .groups import choose_groups
 from .index import SHARDS, SceneFailure, ShardEntry, ShardIndex, write_index
@@ -124,7 +124,7 @@ def sample_renders(
     return replace(summary, failures=failed, notices=notices)
 
 
-def _check_layers(renders: ListedRenders, settings: SampleSettings) -> None:
+def _check_layers(renders: Renders[ListedScene], settings: SampleSettings) -> None:
     rendered = renders.settings.get("layers", [])
     for name in settings.layers:
         layer_kind(name)

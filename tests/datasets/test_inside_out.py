@@ -11,7 +11,7 @@ import pytest
 from mpc.core.files import file_sha256
 from mpc.core.sealed import read_sealed_json
 from mpc.datasets.renders.build import render_models
-from mpc.datasets.renders.format import read_renders
+from mpc.datasets.renders.read import read_renders
 from mpc.datasets.renders.settings import RenderSettings
 from mpc.datasets.shards.sample_scene import sample_scene
 from mpc.datasets.shards.settings import SampleSettings

@@ -10,7 +10,7 @@ import torch
 from mpc.core.errors import InputError, SettingsError
 from mpc.core.sealed import read_sealed_json, write_sealed_json
 from mpc.datasets.loading.views import ViewDataset
-from mpc.datasets.renders.format import read_renders
+from mpc.datasets.renders.read import read_renders
 from mpc.datasets.shards.build import sample_renders
 from mpc.datasets.shards.settings import SampleSettings
 from mpc.geometry.camera import OrthographicCamera, PerspectiveCamera

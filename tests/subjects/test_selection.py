@@ -11,7 +11,8 @@ from mpc.cli.main import main
 from mpc.core.errors import InputError, SettingsError
 from mpc.datasets.check.models import check_models, suggest_fixes
 from mpc.datasets.renders.build import render_models
-from mpc.datasets.renders.format import read_renders, read_scene_mesh
+from mpc.datasets.renders.format import read_scene_mesh
+from mpc.datasets.renders.read import read_renders
 from mpc.datasets.renders.settings import RenderSettings
 from mpc.subjects.find import find_subjects
 from mpc.subjects.fixes import Suggestion, read_fixes, write_fixes

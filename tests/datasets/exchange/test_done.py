@@ -20,7 +20,7 @@ from PIL import Image
 from mpc.cli.main import main
 from mpc.datasets.exchange.export import ExchangeSummary, export_renders
 from mpc.datasets.exchange.import_folder import import_folder
-from mpc.datasets.renders.format import read_renders
+from mpc.datasets.renders.read import read_renders
 from mpc.datasets.verify import verify_folder
 from mpc.subjects.placement import PlacementOptions
 from support.balls import make_renders

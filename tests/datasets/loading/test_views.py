@@ -13,7 +13,8 @@ from mpc.core.errors import InputError, SettingsError
 from mpc.datasets.loading import points as scene_rows
 from mpc.datasets.loading.points import mixture_counts
 from mpc.datasets.loading.views import ViewDataset
-from mpc.datasets.renders.format import read_renders, read_scene_mesh
+from mpc.datasets.renders.format import read_scene_mesh
+from mpc.datasets.renders.read import read_renders
 from mpc.datasets.shards.build import sample_renders
 from mpc.datasets.shards.format import PointSetInfo
 from mpc.datasets.shards.index import read_index

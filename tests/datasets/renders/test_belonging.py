@@ -15,8 +15,8 @@ from mpc.cli.main import main
 from mpc.core.errors import InputError, SettingsError
 from mpc.core.files import file_sha256
 from mpc.datasets.renders.build import RenderSummary, render_models
-from mpc.datasets.renders.format import read_renders
 from mpc.datasets.renders.manifest import append_manifest, read_manifest
+from mpc.datasets.renders.read import read_renders
 from mpc.datasets.renders.settings import RenderSettings
 from mpc.datasets.shards.build import SampleSummary, sample_renders
 from mpc.datasets.shards.index import read_index

@@ -14,8 +14,9 @@ from mpc.datasets.renders.build import render_models
 from mpc.datasets.renders.draw_scene import check_fit
 from mpc.datasets.renders.dry_run import plan_renders
 from mpc.datasets.renders.folder import check_folder
-from mpc.datasets.renders.format import read_renders, read_scene_mesh
+from mpc.datasets.renders.format import read_scene_mesh
 from mpc.datasets.renders.layer_files import read_layer, read_picture
+from mpc.datasets.renders.read import read_renders
 from mpc.datasets.renders.settings import RenderSettings
 from mpc.geometry.camera import PerspectiveCamera, camera_of, pixel_centres, project
 from mpc.geometry.mesh import PosedMesh

@@ -11,8 +11,9 @@ import pytest
 from mpc.core.errors import InputError
 from mpc.datasets.exchange.export import export_renders
 from mpc.datasets.renders.build import render_models
-from mpc.datasets.renders.format import read_renders, read_scene_mesh
+from mpc.datasets.renders.format import read_scene_mesh
 from mpc.datasets.renders.layer_files import read_layer
+from mpc.datasets.renders.read import read_renders
 from mpc.datasets.renders.settings import RenderSettings
 from mpc.datasets.shards.build import sample_renders
 from mpc.datasets.shards.settings import SampleSettings

@@ -7,7 +7,8 @@ import pytest
 
 from mpc.core.errors import InputError
 from mpc.core.files import write_json
-from mpc.datasets.renders.format import read_renders, read_scene_mesh, scene_key
+from mpc.datasets.renders.format import read_scene_mesh, scene_key
+from mpc.datasets.renders.read import read_renders
 from mpc.datasets.renders.write import write_scene
 from mpc.geometry.camera import OrthographicCamera
 from mpc.geometry.mesh import Material, PosedMesh

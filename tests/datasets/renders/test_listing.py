@@ -9,9 +9,10 @@ import pytest
 from mpc.core.errors import InputError
 from mpc.datasets.renders import listing
 from mpc.datasets.renders.belonging import describe_scene
-from mpc.datasets.renders.format import SCENE, read_renders, read_scene
+from mpc.datasets.renders.format import SCENE, read_scene
 from mpc.datasets.renders.listing import list_renders, list_scene
 from mpc.datasets.renders.manifest import append_manifest
+from mpc.datasets.renders.read import read_renders
 from mpc.datasets.shards.build import sample_renders
 from mpc.datasets.shards.settings import SampleSettings
 from support.balls import make_renders

@@ -7,8 +7,9 @@ import pytest
 
 from mpc.core.errors import InputError
 from mpc.datasets.renders.build import render_models
-from mpc.datasets.renders.format import read_renders, read_scene_mesh
+from mpc.datasets.renders.format import read_scene_mesh
 from mpc.datasets.renders.mesh_file import SHARED, read_mesh, texture_names, write_mesh
+from mpc.datasets.renders.read import read_renders
 from mpc.datasets.renders.settings import RenderSettings
 from mpc.datasets.renders.verify import verify_renders
 from mpc.geometry.mesh import Material, PosedMesh

@@ -13,7 +13,7 @@ from mpc.core.files import file_sha256, is_of_disk
 from mpc.datasets.exchange.export import export_renders
 from mpc.datasets.renders.build import RenderSummary, render_models
 from mpc.datasets.renders.dry_run import plan_renders
-from mpc.datasets.renders.format import read_renders
+from mpc.datasets.renders.read import read_renders
 from mpc.datasets.renders.settings import RenderSettings
 from mpc.datasets.shards.build import sample_renders
 from mpc.datasets.shards.settings import SampleSettings
