@@ -39,6 +39,7 @@ from mpc.models.person.finder import PersonFinder, mask_overlap
 from mpc.models.person.store import require_networks
 from mpc.people.make import make_people
 from mpc.reconstruct.capture.body import measure_body
+from mpc.reconstruct.capture.masks import straight_ends
 
 SHAPES = ((640, 480), (480, 640), (576, 576))
 MATE = Path("/usr/share/backgrounds/mate/nature")
@@ -179,6 +180,21 @@ def measure_framing(pictures: list[Composite]) -> None:
     print(f"middle against the true mask's, root mean square in shares of the height: {', '.join(words)}")
 
 
+def measure_straight_ends(views: list[Path]) -> None:
+    """How many masks of whole people, and of people cut off by a line, are said to be cut off."""
+    shares = {"nowhere": (0.0, 1.0), "above the eyes": (0.06, 1.0), "at the ankles": (0.0, 0.93)}
+    shares |= {"at the knees": (0.0, 0.72), "at the waist": (0.0, 0.45)}
+    said = dict.fromkeys(shares, 0)
+    for view in views:
+        mask = read_png(view)[..., 3] >= 128
+        rows = np.flatnonzero(mask.any(axis=1))
+        for name, (top, bottom) in shares.items():
+            seen = slice(rows[0] + round(top * len(rows)), rows[0] + round(bottom * len(rows)))
+            said[name] += bool(straight_ends(mask[seen]))
+    words = [f"{name} {count / len(views):.0%}" for name, count in said.items()]
+    print(f"people whose mask is cut off {', '.join(words)} are told so")
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--work", type=Path)
@@ -209,6 +225,7 @@ def main() -> None:
     for engine in engines:
         measure(f"selfie segmentation alone, {engine}", selfie(engine), pictures, 0)
     measure_framing(pictures)
+    measure_straight_ends(views)
 
 
 if __name__ == "__main__":

@@ -131,7 +131,8 @@ def reconstruct(images: tuple[Path, ...], out: Path, mask: Path | str, run: Path
     with TerminalProgress() as progress:
         summary = capture(loaded, sources, out, chosen, progress=progress)
     for one in summary.done:
-        click.echo(f"{one.name}: {one.vertices} vertices, {one.evaluations} evaluations, {one.seconds:.1f} s")
+        took = "kept from before" if one.kept else f"{one.seconds:.1f} s"
+        click.echo(f"{one.name}: {one.vertices} vertices, {one.evaluations} evaluations, {took}")
     options.report((), summary.failures)
     click.echo(f"{len(summary.done)} reconstructed, {len(summary.failures)} failed -> {out}/")
     options.finish(summary.failures)

@@ -20,48 +20,16 @@ from ..localise.localise import localise_many
 from ..picture_to_mesh import ReconstructedMesh, mesh_of_grid, textured_mesh
 from ..view_field import ViewEncoder, batch_occupancy, batch_points, memory_bound
 from .film_reader import read_film_head
+from .film_record import FilmRecord, FrameRecord, film_settings
 from .films import FilmWriter, write_loop
-from .frame_pictures import Failure, FramedPicture, frame_film, frame_stills, unique_names
+from .frame_pictures import FramedPicture, frame_film, frame_stills, unique_names
 from .framing import MASK_LEVEL, cut
 from .panels import FieldRenderer, MeshRenderer, fitting_camera, input_panel, turned
 from .pictures import Source
+from .results import Captured, CaptureSummary, Failure
 from .settings import CaptureSettings
 
 TURNTABLE_SECONDS = 3.0
-
-
-@dataclass(frozen=True, kw_only=True)
-class Captured:
-    """One reconstructed picture or frame.
-
-    Attributes:
-        name: name of its files.
-        assumption: what was assumed about size, in words.
-        vertices: number of vertices of the mesh.
-        faces: number of faces of the mesh.
-        evaluations: number of points at which the surface network was evaluated.
-        seconds: time for encoding, localising, meshing and drawing.
-    """
-
-    name: str
-    assumption: str
-    vertices: int
-    faces: int
-    evaluations: int
-    seconds: float
-
-
-@dataclass(frozen=True)
-class CaptureSummary:
-    """The outcome of `capture`.
-
-    Attributes:
-        done: reconstructed pictures and frames, in order.
-        failures: pictures, frames and films that failed, in order.
-    """
-
-    done: tuple[Captured, ...]
-    failures: tuple[Failure, ...]
 
 
 @one_writer("out")
@@ -94,7 +62,7 @@ def capture(
     if pictures:
         progress.start("pictures", len(pictures))
         framed = _show_remarks(frame_stills(run, pictures, out, settings), progress)
-        for outcome in _reconstruct(run, framed, settings, stills=True):
+        for outcome in _reconstruct(run, framed, settings):
             outcomes.append(_report(outcome, progress))
         progress.finish()
     for source, name in films:
@@ -112,19 +80,51 @@ def capture(
 def _film(
     run: LoadedRun, source: Source, name: str, out: Path, settings: CaptureSettings, progress: Progress
 ) -> Iterator[Captured | Failure]:
-    """Reconstruct a film: the meshes of its frames, and the film of the input beside the result."""
+    """Reconstruct a film: the meshes of its frames, and the film of the input beside the result.
+
+    Frames that an earlier run of the same command finished are kept.
+    """
     head = read_film_head(source.path)
-    progress.start(source.path.name, -(-head.frames // settings.every))
-    (out / name).mkdir(exist_ok=True)
+    total = -(-head.frames // settings.every)
+    folder, path = out / name, out / f"{name}.mp4"
+    suffixes = [f".{suffix}" for suffix in settings.formats]
+    record = FilmRecord(folder, path, source.path.name, film_settings(run, source, settings), suffixes)
+    folder.mkdir(exist_ok=True)
+    progress.start(source.path.name, total)
     try:
-        with FilmWriter(out / f"{name}.mp4", head.rate / settings.every) as film:
-            framed = _show_remarks(frame_film(run, source, name, out / name, settings), progress)
-            for outcome in _reconstruct(run, framed, settings, stills=False):
-                if isinstance(outcome, _Drawn):
-                    film.add(side_by_side(outcome.panels), outcome.seconds)
+        before = record.finished()
+        if before is not None:
+            progress.message(f"{source.path.name}: all frames were reconstructed before")
+            progress.skip(total)
+            yield from before
+            return
+        failures: list[Failure] = []
+        with FilmWriter(path, head.rate / settings.every) as film:
+            framed = _show_remarks(frame_film(run, source, name, folder, settings, record), progress)
+            for outcome in _reconstruct(run, framed, settings, record):
+                if isinstance(outcome, Failure):
+                    failures.append(outcome)
+                else:
+                    film.add(_recorded(outcome, record), outcome.seconds)
                 yield _report(outcome, progress)
+        record.finish(failures)
     finally:
         progress.finish()
+
+
+def _recorded(drawn: _Drawn, record: FilmRecord) -> U8:
+    """The frame's picture for the film; what is new is recorded as finished."""
+    one = drawn.captured
+    frame = FrameRecord(
+        name=one.name, seconds=drawn.seconds, vertices=one.vertices, faces=one.faces, evaluations=one.evaluations,
+        assumption=one.assumption,
+    )  # fmt: skip
+    if one.kept:
+        record.keep(frame)
+        return record.panel(one.name)
+    panel = side_by_side(drawn.panels)
+    record.add(frame, panel)
+    return panel
 
 
 def _show_remarks(framed: Iterator[FramedPicture | Failure], progress: Progress) -> Iterator[FramedPicture | Failure]:
@@ -140,7 +140,10 @@ def _report(outcome: _Drawn | Failure, progress: Progress) -> Captured | Failure
     if isinstance(outcome, Failure):
         progress.advance(note=f"{outcome.name} failed")
         return outcome
-    progress.advance(note=outcome.captured.name)
+    if outcome.captured.kept:
+        progress.skip(1)
+    else:
+        progress.advance(note=outcome.captured.name)
     return outcome.captured
 
 
@@ -150,7 +153,7 @@ class _Drawn:
 
     Attributes:
         captured: what is reported of it.
-        panels: the input and the result from several sides, each (size, size, 3) uint8.
+        panels: the input and the result from several sides, each (size, size, 3) uint8; none for a frame that is kept.
         seconds: time of the frame in its film.
     """
 
@@ -160,12 +163,31 @@ class _Drawn:
 
 
 def _reconstruct(
-    run: LoadedRun, framed: Iterator[FramedPicture | Failure], settings: CaptureSettings, *, stills: bool
+    run: LoadedRun,
+    framed: Iterator[FramedPicture | Failure],
+    settings: CaptureSettings,
+    record: FilmRecord | None = None,
 ) -> Iterator[_Drawn | Failure]:
-    """Reconstruct framed pictures in batches. Failures among them are passed on."""
+    """Reconstruct framed pictures in batches. Failures among them are passed on.
+
+    Args:
+        run: the networks.
+        framed: pictures, or frames of a film.
+        settings: how to reconstruct.
+        record: the finished frames of a film; None for pictures, which get files of their own.
+    """
     together = settings.batch or (4 if run.device.type == "cuda" else 1)
     points = batch_points(run.surface, run.texture, memory_bound(run.device, settings.memory_gib))
     encoder = ViewEncoder(run.surface, run.texture, batch=points, speed=settings.speed(run.device))
+
+    def reconstruct_batch(batch: Sequence[FramedPicture]) -> Iterator[_Drawn | Failure]:
+        # Pictures that are encoded together affect one another's last digits, so a batch is kept whole or not at all.
+        before = [None if record is None else record.kept(one.name) for one in batch]
+        kept = [_Drawn(known.captured, [], known.seconds) for known in before if known is not None]
+        if len(kept) == len(batch):
+            return iter(kept)
+        return _reconstruct_batch(run, encoder, batch, settings, points=points, stills=record is None)
+
     batch: list[FramedPicture] = []
     for one in framed:
         if isinstance(one, Failure):
@@ -173,10 +195,10 @@ def _reconstruct(
             continue
         batch.append(one)
         if len(batch) == together:
-            yield from _reconstruct_batch(run, encoder, batch, settings, points=points, stills=stills)
+            yield from reconstruct_batch(batch)
             batch = []
     if batch:
-        yield from _reconstruct_batch(run, encoder, batch, settings, points=points, stills=stills)
+        yield from reconstruct_batch(batch)
 
 
 def _reconstruct_batch(

@@ -93,10 +93,15 @@ def read_frames(source: Source, every: int = 1) -> Iterator[tuple[int, float, U8
 
 def count_masks(path: Path) -> int:
     """Number of masks in a folder of pictures, or of frames in a film."""
-    return len(_mask_files(path)) if path.is_dir() else read_film_head(path).frames
+    return len(mask_files(path)) if path.is_dir() else read_film_head(path).frames
 
 
-def _mask_files(folder: Path) -> list[Path]:
+def mask_files(folder: Path) -> list[Path]:
+    """The masks of a film in a folder, in the order of their names.
+
+    Raises:
+        InputError: it holds none.
+    """
     files = sorted(p for p in folder.iterdir() if p.suffix.lower() in PICTURES)
     if not files:
         raise InputError(folder, "holds no picture")
@@ -106,7 +111,7 @@ def _mask_files(folder: Path) -> list[Path]:
 def _masks(path: Path) -> Iterator[Mask]:
     """The masks of a film's frames from a folder of pictures or from a film."""
     if path.is_dir():
-        return (read_mask(file) for file in _mask_files(path))
+        return (read_mask(file) for file in mask_files(path))
     return (Mask(path, _pixels(frame, aspect, path, "gray")) for _, frame, aspect in _decode(path))
 
 

@@ -5,20 +5,20 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import NamedTuple
 
 import numpy as np
 
 from ...core.arrays import U8
 from ...core.errors import InputError, MpcError
-from ...core.files import write_json
+from ...core.files import read_json_object, write_json
 from ...core.settings import to_table
-from ...formats.png import write_png
+from ...formats.png import read_png, write_png
 from ...geometry.camera import DEFAULT_EXTENT_M
 from ...models.person.finder import Person, PersonFinder
 from ...models.runs import LoadedRun
 from .body import Body, measure_body
 from .film_reader import read_frames
+from .film_record import FilmRecord
 from .framing import Framing, FramingError, frame_person, keep_frame
 from .masks import clean_mask
 from .one_euro import OneEuroFilter
@@ -33,9 +33,11 @@ from .people import (
     lazy_finder,
     mask_bytes,
     opaque,
+    recorded_person,
     summary,
 )
 from .pictures import Source, read_noted_picture
+from .results import Failure
 from .settings import CaptureSettings
 
 # The square of a person who stands still is steady within a second; one who walks is followed within a frame or two.
@@ -61,18 +63,6 @@ class FramedPicture:
     framing: Framing
     remark: str = ""
     seconds: float = 0.0
-
-
-class Failure(NamedTuple):
-    """A picture, a frame or a film that was not reconstructed.
-
-    Attributes:
-        name: of the file, or of the frame.
-        reason: one line for the user.
-    """
-
-    name: str
-    reason: str
 
 
 def frame_stills(
@@ -157,8 +147,21 @@ def _write_found(source: Source, person: Person, framing: Framing, path: Path) -
     write_json(path.with_name(f"{path.name}.json"), record, sort_keys=False)
 
 
+def _read_found(path: Path) -> Person | None:
+    """The person that `_write_found` wrote; None where its files are not there."""
+    mask, record = path.with_name(f"{path.name}_mask.png"), path.with_name(f"{path.name}.json")
+    if not (mask.is_file() and record.is_file()):
+        return None
+    return recorded_person(read_json_object(record)["people"][0], read_png(mask)[..., 0])
+
+
 def frame_film(
-    run: LoadedRun, source: Source, name: str, folder: Path, settings: CaptureSettings
+    run: LoadedRun,
+    source: Source,
+    name: str,
+    folder: Path,
+    settings: CaptureSettings,
+    record: FilmRecord | None = None,
 ) -> Iterator[FramedPicture | Failure]:
     """Read and frame a film. All frames have the scale of the first one that shows somebody.
 
@@ -170,6 +173,7 @@ def frame_film(
         name: name of the film's files; each frame appends its number.
         folder: folder of the frames' files.
         settings: how to frame, and which frames to keep.
+        record: the frames that an earlier run finished; the person is not looked for in them again.
 
     Raises:
         MpcError: the film cannot be read, or the networks that find a person were not fetched.
@@ -179,12 +183,13 @@ def frame_film(
     steady = OneEuroFilter(STEADY_HZ, STEADY_PER_SPEED)
     told = False
     for number, seconds, picture in read_frames(source, settings.every):
-        frame, mask_note, person = f"{name}_{number:06d}", "", None
+        frame, mask_note, person, known = f"{name}_{number:06d}", "", None, None
         try:
             if picture.shape[2] == 3 and not source.whole:
                 if tracker is None:
                     tracker = FilmTracker(lazy_finder()(), film_person(source.path, settings.person))
-                person = tracker.find(picture)
+                known = None if record is None or record.kept(frame) is None else _read_found(folder / frame)
+                person = tracker.find(picture) if known is None else tracker.follow(known)
                 picture, found = with_alpha(picture, mask_bytes(person)), f"{summary(person)}; "
             else:
                 picture, found = _masked(picture, source)
@@ -200,7 +205,7 @@ def frame_film(
             remark, told = "; ".join(part for part in (remark, f"from frame {number} on, {mask_note}") if part), True
         first = first or framing
         framing = _steadied(framing, steady, seconds, settings)
-        if person is not None:
+        if person is not None and known is None:
             _write_found(source, person, framing, folder / frame)
         yield FramedPicture(frame, folder, picture, framing, remark, seconds)
 

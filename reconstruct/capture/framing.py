@@ -17,6 +17,7 @@ from ...core.errors import MpcError, SettingsError
 from ...core.pictures import resample
 from ...geometry.camera import DEFAULT_EXTENT_M, OrthographicCamera, PerspectiveCamera
 from .body import Body
+from .masks import straight_ends
 
 # Pixels with at least this alpha belong to the person.
 MASK_LEVEL = 128
@@ -118,7 +119,11 @@ def frame_person(
         notes = [f"assumed {height_m:g} m from the lowest to the highest point of the mask ({box.height} pixels)"]
     else:
         notes = [_assumed_of_body(body, box, height_m, posed_m, scale)]
-    edges = box.edges(mask.shape)
+    # Landmarks know what is cut off; a mask of the whole picture is no outline.
+    ends = straight_ends(mask) if body is None and not mask.all() else []
+    if ends:
+        notes.append(_cut_off(ends, (bottom - top) / scale))
+    edges = [side for side in box.edges(mask.shape) if side not in ends]
     if edges and (body is None or not body.cut):
         notes.append(f"the mask touches the {' and '.join(edges)} edge: where the person is cut off, size is a guess")
     return Framing(column, row, scale, extent_m, (0.0, (bottom - top) / scale / 2, 0.0), "; ".join(notes))
@@ -152,6 +157,14 @@ class MaskBox:
             "right": self.right == shape[1],
         }  # fmt: skip
         return [side for side, touches in touched.items() if touches]
+
+
+def _cut_off(ends: list[str], tall_m: float) -> str:
+    """What it means for the scale that a mask ends in a straight line."""
+    return (
+        f"the mask ends in a straight line at the {' and the '.join(ends)}: if the person goes on there, --height has "
+        f"to be that of the part that is seen (assumed are {tall_m:.3g} m), or the result comes out too large"
+    )
 
 
 def _assumed_of_body(body: Body, box: MaskBox, height_m: float, posed_m: float, scale: float) -> str:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from ...core.arrays import U8, Array
+from ...core.arrays import U8, Array, Bools
 from ...core.errors import InputError
 from .open_picture import open_picture
 
@@ -17,6 +17,10 @@ SOLID = 128
 SPECK_SHARE, PERSON_SHARE = 0.005, 0.2
 # Small parts near the person are strands of hair and fingers: specks are farther from its box than this share of it.
 NEAR_SHARE = 0.05
+# A mask that ends in a row at least so wide, as a share of its height, was cut off there, provided that rows at these
+# shares of the height farther in are not much wider: feet and heads taper. Measured by benchmarks/segment.py.
+STRAIGHT_WIDTHS = {"top": 0.07, "bottom": 0.15}
+STRAIGHT_RATIO, STRAIGHT_ROWS = 0.8, (0.015, 0.03)
 # A picture with at most so many values, all darker than half, holds labels rather than brightness.
 MOST_LABELS = 32
 
@@ -117,6 +121,22 @@ def clean_mask(alpha: U8) -> tuple[U8, str]:
             f"the mask has {people} large parts: if they are {people} people, give a mask of one of them at a time"
         )
     return alpha, "; ".join(remarks)
+
+
+def straight_ends(mask: Bools) -> list[str]:
+    """Where a mask (H, W) ends in a straight line, as a person does who is cut off there: "top", "bottom"."""
+    rows = np.flatnonzero(mask.any(axis=1))
+    if not len(rows):
+        return []
+    widths = mask[rows[0] : rows[-1] + 1].sum(axis=1)
+    inward = {"top": widths, "bottom": widths[::-1]}
+    return [side for side, least in STRAIGHT_WIDTHS.items() if _is_straight(inward[side], least)]
+
+
+def _is_straight(widths: Array, least: float) -> bool:
+    """Whether the first of the widths of a mask's rows is that of a cut, see `STRAIGHT_WIDTHS`."""
+    farther = max(int(widths[min(round(share * len(widths)), len(widths) - 1)]) for share in STRAIGHT_ROWS)
+    return bool(widths[0] >= least * len(widths) and widths[0] >= STRAIGHT_RATIO * farther)
 
 
 def _is_away(box: tuple[slice, ...], main: tuple[slice, ...]) -> bool:

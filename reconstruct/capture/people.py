@@ -136,6 +136,11 @@ class FilmTracker:
         self.square = person.next_region
         return person
 
+    def follow(self, person: Person) -> Person:
+        """Take over the person whom an earlier run found in the next frame."""
+        self.square = person.next_region
+        return person
+
 
 def rounded(person: Person) -> Person:
     """The person with a mask of bytes / 255, as it is read from a file."""

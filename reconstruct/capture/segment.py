@@ -23,7 +23,7 @@ from ...models.person.finder import Person, PersonFinder
 from .body import measure_body
 from .film_reader import read_film_head, read_frames
 from .films import FilmWriter
-from .frame_pictures import Failure, unique_names
+from .frame_pictures import unique_names
 from .overlays import draw_overlay, draw_people, draw_seen
 from .people import (
     FilmTracker,
@@ -40,6 +40,7 @@ from .people import (
     summary,
 )
 from .pictures import Source, read_picture
+from .results import Failure
 
 FORMAT = FolderFormat("mpc-segments", 1, "segments")
 

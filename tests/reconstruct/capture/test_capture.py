@@ -175,9 +175,10 @@ def test_the_command_on_films(run_folder, tmp_path, monkeypatch):
     words = (tmp_path / "walk.mp4", "--out", tmp_path / "out")
     output = invoke(run_folder, *words, "--mask", tmp_path / "mask.mp4", "--mode", "fast", "--resolution", 65, code=3)
     assert "frame 2: the mask is empty" in output
-    assert sorted(p.name for p in (tmp_path / "out" / "walk").iterdir()) == ["walk_000000.glb", "walk_000001.glb"]
+    names = ["film.json", "walk_000000.glb", "walk_000001.glb"]
+    assert sorted(p.name for p in (tmp_path / "out" / "walk").iterdir()) == names
     assert len(list(read_frames(Source(tmp_path / "out" / "walk.mp4", tmp_path / "out" / "walk.mp4")))) == 2
-    assert "`mpc fetch`" in invoke(run_folder, *words, code=3)
+    assert "`mpc fetch`" in invoke(run_folder, *words[:2], tmp_path / "alone", code=3)
     (tmp_path / "walk.mp4").write_bytes(b"nonsense")
     assert "not readable as a film" in invoke(run_folder, *words, code=3)
 
@@ -279,6 +280,7 @@ def test_frames_before_a_film_breaks_are_reported(run_folder, tmp_path, monkeypa
         raise InputError(source.path, "ends in the middle of a frame")
 
     films = []
+    (tmp_path / "walk.mp4").write_bytes(b"a film")
     monkeypatch.setattr(capture_module, "FilmWriter", Film)
     monkeypatch.setattr(capture_module, "read_film_head", lambda path: FilmHead(10.0, 5))
     monkeypatch.setattr(frame_pictures_module, "read_frames", frames)

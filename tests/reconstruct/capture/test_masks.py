@@ -8,7 +8,8 @@ from PIL import Image
 
 from mpc.cli.main import main
 from mpc.core.errors import InputError
-from mpc.reconstruct.capture.masks import clean_mask, read_mask
+from mpc.reconstruct.capture.framing import frame_person
+from mpc.reconstruct.capture.masks import clean_mask, read_mask, straight_ends
 from mpc.reconstruct.capture.pictures import find_sources, read_noted_picture, read_picture, skipped_kinds
 from support.toy_run import red_person
 
@@ -86,6 +87,48 @@ def test_two_people_in_one_mask_are_reported():
     same, note = clean_mask(two)
     assert np.array_equal(same, two)
     assert "2 large parts" in note
+
+
+def outline(height=340, width=240):
+    """The mask of somebody 300 pixels tall who stands, (H, W) bool: ellipses for head, trunk, limbs and feet."""
+    row, column = np.mgrid[:height, :width] + 0.5
+    parts = [(45, 120, 25, 18), (120, 120, 60, 38), (120, 76, 55, 10), (120, 164, 55, 10)]
+    parts += [(235, middle, 80, 18) for middle in (100, 140)] + [(308, middle, 12, 15) for middle in (95, 145)]
+    return np.any([((row - r) / tall) ** 2 + ((column - c) / wide) ** 2 < 1 for r, c, tall, wide in parts], axis=0)
+
+
+@pytest.mark.parametrize("by", ["mask", "picture"])
+@pytest.mark.parametrize(("share", "side"), [(0.72, "bottom"), (0.45, "bottom"), (0.3, "bottom"), (-0.1, "top")])
+def test_a_straight_end_is_told_with_what_it_does_to_the_scale(by, share, side):
+    """Cut at the knees, the waist and the chest, and above the eyes; by the mask, or since the picture ends there."""
+    whole = outline()
+    assert straight_ends(whole) == []
+    row, cut = 20 + round(300 * abs(share)), whole.copy()
+    if by == "mask":
+        cut[row:] &= share < 0
+        cut[:row] &= share > 0
+    else:
+        cut = cut[:row] if share > 0 else cut[row:]
+    assert straight_ends(cut) == [side]
+    framing = frame_person(np.dstack([np.zeros((*cut.shape, 3), np.uint8), cut * np.uint8(255)]), height_m=1.6)
+    assert f"the mask ends in a straight line at the {side}: if the person goes on there" in framing.assumption
+    assert "assumed are 1.6 m" in framing.assumption
+    assert "touches" not in framing.assumption
+    # The remedy it names gives the scale of the whole person.
+    seen_m = 1.6 * np.ptp(np.flatnonzero(cut.any(axis=1))) / np.ptp(np.flatnonzero(whole.any(axis=1)))
+    rgba = np.dstack([np.zeros((*whole.shape, 3), np.uint8), whole * np.uint8(255)])
+    told = frame_person(np.dstack([np.zeros((*cut.shape, 3), np.uint8), cut * np.uint8(255)]), height_m=seen_m)
+    assert told.pixels_per_metre == pytest.approx(frame_person(rgba, height_m=1.6).pixels_per_metre, rel=0.01)
+
+
+def test_feet_at_the_edge_and_whole_pictures_are_no_straight_ends():
+    feet = outline()[:320]
+    assert feet[-1].any()
+    assert straight_ends(feet) == []
+    framing = frame_person(np.dstack([np.zeros((*feet.shape, 3), np.uint8), feet * np.uint8(255)]))
+    assert "the mask touches the bottom edge" in framing.assumption
+    assert "straight" not in frame_person(np.full((40, 30, 4), 255, np.uint8)).assumption
+    assert straight_ends(np.zeros((4, 4), bool)) == []
 
 
 def test_a_speck_does_not_change_the_size(run_folder, tmp_path):
