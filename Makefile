@@ -6,8 +6,8 @@ BIN := $(VENV)/bin
 # Fast and broad: what a change breaks most often shows here within a minute. The whole suite is `make unit`.
 FAST := tests/test_architecture.py tests/test_front_door.py tests/geometry tests/motion tests/sampling tests/formats
 
-# The networks that find a person in a picture. What needs them is skipped, or says so, where they could not be fetched.
-FETCH := $(BIN)/mpc fetch || echo "continuing without them: tests that need them are skipped"
+# The networks that find a person in a picture. Without them photographs need a mask, and tests of them are skipped.
+FETCH := $(BIN)/mpc fetch || echo "continuing without the networks that find people in photographs"
 
 .PHONY: help demo test check format lint typecheck unit bench-tiny docs base clean
 

@@ -138,3 +138,25 @@ def test_help_of_make_lists_the_targets():
     done = subprocess.run(["make", "-C", ROOT, "help"], capture_output=True, text=True, check=True)
     phony = re.search(r"^\.PHONY: (.*)$", (ROOT / "Makefile").read_text(), flags=re.M)
     assert set(re.findall(r"^ +make ([a-z-]+)", done.stdout, flags=re.M)) == set(phony.group(1).split())
+
+
+@pytest.mark.parametrize("target", ["demo", "test"])
+@pytest.mark.parametrize("there", [True, False], ids=["with a network", "without a network"])
+def test_make_fetches_the_networks_at_set_up_and_goes_on_without(tmp_path, target, there):
+    """With stand-ins for pip and mpc: without a network the reason is shown, and the set-up ends all the same."""
+    scripts, log = tmp_path / "bin", tmp_path / "log"
+    scripts.mkdir()
+    fetch = "true" if there else 'echo "Error: cannot download" >&2; false'
+    for name, then in (("pip", "true"), ("mpc", fetch)):
+        (scripts / name).write_text(f'#!/bin/sh\necho "{name} $1" >> {log}\n{then}\n')
+        (scripts / name).chmod(0o755)
+    ready = tmp_path / f".{target}-ready"
+    done = subprocess.run(
+        ["make", "-s", "-C", ROOT, f"VENV={tmp_path}", ready], capture_output=True, text=True, check=True
+    )
+    assert log.read_text() == "pip install\nmpc fetch\n"
+    assert ready.is_file()
+    said = (
+        [] if there else ["Error: cannot download", "continuing without the networks that find people in photographs"]
+    )
+    assert done.stderr.splitlines() + done.stdout.splitlines() == said
