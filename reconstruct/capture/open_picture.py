@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import io
 from pathlib import Path
 
 import numpy as np
-from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL import Image, ImageCms, ImageOps, UnidentifiedImageError
 
 from ...core.arrays import U8
 from ...core.errors import InputError
@@ -50,13 +51,15 @@ def register_heif(path: Path) -> None:
 
 
 def colours_of(picture: Image.Image, path: Path) -> U8:
-    """The colours of a picture, (H, W, 3) uint8. Grey of 16 bits, and of numbers from 0 to 1 or to 65535, is scaled.
+    """The colours of a picture in sRGB, (H, W, 3) uint8.
+
+    Grey of 16 bits, and of numbers from 0 to 1 or to 65535, is scaled.
 
     Raises:
         InputError: the numbers are beyond these ranges, so that nobody can know what is white.
     """
     if picture.mode not in ("I", "F") and not picture.mode.startswith("I;16"):
-        return np.asarray(picture.convert("RGB"))
+        return np.asarray(in_srgb(picture).convert("RGB"))
     values = np.asarray(picture, dtype=np.float64)
     most = 1.0 if picture.mode == "F" else 65535.0
     if not np.isfinite(values).all() or values.min(initial=0) < 0 or values.max(initial=0) > most:
@@ -64,6 +67,25 @@ def colours_of(picture: Image.Image, path: Path) -> U8:
         raise InputError(path, f"its values are {found}, expected 0 to {most:g}; save it with 8 or 16 bits a channel")
     grey = np.rint(values * (255.0 / most)).astype(np.uint8)
     return np.repeat(grey[..., None], 3, axis=2)
+
+
+def in_srgb(picture: Image.Image) -> Image.Image:
+    """A picture in sRGB: converted where a profile of another colour space is embedded, as telephones and printers do.
+
+    Greys, palettes, and pictures whose profile does not read stay as they are.
+    """
+    profile = picture.info.get("icc_profile")
+    if not profile or picture.mode not in ("RGB", "RGBA", "CMYK"):
+        return picture
+    try:
+        own = ImageCms.ImageCmsProfile(io.BytesIO(profile))
+        if "sRGB" in ImageCms.getProfileDescription(own):
+            return picture
+        mode = "RGB" if picture.mode == "CMYK" else picture.mode
+        converted = ImageCms.profileToProfile(picture, own, ImageCms.createProfile("sRGB"), outputMode=mode)
+    except (ImageCms.PyCMSError, OSError, TypeError, ValueError):
+        return picture
+    return picture if converted is None else converted
 
 
 def _placed(picture: Image.Image, path: Path) -> Image.Image:

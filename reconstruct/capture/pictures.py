@@ -12,7 +12,7 @@ import numpy as np
 from ...core.arrays import U8
 from ...core.errors import InputError
 from .masks import Mask, clean_mask, read_mask
-from .open_picture import HEIC, colours_of, open_picture
+from .open_picture import HEIC, colours_of, in_srgb, open_picture
 
 PICTURES = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff", ".avif", *HEIC)
 FILMS = (".mp4", ".mov", ".mkv", ".webm", ".avi", ".m4v", ".gif")
@@ -145,7 +145,7 @@ def read_noted_picture(path: Path, mask: Path | None = None) -> tuple[U8, str]:
         read = read_mask(mask)
         pixels, note = join_mask(path, colours_of(picture, path), read), read.note
     elif picture.mode in ("RGBA", "LA", "PA") or "transparency" in picture.info:
-        pixels = without_opaque_alpha(np.asarray(picture.convert("RGBA")))
+        pixels = without_opaque_alpha(np.asarray(in_srgb(picture.convert("RGBA"))))
     else:
         pixels = colours_of(picture, path)
     if pixels.shape[2] == 3:
