@@ -74,6 +74,9 @@ def metric_names() -> Iterable[str]:
 )
 @click.option("--points", type=click.IntRange(min=2), default=100_000, help="Number of points drawn on each surface.")
 @click.option(
+    "--use-mask/--ignore-mask", default=True, help="Skip points that the mask shows to be outside of the person."
+)
+@click.option(
     "--largest-component", is_flag=True, help="Measure only the largest connected part of the reconstruction."
 )
 @click.option("--report/--no-report", default=True, help="Write report.html beside the numbers.")
@@ -108,7 +111,7 @@ def evaluate(compare: tuple[Path, ...], pred: Path | None, truth: Path | None, o
 
 
 # Options that only some of the three modes use, by parameter name.
-_ONLY_RUNS = ("run", "shards", "split", "views", "resolution", "largest_component")
+_ONLY_RUNS = ("run", "shards", "split", "views", "resolution", "use_mask", "largest_component")
 _ONLY_FOLDERS = ("pred", "truth", "unit")
 _ONLY_MEASURING = (
     "metrics", "protocol", "align", "points", "report", "fresh", "device", "jobs", "backend", "timeout_s", "memory_gib",
@@ -149,7 +152,7 @@ def _evaluate_run(given: dict[str, Any]) -> None:
     from .progress import TerminalProgress
 
     run, shards = _folder("--run", given["run"], "runs"), _folder("--shards", given["shards"], "shards")
-    names = (*_MEASURE, "split", "resolution", "largest_component")
+    names = (*_MEASURE, "split", "resolution", "use_mask", "largest_component")
     settings = EvaluationSettings(views_per_scene=given["views"], **{name: given[name] for name in names})
     with TerminalProgress() as progress:
         result = evaluate_run(

@@ -7,7 +7,16 @@ from typing import Any
 
 import numpy as np
 
-from .arrays import U8
+from .arrays import U8, Bools
+
+# Pixels with at least this alpha belong to the person.
+MASK_LEVEL = 128
+
+
+def mask_of(picture: U8) -> Bools:
+    """The pixels (H, W) bool of a picture (H, W, 4) uint8 that belong to the person."""
+    mask: Bools = picture[..., 3] >= MASK_LEVEL
+    return mask
 
 
 def straight_alpha(premultiplied: U8) -> U8:

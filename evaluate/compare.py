@@ -190,6 +190,7 @@ def _check_alike(folders: Sequence[Path], results: Sequence[Mapping[str, Any]]) 
     def basis(result: Mapping[str, Any]) -> dict[str, Any]:
         settings = result["settings"]
         return {
+            "the version of the evaluation": result.get("version", 1),
             "protocol": settings.get("protocol", "mpc"),
             "alignment": settings.get("align", "none"),
             "unit": settings.get("unit", "m"),

@@ -18,6 +18,7 @@ from ..core.arrays import F64, Bools
 from ..core.errors import SettingsError
 from ..core.files import read_json
 from ..core.locks import writing
+from ..core.pictures import mask_of
 from ..core.progress import NoProgress, Progress
 from ..core.settings import to_table
 from ..datasets.loading.view_table import ViewRef
@@ -97,7 +98,7 @@ def evaluate(
     run = find_run(run)
     dataset = _open_dataset(shards, load_run(run), settings)
     source = _Source(run.resolve(), shards.resolve(), run.resolve() / "eval" / settings.split, settings, devices[0])
-    fingerprint = describe(source)
+    fingerprint = describe(source, dataset.image_size)
     with writing(source.folder, tell=progress.message):
         done = {} if fresh else measured_before(source.folder, fingerprint)
         if not done:
@@ -132,8 +133,13 @@ def _fill_in(settings: EvaluationSettings, devices: Sequence[str], progress: Pro
     return replace(settings, metrics=settings.metric_names, views_per_scene=views)
 
 
-def describe(source: _Source) -> dict[str, Any]:
-    """Return everything that the numbers depend on, for result.json and for resuming."""
+def describe(source: _Source, image_size: int) -> dict[str, Any]:
+    """Return everything that the numbers depend on, for result.json and for resuming.
+
+    Args:
+        source: what is measured.
+        image_size: edge of the pictures that the networks are shown, pixels.
+    """
     networks = {}
     for stage in ("surface", "texture"):
         for name in ("best", "last"):
@@ -148,6 +154,7 @@ def describe(source: _Source) -> dict[str, Any]:
     return {
         "format": FORMAT, "version": VERSION, "mpc": __version__, "run": source.run.name, "networks": networks,
         "shards": {"folder": source.shards.name, "sha256": digests}, "settings": to_table(settings),
+        "image_size": image_size,
         "metrics": {metric.name: metric.summary for metric in chosen},
     }  # fmt: skip
 
@@ -225,12 +232,14 @@ def _reconstruct(
     begin = time.perf_counter()
     iou = None
     try:
-        view = encode_view(run.surface, run.texture, item["image"].permute(1, 2, 0).numpy())
+        picture = item["image"].permute(1, 2, 0).numpy()
+        view = encode_view(run.surface, run.texture, picture)
         iou = measure_iou(as_values(view.occupancy(points.astype(np.float32)), len(points)) > 0.5, labels)
         encoded = time.perf_counter()
         mesh = reconstruct_field(
             view, item["calibration"].double().numpy(), settings.resolution,
-            largest_component=settings.largest_component, colour=needs_colour(settings.metric_names),
+            mask=mask_of(picture) if settings.use_mask else None, largest_component=settings.largest_component,
+            colour=needs_colour(settings.metric_names),
         )  # fmt: skip
     except (FieldError, NoSurfaceError) as error:
         return _Reconstruction(iou, failure=str(error))

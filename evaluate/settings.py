@@ -13,7 +13,8 @@ from .metrics.align import ALIGNMENTS
 from .metrics.pair import DEFAULT_POINTS
 from .metrics.protocols import find_protocol
 
-FORMAT, VERSION = "mpc-evaluation", 1
+# Version 1 measured runs without the mask of the picture, and `normal_image` with the normals of faces.
+FORMAT, VERSION = "mpc-evaluation", 2
 UNITS_M = {"m": 1.0, "cm": 0.01, "mm": 0.001}
 
 
@@ -58,6 +59,7 @@ class EvaluationSettings(MeasureSettings):
         views_per_scene: number of evenly spaced yaws of each scene; 0 for all; None for the protocol's number, or
             without one for all on a GPU and 4 on the CPU.
         iou_points: number of points of each view's pool at which the network's occupancy is compared with the labels.
+        use_mask: skip points that the picture's mask shows to be outside of the person, as `mpc reconstruct` does.
         largest_component: measure only the largest component of the reconstruction.
     """
 
@@ -65,6 +67,7 @@ class EvaluationSettings(MeasureSettings):
     resolution: int = 257
     views_per_scene: int | None = None
     iou_points: int = 4096
+    use_mask: bool = True
     largest_component: bool = False
 
     def __post_init__(self) -> None:

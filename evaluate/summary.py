@@ -158,6 +158,7 @@ def format_table(result: EvaluationResult, *, views: bool = True) -> str:
             f"IoU: of the network's answers at {result.settings['settings']['iou_points']} points of each view's pool, "
             "beside predicting the training set's mean occupancy."
         )
+        lines.append(rebuilding_text(result))
     if result.protocol.recipe is not None:
         lines += [f"protocol {result.protocol.name}: {result.protocol.summary}.", *result.protocol.quirks]
     if result.failed:
@@ -167,6 +168,20 @@ def format_table(result: EvaluationResult, *, views: bool = True) -> str:
             + ("; …" if len(result.failed) > 5 else "")
         )
     return "\n".join(line.rstrip() for line in lines) + "\n"
+
+
+def rebuilding_text(result: EvaluationResult) -> str:
+    """Say in a sentence how the measured meshes were made; "" for meshes that were not made here."""
+    settings = result.settings["settings"]
+    if "use_mask" not in settings:
+        return ""
+    how = "skipping what their masks show to be background" if settings["use_mask"] else "ignoring their masks"
+    part = ", the largest connected part" if settings["largest_component"] else ""
+    size = result.settings["image_size"]
+    return (
+        f"Rebuilt as mpc reconstruct does from pictures of {size}x{size} pixels, {how}: "
+        f"{settings['resolution']} nodes a side, lossless{part}."
+    )
 
 
 def write_result(result: EvaluationResult) -> None:

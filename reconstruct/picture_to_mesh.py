@@ -6,7 +6,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ..core.arrays import F32, F64, I32, U8
+from ..core.arrays import F32, F64, I32, U8, Bools
+from ..core.pictures import mask_of
 from ..geometry.camera import project
 from ..geometry.mesh import PosedMesh
 from ..models.runs import LoadedRun
@@ -48,16 +49,18 @@ def reconstruct_view(
     calibration: F64,
     resolution: int = 257,
     *,
+    use_mask: bool = True,
     largest_component: bool = False,
     colour: bool = True,
 ) -> ReconstructedMesh:
-    """Reconstruct the person in a picture.
+    """Reconstruct the person in a picture, as `mpc reconstruct` does.
 
     Args:
         run: from `load_run`.
         image: (H, W, 4) uint8 RGBA, straight alpha, of the size the run was trained on.
         calibration: (4, 4) world metres to view space.
         resolution: nodes along each side of the view cube; minus one, it is 16 times a power of two (129, 257, 513).
+        use_mask: take what the picture's mask shows to be outside of the person for empty, without an evaluation.
         largest_component: keep only the connected part with the greatest area.
         colour: evaluate the texture network, where there is one, at every vertex.
 
@@ -65,7 +68,10 @@ def reconstruct_view(
         NoSurfaceError: the network predicts that nothing is inside, or everything.
     """
     view = encode_view(run.surface, run.texture, image)
-    return reconstruct_field(view, calibration, resolution, largest_component=largest_component, colour=colour)
+    return reconstruct_field(
+        view, calibration, resolution, mask=mask_of(image) if use_mask else None,
+        largest_component=largest_component, colour=colour,
+    )  # fmt: skip
 
 
 def reconstruct_field(
@@ -73,12 +79,13 @@ def reconstruct_field(
     calibration: F64,
     resolution: int = 257,
     *,
+    mask: Bools | None = None,
     largest_component: bool = False,
     colour: bool = True,
 ) -> ReconstructedMesh:
-    """`reconstruct_view` for a picture that is already encoded."""
+    """`reconstruct_view` for a picture that is already encoded; `mask` (H, W) is the person in it, see `localise`."""
     # The mesh is made on the CPU on every machine, so that measurements of it agree.
-    grid = localise(view.occupancy, resolution)
+    grid = localise(view.occupancy, resolution, mask=mask)
     return mesh_of_grid(grid, view, calibration, largest_component=largest_component, colour=colour)
 
 

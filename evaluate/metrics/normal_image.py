@@ -18,12 +18,12 @@ NORMAL_SIZE = 512
 
 
 def measure_normal_image(pair: MeshPair) -> Score:
-    """Symmetric, no unit, squared: mean over four views and all pixels, background points included, of |n - n'|^2.
+    """Symmetric, no unit, squared: mean of |n - n'|^2 of smooth normals at all points of four pictures.
 
-    Normals range from -1 to 1, are interpolated from the vertices, and are 0 in the background. Pictures have
-    512 x 512 pixels and yaws 0, 90, 180 and 270; the true body fills 88 % of the height, as in ICON's cube. PIFuHD
-    (which prints four times the mean for colours from 0 to 1), ICON (the sum of four views) and ECON report the same
-    quantity, apart from their rasterisers.
+    Normals are unit vectors, interpolated between those of the vertices, and 0 in the background, which counts, too.
+    Pictures have 512 x 512 pixels and yaws 0, 90, 180 and 270; the true body fills 88 % of the height, as in ICON's
+    cube. PIFuHD (which prints four times the mean for colours from 0 to 1), ICON (the sum of four views) and ECON
+    report the same quantity, apart from their rasterisers.
     """
     predicted, true = pair.shapes
     low, high = true.bounds
@@ -48,6 +48,6 @@ def normal_image_error(predicted: npt.ArrayLike, true: npt.ArrayLike) -> float:
 
 
 def _normals(mesh: PosedMesh, camera: OrthographicCamera) -> F32:
-    layers = render_layers(mesh, camera, NORMAL_SIZE, NORMAL_SIZE, ("normal_front",))
-    assert layers.normal_front is not None
-    return layers.normal_front
+    layers = render_layers(mesh, camera, NORMAL_SIZE, NORMAL_SIZE, ("smooth_normal_front",))
+    assert layers.smooth_normal_front is not None
+    return layers.smooth_normal_front

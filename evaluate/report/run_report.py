@@ -28,7 +28,7 @@ from ...reconstruct.picture_to_mesh import ReconstructedMesh, reconstruct_view
 from ..metrics.pair import MeshPair
 from ..records import ViewScores
 from ..run import view_key
-from ..summary import EvaluationResult
+from ..summary import EvaluationResult, rebuilding_text
 from .hardest import hardest_views
 from .sections import (
     HEAT_CM,
@@ -160,9 +160,8 @@ def _subtitle(evaluation: EvaluationResult) -> str:
     settings = evaluation.settings["settings"]
     return (
         f"{len(evaluation.records)} views of {count_text(len(evaluation.subjects), 'person', 'people')}, split "
-        f"{settings['split']}, "
-        f"rebuilt with {settings['resolution']} nodes a side, {settings['points']:,} points on each "
-        f"surface. mpc {__version__}."
+        f"{settings['split']}, {settings['points']:,} points on each surface. {rebuilding_text(evaluation)} "
+        f"mpc {__version__}."
     )
 
 
@@ -173,7 +172,7 @@ def _rebuild(context: _Context, record: ViewScores) -> tuple[ReconstructedMesh, 
     settings = context.evaluation.settings["settings"]
     mesh = reconstruct_view(
         context.run, item["image"].permute(1, 2, 0).numpy(), calibration, settings["resolution"],
-        largest_component=settings["largest_component"],
+        use_mask=settings["use_mask"], largest_component=settings["largest_component"],
     )  # fmt: skip
     return mesh, calibration, index
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from ...core.arrays import U8
 from ...core.errors import MpcError
 from ...core.locks import one_writer
-from ...core.pictures import side_by_side
+from ...core.pictures import mask_of, side_by_side
 from ...core.progress import NoProgress, Progress
 from ...formats.mesh_files import write_mesh
 from ...formats.png import write_png
@@ -23,7 +23,7 @@ from .film_reader import read_film_head
 from .film_record import FilmRecord, FrameRecord, film_settings
 from .films import FilmWriter, write_loop
 from .frame_pictures import FramedPicture, frame_film, frame_stills, unique_names
-from .framing import MASK_LEVEL, cut
+from .framing import cut
 from .panels import FieldRenderer, MeshRenderer, fitting_camera, input_panel, turned
 from .pictures import Source
 from .results import Captured, CaptureSummary, Failure
@@ -223,7 +223,7 @@ def _reconstruct_batch(
     began = time.perf_counter()
     inputs = [cut(one.picture, one.framing, int(run.settings.get("image_size", 512))) for one in batch]
     views = encoder.encode(inputs)
-    masks = [picture[..., 3] >= MASK_LEVEL for picture in inputs] if settings.use_mask else None
+    masks = [mask_of(picture) for picture in inputs] if settings.use_mask else None
     try:
         grids = localise_many(
             batch_occupancy(views), len(batch), settings.resolution, mode=settings.mode, masks=masks,

@@ -14,13 +14,11 @@ import numpy as np
 
 from ...core.arrays import F64, U8
 from ...core.errors import MpcError, SettingsError
-from ...core.pictures import resample
+from ...core.pictures import mask_of, resample
 from ...geometry.camera import DEFAULT_EXTENT_M, OrthographicCamera, PerspectiveCamera
 from .body import Body
 from .masks import straight_ends
 
-# Pixels with at least this alpha belong to the person.
-MASK_LEVEL = 128
 # A person may fill this part of the training square; the scale is reduced for anyone larger.
 FILL = 0.96
 # No pose is less high or higher than this, as a share of the stature: lying, and with arms stretched up.
@@ -87,7 +85,7 @@ def frame_person(
     """
     if not 0 < height_m <= extent_m * FILL:
         raise SettingsError(f"height {height_m:g} m: expected more than 0 and at most {extent_m * FILL:.2f} m")
-    mask = picture[..., 3] >= MASK_LEVEL
+    mask = mask_of(picture)
     rows, columns = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
     if not len(rows):
         raise FramingError("the mask is empty: nobody to reconstruct")

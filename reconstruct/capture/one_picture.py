@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from ...core.arrays import U8
+from ...core.pictures import mask_of
 from ...geometry.mesh import PosedMesh
 from ...models.runs import LoadedRun
 from ..localise.localise import localise
@@ -12,7 +13,7 @@ from ..picture_to_mesh import mesh_of_grid
 from ..view_field import ViewEncoder, batch_points, memory_bound
 from .body import measure_body
 from .frame_pictures import frame_picture, with_alpha
-from .framing import MASK_LEVEL, cut
+from .framing import cut
 from .people import choose_people, find_people, lazy_finder, mask_bytes
 from .pictures import read_picture
 from .settings import CaptureSettings
@@ -57,7 +58,7 @@ def reconstruct_picture(
     points = batch_points(run.surface, run.texture, memory_bound(run.device, settings.memory_gib))
     encoder = ViewEncoder(run.surface, run.texture, batch=points, speed=settings.speed(run.device))
     (view,) = encoder.encode([square])
-    silhouette = square[..., 3] >= MASK_LEVEL if settings.use_mask else None
+    silhouette = mask_of(square) if settings.use_mask else None
     grid = localise(
         view.occupancy, settings.resolution, mode=settings.mode, mask=silhouette, max_batch=max(points, 1024)
     )

@@ -10,7 +10,7 @@ import numpy as np
 
 from ...core.arrays import F64, U8
 from ...core.kernels import usable_threads
-from ...core.pictures import LIGHT_GREY, over_background
+from ...core.pictures import LIGHT_GREY, mask_of, over_background
 from ...geometry.camera import OrthographicCamera, camera_of, pixel_centres
 from ...geometry.mesh import PosedMesh
 from ...geometry.rays import RayScene
@@ -18,7 +18,7 @@ from ..localise.grid import LocalisedGrid
 from ..picture_to_mesh import ReconstructedMesh
 from ..surface.direct import orthographic_rays, render_surface, to_rgba
 from ..view_field import ViewField
-from .framing import MASK_LEVEL, Framing, cut
+from .framing import Framing, cut
 
 # Height of a picture relative to that of the person in it.
 MARGIN = 1.1
@@ -32,7 +32,7 @@ def fitting_camera(vertices: F64, framing: Framing, picture: U8) -> Orthographic
         framing: of the picture.
         picture: (H, W, 4) uint8; alpha is the mask.
     """
-    rows = np.flatnonzero((picture[..., 3] >= MASK_LEVEL).any(axis=1))
+    rows = np.flatnonzero(mask_of(picture).any(axis=1))
     if not len(rows):
         rows = np.array([framing.row])
     masked = framing.centre_world[1] - (np.array([rows[0], rows[-1]]) - framing.row) / framing.pixels_per_metre

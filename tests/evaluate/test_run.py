@@ -24,12 +24,18 @@ from mpc.evaluate.report.run_report import write_report
 from mpc.evaluate.run import choose_views, evaluate
 from mpc.evaluate.settings import EvaluationSettings, Workers
 from mpc.evaluate.summary import format_table
+from mpc.formats.png import write_png
+from mpc.geometry.camera import project
 from mpc.models.features import PixelFeatures
 from mpc.models.head import HeadConfig
 from mpc.models.residual import ResidualConfig
+from mpc.models.runs import load_run
 from mpc.models.storage import save_network
 from mpc.models.surface import SurfaceConfig, SurfaceNetwork
 from mpc.models.texture import TextureConfig, TextureNetwork
+from mpc.reconstruct.capture.framing import keep_frame
+from mpc.reconstruct.capture.one_picture import reconstruct_picture
+from mpc.reconstruct.capture.settings import CaptureSettings
 from mpc.train.validate import mean_occupancy_baseline
 
 
@@ -167,6 +173,34 @@ def test_colours_of_a_run_against_its_pictures(world, monkeypatch):
         assert record.scores["colour_l1"].value == pytest.approx(255 * (1 - colours).mean(), rel=1e-6)
 
 
+@pytest.mark.parametrize("use_mask", [True, False])
+def test_what_is_measured_is_what_reconstruct_writes(world, monkeypatch, tmp_path, use_mask):
+    """With the untrained network, which believes in much beside the person; compared in view space."""
+    measured = []
+    real = run_module.MeshPair.of
+
+    def note(predicted, true, **options):
+        measured.append(predicted)
+        return real(predicted, true, **options)
+
+    monkeypatch.setattr(run_module.MeshPair, "of", note)
+    result = measure_run(
+        world, metrics=("p2s",), resolution=33, views_per_scene=1, points=10, fresh=True, use_mask=use_mask
+    )
+    dataset = ViewDataset(world / "shards", "test", points=0)
+    item = dataset[0]
+    write_png(tmp_path / "person.png", item["image"].permute(1, 2, 0).numpy())
+    settings = CaptureSettings(framing="keep", resolution=33, use_mask=use_mask)
+    run = load_run(world / "runs", torch.device("cpu"))
+    written = reconstruct_picture(run, tmp_path / "person.png", settings=settings)
+    in_view = project(written.vertices, keep_frame(np.zeros((64, 64, 4), np.uint8)).calibration)
+    vertices, faces = measured[0]
+    assert (faces == written.faces).all()
+    assert project(vertices, item["calibration"].double().numpy()) == pytest.approx(in_view, abs=1e-5)
+    how = "skipping what their masks show" if use_mask else "ignoring their masks"
+    assert f"pictures of 64x64 pixels, {how}" in format_table(result)
+
+
 def test_protocols_choose_their_views_and_points(world, monkeypatch):
     pillar_run(monkeypatch, world)
     options = {"protocol": "pifuhd", "resolution": 33, "fresh": True}
@@ -235,6 +269,7 @@ def test_the_report_has_every_section_and_fetches_nothing(world, monkeypatch):
     assert not re.search(r'(src|href)="(?!data:image/|#)|<script[^>]+src|<link|https?://|url\(|@import', text)
     assert text.count("data:image/jpeg;base64,") == 2 * 5 + 2 + 2
     assert "rebuilt: front, side, back" in text
+    assert "from pictures of 64x64 pixels, skipping what their masks show to be background: 33 nodes" in text
     assert "&lt;b&gt;&amp;" in text
     assert "<b>&" not in text
 

@@ -58,6 +58,26 @@ def test_normals_in_pictures_of_a_cube(monkeypatch):
     assert measure_normal_image(pair(flat_far, flat)).value == pytest.approx(share, rel=0.01)
 
 
+def prism(sides, rows=12):
+    """A prism without caps about the vertical axis, 1 m high and wide, whose faces share their vertices."""
+    height, angle = np.meshgrid(np.linspace(-0.5, 0.5, rows + 1), np.arange(sides) * 2 * np.pi / sides, indexing="ij")
+    vertices = np.stack([0.5 * np.sin(angle), height, 0.5 * np.cos(angle)], axis=-1).reshape(-1, 3)
+    row, column = (part.ravel() for part in np.meshgrid(np.arange(rows), np.arange(sides), indexing="ij"))
+    a, b = row * sides + column, row * sides + (column + 1) % sides
+    faces = np.concatenate([np.stack([a, b, b + sides], 1), np.stack([a, b + sides, a + sides], 1)])
+    return trimesh.Trimesh(vertices, faces, process=False)
+
+
+def test_normals_in_pictures_are_smooth(monkeypatch):
+    """A prism of 16 sides is as wide as a cylinder; its faces are off by up to 11.25 degrees, its vertices are not."""
+    monkeypatch.setattr(normal_image, "NORMAL_SIZE", 128)
+    of_faces = (np.pi / 16) ** 2 / 3 * (1.7578125 / 2) ** 2
+    assert 0 < measure_normal_image(pair(prism(16), prism(256))).value < 0.1 * of_faces
+    flat = prism(16)
+    flat = trimesh.Trimesh(flat.triangles.reshape(-1, 3), np.arange(3 * len(flat.faces)).reshape(-1, 3), process=False)
+    assert measure_normal_image(pair(flat, prism(16))).value == 0.0  # vertices at one place share their normal
+
+
 def test_point_sets():
     first, second = np.array([[0.0, 0, 0], [1, 0, 0]]), np.array([[0.0, 3, 0]])
     there, back = (3 + np.sqrt(10)) / 2, 3.0
