@@ -59,9 +59,17 @@ def write_bytes(path: Path, data: bytes, *, shared: bool = False) -> None:
         temporary.write_bytes(data)
 
 
+def legible(text: str) -> str:
+    r"""Text that every file and terminal can hold: bytes of file names that are no UTF-8 become \xNN."""
+    try:
+        return text.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
+    except UnicodeEncodeError:  # other surrogates, which no file name gives
+        return text.encode("utf-8", "backslashreplace").decode()
+
+
 def write_text(path: Path, text: str) -> None:
-    """Write a file as UTF-8, as `replacing` does."""
-    write_bytes(path, text.encode())
+    r"""Write a file as UTF-8, as `replacing` does; bytes of file names that are no UTF-8 are written as \xNN."""
+    write_bytes(path, legible(text).encode())
 
 
 def write_json(path: Path, content: Any, *, sort_keys: bool = True, shared: bool = False) -> None:

@@ -15,7 +15,7 @@ import numpy as np
 
 from .. import __version__
 from ..core.errors import InputError, MpcError, SettingsError
-from ..core.files import file_sha256
+from ..core.files import file_sha256, legible
 from ..core.locks import one_writer
 from ..core.progress import NoProgress, Progress
 from ..core.settings import to_table
@@ -194,8 +194,7 @@ def match_files(
 
 def _plain(text: str) -> str:
     """Compose a text's characters and escape bytes that are no UTF-8, so that every file and terminal can hold it."""
-    whole = text.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
-    return unicodedata.normalize("NFC", whole)
+    return unicodedata.normalize("NFC", legible(text))
 
 
 def _digest(path: Path) -> str:

@@ -55,13 +55,14 @@ class Plot:
 
 def ticks(low: float, high: float, wanted: int = 5) -> list[float]:
     """Return about `wanted` round numbers (1, 2 or 5 times a power of ten apart) that cover [low, high]."""
-    if high <= low:
-        high = low + (abs(low) or 1.0)
+    if high - low <= max(1e-9 * max(abs(low), abs(high)), 1e-290):  # the ticks would differ in no digit shown
+        high = low + (abs(low) if abs(low) > 1e-290 else 1.0)
     rough = (high - low) / wanted
     power = 10.0 ** math.floor(math.log10(rough))
     step = next(factor * power for factor in (1.0, 2.0, 5.0, 10.0) if factor * power >= rough * 0.999)
     first, last = math.floor(low / step + 1e-9), math.ceil(high / step - 1e-9)
-    return [round(index * step, 12) for index in range(first, last + 1)]
+    digits = min(1 - math.floor(math.log10(step)), 300)
+    return [round(index * step, digits) for index in range(first, last + 1)]
 
 
 def tick_text(value: float) -> str:

@@ -15,6 +15,7 @@ from ..core.errors import InputError
 from ..formats.fbx.read import peek_fbx
 from ..formats.gltf.container import peek_json
 from ..formats.mesh_files import READ_SUFFIXES
+from ..formats.named_files import model_folder
 from .layouts.layout import Claim
 from .layouts.recognise import find_fit, find_layout, find_texture, recognise
 from .layouts.xhumans import FOLDER as TAKE_FOLDER
@@ -108,7 +109,7 @@ def _terms(subject: Subject) -> str:
 
 def _subject(models_dir: Path, path: Path, name: str, kind: Kind, claim: Claim | None) -> Subject:
     try:
-        root = path.resolve().parent
+        root = model_folder(path)
     except (OSError, RuntimeError):  # links in a circle, before Python 3.13: reading the file tells the reason
         root = path.absolute().parent
     if claim is None:
@@ -237,8 +238,11 @@ def _unique_ids(models_dir: Path, paths: list[Path], claims: dict[Path, Claim], 
 
 def safe_name(text: str) -> str:
     """Turn text into a file name for every system: letters, digits, dot, dash, underscore; never empty or hidden."""
-    plain = unicodedata.normalize("NFC", text)
-    plain = re.sub(r"[^\w.\-]+", "_", plain.encode("utf-8", "replace").decode("utf-8")).strip("._- ")
+    try:  # the same name in every locale: where the system's is ASCII, all other letters came as escaped bytes
+        plain = text.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
+    except UnicodeEncodeError:
+        plain = text.encode("utf-8", "replace").decode()
+    plain = re.sub(r"[^\w.\-]+", "_", unicodedata.normalize("NFC", plain)).strip("._- ")
     if re.fullmatch(r"(?i)con|prn|aux|nul|com\d|lpt\d", plain.partition(".")[0]):
         plain = f"_{plain}"
     return plain or "unnamed"

@@ -14,7 +14,7 @@ from ...motion.skinning import Channel, ChannelPath, Clip, Skeleton
 from ..build_mesh import MAX_COORDINATE
 from ..build_rig import Parts, ReadPerson, Slots, assemble, share_weights
 from ..images import read_texture
-from ..limits import TEXTURE_FOLDERS, resolve_inside
+from ..named_files import TEXTURE_FOLDERS, model_folder, resolve_inside
 from ..polygons import triangulate
 from .container import open_fbx
 from .contents import FbxClip, FbxFile, FbxMaterial, FbxMesh
@@ -33,7 +33,7 @@ def read_fbx(path: Path, root: Path | None = None) -> ReadPerson:
         InputError: damaged, hostile, or a picture is missing.
         FbxUnavailable: the package `ufbx` is not installed.
     """
-    root = path.resolve().parent if root is None else root
+    root = model_folder(path) if root is None else root
     file = open_fbx(path)
     notices: list[str] = []
     parts, slots = Parts(), Slots()

@@ -15,7 +15,8 @@ import numpy as np
 
 from ...core.arrays import F64, Array
 from ...core.errors import InputError
-from ..limits import file_size, read_bytes, resolve_inside
+from ..limits import file_size, read_bytes
+from ..named_files import model_folder, resolve_inside
 
 MAX_JSON_BYTES = 256 << 20
 MAX_IMPLICIT_ELEMENTS = 1 << 22  # of an accessor that has no data of its own (all zeros by the specification)
@@ -223,7 +224,7 @@ def _component(owner: Json) -> str | None:
 
 def open_gltf(path: Path, root: Path | None = None) -> GltfFile:
     """Open a .gltf or .glb and check that nothing in it needs an extension that is not read."""
-    root = path.resolve().parent if root is None else root
+    root = model_folder(path) if root is None else root
     content = read_bytes(path)
     binary: bytes | None = None
     if content[:4] == b"glTF":

@@ -12,12 +12,14 @@ import numpy.typing as npt
 
 from ...core.arrays import F64, I64, U8, Bools
 from ...core.errors import InputError
+from ...core.files import legible
 from ...geometry.mesh import Material
 from ..build_mesh import GREY, ReadMesh, build_mesh
 from ..images import read_texture
 from ..limits import read_bytes
+from ..named_files import lies_inside, model_folder, picture_beside
 from ..polygons import triangulate
-from .materials import MtlMaterial, build_material, find_library, read_mtl, with_texture
+from .materials import MtlMaterial, build_material, find_libraries, find_material, read_mtl, with_texture
 
 _SPACE, _NEWLINE, _SLASH = ord(" "), ord("\n"), ord("/")
 
@@ -51,7 +53,7 @@ class _Lines:
     def text(self, line: int) -> str:
         """One line as text."""
         start = self.starts[line]
-        return self.data[start : start + self.lengths[line]].tobytes().decode("utf-8", "replace").strip()
+        return self.data[start : start + self.lengths[line]].tobytes().decode("utf-8", "surrogateescape").strip()
 
 
 def read_obj(path: Path, root: Path | None = None, texture: Path | None = None) -> ReadMesh:
@@ -69,7 +71,7 @@ def read_obj(path: Path, root: Path | None = None, texture: Path | None = None) 
     Raises:
         InputError: damaged or hostile; names file and reason.
     """
-    root = path.resolve().parent if root is None else root
+    root = model_folder(path) if root is None else root
     lines = _split_lines(path, read_bytes(path))
     first, second = lines.data[lines.starts], lines.data[np.minimum(lines.starts + 1, len(lines.data) - 1)]
     is_v = (first == ord("v")) & (second == _SPACE)
@@ -218,13 +220,10 @@ def _materials(
             use_line.append(int(number))
             use_name.append(rest.strip())
         elif keyword == "mtllib" and rest.strip():
-            found = find_library(root, rest.strip(), lines.path)
-            if found is None:
-                notices.append(f'the material library "{rest.strip()}" is not there')
-            else:
+            for found in find_libraries(root, rest.strip(), lines.path, notices):
                 library = {**read_mtl(found), **library}
     beside = lines.path.with_suffix(".mtl")
-    if not library and use_name and beside.is_file() and beside.resolve().is_relative_to(root.resolve()):
+    if not library and use_name and beside.is_file() and lies_inside(beside, root):
         library = read_mtl(beside)
 
     segment = np.searchsorted(np.asarray(use_line, np.int64), face_line) - 1  # -1: before any usemtl
@@ -232,13 +231,13 @@ def _materials(
     distinct = sorted({names[index] for index in np.flatnonzero(np.bincount(segment + 1))})
     position = {name: index for index, name in enumerate(distinct)}
     to_material = np.array([position.get(name, 0) for name in names], np.int64)
-    entries = [library.get(name) for name in distinct]
+    entries = [find_material(library, name, notices) for name in distinct]
     if "" in position and entries[position[""]] is None and len(library) == 1 and len(distinct) == 1:
         entries = list(library.values())  # one material, and no face names any
     materials = []
     for name, entry in zip(distinct, entries, strict=True):
         if entry is None and name:
-            notices.append(f'material "{name}" is in no library{"" if texture else "; drawn grey"}')
+            notices.append(f'material "{legible(name)}" is in no library{"" if texture else "; drawn grey"}')
         if texture is not None:
             entry = with_texture(entry, name, texture, root, notices)
         materials.append(GREY if entry is None else build_material(entry, root, notices))
@@ -249,12 +248,11 @@ def _materials(
 
 def _texture_beside(path: Path, root: Path, notices: list[str]) -> Material | None:
     """A material from the picture named as the mesh, for meshes that come without a library."""
-    for suffix in (".png", ".jpg", ".jpeg"):
-        picture = path.with_suffix(suffix)
-        if picture.is_file() and picture.resolve().is_relative_to(root.resolve()):
-            notices.append(f"no material library; textured with {picture.name}")
-            return Material(path.stem, read_texture(picture.resolve(), picture))
-    return None
+    picture = picture_beside(path, root)
+    if picture is None:
+        return None
+    notices.append(f"no material library; textured with {picture.name}")
+    return Material(path.stem, read_texture(picture.resolve(), picture))
 
 
 def _apply_map_options(uv: F64, face_uv: I64, face_material: I64, entries: list[MtlMaterial | None]) -> tuple[F64, I64]:

@@ -1,7 +1,8 @@
-"""PLY: ASCII and binary of both byte orders, vertex colours, polygons, MeshLab's textures."""
+"""PLY: ASCII and binary of both byte orders, colours of vertices and faces, polygons, MeshLab's textures."""
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +12,8 @@ from ...core.errors import InputError
 from ...geometry.mesh import Material
 from ..build_mesh import GREY, ReadMesh, build_mesh
 from ..images import read_texture
-from ..limits import read_bytes, resolve_inside
+from ..limits import read_bytes
+from ..named_files import model_folder, picture_beside, resolve_inside
 from ..polygons import triangulate
 from .tables import PlyTable, read_ascii, read_binary, read_header
 
@@ -24,7 +26,7 @@ def read_ply(path: Path, root: Path | None = None) -> ReadMesh:
     Raises:
         InputError: damaged or hostile; names file and reason.
     """
-    root = path.resolve().parent if root is None else root
+    root = model_folder(path) if root is None else root
     content = read_bytes(path)
     order, elements, textures, start = read_header(path, content)
     if order == "ascii":
@@ -41,14 +43,21 @@ def read_ply(path: Path, root: Path | None = None) -> ReadMesh:
     cut, owner = triangulate(vertices, corner, sizes)
     faces = corner[cut]
     uv, face_uv = _texture_coordinates(path, vertex, face, faces, cut, keep, sizes)
-    materials, face_material = _materials(path, root, textures, face, owner, keep, uv is not None)
     colours = _colours(vertex)
+    of_faces = None if colours is not None or face is None else _colours(face)
+    beside = None if textures or uv is None or colours is not None else picture_beside(path, root)
+    if beside is not None:
+        notices.append(f"no texture is named; textured with {beside.name}")
+        textures = [beside.name]
+    materials, face_material = _materials(path, root, textures, face, owner, keep, uv is not None)
     if colours is not None and textures and uv is not None:
         notices.append("vertex colours beside a texture are ignored")
         colours = None
     elif colours is not None:
         materials = (Material("vertex colours"),)
         face_material = np.zeros(len(faces), np.int64)
+    elif of_faces is not None and (not textures or uv is None):
+        materials, uv, face_uv = _palette(of_faces[keep][owner])
     mesh = build_mesh(
         path, vertices, faces, materials=materials, face_material=face_material, uv=uv, face_uv=face_uv,
         vertex_colours=colours, weld=True, notices=notices,
@@ -122,7 +131,21 @@ def _materials(
     return tuple(materials), number
 
 
+def _palette(colours: U8) -> tuple[tuple[Material], F64, I64]:
+    """A texture of one pixel a colour, and the coordinates of each face's (F, 4) pixel: faces stay of one colour."""
+    distinct, number = np.unique(colours, axis=0, return_inverse=True)
+    width = math.isqrt(len(distinct) - 1) + 1
+    height = -(-len(distinct) // width)
+    picture = np.zeros((height * width, 4), np.uint8)
+    picture[: len(distinct)] = distinct
+    row, column = np.divmod(np.arange(len(distinct)), width)
+    uv = np.stack([(column + 0.5) / width, 1.0 - (row + 0.5) / height], axis=1)
+    material = Material("face colours", picture.reshape(height, width, 4), wrap=("clamp", "clamp"))
+    return (material,), uv, np.repeat(number.reshape(-1, 1), 3, axis=1)
+
+
 def _colours(vertex: PlyTable) -> U8 | None:
+    """(N, 4) the colours of a table's rows, vertices or faces; None without."""
     for prefix in ("", "diffuse_"):
         names = [f"{prefix}{name}" for name in ("red", "green", "blue")]
         if all(name in vertex.scalars for name in names):

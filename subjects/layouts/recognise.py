@@ -6,6 +6,7 @@ import os
 from collections.abc import Iterable
 from pathlib import Path
 
+from ...formats.named_files import lies_inside
 from . import customhumans, renderpeople, thuman, two_k2k, xhumans
 from .layout import Claim, Layout, claim
 
@@ -80,13 +81,13 @@ def find_fit(models: Path, path: Path, found: Claim) -> Path | None:
     if folder != models:
         siblings = sorted(entry.name for entry in os.scandir(folder.parent) if "smpl" in entry.name.lower())
         candidates += [folder.parent / sibling / folder.name / name for sibling in siblings[:MAX_SIBLINGS]]
-    return next((path for path in candidates if path.is_file() and not path.is_symlink()), None)
+    return next((path for path in candidates if path.is_file() and lies_inside(path, path.parent)), None)
 
 
 def find_texture(path: Path, found: Claim) -> Path | None:
     """Find the picture of a claimed mesh by the layout's patterns; it must be inside the mesh's folder."""
     for pattern in found.layout.textures:
         for picture in sorted(path.parent.glob(pattern.format(id=found.id))):
-            if picture.is_file() and picture.resolve().is_relative_to(path.parent.resolve()):
+            if picture.is_file() and lies_inside(picture, path.parent):
                 return picture
     return None

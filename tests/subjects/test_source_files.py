@@ -8,7 +8,8 @@ import pytest
 from mpc.core.errors import InputError
 from mpc.datasets.renders.build import render_models
 from mpc.datasets.renders.settings import RenderSettings
-from mpc.formats.limits import note_files, read_bytes, resolve_inside
+from mpc.formats.limits import note_files, read_bytes
+from mpc.formats.named_files import resolve_inside
 
 SETTINGS = RenderSettings(views=1, size=32, rays=16)
 

@@ -14,7 +14,7 @@ from PIL import Image
 from mpc.core.errors import InputError, MpcError
 from mpc.formats import polygons
 from mpc.formats.images import read_texture
-from mpc.formats.limits import resolve_inside
+from mpc.formats.named_files import resolve_inside
 from mpc.formats.obj.read import read_obj
 from mpc.formats.obj.write import write_obj
 from support.shared import MODELS, needs_models
