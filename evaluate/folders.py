@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import re
 import time
-import unicodedata
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -15,13 +14,14 @@ import numpy as np
 
 from .. import __version__
 from ..core.errors import InputError, MpcError, SettingsError
-from ..core.files import file_sha256, legible
+from ..core.files import file_sha256
 from ..core.locks import one_writer
 from ..core.progress import NoProgress, Progress
 from ..core.settings import to_table
-from ..formats.mesh_files import READ_SUFFIXES, read_mesh
+from ..formats.mesh_files import read_mesh
 from ..geometry.mesh import PosedMesh
 from .collect import begin_records, collect, find_devices, measured_before
+from .match import FilePair, find_meshes, match_files, plain_name
 from .metrics.measure import measure_pair
 from .metrics.pair import MeshPair
 from .metrics.protocols import find_protocol
@@ -29,27 +29,10 @@ from .records import Measured, ViewScores
 from .settings import FORMAT, UNITS_M, VERSION, FolderSettings, Workers
 from .summary import EvaluationResult, write_result
 
-# An FBX is a rig, which packs of scans hold beside the mesh of the same name.
-SUFFIXES = tuple(suffix for suffix in READ_SUFFIXES if suffix != ".fbx")
 # Least and greatest extent of a person in metres; children and stretched arms are included.
 PERSON_M = (0.4, 3.0)
-
-
-@dataclass(frozen=True)
-class FilePair:
-    """A predicted file and the true file that it is measured against.
-
-    Attributes:
-        key: name of the prediction; of the truth where there is no prediction.
-        true_key: name of the truth.
-        predicted: file of the prediction; None where there is none.
-        true: file of the truth.
-    """
-
-    key: str
-    true_key: str
-    predicted: Path | None
-    true: Path
+# Predictions that are so many times higher or lower than the truths are told.
+OTHER_SIZE = 1.05
 
 
 @one_writer("out")
@@ -82,8 +65,8 @@ def evaluate_folders(
     progress, workers = progress or NoProgress(), workers or Workers(device="cpu")
     settings = settings or FolderSettings()
     pairs, left = match_files(find_meshes(predicted), find_meshes(true), predicted, true)
-    for key in left:
-        progress.message(f"notice: {predicted / key}: no true mesh of that name; left out")
+    for key, reason in left.items():
+        progress.message(f"notice: {predicted / key}: {reason}; left out")
     if settings.unit == "auto":
         settings = replace(settings, unit=guess_unit([pair.true for pair in pairs]))
         progress.message(f"coordinates are taken to be in {settings.unit} (--unit m, cm or mm if they are not)")
@@ -98,7 +81,27 @@ def evaluate_folders(
     )
     result = EvaluationResult(folder=out, settings=fingerprint, records=records)
     write_result(result)
+    for doubt in doubt_scale(records, settings):
+        progress.message(f"notice: {doubt}")
     return result
+
+
+def doubt_scale(records: Sequence[ViewScores], settings: FolderSettings) -> list[str]:
+    """Say where predictions have another size than the truths, which no alignment without a scale can mend."""
+    heights = [
+        (record.notes["height_m"], record.notes["true_height_m"])
+        for record in records
+        if not record.failure and record.notes.get("true_height_m")
+    ]
+    if not heights or "icp-scale" in settings.align or settings.protocol == "sith":
+        return []
+    ratio = float(np.median([one / other for one, other in heights]))
+    if abs(np.log(ratio)) < np.log(OTHER_SIZE):
+        return []
+    return [
+        f"the predictions are {ratio:.2f} times as high as the truths (median): they may be in another unit or space "
+        "(--align icp-scale leaves size and place aside)"
+    ]
 
 
 def describe(predicted: Path, true: Path, pairs: Sequence[FilePair], settings: FolderSettings) -> dict[str, Any]:
@@ -109,92 +112,10 @@ def describe(predicted: Path, true: Path, pairs: Sequence[FilePair], settings: F
     chosen = find_protocol(settings.protocol).choose(settings.metrics)
     return {
         "format": FORMAT, "version": VERSION, "mpc": __version__,
-        "run": _plain(predicted.resolve().name), "truth": _plain(true.resolve().name),
+        "run": plain_name(predicted.resolve().name), "truth": plain_name(true.resolve().name),
         "files": files, "settings": to_table(settings),
         "metrics": {metric.name: metric.summary for metric in chosen},
     }  # fmt: skip
-
-
-def find_meshes(folder: Path) -> dict[str, Path]:
-    """Find the mesh files below a folder.
-
-    The name of a mesh is its path below the folder without the suffix, or the path of its subfolder where that holds
-    just one mesh. Names are in Unicode's composed form, since some systems store accents as separate characters.
-    Hidden files, whose names begin with a dot, are skipped.
-
-    Args:
-        folder: searched recursively.
-
-    Returns:
-        Files by name.
-
-    Raises:
-        InputError: there are no meshes, or two of the same name.
-    """
-    paths = sorted(
-        path
-        for path in folder.rglob("*")
-        if path.suffix.lower() in SUFFIXES and not path.name.startswith(".") and path.is_file()
-    )
-    if not paths:
-        raise InputError(folder, f"holds no meshes ({', '.join(SUFFIXES)})")
-    in_folder: dict[Path, int] = {}
-    for path in paths:
-        in_folder[path.parent] = in_folder.get(path.parent, 0) + 1
-    found: dict[str, Path] = {}
-    for path in paths:
-        alone = path.parent != folder and in_folder[path.parent] == 1
-        key = _plain((path.parent if alone else path.with_suffix("")).relative_to(folder).as_posix())
-        if key in found:
-            raise InputError(path, f"has the same name as {found[key]}")
-        found[key] = path
-    return found
-
-
-def match_files(
-    predicted: dict[str, Path], true: dict[str, Path], predicted_folder: Path, true_folder: Path
-) -> tuple[list[FilePair], list[str]]:
-    """Match predictions with truths by name.
-
-    A prediction belongs to the truth of the same name, otherwise to the longest name that its own name begins with and
-    that is followed by "/", "_", "-" or ".", so that one truth may have several predictions (anna_000, anna_090). A
-    truth without a prediction gives a pair too, which counts as failed.
-
-    Args:
-        predicted: files of predictions by name.
-        true: files of truths by name.
-        predicted_folder: for the message.
-        true_folder: for the message.
-
-    Returns:
-        The pairs, and the names of predictions without a truth.
-
-    Raises:
-        InputError: no names match.
-    """
-    pairs: list[FilePair] = []
-    left, met = [], set()
-    for key, path in predicted.items():
-        owners = [name for name in true if key == name or (key.startswith(name) and key[len(name)] in "/_-.")]
-        if not owners:
-            left.append(key)
-            continue
-        owner = max(owners, key=len)
-        met.add(owner)
-        pairs.append(FilePair(key, owner, path, true[owner]))
-    if not pairs:
-        raise InputError(
-            predicted_folder,
-            f"no mesh has the name of one in {true_folder} ({', '.join(list(predicted)[:3])} … and "
-            f"{', '.join(list(true)[:3])} …)",
-        )
-    pairs += [FilePair(name, name, None, path) for name, path in true.items() if name not in met]
-    return sorted(pairs, key=lambda pair: pair.key), left
-
-
-def _plain(text: str) -> str:
-    """Compose a text's characters and escape bytes that are no UTF-8, so that every file and terminal can hold it."""
-    return unicodedata.normalize("NFC", legible(text))
 
 
 def _digest(path: Path) -> str:
@@ -235,10 +156,9 @@ def guess_unit(paths: Sequence[Path]) -> str:
 
 def _blank_record(unit: tuple[FilePair, FolderSettings, str]) -> ViewScores:
     pair = unit[0]
-    rest = pair.key[len(pair.true_key) :].strip("/_-.")
-    yaw = re.search(r"(\d+)$", rest)
+    yaw = re.search(r"(\d+)$", pair.view)
     return ViewScores(
-        key=pair.key, scene=pair.true_key, subject=pair.true_key, view=rest,
+        key=pair.key, scene=pair.true_key, subject=pair.true_key, view=pair.view,
         yaw_deg=float(yaw.group(1)) % 360 if yaw else 0.0, failure="", scores={}, iou=None,
     )  # fmt: skip
 
@@ -261,11 +181,12 @@ def _measure(pair: FilePair, settings: FolderSettings, device: str) -> Measured:
             raise InputError(pair.true, "has no prediction")
         meshes = open_pair(pair, settings, device)
         notes["true_height_m"] = float(np.ptp(meshes.true.mesh.positions[:, 1]))
+        notes["height_m"] = float(np.ptp(meshes.predicted.mesh.positions[:, 1]))
         scores = measure_pair(meshes, settings.protocol, settings.metrics, settings.align)
     except SettingsError:
         raise
     except MpcError as error:
-        return Measured(failure=_plain(str(error)), notes=notes)
+        return Measured(failure=plain_name(str(error)), notes=notes)
     mesh = meshes.predicted.mesh
     return Measured(scores=scores, vertices=len(mesh.positions), faces=len(mesh.triangles), notes=notes)
 

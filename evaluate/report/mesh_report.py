@@ -12,7 +12,8 @@ from ...geometry.camera import OrthographicCamera
 from ...geometry.mesh import PosedMesh
 from ...pages.page import section, write_page
 from ...pages.pictures import clay_colours, data_uri, draw_coloured
-from ..folders import find_meshes, match_files, open_pair
+from ..folders import open_pair
+from ..match import find_meshes, match_files
 from ..metrics.measure import align_pair
 from ..metrics.pair import MeshPair
 from ..records import ViewScores

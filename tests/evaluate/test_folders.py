@@ -12,7 +12,8 @@ from click.testing import CliRunner
 from mpc.cli.main import main
 from mpc.core.errors import InputError, SettingsError
 from mpc.evaluate.compare import bootstrap_interval, compare_results, least_p, sign_flip_p
-from mpc.evaluate.folders import find_meshes, guess_unit, match_files
+from mpc.evaluate.folders import guess_unit
+from mpc.evaluate.match import find_meshes, match_files
 from support.evaluation import measure_folders
 
 
@@ -51,7 +52,7 @@ def run(*arguments):
 
 def test_files_are_matched_by_name(folders):
     pairs, left = match_files(find_meshes(folders / "pred"), find_meshes(folders / "truth"), folders, folders)
-    assert left == ["stranger"]
+    assert left == {"stranger": "no true mesh of that name"}
     assert len(pairs) == 11
     by_key = {pair.key: pair for pair in pairs}
     assert by_key["person_4_180"].true == folders / "truth" / "person_4" / "scan.ply"
