@@ -49,7 +49,8 @@ def check(
 
     Prints a table and writes a page with a small picture of each subject: format, unit, axes, height, faces, parts,
     whether the surface is closed, the share of the volume where inside and outside are hard to tell apart, textures,
-    rig, clips and warnings. The exit status is 3 when a subject cannot be used.
+    rig, clips and warnings. The exit status is 3 when a subject or a folder cannot be
+    used.
     """
     from ..datasets.check.models import check_models, suggest_fixes, table, write_check_json
     from ..datasets.check.page import write_check_page
@@ -78,7 +79,9 @@ def check(
             options.say(f"warning: {report.id}: {warning}")
         if report.error is not None:
             options.say(f"failed: {report.id}: {report.error}")
+    for place, reason in summary.failures:
+        options.say(f"failed: {place}: {reason}")
     failed, doubtful = summary.count("failed"), summary.count("warning")
     click.echo(f"{len(summary.reports)} subjects, {doubtful} with warnings, {failed} cannot be used -> {out}")
-    if failed or (strict and doubtful):
+    if failed or summary.failures or (strict and doubtful):
         raise click.exceptions.Exit(3)

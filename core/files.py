@@ -14,7 +14,7 @@ import platform
 import shutil
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -111,6 +111,20 @@ def file_sha256(path: Path) -> str:
     """Hexadecimal SHA-256 of a file's bytes."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def find_files(folder: Path, suffixes: Collection[str]) -> list[Path]:
+    """All files below a folder whose suffix, in small letters, is one of these; sorted.
+
+    Raises:
+        InputError: a folder cannot be listed, so what is in it would be missing without a word.
+    """
+
+    def refuse(error: OSError) -> None:
+        raise InputError(os.fsdecode(error.filename), f"cannot be listed ({error.strerror})") from error
+
+    found = (Path(place, name) for place, _, names in os.walk(folder, onerror=refuse) for name in names)
+    return sorted(path for path in found if path.suffix.lower() in suffixes and path.is_file())
 
 
 def sync(path: Path) -> None:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ..core.errors import InputError
-from ..core.files import legible
+from ..core.files import find_files, legible
 from ..formats.mesh_files import READ_SUFFIXES
 from .result_names import choose_results, read_name
 
@@ -48,13 +48,9 @@ def find_meshes(folder: Path) -> dict[str, Path]:
         Files by name.
 
     Raises:
-        InputError: there are no meshes, or two of the same name.
+        InputError: there are no meshes, two of the same name, or a folder cannot be listed.
     """
-    paths = sorted(
-        path
-        for path in folder.rglob("*")
-        if path.suffix.lower() in SUFFIXES and not path.name.startswith(".") and path.is_file()
-    )
+    paths = [path for path in find_files(folder, SUFFIXES) if not path.name.startswith(".")]
     if not paths:
         raise InputError(folder, f"holds no meshes ({', '.join(SUFFIXES)})")
     in_folder: dict[Path, int] = {}

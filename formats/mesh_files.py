@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
 from pathlib import Path
 
@@ -13,10 +14,12 @@ from .fbx.read import read_fbx
 from .gltf.read import read_gltf
 from .gltf.write import write_glb
 from .obj.read import read_obj
-from .obj.write import ObjStyle, write_obj
+from .obj.write import ObjStyle, lost_wraps, write_obj
 from .ply.read import read_ply
 from .ply.write import write_ply
 from .stl import read_stl
+
+logger = logging.getLogger(__name__)
 
 _READERS: dict[str, Callable[[Path, Path | None], ReadMesh | ReadPerson]] = {
     ".obj": read_obj,
@@ -92,7 +95,14 @@ def write_mesh(path: Path, mesh: PosedMesh, *, lit: bool = True) -> None:
         write_glb(path, mesh, lit=lit)
     elif suffix == ".ply":
         write_ply(path, mesh)
+        _warn(path, lost_wraps(mesh, "PLY"))
     elif suffix == ".obj":
         write_obj(path, mesh, ObjStyle(lit=lit))
+        _warn(path, lost_wraps(mesh, "OBJ"))
     else:
         raise SettingsError(f"{path}: meshes are written as {', '.join('.' + name for name in WRITE_FORMATS)}")
+
+
+def _warn(path: Path, notices: tuple[str, ...]) -> None:
+    for notice in notices:
+        logger.warning("%s: %s", path, notice)

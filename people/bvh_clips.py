@@ -8,6 +8,7 @@ import numpy as np
 
 from ..core.arrays import F64
 from ..core.errors import InputError
+from ..core.files import find_files
 from ..formats.motions import read_motion_file
 from ..motion.bones import match_bones
 from ..motion.motion import FPS, Motion
@@ -57,9 +58,9 @@ def read_motions(folder: Path) -> list[tuple[Path, Motion]]:
     """Read all BVH files below a folder, sorted by path.
 
     Raises:
-        InputError: no or too many BVH files, or one that cannot be used.
+        InputError: no or too many BVH files, one that cannot be used, or a folder that cannot be listed.
     """
-    files = sorted(path for path in folder.rglob("*") if path.suffix.lower() == ".bvh" and path.is_file())
+    files = find_files(folder, (".bvh",))
     if not files:
         raise InputError(folder, "holds no .bvh file")
     if len(files) > MAX_FILES:

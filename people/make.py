@@ -14,7 +14,7 @@ import numpy as np
 
 from ..core.checks import check_range
 from ..core.errors import InputError, SettingsError
-from ..core.files import is_of_disk, read_json_object, write_text
+from ..core.files import find_files, is_of_disk, read_json_object, write_text
 from ..core.folders import refuse_changes
 from ..core.guard import Limits, Lost, run_guarded
 from ..core.locks import one_writer
@@ -198,7 +198,7 @@ def _folder_digest(folder: Path, endings: tuple[str, ...]) -> str:
     if not folder.is_dir():
         raise InputError(folder, "is not a folder")
     digest = hashlib.sha256()
-    for path in sorted(p for p in folder.rglob("*") if p.suffix.lower() in endings and p.is_file()):
+    for path in find_files(folder, endings):
         digest.update(str(path.relative_to(folder)).encode() + b"\0" + hashlib.sha256(path.read_bytes()).digest())
     return digest.hexdigest()
 

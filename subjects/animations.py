@@ -10,6 +10,7 @@ from functools import lru_cache
 from pathlib import Path
 
 from ..core.errors import InputError
+from ..core.files import find_files
 from ..core.messages import describe_failure, first_few
 from ..formats.bone_maps import read_bone_maps
 from ..formats.motions import SUFFIXES, read_motion_file
@@ -28,15 +29,11 @@ def find_motion_files(source: Path) -> list[Path]:
     """Find the motion files of a folder, searched recursively, in order; or the one file.
 
     Raises:
-        InputError: there is none, or there are too many.
+        InputError: there is none, there are too many, or a folder cannot be listed.
     """
     if source.is_file():
         return [source]
-    files = sorted(
-        path
-        for path in source.rglob("*")
-        if path.suffix.lower() in SUFFIXES and path.is_file() and not path.name.startswith(".")
-    )
+    files = [path for path in find_files(source, SUFFIXES) if not path.name.startswith(".")]
     if not files:
         raise InputError(source, f"holds no motion ({', '.join(SUFFIXES)})")
     if len(files) > MAX_FILES:

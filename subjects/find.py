@@ -65,8 +65,37 @@ class Subject:
     licence: str = ""
 
 
+@dataclass(frozen=True)
+class Found:
+    """What a search of a model directory has found.
+
+    Attributes:
+        subjects: the people, ordered by path.
+        unseen: folders that could not be looked into, and links that lead nowhere and may stand for a folder, with the
+            reason; people may be there who are not among `subjects`.
+    """
+
+    subjects: list[Subject]
+    unseen: dict[Path, str]
+
+    @property
+    def failures(self) -> tuple[tuple[str, str], ...]:
+        """A failure for each place that could not be looked into: its path, and the reason."""
+        return tuple((str(path), f"{reason}, so who is in it is not known") for path, reason in self.told)
+
+    @property
+    def told(self) -> list[tuple[Path, str]]:
+        """`unseen` in order."""
+        return sorted(self.unseen.items())
+
+
 def find_subjects(models_dir: Path) -> list[Subject]:
-    """Find all people below a folder, ordered by path.
+    """Find all people below a folder; see `search_models`."""
+    return search_models(models_dir).subjects
+
+
+def search_models(models_dir: Path) -> Found:
+    """Find all people below a folder.
 
     Hidden files and folders are skipped; links to folders are followed once each. The id is the folder's name where
     the folder holds one mesh with a generic name (mesh.obj, model.glb), else the file's stem; for a data set that
@@ -99,7 +128,8 @@ def find_subjects(models_dir: Path) -> list[Subject]:
         people.append(Subject(names[folder], first, "scans", folder.resolve(), TAKE_LAYOUT.name))
     people.sort(key=lambda subject: subject.path.relative_to(models_dir).parts)
     licences = Licences(models_dir)
-    return [replace(one, licence=licences.note(one.path.parent, _terms(one))) for one in people]
+    subjects = [replace(one, licence=licences.note(one.path.parent, _terms(one))) for one in people]
+    return Found(subjects, files.unseen)
 
 
 def _terms(subject: Subject) -> str:
@@ -126,17 +156,20 @@ class _Files:
         meshes: mesh files, ordered by path.
         rigged: those FBX files among them that have a skin.
         takes: the first scan of each person of many scans, by the person's folder.
+        unseen: see Found.
     """
 
     meshes: list[Path]
     rigged: set[Path]
     takes: dict[Path, Path]
+    unseen: dict[Path, str]
 
 
 def _mesh_files(models_dir: Path) -> _Files:
     found: list[Path] = []
     rigged: set[Path] = set()
     takes: dict[Path, Path] = {}
+    unseen: dict[Path, str] = {}
     unread: list[Path] = []
     clips: list[Path] = []
     seen: set[tuple[int, int]] = set()
@@ -146,7 +179,7 @@ def _mesh_files(models_dir: Path) -> _Files:
             status = folder.stat()
             entries = sorted(os.scandir(folder), key=lambda entry: entry.name)
         except OSError as error:
-            logger.warning("%s: skipped, cannot be listed (%s)", folder, error.strerror)
+            unseen[folder] = f"cannot be listed ({error.strerror})"
             return
         if (status.st_dev, status.st_ino) in seen or depth > MAX_DEPTH:
             return
@@ -157,7 +190,11 @@ def _mesh_files(models_dir: Path) -> _Files:
             suffix = os.path.splitext(entry.name)[1].lower()
             is_folder = _is_folder(entry)
             if is_folder and entry.name.lower() == TAKE_FOLDER:
-                first = _first_frame(folder / entry.name)
+                try:
+                    first = first_frame(folder / entry.name)
+                except OSError as error:
+                    unseen[folder / entry.name] = f"cannot be listed ({error.strerror})"
+                    continue
                 if first is not None:
                     takes.setdefault(person_folder(folder / entry.name, models_dir), first)
             elif is_folder:
@@ -171,13 +208,15 @@ def _mesh_files(models_dir: Path) -> _Files:
                 found.append(folder / entry.name)
             elif suffix in UNREAD_SUFFIXES:
                 unread.append(folder / entry.name)
+            elif not suffix and not os.path.exists(entry):
+                unseen[folder / entry.name] = "is a link that leads nowhere"
 
     visit(models_dir, 0)
     if clips:
         logger.warning("%d FBX files hold no body and are skipped, e.g. %s (give --animations)", len(clips), clips[0])
     if unread:
         logger.warning("%d files of formats that are not read are skipped, e.g. %s", len(unread), unread[0])
-    return _Files(sorted(found, key=lambda path: path.relative_to(models_dir).parts), rigged, takes)
+    return _Files(sorted(found, key=lambda path: path.relative_to(models_dir).parts), rigged, takes, unseen)
 
 
 def _is_folder(entry: os.DirEntry[str]) -> bool:
@@ -186,14 +225,6 @@ def _is_folder(entry: os.DirEntry[str]) -> bool:
         return entry.is_dir()
     except OSError:
         return False
-
-
-def _first_frame(folder: Path) -> Path | None:
-    try:
-        return first_frame(folder)
-    except OSError as error:
-        logger.warning("%s: skipped, cannot be listed (%s)", folder, error.strerror)
-        return None
 
 
 def _is_rigged_gltf(path: Path) -> bool:

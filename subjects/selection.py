@@ -8,9 +8,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from ..core.errors import SettingsError
+from ..core.errors import InputError, SettingsError
 from ..core.messages import first_few
-from .find import Subject
+from .find import Found, Subject, search_models
 from .fixes import read_fixes
 
 
@@ -67,6 +67,29 @@ class Selection:
         if not wanted:
             raise SettingsError("nobody is left to work on: --only, --exclude and --fixes leave out every subject")
         return [subject for subject in subjects if subject.id in wanted]
+
+
+def find_people(models: Path, selection: Selection, *, prune: bool = False) -> Found:
+    """Find all subjects below a folder that the user does not exclude for good, with what is said of each.
+
+    Args:
+        models: the folder.
+        selection: whom the user excludes, and what is said of the others.
+        prune: scenes of people who are not found are to be removed: then all folders must be there to be looked into.
+
+    Raises:
+        InputError: there is none.
+        SettingsError: the file of fixes holds an unknown subject, key or value; or a folder could not be looked into,
+            with `prune`.
+    """
+    found = search_models(models)
+    unseen = first_few([f"{path} {reason}" for path, reason in found.told], 3)
+    if unseen and prune:
+        raise SettingsError(f"--prune: {unseen}, so who is gone is not known; put that right, or do without --prune")
+    if not found.subjects:
+        reason = "holds no scan or rigged person (.obj, .ply, .stl, .glb, .gltf, .fbx)"
+        raise InputError(models, f"{reason}; {unseen}" if unseen else reason)
+    return replace(found, subjects=selection.people(found.subjects))
 
 
 def _match(names: Sequence[str], patterns: Sequence[str]) -> set[str]:

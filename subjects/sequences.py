@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -31,19 +32,26 @@ def first_frame(frames: Path) -> Path | None:
 
 
 def list_takes(root: Path) -> dict[str, tuple[Path, ...]]:
-    """The frames of each sequence of a person, by a name such as "train_Take1"; both in order."""
-    takes: dict[str, tuple[Path, ...]] = {}
-    for folder in sorted(path for path in root.glob(f"*/*/{FOLDER}") if path.is_dir()):
-        files = _frame_files(folder)
-        if files:
-            mode, take = folder.parent.parent.name, folder.parent.name
-            takes[f"{mode}_{take}"] = files
-    if not takes:  # the sequences lie in the folder itself
-        for folder in sorted(path for path in root.glob(f"*/{FOLDER}") if path.is_dir()):
-            files = _frame_files(folder)
+    """The frames of each sequence of a person, by a name such as "train_Take1"; both in order.
+
+    Raises:
+        OSError: a folder cannot be listed, so that sequences would be missing.
+    """
+    above = _folders(root)
+    takes = {f"{mode.name}_{name}": files for mode in above for name, files in _takes_of(mode)}
+    return takes or dict(_takes_of(root))  # without modes, the sequences lie in the folder itself
+
+
+def _takes_of(folder: Path) -> Iterator[tuple[str, tuple[Path, ...]]]:
+    for take in _folders(folder):
+        if (take / FOLDER).is_dir():
+            files = _frame_files(take / FOLDER)
             if files:
-                takes[folder.parent.name] = files
-    return takes
+                yield take.name, files
+
+
+def _folders(folder: Path) -> list[Path]:
+    return sorted(path for path in folder.iterdir() if path.is_dir())
 
 
 def read_frame(path: Path) -> ReadMesh:

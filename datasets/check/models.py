@@ -8,14 +8,12 @@ from pathlib import Path
 from typing import Any
 
 from ...core.checks import check_range
-from ...core.errors import InputError
 from ...core.files import write_json
 from ...core.guard import Limits, Lost, run_guarded
 from ...core.progress import NoProgress, Progress
-from ...subjects.find import find_subjects
 from ...subjects.fixes import Suggestion
 from ...subjects.placement import UNITS_M, PlacementOptions
-from ...subjects.selection import Selection
+from ...subjects.selection import Selection, find_people
 from .subject import CheckUnit, SubjectReport, check_subject, report_failure
 
 COLUMNS = ("subject", "kind", "format", "unit", "up", "height", "faces", "parts", "closed", "doubt", "textures",
@@ -29,10 +27,12 @@ class CheckSummary:
     Attributes:
         models: the model directory.
         reports: one for each subject, ordered by path.
+        failures: folders that could not be looked into: (path, reason).
     """
 
     models: Path
     reports: tuple[SubjectReport, ...]
+    failures: tuple[tuple[str, str], ...] = ()
 
     def count(self, state: str) -> int:
         """Number of subjects in a state: "ok", "warning" or "failed"."""
@@ -77,11 +77,9 @@ def check_models(
     progress = progress or NoProgress()
     if extent_m is not None:
         check_range("extent_m", extent_m, 0.1, 100.0)
-    subjects = find_subjects(models)
-    if not subjects:
-        raise InputError(models, "holds no scan or rigged person")
     selection = selection or Selection()
-    subjects = selection.choose(selection.people(subjects))
+    people = find_people(models, selection)
+    subjects = selection.choose(people.subjects)
     units = [CheckUnit(subject, models, load or PlacementOptions(), extent_m) for subject in subjects]
     found: dict[str, SubjectReport] = {}
     progress.start("check", len(units))
@@ -90,7 +88,8 @@ def check_models(
         found[report.id] = report
         progress.advance(1, report.id)
     progress.finish()
-    return CheckSummary(models, tuple(_warn_of_copies([found[subject.id] for subject in subjects])))
+    reports = _warn_of_copies([found[subject.id] for subject in subjects])
+    return CheckSummary(models, tuple(reports), people.failures)
 
 
 def _warn_of_copies(reports: Sequence[SubjectReport]) -> list[SubjectReport]:

@@ -27,6 +27,7 @@ def check_page(summary: CheckSummary) -> str:
         f'<b class="{state}">{summary.count(state)} {label}</b>'
         for state, label in (("ok", "ok"), ("warning", "with warnings"), ("failed", "cannot be used"))
     )
+    counts += "".join(f'<b class="failed">{escape(place)}: {escape(reason)}</b>' for place, reason in summary.failures)
     head = "".join(f"<th>{name}</th>" for name in ("", *PAGE_COLUMNS))
     body = "".join(_row(report, f"{summary.models}/") for report in summary.reports)
     return (

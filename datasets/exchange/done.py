@@ -52,16 +52,19 @@ class Exported(Protocol):
     def folders(self, out: Path) -> Sequence[Path]:
         """The scene's folders in an export at `out`."""
 
-    def write(self, out: Path) -> None:
-        """Write the scene as an export at `out`."""
+    def write(self, out: Path) -> tuple[str, ...]:
+        """Write the scene as an export at `out`; gives notices for the user."""
 
 
-def publish(out: Path, scene: Exported) -> None:
+def publish(out: Path, scene: Exported) -> tuple[str, ...]:
     """Write a scene aside, put it into its places, and record it.
 
     Args:
         out: the folder of the export.
         scene: the scene.
+
+    Returns:
+        Notices for the user.
 
     Raises:
         OSError: of the disk; what was there stays, unless it was about to be replaced.
@@ -71,7 +74,7 @@ def publish(out: Path, scene: Exported) -> None:
     shutil.rmtree(stage, ignore_errors=True)
     aside = stage / out.name
     aside.mkdir(parents=True)
-    scene.write(aside)
+    notices = scene.write(aside)
     remove_exported(out, name)
     files: dict[str, tuple[int, str]] = {}
     for staged, final in zip(scene.folders(aside), scene.folders(out), strict=True):
@@ -83,6 +86,7 @@ def publish(out: Path, scene: Exported) -> None:
             files[os.path.relpath(path, out)] = (path.stat().st_size, file_sha256(path))
     write_json(out / DONE / name, {"source": scene.source, "files": files})
     shutil.rmtree(stage)
+    return notices
 
 
 def remove_exported(out: Path, name: str) -> None:

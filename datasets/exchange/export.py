@@ -68,9 +68,10 @@ class _Unit:
             else icon_folders(out, self.name, len(self.scene.views))
         )
 
-    def write(self, out: Path) -> None:
-        """Write the scene as an export at `out`."""
-        (write_pifu_scene if self.layout == "pifu" else write_icon_scene)(self.scene, self.name, out, seed=self.seed)
+    def write(self, out: Path) -> tuple[str, ...]:
+        """Write the scene as an export at `out`; gives notices for the user."""
+        write = write_pifu_scene if self.layout == "pifu" else write_icon_scene
+        return write(self.scene, self.name, out, seed=self.seed)
 
 
 @one_writer("out")
@@ -126,9 +127,11 @@ def export_renders(
     waiting = [unit for unit in units if not is_kept(out, unit.name, unit.source)]
     progress.start("export", len(waiting))
     failures: list[tuple[str, str]] = [*group_refused(found.refused)]
+    lost: list[str] = []
     written = 0
     for result in run_guarded(_export_unit, waiting, limits=limits, jobs=jobs, backend=backend):
-        key, reason = (result.unit.scene.key, result.reason) if isinstance(result, Lost) else result
+        key, reason, told = (result.unit.scene.key, result.reason, ()) if isinstance(result, Lost) else result
+        lost += [f"{key}: {notice}" for notice in told]
         if reason is not None:
             failures.append((key, reason))
         written += reason is None
@@ -143,6 +146,7 @@ def export_renders(
     notices = [
         *describe_unfinished(found.aside),
         *remarks,
+        *sorted(lost),
         *describe_twins(twins, split),
         *describe_lists(subjects, split_file),
     ]
@@ -159,12 +163,12 @@ def _name(key: str) -> str:
     return key.replace("/", "_")
 
 
-def _export_unit(unit: _Unit) -> tuple[str, str | None]:
+def _export_unit(unit: _Unit) -> tuple[str, str | None, tuple[str, ...]]:
     try:
-        publish(unit.out, unit)
+        notices = publish(unit.out, unit)
     except Exception as error:
         places = (unit.out, *unit.folders(unit.out))  # of ICON's views lie beside the set
         if isinstance(error, OSError) and any(is_of_disk(error, place) for place in places):
             raise  # a full disk is no scene's fault
-        return unit.scene.key, describe_failure(error)
-    return unit.scene.key, None
+        return unit.scene.key, describe_failure(error), ()
+    return unit.scene.key, None, notices

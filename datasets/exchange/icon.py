@@ -25,8 +25,8 @@ from .scene import ForeignScene, ForeignView, write_scan
 SCALE = 100.0
 
 
-def write_icon_scene(scene: SceneRecord, name: str, out: Path, *, seed: int) -> None:
-    """Write one scene; nothing in it is random, so `seed` is not used.
+def write_icon_scene(scene: SceneRecord, name: str, out: Path, *, seed: int) -> tuple[str, ...]:
+    """Write one scene; gives notices for the user. Nothing in it is random, so `seed` is not used.
 
     Raises:
         SettingsError: the folder cannot describe a camera, or a yaw is not a whole number of degrees.
@@ -34,7 +34,7 @@ def write_icon_scene(scene: SceneRecord, name: str, out: Path, *, seed: int) -> 
     """
     del seed
     mesh, _ = read_scene_mesh(scene)
-    write_scan(out / "scans" / name / f"{name}.obj", mesh)
+    notices = write_scan(out / "scans" / name / f"{name}.obj", mesh)
     views = icon_folders(out, name, len(scene.views))[1]
     written: set[str] = set()
     for kind in ("render", "calib", "normal_F", "normal_B"):
@@ -56,6 +56,7 @@ def write_icon_scene(scene: SceneRecord, name: str, out: Path, *, seed: int) -> 
             write_png(views / kind / f"{stem}.png", _coded(normals))
         written.add(stem)
         np.savetxt(views / "calib" / f"{stem}.txt", rows, fmt="%.17g")
+    return notices
 
 
 def icon_folders(out: Path, name: str, views: int) -> tuple[Path, Path]:

@@ -37,8 +37,8 @@ JPEG: dict[str, Any] = {"quality": 98, "subsampling": 0}
 PI = np.float64(np.pi)
 
 
-def write_pifu_scene(scene: SceneRecord, name: str, out: Path, *, seed: int) -> None:
-    """Write one scene.
+def write_pifu_scene(scene: SceneRecord, name: str, out: Path, *, seed: int) -> tuple[str, ...]:
+    """Write one scene; gives notices for the user.
 
     Raises:
         SettingsError: the folder cannot describe a camera.
@@ -54,7 +54,7 @@ def write_pifu_scene(scene: SceneRecord, name: str, out: Path, *, seed: int) -> 
     for folder in pifu_folders(out, name):
         folder.mkdir(parents=True, exist_ok=True)
     moved = mesh.with_vertices(_moved(mesh.vertices, to_file))
-    write_scan(out / "GEO" / "OBJ" / name / f"{name}_100k.obj", moved)
+    notices = write_scan(out / "GEO" / "OBJ" / name / f"{name}_100k.obj", moved)
     points = sample_colour(mesh, transfer, UV_SIZE**2, rng=derive_rng(seed, name, "uv"))
     order = spatial_order(points.positions)
     shape = (UV_SIZE, UV_SIZE, 3)
@@ -70,6 +70,7 @@ def write_pifu_scene(scene: SceneRecord, name: str, out: Path, *, seed: int) -> 
         _write_jpeg(out / "UV_RENDER" / name / f"{stem}.jpg", _to_bytes(colours.reshape(shape)))
         light = sh_rotation(camera["R"]) @ view.light.astype(np.float64) / PI
         write_params(out / "PARAM" / name / f"{stem}.npy", {**camera, "sh": light})
+    return notices
 
 
 def pifu_folders(out: Path, name: str) -> tuple[Path, ...]:

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from ...core.arrays import F64, U8
-from ...formats.obj.write import ObjStyle, write_obj
+from ...formats.obj.write import ObjStyle, lost_wraps, write_obj
 from ...geometry.mesh import PosedMesh
 
 # Nine digits represent a float32 exactly. Textures are many and read once, so fast compression suffices.
@@ -49,15 +49,19 @@ class ForeignView:
     light: F64 | None
 
 
-def write_scan(path: Path, mesh: PosedMesh) -> None:
+def write_scan(path: Path, mesh: PosedMesh) -> tuple[str, ...]:
     """Write a scene's mesh as the OBJ other toolkits read; its materials are named "material<number>".
 
     Args:
         path: the .obj to write.
         mesh: the mesh, in the toolkit's unit and axes.
 
+    Returns:
+        What the file cannot say of the mesh, as messages for the user.
+
     Raises:
         OSError: writing failed; the message names the file.
     """
     numbered = tuple(replace(material, name=f"material{n}") for n, material in enumerate(mesh.materials))
     write_obj(path, replace(mesh, materials=numbered), SCAN_STYLE)
+    return lost_wraps(mesh, "OBJ")

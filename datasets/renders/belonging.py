@@ -56,7 +56,12 @@ def describe_scene(scene: SceneRecord) -> Line:
 
 
 def finish_run(
-    out: Path, subjects: Collection[str], outcomes: Iterable[SubjectScenes], *, prune: bool = False
+    out: Path,
+    subjects: Collection[str],
+    outcomes: Iterable[SubjectScenes],
+    *,
+    prune: bool = False,
+    unsure: bool = False,
 ) -> tuple[str, ...]:
     """Record which scenes belong to a run that has ended, and set the others aside.
 
@@ -65,6 +70,7 @@ def finish_run(
         subjects: ids of all people that the models hold, those included that the run did not have to look at.
         outcomes: what the run has of each person that it looked at.
         prune: remove what is set aside.
+        unsure: part of the models could not be looked at, so that nobody is known to be gone.
 
     Returns:
         For each person of whom scenes are set aside a line that names them, and for each of whom they were removed.
@@ -83,7 +89,8 @@ def finish_run(
     aside: dict[str, str] = {}
     for key, folder in present.items():
         if key not in after:
-            why = _why_aside(key, folder, subjects, found, before.get(key))
+            known = key.partition("/")[0] in subjects or not unsure
+            why = _why_aside(key, folder, subjects, found, before.get(key)) if known else _as_before(before.get(key))
             if why is not None:
                 aside[key] = why
     if prune:
@@ -104,7 +111,7 @@ def _why_aside(
     if subject not in subjects:
         return GONE
     if subject not in found:  # the run was not to look at this person
-        return None if before is None or "aside" not in before else str(before["aside"])
+        return _as_before(before)
     outcome = found[subject]
     if outcome.complete:
         return UNASKED
@@ -115,6 +122,11 @@ def _why_aside(
     except InputError:
         return None  # damaged: whoever reads it is told so
     return None if source == outcome.source_sha256 else CHANGED
+
+
+def _as_before(line: Line | None) -> str | None:
+    """Why a scene was set aside before, by the manifest's line about it."""
+    return None if line is None or "aside" not in line else str(line["aside"])
 
 
 def _tell(aside: dict[str, str], removed: bool) -> Iterator[str]:

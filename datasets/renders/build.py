@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from ...core.errors import InputError
 from ...core.guard import Limits, Lost, run_guarded
 from ...core.locks import one_writer
 from ...core.machine import usable_cores
@@ -16,8 +15,7 @@ from ...core.progress import NoProgress, Progress
 from ...core.units import worker_count
 from ...render.renderer import RendererChoice, choose_renderer
 from ...subjects.animations import doubt_motions
-from ...subjects.find import Subject, find_subjects
-from ...subjects.selection import Selection
+from ...subjects.selection import Selection, find_people
 from .belonging import SubjectScenes, finish_run
 from .count import SceneProgress, plan_subjects
 from .draw_scene import Drawing
@@ -97,12 +95,13 @@ def render_models(
     Raises:
         InputError: no subject below `models`, `out` holds something else, or a part of the run has not ended.
         FolderBusyError: another process writes to `out`.
-        SettingsError: `out` was made with other settings, a light or a selected subject is unknown, or the chosen
-            renderer does not work here.
+        SettingsError: `out` was made with other settings, a light or a selected subject is unknown, the chosen renderer
+            does not work here, or scenes are to be removed while part of the models cannot be looked at.
     """
     progress = progress or NoProgress()
     selection = selection or Selection()
-    people = find_people(models, selection)
+    found = find_people(models, selection, prune=prune)
+    people = found.subjects
     subjects = selection.choose(people)
     doubts = [] if settings.animations is None else doubt_motions(settings.animations, settings.bone_map)
     if settings.light_names:
@@ -127,7 +126,8 @@ def render_models(
     notices = [text for one in joined for text in one.notices]
     if part is None:
         scenes = [one.scenes or SubjectScenes(subject=one.subject, complete=False) for one in joined]
-        aside = finish_run(out, [subject.id for subject in people], scenes, prune=prune)
+        ids = [subject.id for subject in people]
+        aside = finish_run(out, ids, scenes, prune=prune, unsure=bool(found.unseen))
         notices = [*log_notices(out, [*(f"animations: left out, {doubt}" for doubt in doubts), *notices]), *aside]
         sort_log(out)
         remove_parts(out)
@@ -138,7 +138,7 @@ def render_models(
         subjects=len(joined),
         rendered=sum(one.rendered for one in joined),
         kept=sum(one.kept for one in joined),
-        failures=tuple(failure for one in joined for failure in one.failures),
+        failures=(*found.failures, *(failure for one in joined for failure in one.failures)),
         notices=tuple(notices),
         renderer=chosen,
     )
@@ -196,19 +196,6 @@ class _Run:
                 told.finish_subject(outcome.subject, rendered, "failed" if failed else "")
         self.progress.finish()
         return outcomes
-
-
-def find_people(models: Path, selection: Selection) -> list[Subject]:
-    """Find all subjects below a folder that the user does not exclude for good, with what is said of each.
-
-    Raises:
-        InputError: there is none.
-        SettingsError: the file of fixes holds an unknown subject, key or value.
-    """
-    subjects = find_subjects(models)
-    if not subjects:
-        raise InputError(models, "holds no scan or rigged person (.obj, .ply, .stl, .glb, .gltf, .fbx)")
-    return selection.people(subjects)
 
 
 def threads_each(jobs: int, units: int) -> int:

@@ -17,8 +17,7 @@ from ...render.renderer import choose_renderer
 from ...subjects.find import Subject
 from ...subjects.load import load_subject
 from ...subjects.scenes import frame_counts, pick_scenes, pose_scene
-from ...subjects.selection import Selection
-from .build import find_people
+from ...subjects.selection import Selection, find_people
 from .count import count_scenes
 from .draw_scene import Drawing, draw_views, prepare_scene, store_scene
 from .draw_subject import open_lights
@@ -104,7 +103,7 @@ def plan_renders(
         SettingsError: `out` was made with other settings, or no subject can be rendered; says why.
     """
     selection = selection or Selection()
-    subjects = selection.choose(find_people(models, selection))
+    subjects = selection.choose(find_people(models, selection).subjects)
     scenes = count_scenes(subjects, settings, jobs=jobs)
     begun = check_folder(out, settings)
     there = _count_scenes_there(out) if begun else Counter[str]()

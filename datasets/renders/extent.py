@@ -14,8 +14,7 @@ from ...subjects.find import Subject
 from ...subjects.frames import LeftOut
 from ...subjects.open import OpenSubject
 from ...subjects.scenes import LoadedScene
-from ...subjects.selection import Selection
-from .build import find_people
+from ...subjects.selection import Selection, find_people
 from .draw_scene import place_cameras, required_extent, scene_centre
 from .format import RENDERS
 from .settings import RenderSettings
@@ -71,7 +70,7 @@ def choose_extent(
     """
     progress = progress or NoProgress()
     selection = selection or Selection()
-    people = find_people(models, selection)
+    people = find_people(models, selection).subjects
     selection.choose(people)  # an unknown name is told before the work begins
     existing = (read_folder_settings(out, RENDERS) or {}).get("extent_m")
     if existing is not None:

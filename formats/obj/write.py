@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 
@@ -72,6 +73,36 @@ def write_obj(path: Path, mesh: PosedMesh, style: ObjStyle | None = None) -> Non
     write_bytes(path, ("\n".join(lines) + "\n").encode())  # last: what has an OBJ has its library and textures
 
 
+def lost_wraps(mesh: PosedMesh, format: Literal["OBJ", "PLY"]) -> tuple[str, ...]:
+    """Say where a texture shows something else beyond [0, 1] once the mesh is read from a file of this format.
+
+    In an OBJ textures repeat, or with `-clamp on` end, both along u and v; in a PLY they repeat.
+
+    Args:
+        mesh: as `write_obj` takes it.
+        format: of the file.
+
+    Returns:
+        A message for each material whose faces reach to where the file says something else of its texture.
+    """
+    if mesh.uv is None or mesh.face_uv is None:
+        return ()
+    notices = []
+    for number, material in enumerate(mesh.materials):
+        uv = mesh.uv[mesh.face_uv[mesh.face_material == number]].reshape(-1, 2)
+        written = "clamp" if format == "OBJ" and _is_clamped(material) else "repeat"
+        beyond = (uv < 0).any(axis=0) | (uv > 1).any(axis=0)
+        lost = sorted({side for side, out in zip(material.wrap, beyond, strict=True) if out and side != written})
+        if lost and material.texture is not None:
+            modes = " and ".join({"mirror": "is mirrored", "clamp": "ends"}[side] for side in lost)
+            notices.append(f'material "{material.name}": its texture {modes} beyond [0, 1]; in the {format} it repeats')
+    return tuple(notices)
+
+
+def _is_clamped(material: Material) -> bool:
+    return material.wrap == ("clamp", "clamp")
+
+
 def material_names(materials: tuple[Material, ...]) -> list[str]:
     """The materials' names where a file can hold them, "material<number>" where it cannot or where one repeats."""
     names: list[str] = []
@@ -131,7 +162,7 @@ def _write_library(path: Path, materials: tuple[Material, ...], names: list[str]
                 raise ValueError(f"{path}: two textures would be named {file}; name them by {{material}}")
             textures.add(file)
             write_bytes(path.with_name(file), encode_png(pixels, level=style.png_level))
-            clamp = "-clamp on " if material.wrap == ("clamp", "clamp") else ""  # the format knows no mirror images
+            clamp = "-clamp on " if _is_clamped(material) else ""
             lines += [f"map_Kd {clamp}{file}", *([f"map_d {clamp}{file}"] if material.alpha_mode == "mask" else [])]
         entries.append("\n".join(lines) + "\n")
     write_bytes(path.with_suffix(".mtl"), "\n".join(entries).encode())

@@ -12,6 +12,7 @@ import numpy as np
 
 from ...core.arrays import F32, F64
 from ...core.errors import InputError, SettingsError
+from ...core.files import find_files
 from ...core.messages import unknown_name
 from ...geometry.directions import fibonacci_directions
 from .environments import environments
@@ -81,11 +82,11 @@ def load_lights(folder: Path) -> LightSet:
     """Read all panoramas (.hdr, .exr; longitude by latitude) below a folder, sorted by path, and expose them.
 
     Raises:
-        InputError: there is no panorama, or one cannot be read; the message names it.
+        InputError: there is no panorama, or one cannot be read, or a folder cannot be listed; the message names it.
     """
     if not folder.is_dir():
         raise InputError(folder, "no such folder of panoramas")
-    paths = sorted(path for path in folder.rglob("*") if path.suffix.lower() in PANORAMA_SUFFIXES and path.is_file())
+    paths = find_files(folder, PANORAMA_SUFFIXES)
     if not paths:
         raise InputError(folder, f"holds no panorama ({', '.join(PANORAMA_SUFFIXES)})")
     lights = []

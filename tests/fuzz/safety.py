@@ -1,12 +1,12 @@
 """Safety: kills at random moments of what writes folders, full disks, dead workers, and single flipped bits.
 
-    python tests/fuzz/safety.py MODELS [--kills N] [--full N] [--workers N] [--flips N] [--views N] [--size N]
+    python tests/fuzz/safety.py MODELS [--only WHAT...] [--kills N] [--full N] [--workers N] [--flips N]
 
-Each kill is a SIGKILL to a fresh process at a random moment of `mpc render`, `mpc sample` or `mpc export`, or to one of
-two that render with --part; what it left is gone on with by the next. A full disk is a bound on the size of files,
-beyond which the kernel refuses to write. A dead worker is a SIGKILL to a process of the guard, which costs its own
-scene. Whenever a run ends undisturbed its folder must equal that of a run that was never disturbed, byte for byte.
-Each flip is one bit anywhere in the files of a shards folder; `mpc verify` must name the file.
+Each kill is a SIGKILL to a fresh process at a random moment of `mpc render`, `mpc sample` or `mpc export`, or to one or
+both of two that work at the same time with --part; what it left is gone on with by the next. A full disk is a bound on
+the size of files, beyond which the kernel refuses to write. A dead worker is a SIGKILL to a process of the guard, which
+costs its own scene. Whenever a run ends undisturbed its folder must equal that of a run that was never disturbed, byte
+for byte. Each flip is one bit anywhere in the files of a shards folder; `mpc verify` must name the file.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ import psutil
 
 from mpc.core.guard import Limits
 from mpc.core.parts import Part
-from mpc.datasets.exchange.export import export_renders
+from mpc.datasets.exchange.export import Layout, export_renders
 from mpc.datasets.renders.build import render_models
 from mpc.datasets.renders.settings import RenderSettings
 from mpc.datasets.shards.build import sample_renders
@@ -86,7 +86,9 @@ def kill_often(name: str, work: Work, folder: Path, kills: int) -> None:
           f"{different} of them differ from an undisturbed run (of {took:.1f} s)")  # fmt: skip
 
 
-def kill_parts(work: Callable[[Path, Part], object], finish: Work, whole: Path, folder: Path, kills: int) -> None:
+def kill_parts(
+    name: str, work: Callable[[Path, Part], object], finish: Work, whole: Path, folder: Path, kills: int
+) -> None:
     """Let two processes do the two parts of the work, kill one or both, go on, finish, and compare."""
     parts = [Part(1, 2), Part(2, 2)]
     begin = time.perf_counter()
@@ -114,8 +116,8 @@ def kill_parts(work: Callable[[Path, Part], object], finish: Work, whole: Path, 
             if done < kills:
                 shutil.rmtree(out)
                 ended.clear()
-    print(f"two parts: {done} kills, {finished} runs brought to their end, {different} of them differ from an "
-          f"undisturbed run of one process")  # fmt: skip
+    print(f"two parts of {name}: {done} kills, {finished} runs brought to their end, {different} of them differ from "
+          f"an undisturbed run of one process")  # fmt: skip
 
 
 def fill_disks(name: str, work: Work, whole: Path, folder: Path, times: int) -> None:
@@ -155,21 +157,17 @@ def kill_workers(name: str, work: Callable[[Path, Limits | None], int], whole: P
     """
     wanted = contents(whole)
     rng = np.random.default_rng(0)
-    killed = lost = different = 0
     out = folder / "workers"
-    for _ in range(times):
+    begin = time.perf_counter()
+    assert work(out, Limits()) == 0
+    took = time.perf_counter() - begin
+    shutil.rmtree(out)
+    runs = killed = lost = different = 0
+    while killed < times:
+        runs += 1
         ended = threading.Event()
-
-        def kill_one(after_s: float, ended: threading.Event = ended) -> bool:
-            ended.wait(after_s)
-            children = [one for one in psutil.Process().children() if "mpc.core.child" in " ".join(one.cmdline())]
-            if ended.is_set() or not children:
-                return False
-            children[0].kill()
-            return True
-
         with ThreadPoolExecutor(1) as pool:
-            killer = pool.submit(kill_one, float(rng.uniform(0.5, 4.0)))
+            killer = pool.submit(kill_worker, float(rng.uniform(0.0, took)), ended)
             failures = work(out, Limits())
             ended.set()
             killed += killer.result()
@@ -178,8 +176,21 @@ def kill_workers(name: str, work: Callable[[Path, Limits | None], int], whole: P
         assert work(out, None) == 0
         different += contents(out) != wanted
         shutil.rmtree(out)
-    print(f"{name}: {killed} of {times} workers killed at work, {lost} scenes lost for the time being, {different} "
+    print(f"{name}: {killed} workers killed at work in {runs} runs, {lost} scenes lost for the time being, {different} "
           "runs differ from an undisturbed one when gone on with")  # fmt: skip
+
+
+def kill_worker(after_s: float, ended: threading.Event) -> bool:
+    """Kill a process of this one's guard; whether there was one."""
+    ended.wait(after_s)
+    while not ended.is_set():
+        for child in psutil.Process().children():
+            with contextlib.suppress(psutil.Error):
+                if "mpc.core.child" in " ".join(child.cmdline()):
+                    child.kill()
+                    return True
+        time.sleep(0.01)  # it is about to be started
+    return False
 
 
 def flip_bits(folder: Path, flips: int) -> None:
@@ -207,6 +218,8 @@ def main() -> None:
     """Print a line for each kind of disturbance."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("models", type=Path)
+    kinds = ("render", "sample", "export", "render-parts", "sample-parts", "full", "workers", "flips")
+    parser.add_argument("--only", nargs="+", choices=kinds, default=kinds)
     parser.add_argument("--kills", type=int, default=100)
     parser.add_argument("--full", type=int, default=50)
     parser.add_argument("--workers", type=int, default=50)
@@ -218,29 +231,46 @@ def main() -> None:
     sampling = SampleSettings(near_points=4000, uniform_points=2000, colour_points=1000, shard_bytes=200_000)
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        for part in ("render", "sample", "export", "parts"):
-            (folder / part).mkdir()
-        renders = folder / "render" / "whole"
+        for kind in (*kinds, "icon"):
+            (folder / kind).mkdir()
+        renders = folder / "renders"
 
         def render(out: Path, part: Part | None = None, finish: bool = False) -> object:
             return render_models(options.models, out, drawing, renderer="embree", jobs=1, part=part, finish=finish)
 
-        def sample(out: Path, limits: Limits | None = None) -> int:
-            return len(sample_renders(renders, out, sampling, jobs=1, limits=limits).failures)
+        def sample(out: Path, limits: Limits | None = None, part: Part | None = None, finish: bool = False) -> int:
+            return len(sample_renders(renders, out, sampling, jobs=1, limits=limits, part=part, finish=finish).failures)
 
-        def export(out: Path) -> object:
-            return export_renders(renders, out, "pifu", jobs=1)
+        def export(out: Path, layout: Layout = "pifu") -> object:
+            return export_renders(renders, out / "people", layout, jobs=1)
 
-        kill_often("mpc render", render, folder / "render", options.kills)
-        kill_often("mpc sample", sample, folder / "sample", options.kills)
-        kill_often("mpc export", export, folder / "export", options.kills)
-        kill_parts(render, partial(render, finish=True), renders, folder / "parts", options.kills)
-        shares = [options.full // 3 + (number < options.full % 3) for number in range(3)]
-        works: dict[str, Work] = {"render": render, "sample": sample, "export": export}
-        for (name, work), share in zip(works.items(), shares, strict=True):
-            fill_disks(f"mpc {name}", work, folder / name / "whole", folder / name, share)
-        kill_workers("mpc sample", sample, folder / "sample" / "whole", folder / "sample", options.workers)
-        flip_bits(folder / "sample" / "whole", options.flips)
+        render(renders)
+        shards, meshes = folder / "shards", folder / "meshes"
+        sample(shards)
+        export(meshes)
+        if "render" in options.only:
+            kill_often("mpc render", render, folder / "render", options.kills)
+        if "sample" in options.only:
+            kill_often("mpc sample", sample, folder / "sample", options.kills)
+        if "export" in options.only:
+            pifu = options.kills - options.kills // 2
+            kill_often("mpc export --format pifu", export, folder / "export", pifu)
+            kill_often(
+                "mpc export --format icon", partial(export, layout="icon"), folder / "icon", options.kills - pifu
+            )
+        for kind, work, whole in (("render", render, renders), ("sample", sample, shards)):
+            if f"{kind}-parts" in options.only:
+                finish = partial(work, finish=True)
+                kill_parts(f"mpc {kind}", work, finish, whole, folder / f"{kind}-parts", options.kills)
+        if "full" in options.only:
+            shares = [options.full // 3 + (number < options.full % 3) for number in range(3)]
+            fill_disks("mpc render", render, renders, folder / "full", shares[0])
+            fill_disks("mpc sample", sample, shards, folder / "full", shares[1])
+            fill_disks("mpc export", export, meshes, folder / "full", shares[2])
+        if "workers" in options.only:
+            kill_workers("mpc sample", sample, shards, folder / "workers", options.workers)
+        if "flips" in options.only:
+            flip_bits(shards, options.flips)
 
 
 if __name__ == "__main__":

@@ -39,10 +39,11 @@ def make_renders(
     layers: tuple[str, ...] = (),
     boxed: bool = False,
     facing: dict[int, tuple[float, float, float]] | None = None,
+    mirrored: tuple[int, ...] = (),
 ) -> Path:
     """Subjects ball_0, ...; pictures are discs of one colour; view k has (k + 1) / 4 of white light; `cut`: open.
 
-    `facing` says where some of them face.
+    `facing` says where some of them face; `mirrored`: a texture that is mirrored beyond [0, 1].
     """
     root.mkdir(parents=True)
     settings = {"seed": 0, "layers": list(layers)}
@@ -53,6 +54,11 @@ def make_renders(
         material = Material(colour=(*(value / 255 for value in COLOUR), 1.0))
         faces = sphere.faces[sphere.triangles_center[:, 1] < 0.3 * RADIUS] if number in cut else sphere.faces
         mesh = PosedMesh(vertices, faces.astype(np.int32), (material,))
+        if number in mirrored:
+            pixels = np.full((2, 2, 4), (*COLOUR, 255), np.uint8)
+            uv = (vertices[:, :2] - vertices[:, :2].min(axis=0)).astype(np.float32) * 2
+            mirror = Material(texture=pixels, wrap=("mirror", "mirror"))
+            mesh = PosedMesh(vertices, mesh.faces, (mirror,), uv=uv, face_uv=mesh.faces)
         transfer = np.zeros((len(vertices), 9), np.float32)
         transfer[:, 0] = 1.0 / WHITE
         entries, pictures = [], {}

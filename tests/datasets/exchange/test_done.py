@@ -43,6 +43,13 @@ def folder(tmp_path: Path) -> Path:
     return tmp_path
 
 
+@pytest.mark.parametrize("layout", FORMATS)
+def test_a_mirrored_texture_which_no_obj_can_hold_is_told(tmp_path: Path, layout: Any) -> None:
+    make_renders(tmp_path / "renders", balls=2, views=2, size=32, mirrored=(1,))
+    told = 'material "default": its texture is mirrored beyond [0, 1]; in the OBJ it repeats'
+    assert [text for text in export(tmp_path, layout).notices if "material" in text] == [f"ball_1/scan_0000: {told}"]
+
+
 def replace_ball(folder: Path, number: int) -> None:
     """Render a ball again, now with a hole and with other pictures."""
     other = make_renders(folder / "other", balls=number + 1, views=2, size=32, cut=(number,))

@@ -13,7 +13,7 @@ from mpc.datasets.renders import build
 from mpc.datasets.renders.count import SceneProgress, SubjectPlan, plan_subjects
 from mpc.datasets.renders.draw_subject import SubjectOutcome
 from mpc.datasets.renders.settings import RenderSettings
-from mpc.subjects.find import Subject
+from mpc.subjects.find import Found, Subject
 from support.fbx_file import write_post
 
 SCAN_S, BIG_SCAN_S, RIG_S, LOAD_S = 2.5, 21.0, 1.7, 1.0  # seconds of a scene, as measured, and of reading a file
@@ -74,7 +74,7 @@ class Simulation:
             for frame in range(count):
                 (out / name / f"walk_{frame:04d}").mkdir(parents=True)
                 (out / name / f"walk_{frame:04d}" / "scene.json").write_text("{}")
-        monkeypatch.setattr(build, "find_people", lambda *_: subjects)
+        monkeypatch.setattr(build, "find_people", lambda *_, **__: Found(subjects, {}))
         monkeypatch.setattr(build, "claim_folder", lambda *_: None)
         monkeypatch.setattr(build, "finish_run", lambda *_, **__: ())
         plans = {name: SubjectPlan(len(costs)) for name, costs in self.costs.items()}

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -14,9 +16,11 @@ from PIL import Image
 from mpc.core.errors import InputError, MpcError
 from mpc.formats import polygons
 from mpc.formats.images import read_texture
+from mpc.formats.mesh_files import write_mesh
 from mpc.formats.named_files import resolve_inside
 from mpc.formats.obj.read import read_obj
-from mpc.formats.obj.write import write_obj
+from mpc.formats.obj.write import lost_wraps, write_obj
+from mpc.geometry.mesh import Material, PosedMesh, Wrap
 from support.shared import MODELS, needs_models
 
 TETRAHEDRON = """v 0 0 0
@@ -145,6 +149,26 @@ def test_a_clamped_texture_is_no_repeated_one(tmp_path: Path) -> None:
         copy = tmp_path / "copy" / "mesh.obj"
         write_obj(copy, read.mesh)
         assert read_obj(copy).mesh.materials[0].wrap == (side, side)
+
+
+def test_wrap_modes_that_an_obj_cannot_hold_are_told(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """Against what reading the written file gives: told exactly where a face reaches to what comes out otherwise."""
+    sides: list[Wrap] = ["repeat", "clamp", "mirror"]
+    faces = np.array([[0, 1, 2]], np.int32)
+    for wrap in itertools.product(sides, sides):
+        material = Material("m", np.full((2, 2, 4), 255, np.uint8), wrap=wrap)
+        for beyond in ([1, 1], [0, 0], [1, 0], [0, 1]):
+            uv = np.array([[0, 0], [1, 0], [0, 1]], np.float32) * (1 + np.array(beyond, np.float32))
+            mesh = PosedMesh(np.eye(3), faces, (material,), uv=uv, face_uv=faces)
+            if beyond == [1, 1]:
+                write_obj(tmp_path / "mesh.obj", mesh)
+                came = read_obj(tmp_path / "mesh.obj").mesh.materials[0].wrap
+            for kind, read in (("OBJ", came), ("PLY", ("repeat", "repeat"))):
+                differs = any(out and side != other for side, other, out in zip(wrap, read, beyond, strict=True))
+                assert bool(lost_wraps(mesh, kind)) == differs, (kind, wrap, beyond)
+    mesh = replace(mesh, uv=2 * mesh.uv)
+    write_mesh(tmp_path / "mesh.obj", replace(mesh, materials=(replace(material, wrap=("mirror", "clamp")),)))
+    assert 'material "m": its texture ends and is mirrored beyond [0, 1]; in the OBJ it repeats' in caplog.text
 
 
 def test_library_beside_the_mesh_is_found_when_the_named_one_is_not(tmp_path: Path) -> None:
