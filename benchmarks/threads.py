@@ -1,10 +1,14 @@
 """Measure training steps beside busy processes: with all threads, with one, and with the number that is chosen.
 
+"spinning" is all threads as OpenMP has them wait by default, "all" the same threads with OMP_WAIT_POLICY=PASSIVE, which
+`mpc` sets, "chosen" what `mpc train` does.
+
     python benchmarks/threads.py              # beside 0, 1 and 2 busy processes
     python benchmarks/threads.py --tiny
 
 Each variant runs in a process of its own. `ratio` is wall time a step, trials included, relative to one thread beside
-as many busy processes. Anything else that the machine does counts as busy, too.
+as many busy processes, and `against_quiet` the same relative to "chosen" beside none. Anything else that the machine
+does counts as busy, too.
 """
 
 from __future__ import annotations
@@ -16,7 +20,7 @@ import subprocess
 import sys
 import time
 
-VARIANTS = ("all", "one", "chosen")
+VARIANTS = ("spinning", "all", "one", "chosen")
 SPIN = "while True: pass"
 
 
@@ -45,6 +49,12 @@ def measure(variant: str, steps: int, batch: int) -> float:
     return (time.monotonic() - began) / steps
 
 
+def environment_of(variant: str) -> dict[str, str]:
+    """The environment variables of the process that measures a variant."""
+    kept = {name: value for name, value in os.environ.items() if name != "OMP_WAIT_POLICY"}
+    return kept if variant == "spinning" else kept | {"OMP_WAIT_POLICY": "PASSIVE"}
+
+
 def main() -> None:
     """Print one JSON line for each number of busy processes and variant."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -59,6 +69,7 @@ def main() -> None:
     if options.variant:
         print(measure(options.variant, options.steps, options.batch))
         return
+    quiet = 0.0
     for busy in options.busy:
         others = [subprocess.Popen([sys.executable, "-c", SPIN]) for _ in range(busy)]
         try:
@@ -72,7 +83,15 @@ def main() -> None:
                 "--variant",
             ]
             seconds = {
-                name: float(subprocess.run([*words, name], capture_output=True, check=True, text=True).stdout)
+                name: float(
+                    subprocess.run(
+                        [*words, name],
+                        capture_output=True,
+                        check=True,
+                        text=True,
+                        env=environment_of(name),
+                    ).stdout
+                )
                 for name in VARIANTS
             }
         finally:
@@ -80,7 +99,10 @@ def main() -> None:
                 other.kill()
         for name, value in seconds.items():
             ratio = round(value / seconds["one"], 3)
-            print(json.dumps({"busy": busy, "threads": name, "seconds_a_step": round(value, 4), "ratio": ratio}))
+            quiet = quiet or seconds["chosen"]
+            against = round(value / quiet, 3)
+            row = {"busy": busy, "threads": name, "seconds_a_step": round(value, 4), "ratio": ratio}
+            print(json.dumps({**row, "against_quiet": against}), flush=True)
 
 
 if __name__ == "__main__":

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 from pathlib import Path
 from typing import Any
 
@@ -84,6 +85,9 @@ def main(verbose: bool) -> None:
 
     Exit status: 0 done, 1 unusable input, 2 wrong usage, 3 done but some subjects failed, 130 stopped.
     """
+    # Must be set before torch is imported. Threads that spin while they wait for each other take the core that the last
+    # one of them needs, so beside another process a step of training takes many times as long (benchmarks/threads.py).
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     terminal = logging.StreamHandler()
     terminal.setLevel(logging.INFO if verbose else logging.WARNING)
     terminal.setFormatter(logging.Formatter("%(levelname)s %(name)s: %(message)s"))
