@@ -14,7 +14,7 @@ from mpc.core.errors import InputError, SettingsError
 from mpc.core.files import find_files
 from mpc.datasets.check.models import check_models
 from mpc.datasets.renders.build import RenderSummary, render_models
-from mpc.datasets.renders.format import read_renders
+from mpc.datasets.renders.read import read_renders
 from mpc.datasets.renders.settings import RenderSettings
 from mpc.render.light.lights import load_lights
 from mpc.subjects.find import search_models
