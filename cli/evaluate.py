@@ -37,8 +37,9 @@ def metric_names() -> Iterable[str]:
 )
 @click.option(
     "--run",
-    type=options.existing_folder,
-    help="Run to evaluate, or a folder of runs to take the newest of.  [default: runs]",
+    type=options.run_folder,
+    help="Run to evaluate, a folder of runs to take the newest of, or base, the networks of the package, which is "
+    "written about in runs/base/.  [default: runs]",
 )
 @click.option("--shards", type=options.existing_folder, help="Folder that `mpc sample` wrote.  [default: shards]")
 @click.option(

@@ -20,6 +20,20 @@ existing_path = click.Path(path_type=Path, exists=True)
 existing_file = click.Path(path_type=Path, dir_okay=False, exists=True)
 file = click.Path(path_type=Path, dir_okay=False)
 
+
+class RunFolder(click.Path):
+    """A run, a folder of runs, or the word "base" for the networks of the package (models/shipped.py)."""
+
+    def __init__(self) -> None:
+        super().__init__(path_type=Path, file_okay=False, exists=True)
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """Leave the word as it is where no folder has that name."""
+        return Path(value) if str(value) == "base" and not Path("base").exists() else super().convert(value, param, ctx)
+
+
+run_folder = RunFolder()
+
 AXES = ["+x", "-x", "+y", "-y", "+z", "-z"]
 
 seed = click.option("--seed", type=click.IntRange(min=0), default=0, help="Seed of everything random.")

@@ -38,8 +38,10 @@ class MaskPlace(click.Path):
 )  # fmt: skip
 @person
 @click.option(
-    "--run", type=options.existing_folder, default="runs", help="Run to use, or a folder of runs to take the newest of."
-)
+    "--run", type=options.run_folder,
+    help="Run to use, a folder of runs to take the newest of, or base, the networks of the package.  [default: runs, "
+    "or base where there is no run]",
+)  # fmt: skip
 @click.option(
     "--height", "height_m", type=float, default=1.7,
     help="Assumed height of the person, metres: standing where landmarks are found, otherwise as posed.",
@@ -97,7 +99,9 @@ class MaskPlace(click.Path):
 )
 @click.option("--compile", "compiled", is_flag=True, help="Compile the networks, which takes minutes at the start.")
 @options.device
-def reconstruct(images: tuple[Path, ...], out: Path, mask: Path | str, run: Path, device: str, **settings: Any) -> None:
+def reconstruct(
+    images: tuple[Path, ...], out: Path, mask: Path | str, run: Path | None, device: str, **settings: Any
+) -> None:
     """Rebuild the person in each IMAGE: a mesh, a turntable, and the input beside the result.
 
     IMAGE is a photograph, in which the person is found (networks of `mpc fetch`), a picture with a transparent
@@ -116,6 +120,7 @@ def reconstruct(images: tuple[Path, ...], out: Path, mask: Path | str, run: Path
         options.refuse_ignored("with --framing keep", "height_m")
     from ..core.devices import choose_device
     from ..models.runs import load_run
+    from ..models.shipped import choose_run
     from ..reconstruct.capture.capture import capture
     from ..reconstruct.capture.pictures import find_sources, skipped_kinds
     from ..reconstruct.capture.settings import CaptureSettings
@@ -125,8 +130,10 @@ def reconstruct(images: tuple[Path, ...], out: Path, mask: Path | str, run: Path
     if not any(source.is_film for source in sources):
         options.refuse_ignored("without a film", "every", "smooth")
     chosen = CaptureSettings(**settings)
-    loaded = load_run(run, choose_device(device)[0])
-    for line in skipped_kinds(images):
+    runs = Path("runs")
+    folder, remark = choose_run(run or runs, None if run else runs)
+    loaded = load_run(folder, choose_device(device)[0])
+    for line in [*skipped_kinds(images), *filter(None, [remark])]:
         click.echo(line, err=True)
     with TerminalProgress() as progress:
         summary = capture(loaded, sources, out, chosen, progress=progress)

@@ -35,7 +35,9 @@ from . import options, values
     help="Stop after this time so that --resume continues; 0: no limit.",
 )  # fmt: skip
 @click.option("--resume", is_flag=True, help="Continue the newest run, or the one of --name, where it stopped.")
-@click.option("--init", type=options.existing_folder, help="Run whose weights the new run starts from.")
+@click.option(
+    "--init", type=options.run_folder, help="Run whose weights the new run starts from; base: those of the package."
+)
 @click.option("--anneal", type=options.existing_folder, help="Run of which a copy is trained with a falling rate.")
 @click.option("--device", help="Device to compute on: auto, cpu, cuda or cuda:N.  [default: auto]")
 @click.option("--seed", type=click.IntRange(min=0), help="Seed of weights, drawn views and points.  [default: 0]")
@@ -53,6 +55,7 @@ def train(
     if anneal:
         options.refuse_ignored("with --anneal, which ends the last stage of a run", "preset", "seed", "stage", "init")
     from ..models.runs import find_run
+    from ..models.shipped import choose_run
     from ..train.presets import choose_settings
     from ..train.run import train as train_networks
     from ..train.start import read_settings, settings_to_anneal
@@ -60,7 +63,7 @@ def train(
 
     with TerminalProgress() as progress:
         earlier = find_run(runs / name if name else runs) if resume else None
-        ended, start = (None if folder is None else find_run(folder) for folder in (anneal, init))
+        ended, start = (None if folder is None else choose_run(folder)[0] for folder in (anneal, init))
         before = read_settings(earlier) if earlier else settings_to_anneal(ended) if ended else None
         settings, remark = choose_settings(preset, run=before, **chosen)
         if remark:

@@ -27,7 +27,8 @@ from ..datasets.shards.index import read_index
 from ..geometry.device_mesh import SurfaceError
 from ..geometry.mesh import PosedMesh
 from ..models.mean_occupancy import MeanOccupancy, load_mean_occupancy, save_mean_occupancy
-from ..models.runs import LoadedRun, find_run, load_run
+from ..models.runs import LoadedRun, load_run
+from ..models.shipped import BASE, FOLDER, choose_run
 from ..reconstruct.localise.localise import FieldError, as_values
 from ..reconstruct.picture_to_mesh import ReconstructedMesh, reconstruct_field
 from ..reconstruct.surface.mesh import NoSurfaceError
@@ -77,11 +78,12 @@ def evaluate(
 ) -> EvaluationResult:
     """Reconstruct the views of a split and measure them; the numbers do not depend on `workers`.
 
-    The results are written to `<run>/eval/<split>/`: records.jsonl (one line per view, appended when it is measured),
-    result.json, scores.csv and table.txt. Records of an earlier, interrupted call with the same settings are kept.
+    The results are written to `<run>/eval/<split>/` (of "base": `runs/base/eval/<split>/`): records.jsonl (one line for
+    each view, appended when it is measured), result.json, scores.csv and table.txt. Records of an earlier, interrupted
+    call with the same settings are kept.
 
     Args:
-        run: a run folder, or a folder of runs, of which the newest is taken.
+        run: a run folder, a folder of runs, of which the newest is taken, or "base".
         shards: folder written by `mpc sample`.
         settings: what is measured; None for the defaults.
         workers: device and number of processes; None for all there are.
@@ -95,9 +97,10 @@ def evaluate(
     progress, workers = progress or NoProgress(), workers or Workers()
     devices = find_devices(workers.device)
     settings = _fill_in(settings or EvaluationSettings(), devices, progress)
-    run = find_run(run)
+    run, _ = choose_run(run)
     dataset = _open_dataset(shards, load_run(run), settings)
-    source = _Source(run.resolve(), shards.resolve(), run.resolve() / "eval" / settings.split, settings, devices[0])
+    home = Path("runs") / BASE if run == FOLDER else run  # nothing is written into the package
+    source = _Source(run.resolve(), shards.resolve(), home.resolve() / "eval" / settings.split, settings, devices[0])
     fingerprint = describe(source, dataset.image_size)
     with writing(source.folder, tell=progress.message):
         done = {} if fresh else measured_before(source.folder, fingerprint)

@@ -80,16 +80,22 @@ def save_network(path: Path, network: nn.Module, config: SurfaceConfig | Texture
     """
     kind = "surface" if isinstance(config, SurfaceConfig) else "texture"
     tensors = network.state_dict()
-    digest = hashlib.sha256()
-    for name in sorted(tensors):
-        digest.update(name.encode())
-        digest.update(tensors[name].detach().cpu().contiguous().numpy().tobytes())
     header = {
         "format": FORMAT, "version": VERSION, "kind": kind, "config": to_table(config),
-        "parameters": sum(p.numel() for p in network.parameters()), "sha256": digest.hexdigest(), **notes,
+        "parameters": sum(p.numel() for p in network.parameters()), "sha256": tensors_sha256(tensors), **notes,
     }  # fmt: skip
     write_tensors(path, tensors, header)
     write_json(path.with_suffix(".json"), header, sort_keys=False)
+
+
+def tensors_sha256(tensors: Mapping[str, Tensor]) -> str:
+    """SHA-256 of tensors, by name: the names and the bytes of their values."""
+    digest = hashlib.sha256()
+    for name in sorted(tensors):
+        digest.update(name.encode())
+        # Bytes, since numpy has no bfloat16.
+        digest.update(tensors[name].detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy().tobytes())
+    return digest.hexdigest()
 
 
 def load_network(
@@ -98,13 +104,16 @@ def load_network(
     """Read a network that `save_network` wrote, in evaluation mode, and its header.
 
     Raises:
-        InputError: the file is of another kind or version, or its weights do not fit its configuration.
+        InputError: the file is of another kind or version, its weights are not those that were written, or they do not
+            fit its configuration.
     """
     tensors, header = read_tensors(path, device)
     if header.get("format") != FORMAT or header.get("version") != VERSION:
         raise InputError(
             path, f"format {header.get('format')} version {header.get('version')}, expected {FORMAT} {VERSION}"
         )
+    if header.get("sha256") != tensors_sha256(tensors):
+        raise InputError(path, "damaged: the SHA-256 of its weights is not the one that it records")
     network: SurfaceNetwork | TextureNetwork
     if header["kind"] == "surface":
         network = SurfaceNetwork(override(SurfaceConfig(), header["config"], "surface_network"))

@@ -20,7 +20,8 @@ from ...datasets.loading.views import ViewDataset
 from ...datasets.shards.index import read_index
 from ...geometry.closest import ClosestSurface
 from ...geometry.mesh import PosedMesh
-from ...models.runs import LoadedRun, find_run, load_run
+from ...models.runs import LoadedRun, load_run
+from ...models.shipped import choose_run
 from ...pages.page import section, write_page
 from ...pages.pictures import clay_colours, data_uri, draw_coloured, turned_camera
 from ...pages.viewer import ViewerModel
@@ -100,7 +101,7 @@ def write_report(
         `out`.
     """
     progress = progress or NoProgress()
-    loaded = load_run(find_run(run))
+    loaded = load_run(choose_run(run)[0])
     split = evaluation.settings["settings"]["split"]
     size = loaded.settings.get("image_size")
     dataset = ViewDataset(shards, split, points=0, colour_points=0, image_size=size)
