@@ -18,7 +18,8 @@ from mpc.datasets.renders.build import render_models
 from mpc.datasets.renders.settings import RenderSettings
 from mpc.datasets.shards.build import sample_renders
 from mpc.datasets.shards.settings import SampleSettings
-from mpc.people.make import make_people, scan_pose_name
+from mpc.people.make import make_people
+from mpc.people.scan_poses import plan_scan_pose
 
 HARD_POSES = ("sitting", "lunge", "reaching up", "reaching forward")
 HARD_TRAINED = 2
@@ -28,7 +29,8 @@ VIEWS = 8
 
 def split_people(scans: int, train: int, seed: int) -> tuple[dict[str, list[str]], list[str]]:
     """The split, and the hard ones. `train` people are trained on, among them two of each hard pose."""
-    poses = {name: scan_pose_name(seed, name) for name in (f"scan_{number:03d}" for number in range(scans))}
+    names = [f"scan_{number:03d}" for number in range(scans)]
+    poses = {name: plan_scan_pose(seed, name, hard_poses=0.0).name for name in names}
     hard = [name for name, pose in poses.items() if pose in HARD_POSES]
     seen = [name for pose in HARD_POSES for name in [who for who in hard if poses[who] == pose][:HARD_TRAINED]]
     seen += [name for name in poses if name not in hard][: max(0, train - len(seen))]
@@ -39,7 +41,7 @@ def make_rare_people(
     out: Path, *, scans: int = 200, train: int = 60, seed: int = 77, size: int = 128, jobs: int = 0
 ) -> Path:
     """Make, render and sample; what is finished is kept. Returns the folder of shards."""
-    make_people(out / "models", scans=scans, rigged=0, seed=seed, jobs=jobs)
+    make_people(out / "models", scans=scans, rigged=0, seed=seed, hard_poses=0.0, jobs=jobs)
     rendering = RenderSettings(seed=seed, views=VIEWS, step_deg=360 / VIEWS, size=size, rays=64, centre="surface")
     render_models(out / "models", out / "renders", rendering, jobs=jobs)
     split, hard = split_people(scans, train, seed)

@@ -81,7 +81,7 @@ def draw_people(work: Path, *, tiny: bool) -> list[Path]:
     models, renders = work / "models", work / "renders"
     if not renders.is_dir():
         scans, rigged, seed = (1, 0, 1) if tiny else (14, 2, 77)
-        make_people(models, scans=scans, rigged=rigged, seed=seed, texture_size=512, jobs=1)
+        make_people(models, scans=scans, rigged=rigged, seed=seed, hard_poses=0.0, texture_size=512, jobs=1)
         settings = RenderSettings(views=2 if tiny else 4, step_deg=90, size=512, fov_deg=40, pitch_deg=(5.0,), rays=64)
         render_models(models, renders, settings, renderer="embree", jobs=1)
     scenes = [read_scene(folder) for folder in scene_folders(renders)]

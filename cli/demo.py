@@ -16,6 +16,8 @@ RESERVE_MINUTES = 1.5
 VIEWS, SIZE, RAYS, FRAMES = 8, 256, 96, 2
 # Metres. A person who reaches forward does not fit the usual 2.4.
 EXTENT = 2.5
+# A few minutes of training do not reach people who kneel or kick.
+HARD_POSES = 0.0
 
 
 @click.command()
@@ -55,6 +57,7 @@ def demo(out: Path, scans: int, rigged: int, minutes: float, seed: int, jobs: in
             scans=scans,
             rigged=rigged,
             seed=seed,
+            hard_poses=HARD_POSES,
             jobs=jobs,
             backend=backend,
             limits=Limits(),

@@ -19,7 +19,18 @@ from . import options
 @click.option(
     "--assets", type=options.existing_folder, help="Folder of MakeHuman assets (.mhclo with .obj) to dress people in."
 )
-@click.option("--bvh", type=options.existing_folder, help="Folder of BVH clips that the rigged people also perform.")
+@click.option(
+    "--bvh",
+    type=options.existing_folder,
+    help="Folder of BVH clips that rigged people also perform, and whose frames are a third of the scans' hard poses.",
+)
+@click.option(
+    "--hard-poses",
+    type=click.FloatRange(0, 1),
+    default=0.5,
+    metavar="SHARE",
+    help="Share of the scans that run, kneel, reach, sit on the floor ..., with limbs far ahead and behind.",
+)
 @click.option("--texture-size", type=click.IntRange(64, 8192), default=1024, help="Edge of each texture, pixels.")
 @options.seed
 @options.workers
@@ -29,8 +40,10 @@ def people(out: Path, **settings: Any) -> None:
 
     Needs the `people` extra (anny). Every person depends on the seed and on its number alone.
     """
-    if not settings["rigged"]:
-        options.refuse_ignored("without rigged people", "bvh")
+    if not settings["scans"]:
+        options.refuse_ignored("without scans", "hard_poses")
+    if not settings["rigged"] and not (settings["scans"] and settings["hard_poses"]):
+        options.refuse_ignored("without rigged people and hard poses", "bvh")
     from ..people.make import make_people
     from .progress import TerminalProgress
 

@@ -54,18 +54,27 @@ def body_target(body: Body) -> Target:
     )
 
 
-def read_motions(folder: Path) -> list[tuple[Path, Motion]]:
-    """Read all BVH files below a folder, sorted by path.
+def motion_files(folder: Path) -> list[Path]:
+    """All BVH files below a folder, sorted by path.
 
     Raises:
-        InputError: no or too many BVH files, one that cannot be used, or a folder that cannot be listed.
+        InputError: there are none or too many, or a folder cannot be listed.
     """
     files = find_files(folder, (".bvh",))
     if not files:
         raise InputError(folder, "holds no .bvh file")
     if len(files) > MAX_FILES:
         raise InputError(folder, f"holds {len(files)} .bvh files, more than {MAX_FILES}")
-    return [(path, motion) for path in files for motion in read_motion_file(path)]
+    return files
+
+
+def read_motions(folder: Path) -> list[tuple[Path, Motion]]:
+    """Read all BVH files below a folder, sorted by path.
+
+    Raises:
+        InputError: no or too many BVH files, or one that cannot be used.
+    """
+    return [(path, motion) for path in motion_files(folder) for motion in read_motion_file(path)]
 
 
 def bvh_clips(folder: Path, body: Body, taken: set[str] | None = None) -> list[BodyClip]:

@@ -15,7 +15,7 @@ import numpy as np
 from ..core.checks import check_range
 from ..core.errors import InputError, SettingsError
 from ..core.files import find_files, is_of_disk, read_json_object, write_text
-from ..core.folders import refuse_changes
+from ..core.folders import fill_missing, refuse_changes
 from ..core.guard import Limits, Lost, run_guarded
 from ..core.locks import one_writer
 from ..core.messages import describe_failure
@@ -25,16 +25,18 @@ from ..formats.gltf.write import write_glb
 from ..formats.obj.write import ObjStyle, write_obj
 from .body.animations import CLIPS, make_clip
 from .body.body import data_folder, skeleton
-from .body.poses import POSES, vary
-from .body.posing import pose_rotations, skin
+from .body.posing import skin
 from .bvh_clips import bvh_clips, read_motions
 from .clothes.mhclo import find_assets
 from .clothes.wardrobe import plan_person
 from .person import Person, build_person
 from .rig import BodyClip, body_rig, textured_mesh
+from .scan_poses import plan_scan_pose, scan_rotations
 from .surface import vertex_normals
 
 FORMAT, VERSION = "mpc-people", 1
+# The values of settings for folders that were made before there were these settings.
+MISSING = {"hard_poses": 0.0}
 
 LICENSE_TEXT = """\
 The files in this folder are dedicated to the public domain: Creative Commons CC0 1.0 Universal,
@@ -76,6 +78,7 @@ class _Unit:
     frames: int
     assets: Path | None
     bvh: Path | None
+    hard_poses: float
 
 
 @dataclass(frozen=True)
@@ -95,6 +98,7 @@ def make_people(
     seed: int,
     assets: Path | None = None,
     bvh: Path | None = None,
+    hard_poses: float = 0.5,
     jobs: int = 0,
     backend: str = "loky",
     limits: Limits | None = None,
@@ -113,7 +117,9 @@ def make_people(
         rigged: number of rigged people, 0 or more.
         seed: of the data set.
         assets: folder of MakeHuman clothes and hair (.mhclo with .obj) to dress people from.
-        bvh: folder of BVH files that become animations of the rigs, after the made ones.
+        bvh: folder of BVH files that become animations of the rigs, after the made ones; a third of the hard poses of
+            scans are frames of them.
+        hard_poses: share of the scans in hard poses (running, kneeling, limbs far ahead and behind), 0 to 1.
         jobs: worker processes; 0 for one per core.
         backend: of joblib.
         limits: time and memory of a person (core/guard.py); None for no bound and no process of its own.
@@ -130,7 +136,8 @@ def make_people(
     out = Path(out)
     _check(scans, rigged, texture_size, frames)
     data_folder()
-    settings = _settings(seed, texture_size, frames, assets, bvh)
+    check_range("hard_poses", hard_poses, 0, 1)
+    settings = _settings(seed, texture_size, frames, assets, bvh, hard_poses)
     # Read once here, so that a bad file ends the command before anything is made.
     if assets is not None:
         find_assets(assets)
@@ -150,12 +157,13 @@ def make_people(
             frames=frames,
             assets=assets,
             bvh=bvh,
+            hard_poses=hard_poses,
         )
         for name in names
     ]
     kept = tuple(unit.name for unit in units if _target(unit).exists())
     todo = [unit for unit in units if unit.name not in kept]
-    _write_index(out, settings, names)
+    _write_index(out, settings, names, bvh)
     progress.start("people", len(units))
     if kept:
         progress.skip(len(kept))
@@ -181,7 +189,9 @@ def _check(scans: int, rigged: int, texture_size: int, frames: int) -> None:
         raise SettingsError("nothing to make: scans and rigged are both 0")
 
 
-def _settings(seed: int, texture_size: int, frames: int, assets: Path | None, bvh: Path | None) -> dict[str, Any]:
+def _settings(
+    seed: int, texture_size: int, frames: int, assets: Path | None, bvh: Path | None, hard_poses: float
+) -> dict[str, Any]:
     return {
         "format": FORMAT,
         "version": VERSION,
@@ -190,6 +200,7 @@ def _settings(seed: int, texture_size: int, frames: int, assets: Path | None, bv
         "frames": frames,
         "assets": None if assets is None else _folder_digest(assets, (".mhclo", ".obj")),
         "bvh": None if bvh is None else _folder_digest(bvh, (".bvh",)),
+        "hard_poses": float(hard_poses),
     }
 
 
@@ -209,13 +220,13 @@ def _check_folder(out: Path, settings: dict[str, Any]) -> None:
         existing = read_json_object(index).get("settings")
         if not isinstance(existing, dict):
             raise InputError(index, "is not a people.json of mpc (no settings)")
-        refuse_changes(out, existing, settings)
+        refuse_changes(out, fill_missing(existing, MISSING), settings)
         return
     if any(path.name.startswith(("scan_", "rig_")) for path in out.iterdir()):
         raise SettingsError(f"{out} holds scans or rigs without people.json; choose another folder")
 
 
-def _write_index(out: Path, settings: dict[str, Any], names: list[str]) -> None:
+def _write_index(out: Path, settings: dict[str, Any], names: list[str], bvh: Path | None) -> None:
     index = out / "people.json"
     people: dict[str, Any] = {}
     if index.exists():
@@ -223,7 +234,8 @@ def _write_index(out: Path, settings: dict[str, Any], names: list[str]) -> None:
     for name in names:
         people[name] = {"plan": asdict(plan_person(int(settings["seed"]), name))}
         if name.startswith("scan"):
-            people[name]["pose"] = scan_pose_name(int(settings["seed"]), name)
+            pose = plan_scan_pose(int(settings["seed"]), name, hard_poses=settings["hard_poses"], bvh=bvh)
+            people[name] |= {"pose": pose.name, "pose_kind": pose.kind}
     text = json.dumps({"settings": settings, "people": dict(sorted(people.items()))}, indent=1) + "\n"
     write_text(index, text)
 
@@ -233,17 +245,8 @@ def _license(assets: Path | None, bvh: Path | None) -> str:
     if assets is not None:
         text += "- geometry of clothes and hair: the MakeHuman assets given with --assets, under their own licence;\n"
     if bvh is not None:
-        text += "- some animations: the BVH files given with --bvh, under their own licence.\n"
+        text += "- some animations and poses: the BVH files given with --bvh, under their own licence.\n"
     return text
-
-
-def scan_pose_name(seed: int, name: str) -> str:
-    """The name of the pose a scan takes; consecutive scans take different ones."""
-    order = derive_rng(seed, "scans", "people", 0, "poses").permutation(len(POSES))
-    pose = sorted(POSES)[int(order[int(name.rsplit("_", 1)[1]) % len(POSES)])]
-    # Cloth is not simulated, so the skirt of a sitting person would stand out in front.
-    skirted = any(worn.garment.kind == "skirt" for worn in plan_person(seed, name).worn)
-    return {"sitting": "contrapposto", "lunge": "relaxed"}.get(pose, pose) if skirted else pose
 
 
 def _target(unit: _Unit) -> Path:
@@ -278,8 +281,8 @@ def _person(unit: _Unit) -> Person:
 def _make_scan(unit: _Unit, folder: Path) -> None:
     person = _person(unit)
     rng = derive_rng(unit.seed, unit.name, "scan", 0, "pose")
-    pose = vary(POSES[scan_pose_name(unit.seed, unit.name)], rng)
-    local, offset = pose_rotations(person.body, pose)
+    plan = plan_scan_pose(unit.seed, unit.name, hard_poses=unit.hard_poses, bvh=unit.bvh)
+    local, offset = scan_rotations(plan, person.body, rng, unit.bvh)
     vertices = skin(person.surface.vertices, person.surface.weights, person.body, local, offset)
     vertices[:, 1] -= vertices[:, 1].min()
     mesh = textured_mesh(vertices, person.surface.faces, person.uv, person.texture)

@@ -8,7 +8,8 @@ import numpy as np
 
 from ..rig import BodyClip
 from .body import Body
-from .posing import Arm, Leg, Pose, pose_rotations
+from .legs import Leg
+from .posing import Arm, Pose, pose_rotations
 
 
 def _wave(u: float, shift: float = 0.0) -> float:

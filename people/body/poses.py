@@ -6,7 +6,8 @@ from dataclasses import replace
 
 import numpy as np
 
-from .posing import Arm, Leg, Pose, mirrored
+from .legs import Leg
+from .posing import Arm, Pose, mirrored
 
 _HIP_HAND = Arm(flexion=-22, abduction=38, rotation=38, elbow=100, forearm=35, wrist=25, curl=40)
 _CROSSED = Arm(flexion=32, abduction=6, rotation=78, elbow=104, forearm=30, wrist=5, curl=20)

@@ -2,18 +2,19 @@
 
 Every bone's rest frame is the world's (no orientation), so a local rotation is a plain 3x3 matrix about the bone's
 head in axes x left, y up, z forward. Arms are posed by angles (forward kinematics), legs by where the ankles stand
-(two-bone inverse kinematics), so that feet stay in place for all body proportions.
+(two-bone inverse kinematics), so that feet stay in place for all body proportions, or by angles where they are free.
 """
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass, field, replace
 
 import numpy as np
 
 from ...core.arrays import F64
 from .body import Body, skeleton
+from .legs import Leg, LegAngles, pose_leg
+from .rotations import between, cross, rotation_about
 
 SPINE = ("spine05", "spine04", "spine03", "spine02", "spine01")
 NECK = ("neck01", "neck02", "neck03", "head")
@@ -45,35 +46,14 @@ class Arm:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Leg:
-    """Position of an ankle, in leg lengths relative to an upright stance, and angles of the leg in degrees.
-
-    Attributes:
-        out: offset of the ankle outwards.
-        up: offset of the ankle upwards.
-        forward: offset of the ankle forwards.
-        turn: rotation of the toes outwards.
-        pitch: raise of the heel.
-        knee_out: rotation of the knee outwards.
-    """
-
-    out: float = 0.0
-    up: float = 0.0
-    forward: float = 0.0
-    turn: float = 8.0
-    pitch: float = 0.0
-    knee_out: float = 4.0
-
-
-@dataclass(frozen=True, kw_only=True)
 class Pose:
     """A whole body. Bends are degrees: (forward, to the person's left, turned to the left).
 
     Attributes:
         left_arm: its angles.
         right_arm: its angles.
-        left_leg: its position and angles.
-        right_leg: its position and angles.
+        left_leg: where its foot stands, or its angles.
+        right_leg: where its foot stands, or its angles.
         shift: offset of the pelvis in leg lengths (left, up, forward).
         pelvis: bend.
         spine: bend, spread over its bones.
@@ -82,8 +62,8 @@ class Pose:
 
     left_arm: Arm = field(default_factory=Arm)
     right_arm: Arm = field(default_factory=Arm)
-    left_leg: Leg = field(default_factory=Leg)
-    right_leg: Leg = field(default_factory=Leg)
+    left_leg: Leg | LegAngles = field(default_factory=Leg)
+    right_leg: Leg | LegAngles = field(default_factory=Leg)
     shift: tuple[float, float, float] = (0.0, -0.006, 0.0)
     pelvis: tuple[float, float, float] = (0.0, 0.0, 0.0)
     spine: tuple[float, float, float] = (0.0, 0.0, 0.0)
@@ -109,32 +89,15 @@ def mirrored(pose: Pose) -> Pose:
     )
 
 
-def rotation_about(axis: F64 | tuple[float, float, float], degrees: float) -> F64:
-    """Rotation (3, 3) about an axis by the right-hand rule (Rodrigues)."""
-    x, y, z = float(axis[0]), float(axis[1]), float(axis[2])
-    length = math.sqrt(x * x + y * y + z * z)
-    x, y, z = x / length, y / length, z / length
-    sine, cosine = math.sin(math.radians(degrees)), math.cos(math.radians(degrees))
-    rest = 1.0 - cosine
-    return np.array(
-        [
-            [cosine + x * x * rest, x * y * rest - z * sine, x * z * rest + y * sine],
-            [y * x * rest + z * sine, cosine + y * y * rest, y * z * rest - x * sine],
-            [z * x * rest - y * sine, z * y * rest + x * sine, cosine + z * z * rest],
-        ]
-    )
-
-
 def _bend(bend: tuple[float, float, float]) -> F64:
     forward, side, turn = bend
     return rotation_about((0, 1, 0), turn) @ rotation_about((0, 0, 1), -side) @ rotation_about((1, 0, 0), forward)
 
 
-def _frame(direction: F64, pole: F64) -> F64:
-    first = direction / np.linalg.norm(direction)
-    third = pole - first * (pole @ first)
-    third = third / np.linalg.norm(third)
-    return np.stack([first, np.cross(third, first), third], axis=1)
+def leg_length_m(body: Body) -> float:
+    """Height of the hips above the ankles at rest, metres: the unit of a pose's lengths."""
+    names = skeleton().names
+    return float(body.heads[names.index("upperleg01.L"), 1] - body.heads[names.index("foot.L"), 1])
 
 
 def pose_rotations(body: Body, pose: Pose) -> tuple[F64, F64]:
@@ -142,7 +105,7 @@ def pose_rotations(body: Body, pose: Pose) -> tuple[F64, F64]:
     rig = skeleton()
     index = {name: i for i, name in enumerate(rig.names)}
     local = np.tile(np.eye(3), (len(rig.names), 1, 1))
-    leg_length = float(body.heads[index["upperleg01.L"], 1] - body.heads[index["foot.L"], 1])
+    leg_length = leg_length_m(body)
     hips = 0.5 * (body.heads[index["upperleg01.L"]] + body.heads[index["upperleg01.R"]])
     root_rotation = _bend(pose.pelvis)
     local[0] = root_rotation
@@ -157,7 +120,8 @@ def pose_rotations(body: Body, pose: Pose) -> tuple[F64, F64]:
         _pose_arm(body, local, index, side, arm)
     heads = bone_transforms(body, local, offset)[1]
     for side, leg in ((1.0, pose.left_leg), (-1.0, pose.right_leg)):
-        _pose_leg(body, local, index, side, leg, heads, root_rotation, leg_length)
+        hip = heads[index[f"upperleg01.{'L' if side > 0 else 'R'}"]]
+        pose_leg(body, local, index, side, leg, hip=hip, pelvis=root_rotation)
     return local, offset
 
 
@@ -168,7 +132,7 @@ def _pose_arm(body: Body, local: F64, index: dict[str, int], side: float, arm: A
     upper = (elbow - shoulder) / np.linalg.norm(elbow - shoulder)
     # The arm at rest is rotated into the frontal plane, then sideways until it hangs, then by the pose's angles.
     flat = np.array([upper[0], upper[1], 0.0])
-    align = _between(upper, flat / np.linalg.norm(flat))
+    align = between(upper, flat / np.linalg.norm(flat))
     rest_abduction = np.degrees(np.arctan2(side * flat[0], -flat[1]))
     lift = rotation_about((0, 0, 1), side * (arm.abduction - rest_abduction))
     swing = rotation_about((1, 0, 0), -arm.flexion) @ lift @ align
@@ -179,7 +143,7 @@ def _pose_arm(body: Body, local: F64, index: dict[str, int], side: float, arm: A
     half = 0.5 * side * arm.rotation
     local[index[f"upperarm01.{tag}"]] = clavicle.T @ rotation_about(swing @ upper, half) @ swing
     local[index[f"upperarm02.{tag}"]] = rotation_about(upper, half)
-    hinge = np.cross(upper, align.T @ np.array([0.0, 0.0, 1.0]))
+    hinge = cross(upper, align.T @ np.array([0.0, 0.0, 1.0]))
     fore = (wrist - elbow) / np.linalg.norm(wrist - elbow)
     # The elbow is bent in the rest pose already, and a relaxed arm is not completely straight.
     resting = np.degrees(np.arccos(np.clip(upper @ fore, -1, 1)))
@@ -208,58 +172,7 @@ def _pose_arm(body: Body, local: F64, index: dict[str, int], side: float, arm: A
 def _thumb_axis(heads: F64, index: dict[str, int], tag: str, knuckle: F64) -> F64:
     thumb = heads[index[f"finger1-3.{tag}"]] - heads[index[f"finger1-1.{tag}"]]
     towards = knuckle - heads[index[f"finger1-1.{tag}"]]
-    return np.cross(thumb, towards)
-
-
-def _between(start: F64, end: F64) -> F64:
-    axis = np.cross(start, end)
-    length = float(np.linalg.norm(axis))
-    if length < 1e-9:
-        return np.eye(3)
-    return rotation_about(axis, float(np.degrees(np.arctan2(length, start @ end))))
-
-
-def _pose_leg(
-    body: Body,
-    local: F64,
-    index: dict[str, int],
-    side: float,
-    leg: Leg,
-    heads_now: F64,
-    root_rotation: F64,
-    leg_length: float,
-) -> None:
-    tag = "L" if side > 0 else "R"
-    thigh, shin, foot = (index[f"{n}.{tag}"] for n in ("upperleg01", "lowerleg01", "foot"))
-    rest_hip, rest_knee, rest_ankle = body.heads[thigh], body.heads[shin], body.heads[foot]
-    hip = heads_now[thigh]
-    # The upright stance has the ankles a little closer together than the rest pose's wide one.
-    stance = np.array([0.62 * rest_ankle[0] + 0.1 * rest_hip[0], rest_ankle[1], rest_ankle[2]])
-    stance += np.array([side * leg.out, leg.up, leg.forward]) * leg_length
-    upper, lower = float(np.linalg.norm(rest_knee - rest_hip)), float(np.linalg.norm(rest_ankle - rest_knee))
-    reach = stance - hip
-    distance = float(np.clip(np.linalg.norm(reach), 0.3 * (upper + lower), 0.9995 * (upper + lower)))
-    direction = reach / np.linalg.norm(reach)
-    turn = rotation_about((0, 1, 0), side * (leg.turn + leg.knee_out))
-    pole = turn @ np.array([0.0, 0.0, 1.0])
-    if abs(direction @ pole) > 0.85:  # for a leg stretched forwards the knee points up
-        pole = pole + np.array([0.0, 1.0, 0.0])
-    frame = _frame(direction, pole)
-    cosine = (upper**2 + distance**2 - lower**2) / (2 * upper * distance)
-    along, off = upper * cosine, upper * math.sqrt(max(0.0, 1 - cosine**2))
-    knee = hip + direction * along + frame[:, 2] * off
-    ankle = hip + direction * distance
-    forward = np.array([0.0, 0.0, 1.0])
-    knee_pole = frame[:, 2]
-    # If the knee is bent far the shin may be parallel to the pole; the leg's own direction then defines forwards.
-    thigh_rotation = _frame(knee - hip, knee_pole + 1e-6 * pole) @ _frame(rest_knee - rest_hip, forward).T
-    shin_rotation = (
-        _frame(ankle - knee, knee_pole + 0.3 * np.sign(off) * direction) @ _frame(rest_ankle - rest_knee, forward).T
-    )
-    foot_rotation = rotation_about((0, 1, 0), side * leg.turn) @ rotation_about((1, 0, 0), leg.pitch)
-    local[thigh] = root_rotation.T @ thigh_rotation
-    local[shin] = thigh_rotation.T @ shin_rotation
-    local[foot] = shin_rotation.T @ foot_rotation
+    return cross(thumb, towards)
 
 
 def bone_transforms(body: Body, local: F64, offset: F64) -> tuple[F64, F64]:

@@ -287,6 +287,8 @@ IGNORED = [
     (["export", ".", "out", "--format", "pifu", "--split-file", ".", "--split", "1,0,0"], "--split", "--split-file"),
     (["export", ".", "out", "--format", "icon", "--seed", "3"], "--seed", "with --format icon"),
     (["people", "out", "--scans", "0", "--rigged", "0", "--bvh", "."], "--bvh", "without rigged people"),
+    (["people", "out", "--rigged", "0", "--hard-poses", "0", "--assets", ".", "--bvh", "."], "--bvh", "and hard poses"),
+    (["people", "out", "--scans", "0", "--assets", ".", "--hard-poses", "0.2"], "--hard-poses", "without scans"),
     (["reconstruct", "a.png", "--out", "out", "--run", ".", "--format", "ply", "--texture-size", "64"],
      "--texture-size", "with --format ply"),
     (["reconstruct", "a.png", "--out", "out", "--run", ".", "--turntable", "none", "--turntable-frames", "9"],

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import shutil
 import struct
 from pathlib import Path
 from typing import Any
@@ -24,6 +25,7 @@ from mpc.people.bvh_clips import bvh_clips
 from mpc.people.clothes.wardrobe import plan_person
 from mpc.people.make import make_people
 from mpc.people.person import build_person
+from support.rig_bvh import write_bvh
 from support.shared import DATA
 
 SEED, SIZE, FRAMES = 5, 128, 4
@@ -32,8 +34,8 @@ SEED, SIZE, FRAMES = 5, 128, 4
 @pytest.fixture(scope="module")
 def people(tmp_path_factory: pytest.TempPathFactory) -> Path:
     out = tmp_path_factory.mktemp("people")
-    summary = make_people(out, scans=1, rigged=1, seed=SEED, jobs=1, texture_size=SIZE, frames=FRAMES)
-    assert summary.made == ("rig_000", "scan_000")
+    summary = make_people(out, scans=2, rigged=1, seed=SEED, jobs=1, texture_size=SIZE, frames=FRAMES)
+    assert summary.made == ("rig_000", "scan_000", "scan_001")
     assert summary.failed == ()
     return out
 
@@ -67,15 +69,20 @@ def test_layout_and_no_leftovers(people: Path) -> None:
     names = {str(p.relative_to(people)) for p in people.rglob("*") if p.is_file()}
     assert names == {
         "LICENSE.txt", "people.json", "rig_000.glb", "scan_000/mesh.mtl", "scan_000/mesh.obj", "scan_000/texture.png",
+        "scan_001/mesh.mtl", "scan_001/mesh.obj", "scan_001/texture.png",
     }  # fmt: skip
     assert "CC0" in (people / "LICENSE.txt").read_text()
     index = json.loads((people / "people.json").read_text())
-    assert set(index["people"]) == {"scan_000", "rig_000"}
+    assert set(index["people"]) == {"scan_000", "scan_001", "rig_000"}
+    assert index["settings"]["hard_poses"] == 0.5
+    assert [index["people"][name]["pose_kind"] for name in ("scan_000", "scan_001")] == ["everyday", "hard"]
 
 
-def test_scan_is_upright_on_the_floor_textured_and_solid(people: Path) -> None:
+@pytest.mark.parametrize("name", ["scan_000", "scan_001"])
+def test_scan_is_upright_on_the_floor_textured_and_solid(people: Path, name: str) -> None:
+    """An everyday pose and a hard one."""
     igl = pytest.importorskip("igl")
-    lines = (people / "scan_000" / "mesh.obj").read_text().splitlines()
+    lines = (people / name / "mesh.obj").read_text().splitlines()
     points = np.array([line.split()[1:] for line in lines if line.startswith("v ")], float)
     uv = np.array([line.split()[1:] for line in lines if line.startswith("vt ")], float)
     corners = np.array([[c.split("/") for c in line.split()[1:]] for line in lines if line.startswith("f ")], int)
@@ -100,7 +107,7 @@ def test_scan_is_upright_on_the_floor_textured_and_solid(people: Path) -> None:
 def test_nothing_is_wrong_with_free_people(people: Path) -> None:
     """`mpc check --strict` ends with exit status 0 where no report has a warning."""
     reports = check_models(people, jobs=1).reports
-    assert [report.state for report in reports] == ["ok", "ok"], [report.warnings for report in reports]
+    assert [report.state for report in reports] == ["ok", "ok", "ok"], [report.warnings for report in reports]
 
 
 def test_rig_reads_elsewhere_and_skins_as_computed(people: Path) -> None:
@@ -155,21 +162,34 @@ def test_rig_reads_elsewhere_and_skins_as_computed(people: Path) -> None:
 
 
 def test_same_bytes_for_any_number_of_workers(people: Path, tmp_path: Path) -> None:
-    make_people(tmp_path, scans=1, rigged=1, seed=SEED, jobs=2, texture_size=SIZE, frames=FRAMES)
+    make_people(tmp_path, scans=2, rigged=1, seed=SEED, jobs=2, texture_size=SIZE, frames=FRAMES)
     assert _digest(tmp_path) == _digest(people)
 
 
 def test_rerun_keeps_what_is_finished_and_refuses_other_settings(people: Path) -> None:
     before = {p: p.stat().st_mtime_ns for p in people.rglob("*") if p.name in ("mesh.obj", "rig_000.glb")}
-    summary = make_people(people, scans=1, rigged=1, seed=SEED, jobs=1, texture_size=SIZE, frames=FRAMES)
-    assert summary.kept == ("scan_000", "rig_000")
+    summary = make_people(people, scans=2, rigged=1, seed=SEED, jobs=1, texture_size=SIZE, frames=FRAMES)
+    assert summary.kept == ("scan_000", "scan_001", "rig_000")
     assert summary.made == ()
     assert all(p.stat().st_mtime_ns == t for p, t in before.items())
     with pytest.raises(SettingsError, match="seed"):
         make_people(people, scans=1, rigged=0, seed=SEED + 1, jobs=1, texture_size=SIZE, frames=FRAMES)
 
 
-@pytest.mark.parametrize("wrong", [{"scans": -1}, {"texture_size": 8}, {"frames": 1}, {"scans": 0, "rigged": 0}])
+def test_a_folder_from_before_there_were_hard_poses_goes_on_without_them(people: Path, tmp_path: Path) -> None:
+    index = json.loads((people / "people.json").read_text())
+    del index["settings"]["hard_poses"]
+    (tmp_path / "people.json").write_text(json.dumps(index))
+    shutil.copytree(people / "scan_000", tmp_path / "scan_000")
+    settings = {"scans": 1, "rigged": 0, "seed": SEED, "jobs": 1, "texture_size": SIZE, "frames": FRAMES}
+    with pytest.raises(SettingsError, match=r"hard_poses 0\.0 -> 0\.5"):
+        make_people(tmp_path, **settings)
+    assert make_people(tmp_path, **settings, hard_poses=0.0).kept == ("scan_000",)
+
+
+@pytest.mark.parametrize(
+    "wrong", [{"scans": -1}, {"hard_poses": 1.5}, {"texture_size": 8}, {"frames": 1}, {"scans": 0, "rigged": 0}]
+)
 def test_refuses_settings_out_of_range(tmp_path: Path, wrong: dict[str, int]) -> None:
     with pytest.raises(SettingsError):
         make_people(tmp_path, **({"scans": 1, "rigged": 1, "seed": 0} | wrong))  # type: ignore[arg-type]
@@ -194,47 +214,12 @@ def test_people_differ() -> None:
     assert max(brightness) - min(brightness) > 1.0
 
 
-def _as_bvh(path: Path, body: Any, clip: Any, scale: float) -> None:
-    """Write a clip of our own rig as BVH, in other units."""
-    rig = skeleton()
-    lines = ["HIERARCHY"]
-
-    def joint(bone: int) -> None:
-        start = body.heads[bone] - (body.heads[rig.parents[bone]] if rig.parents[bone] >= 0 else 0)
-        lines.append(f"{'ROOT' if bone == 0 else 'JOINT'} {rig.names[bone]}")
-        lines.append("{\nOFFSET " + " ".join(f"{x * scale:.8f}" for x in start))
-        lines.append(
-            f"CHANNELS {'6 Xposition Yposition Zposition' if bone == 0 else '3'} Zrotation Xrotation Yrotation"
-        )
-        for child in range(len(rig.names)):
-            if rig.parents[child] == bone:
-                joint(child)
-        lines.append("}")
-
-    joint(0)
-    order: list[int] = []
-
-    def walk(bone: int) -> None:
-        order.append(bone)
-        for child in range(len(rig.names)):
-            if rig.parents[child] == bone:
-                walk(child)
-
-    walk(0)
-    lines.append(f"MOTION\nFrames: {len(clip.rotations)}\nFrame Time: {1 / 30:.9f}")
-    for frame in range(len(clip.rotations)):
-        angles = Rotation.from_matrix(clip.rotations[frame][order]).as_euler("ZXY", degrees=True)
-        root = (body.heads[0] + clip.offsets[frame]) * scale
-        lines.append(" ".join(f"{x:.8f}" for x in (*root, *angles.ravel())))
-    path.write_text("\n".join(lines) + "\n")
-
-
 def test_bvh_of_our_own_rig_comes_back(tmp_path: Path) -> None:
     from mpc.people.body.body import make_body
 
     body = make_body(plan_person(SEED, "rig_000").phenotype)
     clip = make_clip(body, "walk", 12)
-    _as_bvh(tmp_path / "stroll.bvh", body, clip, 100.0)
+    write_bvh(tmp_path / "stroll.bvh", body, clip, 100.0)
     (back,) = bvh_clips(tmp_path, body)
     assert back.name == "stroll"
     np.testing.assert_allclose(back.rotations, clip.rotations, atol=1e-6)

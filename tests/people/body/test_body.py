@@ -60,7 +60,8 @@ def test_age_height_and_sex_change_the_body() -> None:
 def test_knees_and_elbows_bend_the_right_way() -> None:
     from dataclasses import replace
 
-    from mpc.people.body.posing import Arm, Leg
+    from mpc.people.body.legs import Leg
+    from mpc.people.body.posing import Arm
 
     body = make_body(PHENOTYPE)
     at = {name: i for i, name in enumerate(skeleton().names)}
