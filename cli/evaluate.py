@@ -80,6 +80,10 @@ def metric_names() -> Iterable[str]:
 @click.option(
     "--largest-component", is_flag=True, help="Measure only the largest connected part of the reconstruction."
 )
+@click.option(
+    "--landmarks/--no-landmarks", default=True,
+    help="Tell the landmarks beside the shards (mpc landmarks) to networks that read them.",
+)  # fmt: skip
 @click.option("--report/--no-report", default=True, help="Write report.html beside the numbers.")
 @click.option("--fresh", is_flag=True, help="Measure everything again, also what earlier runs measured.")
 @options.device
@@ -112,7 +116,7 @@ def evaluate(compare: tuple[Path, ...], pred: Path | None, truth: Path | None, o
 
 
 # Options that only some of the three modes use, by parameter name.
-_ONLY_RUNS = ("run", "shards", "split", "views", "resolution", "use_mask", "largest_component")
+_ONLY_RUNS = ("run", "shards", "split", "views", "resolution", "use_mask", "largest_component", "landmarks")
 _ONLY_FOLDERS = ("pred", "truth", "unit")
 _ONLY_MEASURING = (
     "metrics", "protocol", "align", "points", "report", "fresh", "device", "jobs", "backend", "timeout_s", "memory_gib",
@@ -153,7 +157,7 @@ def _evaluate_run(given: dict[str, Any]) -> None:
     from .progress import TerminalProgress
 
     run, shards = _folder("--run", given["run"], "runs"), _folder("--shards", given["shards"], "shards")
-    names = (*_MEASURE, "split", "resolution", "use_mask", "largest_component")
+    names = (*_MEASURE, "split", "resolution", "use_mask", "largest_component", "landmarks")
     settings = EvaluationSettings(views_per_scene=given["views"], **{name: given[name] for name in names})
     with TerminalProgress() as progress:
         result = evaluate_run(

@@ -19,6 +19,7 @@ from .doctor import doctor
 from .evaluate import evaluate
 from .exchange import export_, import_
 from .fetch import fetch
+from .landmarks import landmarks
 from .people import people
 from .reconstruct import reconstruct
 from .render import render
@@ -98,7 +99,7 @@ def main(verbose: bool) -> None:
 
 
 for command in (
-    people, check, render, sample, stats, train, evaluate, fetch, segment, reconstruct, demo, verify, export_, import_,
-    import_weights, doctor,
+    people, check, render, sample, stats, landmarks, train, evaluate, fetch, segment, reconstruct, demo, verify,
+    export_, import_, import_weights, doctor,
 ):  # fmt: skip
     main.add_command(command)

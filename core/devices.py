@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import torch
 
@@ -58,3 +60,14 @@ def _cpu_has_bfloat16() -> bool:
     return any(
         bool(getattr(torch.cpu, name, bool)()) for name in ("_is_avx512_bf16_supported", "_is_amx_tile_supported")
     )
+
+
+@contextmanager
+def one_thread() -> Iterator[None]:
+    """Let torch use one thread: the order of its sums, and so their last bits, depend on the number of threads."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(threads)

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from pathlib import Path
@@ -15,6 +14,7 @@ import torch
 
 from .. import __version__
 from ..core.arrays import F64, Bools
+from ..core.devices import one_thread
 from ..core.errors import SettingsError
 from ..core.files import read_json
 from ..core.locks import writing
@@ -24,6 +24,7 @@ from ..core.settings import to_table
 from ..datasets.loading.view_table import ViewRef
 from ..datasets.loading.views import ViewDataset
 from ..datasets.shards.index import read_index
+from ..datasets.shards.landmarks import ViewLandmarks, has_landmarks
 from ..geometry.device_mesh import SurfaceError
 from ..geometry.mesh import PosedMesh
 from ..models.mean_occupancy import MeanOccupancy, load_mean_occupancy, save_mean_occupancy
@@ -98,10 +99,12 @@ def evaluate(
     devices = find_devices(workers.device)
     settings = _fill_in(settings or EvaluationSettings(), devices, progress)
     run, _ = choose_run(run)
-    dataset = _open_dataset(shards, load_run(run), settings)
+    loaded = load_run(run)
+    settings = replace(settings, landmarks=_has_landmarks(shards, loaded, settings, progress))
+    dataset = _open_dataset(shards, loaded, settings)
     home = Path("runs") / BASE if run == FOLDER else run  # nothing is written into the package
     source = _Source(run.resolve(), shards.resolve(), home.resolve() / "eval" / settings.split, settings, devices[0])
-    fingerprint = describe(source, dataset.image_size)
+    fingerprint = describe(source, loaded, dataset.image_size)
     with writing(source.folder, tell=progress.message):
         done = {} if fresh else measured_before(source.folder, fingerprint)
         if not done:
@@ -136,11 +139,24 @@ def _fill_in(settings: EvaluationSettings, devices: Sequence[str], progress: Pro
     return replace(settings, metrics=settings.metric_names, views_per_scene=views)
 
 
-def describe(source: _Source, image_size: int) -> dict[str, Any]:
+def _has_landmarks(shards: Path, run: LoadedRun, settings: EvaluationSettings, progress: Progress) -> bool:
+    """Whether the networks are told landmarks; the user is told why not, where the networks could read them."""
+    if not (run.reads_landmarks and settings.landmarks):
+        return False
+    there = has_landmarks(shards, settings.split)
+    if not there:
+        progress.message(
+            f"{shards} lacks landmarks, so the run is evaluated without; `mpc landmarks {shards}` finds them"
+        )
+    return there
+
+
+def describe(source: _Source, run: LoadedRun, image_size: int) -> dict[str, Any]:
     """Return everything that the numbers depend on, for result.json and for resuming.
 
     Args:
         source: what is measured.
+        run: its networks.
         image_size: edge of the pictures that the networks are shown, pixels.
     """
     networks = {}
@@ -152,12 +168,16 @@ def describe(source: _Source, image_size: int) -> dict[str, Any]:
                 networks[stage] = {"weights": name, "step": header.get("step"), "sha256": header.get("sha256")}
                 break
     settings = source.settings
-    digests = [entry.sha256 for entry in read_index(source.shards).shards if entry.split == settings.split]
+    entries = [entry for entry in read_index(source.shards).shards if entry.split == settings.split]
+    digests = [entry.sha256 for entry in entries]
     chosen = find_protocol(settings.protocol).choose(settings.metrics)
+    told = {"landmarks": "told" if settings.landmarks else "not told"} if run.reads_landmarks else {}
+    shards: dict[str, Any] = {"folder": source.shards.name, "sha256": digests}
+    if settings.landmarks:
+        shards["landmarks"] = ViewLandmarks(source.shards, entries).digest
     return {
         "format": FORMAT, "version": VERSION, "mpc": __version__, "run": source.run.name, "networks": networks,
-        "shards": {"folder": source.shards.name, "sha256": digests}, "settings": to_table(settings),
-        "image_size": image_size,
+        "shards": shards, **told, "settings": to_table(settings), "image_size": image_size,
         "metrics": {metric.name: metric.summary for metric in chosen},
     }  # fmt: skip
 
@@ -236,7 +256,8 @@ def _reconstruct(
     iou = None
     try:
         picture = item["image"].permute(1, 2, 0).numpy()
-        view = encode_view(run.surface, run.texture, picture)
+        landmarks = item["landmarks"].numpy() if "landmarks" in item else None
+        view = encode_view(run.surface, run.texture, picture, landmarks)
         iou = measure_iou(as_values(view.occupancy(points.astype(np.float32)), len(points)) > 0.5, labels)
         encoded = time.perf_counter()
         mesh = reconstruct_field(
@@ -274,7 +295,7 @@ def _measure(
 def _measure_unit(unit: tuple[_Source, int]) -> ViewScores:
     source, index = unit
     run, dataset = _open_source(source)
-    with _one_thread():
+    with one_thread():  # otherwise a surface would move by a rounding error, and so its points
         return measure_view(source, run, dataset, index)
 
 
@@ -292,8 +313,9 @@ def _open_dataset(shards: Path, run: LoadedRun, settings: EvaluationSettings) ->
             raise SettingsError("metrics of colour need a texture network, and no alignment")
         colours = min(COLOUR_POINTS, int(read_index(shards).settings["colour_points"]))
     return ViewDataset(
-        shards, settings.split, points=settings.iou_points, colour_points=colours, image_size=size, seed=settings.seed
-    )
+        shards, settings.split, points=settings.iou_points, colour_points=colours, image_size=size, seed=settings.seed,
+        landmarks=settings.landmarks,
+    )  # fmt: skip
 
 
 @lru_cache(maxsize=2)
@@ -310,14 +332,3 @@ def _write_baseline(source: _Source) -> None:
     path.unlink(missing_ok=True)
     if baseline is not None:
         save_mean_occupancy(path, baseline)
-
-
-@contextmanager
-def _one_thread() -> Iterator[None]:
-    """Let torch use one thread: sums in another order would move a surface by a rounding error, and so its points."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(threads)

@@ -61,6 +61,7 @@ class EvaluationSettings(MeasureSettings):
         iou_points: number of points of each view's pool at which the network's occupancy is compared with the labels.
         use_mask: skip points that the picture's mask shows to be outside of the person, as `mpc reconstruct` does.
         largest_component: measure only the largest component of the reconstruction.
+        landmarks: give the landmarks beside the shards to networks that read them, where they are there.
     """
 
     split: str = "test"
@@ -69,6 +70,7 @@ class EvaluationSettings(MeasureSettings):
     iou_points: int = 4096
     use_mask: bool = True
     largest_component: bool = False
+    landmarks: bool = True
 
     def __post_init__(self) -> None:
         super().__post_init__()

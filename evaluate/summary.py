@@ -180,8 +180,14 @@ def rebuilding_text(result: EvaluationResult) -> str:
     size = result.settings["image_size"]
     return (
         f"Rebuilt as mpc reconstruct does from pictures of {size}x{size} pixels, {how}: "
-        f"{settings['resolution']} nodes a side, lossless{part}."
+        f"{settings['resolution']} nodes a side, lossless{part}.{_landmark_line(result)}"
     )
+
+
+def _landmark_line(result: EvaluationResult) -> str:
+    """A sentence, after a space, on whether the network was told landmarks; "" for networks that do not read them."""
+    told = result.settings.get("landmarks")
+    return f" The network reads the person's landmarks, and was {told} them." if told else ""
 
 
 def write_result(result: EvaluationResult) -> None:

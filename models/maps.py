@@ -16,6 +16,7 @@ from torch.nn import functional
 from ..core.errors import SettingsError
 from .blocks import check_sides, conv3x3, make_norm
 from .features import PixelFeatures
+from .landmarks import LandmarkVector
 from .unet import UNet, average_to, enlarge_to, zero_
 
 MAPS = 8
@@ -39,6 +40,8 @@ class MapsConfig:
         fine_size: edge of the picture that level 2 sees, pixels.
         fine_patch: edge of a cell of level 2, pixels.
         fine_values: features of each pixel that level 2 gives to the head.
+        landmarks: length of the vector in which level 1 is told the person's 33 landmarks; 0: it sees none. A network
+            that sees them works without them, too.
         norm: see `blocks.make_norm`.
     """
 
@@ -54,6 +57,7 @@ class MapsConfig:
     fine_size: int = 256
     fine_patch: int = 4
     fine_values: int = 8
+    landmarks: int = 0
     norm: str = "batch"
 
     def __post_init__(self) -> None:
@@ -71,6 +75,8 @@ class MapsConfig:
             )
         if self.values < 1 or self.coarse < 1 or self.fine_values < 1:
             raise SettingsError("maps: values, coarse and fine_values must be at least 1")
+        if self.landmarks < 0:
+            raise SettingsError(f"maps: landmarks is {self.landmarks}, expected a length, or 0 for none")
 
     @property
     def levels(self) -> int:
@@ -94,7 +100,7 @@ class MapsConfig:
 
 
 class CoarseLevel(nn.Module):
-    """Level 1: it sees colours alone.
+    """Level 1: of the picture it sees colours alone, and where the configuration says so the person's landmarks.
 
     With alpha or positions as further channels, a network of this size learns outlines and neglects which way the
     person faces; with colours alone it finds that out by itself (docs/LOG.md).
@@ -104,6 +110,7 @@ class CoarseLevel(nn.Module):
         super().__init__()
         self.patch = config.size // config.cells
         self.unet = UNet(3 * self.patch**2, config.widths, blocks=config.blocks, norm=config.norm, bottom=config.bottom)
+        self.landmarks = LandmarkVector(config.landmarks, config.widths[0]) if config.landmarks else None
         outputs = MAPS + config.values
         self.top = nn.Conv2d(config.widths[0], outputs * self.patch**2, 3, padding=1)
         with torch.no_grad():
@@ -115,9 +122,15 @@ class CoarseLevel(nn.Module):
             zero_(nn.Conv2d(outputs, outputs, 3, padding=1)),
         )  # fmt: skip
 
-    def forward(self, colours: Tensor) -> tuple[Tensor, Tensor]:
-        """(B, 3, S, S) -> maps and values (B, 8 + values, S, S), and features of the cells (B, coarse, c, c)."""
-        cells = self.unet(functional.pixel_unshuffle(colours, self.patch))
+    def forward(self, colours: Tensor, landmarks: Tensor | None = None) -> tuple[Tensor, Tensor]:
+        """(B, 3, S, S) -> maps and values (B, 8 + values, S, S), and features of the cells (B, coarse, c, c).
+
+        Args:
+            colours: the pictures.
+            landmarks: (B, 33, 7), see `MapsEncoder.forward`.
+        """
+        told = None if self.landmarks is None else self.landmarks(landmarks, len(colours))
+        cells = self.unet(functional.pixel_unshuffle(colours, self.patch), told)
         pixels = functional.pixel_shuffle(self.top(cells), self.patch)
         smoothed = self.smooth(torch.cat([pixels, colours.to(pixels.dtype)], dim=1))
         return pixels + smoothed, self.coarse(cells)
@@ -163,12 +176,18 @@ class MapsEncoder(nn.Module):
         self.level1 = CoarseLevel(config)
         self.level2 = FineLevel(config) if config.fine_widths else None
 
-    def forward(self, images: Tensor) -> PixelFeatures:
-        """Encode square pictures (B, 4, H, H) from `normalise_images`; H must be a multiple of the maps' edge."""
+    def forward(self, images: Tensor, landmarks: Tensor | None = None) -> PixelFeatures:
+        """Encode square pictures.
+
+        Args:
+            images: (B, 4, H, H) from `normalise_images`; H must be a multiple of the maps' edge.
+            landmarks: (B, 33, 7), see person/landmarks.py; NaN for a person whose landmarks are not known, None where
+                nobody's are. A configuration without landmarks ignores them.
+        """
         side = self.config.side
         check_sides(images, side)
         small = average_to(images, self.config.size)
-        found, coarse = self.level1(small[:, :3])
+        found, coarse = self.level1(small[:, :3], landmarks)
         maps, values, alpha = found[:, :MAPS], found[:, MAPS:], small[:, 3:]
         levels: tuple[Tensor, ...] = (maps,)
         if self.level2 is not None:

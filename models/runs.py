@@ -37,6 +37,11 @@ class LoadedRun:
     extent_m: float | None = None
     fov_deg: float = 0.0
 
+    @property
+    def reads_landmarks(self) -> bool:
+        """Whether the networks can be told the person's landmarks."""
+        return self.surface.config.reads_landmarks
+
 
 def find_run(folder: Path) -> Path:
     """`folder` itself if it is a run, otherwise the newest run inside it.

@@ -43,6 +43,11 @@ class SurfaceConfig:
             raise SettingsError('head.kind "bounded" needs encoder.kind "maps" and depth.kind "plain"')
 
     @property
+    def reads_landmarks(self) -> bool:
+        """Whether the network can be told the person's landmarks."""
+        return isinstance(self.encoder, MapsConfig) and self.encoder.landmarks > 0
+
+    @property
     def pixel_channels(self) -> int:
         """Number of features that a point reads from the maps."""
         return self.encoder.features + self.encoder.fine_channels + self.summary.numbers
@@ -58,9 +63,16 @@ class SurfaceNetwork(nn.Module):
         self.summary = SummaryEncoder(config.summary) if config.summary.numbers else None
         self.head = build_head(config.pixel_channels, config.depth.channels, 1, config.head)
 
-    def encode(self, images: Tensor) -> PixelFeatures:
-        """Encode pictures (B, 4, H, W) from `normalise_images` to their feature maps."""
-        features = self.encoder(images[:, : find_encoder(self.config.encoder.kind).channels])
+    def encode(self, images: Tensor, landmarks: Tensor | None = None) -> PixelFeatures:
+        """Encode pictures to their feature maps.
+
+        Args:
+            images: (B, 4, H, W) from `normalise_images`.
+            landmarks: (B, 33, 7), see person/landmarks.py; NaN for a person whose landmarks are not known, None where
+                nobody's are. Networks that do not read landmarks ignore them.
+        """
+        given = images[:, : find_encoder(self.config.encoder.kind).channels]
+        features = self.encoder(given, landmarks) if self.config.reads_landmarks else self.encoder(given)
         assert isinstance(features, PixelFeatures)
         return features if self.summary is None else features.with_summary(self.summary(images[:, :3]))
 
@@ -99,8 +111,8 @@ class SurfaceNetwork(nn.Module):
         return self.query_all(features.last(), points, calibrations, views)[0]
 
     def forward(
-        self, images: Tensor, points: Tensor, calibrations: Tensor
+        self, images: Tensor, points: Tensor, calibrations: Tensor, landmarks: Tensor | None = None
     ) -> tuple[list[Tensor], Tensor, PixelFeatures]:
         """`encode` and `logits_all` in one call, as distributed training needs it, and the features themselves."""
-        features = self.encode(images)
+        features = self.encode(images, landmarks)
         return *self.logits_all(features, points, calibrations), features

@@ -39,9 +39,20 @@ class UNet(nn.Module):
         last = widths[-1]
         self.whole = nn.Sequential(nn.Linear(last, last), nn.ReLU(), nn.Linear(last, last))
 
-    def forward(self, cells: Tensor) -> Tensor:
-        """(B, inputs, h, w) -> (B, widths[0], h, w); h and w must be multiples of 2 ** (len(widths) - 1)."""
-        x: Tensor = self.enter(cells)
+    def forward(self, cells: Tensor, added: Tensor | None = None) -> Tensor:
+        """(B, inputs, h, w) -> (B, widths[0], h, w); h and w must be multiples of 2 ** (len(widths) - 1).
+
+        Args:
+            cells: the picture.
+            added: (B, widths[0]), a vector that every cell is given besides. It is added after the first norm: norms
+                of single pictures would remove what is the same in all cells.
+        """
+        if added is None:
+            x: Tensor = self.enter(cells)
+        else:
+            first, norm, rectify = self.enter
+            x = norm(first(cells))
+            x = rectify(x + added[:, :, None, None].to(x.dtype))
         kept = []
         for level, blocks in enumerate(self.down):
             x = blocks(x)

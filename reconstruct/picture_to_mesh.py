@@ -52,6 +52,7 @@ def reconstruct_view(
     use_mask: bool = True,
     largest_component: bool = False,
     colour: bool = True,
+    landmarks: F32 | None = None,
 ) -> ReconstructedMesh:
     """Reconstruct the person in a picture, as `mpc reconstruct` does.
 
@@ -63,11 +64,12 @@ def reconstruct_view(
         use_mask: take what the picture's mask shows to be outside of the person for empty, without an evaluation.
         largest_component: keep only the connected part with the greatest area.
         colour: evaluate the texture network, where there is one, at every vertex.
+        landmarks: (33, 7) of the person, see `ViewEncoder.encode`.
 
     Raises:
         NoSurfaceError: the network predicts that nothing is inside, or everything.
     """
-    view = encode_view(run.surface, run.texture, image)
+    view = encode_view(run.surface, run.texture, image, landmarks)
     return reconstruct_field(
         view, calibration, resolution, mask=mask_of(image) if use_mask else None,
         largest_component=largest_component, colour=colour,

@@ -16,6 +16,7 @@ from ..core.arrays import F32, I64, U8
 from ..core.errors import MpcError
 from ..core.machine import usable_memory
 from ..models.features import PixelFeatures, normalise_images
+from ..models.person.landmarks import no_landmarks
 from ..models.surface import SurfaceConfig, SurfaceNetwork
 from ..models.texture import TextureConfig, TextureNetwork
 from .point_query import Features, PointQuery, Speed
@@ -53,11 +54,13 @@ class ViewEncoder:
         self.occupancy = PointQuery(self._query_surface, self.device, batch, self.speed)
         self.colours = PointQuery(self._query_texture, self.device, batch, self.speed)
 
-    def encode(self, images: Sequence[U8]) -> list[ViewField]:
+    def encode(self, images: Sequence[U8], landmarks: Sequence[F32 | None] = ()) -> list[ViewField]:
         """Encode pictures of one size in one pass.
 
         Args:
             images: each (H, W, 4) uint8 RGBA, sRGB, straight alpha, of the size the networks were trained on.
+            landmarks: of each picture (33, 7) in its frame, see models/person/landmarks.py; None or NaN where they are
+                not known, empty where nobody's are. Networks that do not read landmarks ignore them.
 
         Raises:
             MpcError: another shape or dtype.
@@ -66,23 +69,28 @@ class ViewEncoder:
             if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 4:
                 raise MpcError(f"the picture is {image.dtype} {image.shape}, expected uint8 (H, W, 4)")
         pixels = torch.from_numpy(np.stack(images).transpose(0, 3, 1, 2).copy()).to(self.device)
-        surface, texture = self._maps(pixels)
+        told = None
+        if any(one is not None for one in landmarks):
+            stack = np.stack([no_landmarks() if one is None else one for one in landmarks])
+            told = torch.from_numpy(stack).to(self.device)
+        surface, texture = self._maps(pixels, told)
         if self.speed.dtype == torch.float16 and not all(
             _finite(maps) for maps in (surface, texture) if maps is not None
         ):
             _log.warning("an encoder overflows in float16; it runs in float32 from now on")
             self.speed = replace(self.speed, dtype=torch.float32)
-            surface, texture = self._maps(pixels)
+            surface, texture = self._maps(pixels, told)
         return [
             ViewField(self, _picture_maps(surface, index), None if texture is None else _picture_maps(texture, index))
             for index in range(len(images))
         ]
 
-    def _maps(self, pixels: Tensor) -> tuple[PixelFeatures, PixelFeatures | None]:
-        """Feature maps of both networks for pictures (B, 4, H, W) uint8."""
+    def _maps(self, pixels: Tensor, landmarks: Tensor | None) -> tuple[PixelFeatures, PixelFeatures | None]:
+        """Feature maps of both networks for pictures (B, 4, H, W) uint8 and landmarks (B, 33, 7)."""
         with torch.inference_mode(), self.speed.precision(self.device):
             pictures = _channels_last(normalise_images(pixels))
-            surface = _prepare_maps(self._surface.encode(pictures))
+            told = (pictures,) if landmarks is None else (pictures, landmarks)
+            surface = _prepare_maps(self._surface.encode(*told))
             return surface, None if self._texture is None else _prepare_maps(self._texture.encode(pictures))
 
     # The networks take world points and a calibration. For points that are in view space already, the calibration is
@@ -127,18 +135,21 @@ class ViewField:
         return values
 
 
-def encode_view(surface: SurfaceNetwork, texture: TextureNetwork | None, image: U8) -> ViewField:
+def encode_view(
+    surface: SurfaceNetwork, texture: TextureNetwork | None, image: U8, landmarks: F32 | None = None
+) -> ViewField:
     """Encode one picture in float32. `ViewEncoder` is faster for many pictures.
 
     Args:
         surface: the surface network, in evaluation mode.
         texture: the texture network, in evaluation mode and on the same device; None: a field without colour.
         image: (H, W, 4) uint8 RGBA, sRGB, straight alpha, of the size the networks were trained on.
+        landmarks: (33, 7), see `ViewEncoder.encode`.
 
     Raises:
         MpcError: another shape or dtype.
     """
-    return ViewEncoder(surface, texture, speed=Speed()).encode([image])[0]
+    return ViewEncoder(surface, texture, speed=Speed()).encode([image], [landmarks])[0]
 
 
 def batch_occupancy(views: Sequence[ViewField]) -> Callable[[F32, I64], F32]:

@@ -110,7 +110,14 @@ def drawn_views(count: int, most: int) -> list[int]:
 
 
 def open_views(
-    shards: Path, split: str, settings: TrainSettings, points: int, colour_points: int, *, train: bool = False
+    shards: Path,
+    split: str,
+    settings: TrainSettings,
+    points: int,
+    colour_points: int,
+    *,
+    train: bool = False,
+    landmarks: bool = False,
 ) -> ViewDataset:
     """Open the views of a split, with the picture size and the seed of the settings; small data sets are cached.
 
@@ -121,6 +128,7 @@ def open_views(
         points: number of points of each view.
         colour_points: number of coloured points of each view.
         train: mix the points as the settings say; otherwise as PIFu does, so that the scores of all runs compare.
+        landmarks: whether items hold the landmarks beside the shards.
     """
     share, power = (settings.uniform_share, settings.sigma_power) if train else (UNIFORM_SHARE, 0.0)
     stored = read_index(shards).settings
@@ -134,7 +142,7 @@ def open_views(
         views: ViewDataset = kind(
             shards, split, points=points, colour_points=colour_points, image_size=settings.image_size,
             seed=settings.seed, mixture=mixture, relight_points=relight_points,
-            balanced=train and settings.balanced, layers=layers,
+            balanced=train and settings.balanced, layers=layers, landmarks=landmarks,
         )  # fmt: skip
         if views.decoded_bytes <= CACHE_BYTES:
             break

@@ -32,7 +32,8 @@ def reconstruction_picture(surface: SurfaceNetwork, texture: TextureNetwork | No
         from behind. A panel stays empty where the network predicts nobody.
     """
     image = np.ascontiguousarray(item["image"].permute(1, 2, 0).numpy())
-    view = encode_view(surface, texture, image)
+    landmarks = item["landmarks"].numpy() if "landmarks" in item else None
+    view = encode_view(surface, texture, image, landmarks)
     grid = localise(view.occupancy, RESOLUTION)
     colour = None if texture is None else view.colours
     pixels = np.linspace(0, len(image) - 1, SIDE).round().astype(int)

@@ -73,14 +73,18 @@ def train(
     """
     from ..datasets.shards.index import read_index
     from .data import open_views
+    from .find_landmarks import use_landmarks
 
     splits = {entry.split for entry in read_index(shards).shards}
     if "train" not in splits:
         raise InputError(shards, "holds no training split")
     points, colours = settings.surface.points, settings.texture.points
     # Validation always has the paper's 4,096 points and PIFu's mixture, so that IoUs of all settings compare.
-    held_out = open_views(shards, "val", settings, max(points, 4096), colours) if "val" in splits else None
-    train_set = open_views(shards, "train", settings, points, colours, train=True)
+    told = use_landmarks(shards, settings, earlier=resume or anneal, progress=progress)
+    held_out = (
+        open_views(shards, "val", settings, max(points, 4096), colours, landmarks=told) if "val" in splits else None
+    )
+    train_set = open_views(shards, "train", settings, points, colours, train=True, landmarks=told)
     return train_views(
         train_set, held_out, runs, settings, progress=progress, name=name, resume=resume, init=init, anneal=anneal,
         minutes_now=minutes_now,
@@ -275,11 +279,14 @@ def _new_folder(runs: Path, name: str | None, preset: str, group: Group) -> Path
 def _open_record(context: StageContext, *, resume: bool) -> dict[str, Any]:
     """The content of run.json: a new one, or that of the run to resume, checked against the data."""
     folder, settings, train_set = context.folder, context.settings, context.train_set
-    data = {
+    data: dict[str, Any] = {
         "train_views": len(train_set), "val_views": 0 if context.held_out is None else len(context.held_out),
         "train_sha256": fingerprint(train_set), **view_cube(train_set),
     }  # fmt: skip
     size = int(train_set[0]["image"].shape[-1])
+    found = getattr(train_set, "landmarks", None)
+    if found is not None:
+        data["landmarks"] = found.digest
     networks = {}
     if settings.stages != "texture":
         networks["surface"] = dataclasses.asdict(count_cost(settings.surface_network, size))
@@ -291,6 +298,8 @@ def _open_record(context: StageContext, *, resume: bool) -> dict[str, Any]:
             raise InputError(folder / "run.json", f"is not a run of version {VERSION}")
         if record["data"]["train_sha256"] != data["train_sha256"]:
             raise SettingsError(f"{folder} was trained on other views; resume it with the same shards")
+        if record["data"].get("landmarks") != data.get("landmarks"):
+            raise SettingsError(f"{folder} was trained with other landmarks; resume it with the same ones")
         record["status"] = "running"
         record["settings"] = to_table(settings)
         record["networks"] = {**record.get("networks", {}), **networks}

@@ -17,6 +17,7 @@ from ..datasets.loading.points import UNIFORM_SHARE
 from ..models.maps import MapsConfig
 from ..models.surface import SurfaceConfig
 from ..models.texture import TextureConfig
+from .landmarks import LandmarkSettings
 from .mining import MiningSettings
 
 OPTIMISERS = ("rmsprop", "adam", "adamw", "muon")
@@ -131,6 +132,7 @@ class TrainSettings:
         texture: settings of the texture stage.
         mining: hard example mining.
         augment: how far training pictures are changed.
+        landmarks: how landmarks are given to a surface network that reads them (surface_network.encoder.landmarks).
         surface_network: architecture of the surface network.
         texture_network: architecture of the texture network.
     """
@@ -161,6 +163,7 @@ class TrainSettings:
     texture: StageSettings = field(default_factory=lambda: StageSettings(loss="l1", optimiser="adam"))
     mining: MiningSettings = field(default_factory=MiningSettings)
     augment: AugmentSettings = field(default_factory=AugmentSettings)
+    landmarks: LandmarkSettings = field(default_factory=LandmarkSettings)
     surface_network: SurfaceConfig = field(default_factory=SurfaceConfig)
     texture_network: TextureConfig = field(default_factory=TextureConfig)
 

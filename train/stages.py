@@ -101,7 +101,9 @@ class SurfaceStage(Stage):
 
     def losses(self, model: nn.Module, batch: Item) -> tuple[Tensor, Tensor]:
         """See `Stage`."""
-        logits, inside, features = model(normalise_images(batch["image"]), batch["points"], batch["calibration"])
+        logits, inside, features = model(
+            normalise_images(batch["image"]), batch["points"], batch["calibration"], batch.get("landmarks")
+        )
         loss = occupancy_loss(logits, inside, batch["labels"], kind=self.settings.loss, point_alpha=self.point_alpha)
         if features.summary is not None and self.settings.facing and "facing" in batch:
             loss = loss + self.settings.facing * facing_loss(features.summary, batch["facing"], batch["calibration"])
@@ -159,7 +161,9 @@ class MapsStage(SurfaceStage):
     def losses(self, model: nn.Module, batch: Item) -> tuple[Tensor, Tensor]:
         """See `Stage`."""
         truth, shown = true_maps(batch)
-        logits, inside, features = model(normalise_images(batch["image"]), batch["points"], batch["calibration"])
+        logits, inside, features = model(
+            normalise_images(batch["image"]), batch["points"], batch["calibration"], batch.get("landmarks")
+        )
         loss = levels_loss(features.maps, truth, shown)
         if self.by_error:
             return loss, depth_error(features.maps[-1].detach(), truth, shown)
@@ -205,7 +209,7 @@ class TextureStage(Stage):
         """See `Stage`."""
         images = normalise_images(batch["image"])
         with torch.no_grad():
-            features = self.surface.encode(images).last()
+            features = self.surface.encode(images, batch.get("landmarks")).last()
         colours = model(images, features, batch["colour_points"], batch["calibration"])
         loss = colour_loss(colours, batch["colours"], point_alpha=self.point_alpha)
         return loss, colour_loss(colours.detach(), batch["colours"])

@@ -15,6 +15,7 @@ from ..datasets.loading.layers import move_layers
 from ..datasets.loading.relight import relight_some
 from .data import Item
 from .distributed import Group
+from .landmarks import disturb_landmarks, move_landmarks
 from .settings import TrainSettings
 from .stages import Stage
 
@@ -28,7 +29,9 @@ def wrap_network(network: nn.Module, settings: TrainSettings, group: Group) -> n
 
 
 def augment_batch(batch: Item, stage: Stage, settings: TrainSettings, step: int, group: Group) -> Item:
-    """Augment the pictures, calibrations and layers of a batch; the result does not depend on the number of processes.
+    """Augment the pictures, calibrations, layers and landmarks of a batch.
+
+    The result does not depend on the number of processes.
 
     Args:
         batch: the views of this process.
@@ -48,7 +51,13 @@ def augment_batch(batch: Item, stage: Stage, settings: TrainSettings, step: int,
         batch["image"], batch["calibration"], chosen, rng=derive_rng(settings.seed, "augment", stage.name, step),
         rows=rows, count=count,
     )  # fmt: skip
-    return {**batch, **move_layers(batch, calibrations), "image": images, "calibration": calibrations}
+    moved = {**batch, **move_layers(batch, calibrations), "image": images, "calibration": calibrations}
+    if "landmarks" in batch:
+        moved["landmarks"] = disturb_landmarks(
+            move_landmarks(batch["landmarks"], batch["calibration"], calibrations), settings.landmarks,
+            rng=derive_rng(settings.seed, "landmarks", stage.name, step), rows=rows, count=count,
+        )  # fmt: skip
+    return moved
 
 
 def optimise(

@@ -37,7 +37,7 @@ def validate_surface(network: SurfaceNetwork, data: Views, *, views: int, batch:
     network.eval()
     scores = []
     for items in _batches(data, views, batch, device):
-        features = network.encode(normalise_images(items["image"]))
+        features = network.encode(normalise_images(items["image"]), items.get("landmarks"))
         occupancy = network.query(features, items["points"], items["calibration"])
         scores.append(iou(occupancy, items["labels"]).cpu())
     return torch.cat(scores)
@@ -64,9 +64,8 @@ def validate_texture(
     errors = []
     for items in _batches(data, views, batch, device):
         images = normalise_images(items["image"])
-        colours = network.query(
-            network.encode(images), surface.encode(images), items["colour_points"], items["calibration"]
-        )
+        features = surface.encode(images, items.get("landmarks"))
+        colours = network.query(network.encode(images), features, items["colour_points"], items["calibration"])
         errors.append(colour_loss(colours, items["colours"]).cpu())
     return torch.cat(errors)
 
@@ -82,7 +81,7 @@ def held_out_maps(
     """
     network.eval()
     for items in _batches(data, views, batch, device):
-        maps = network.encode(normalise_images(items["image"])).maps[-1]
+        maps = network.encode(normalise_images(items["image"]), items.get("landmarks")).maps[-1]
         yield maps, *true_maps(items), items["calibration"]
 
 

@@ -15,6 +15,7 @@ from ...core.randomness import derive_rng
 from ...geometry.mesh import PosedMesh
 from ..renders.layer_kinds import STORED, layer_codes, layer_values
 from ..shards.index import ShardEntry, read_index
+from ..shards.landmarks import ViewLandmarks
 from ..shards.pictures import load_picture
 from ..shards.reader import ShardReaders
 from .layers import PREFIX, layer_tensor, resize_layer
@@ -45,6 +46,8 @@ class ViewDataset(torch.utils.data.Dataset[dict[str, torch.Tensor]]):
         colour_transfer: (M, 9) float32, on request.
         relight_points: (R, 3) float32, world metres, on request.
         relight_transfer: (R, 9) float32, on request.
+        landmarks: (33, 7) float32, on request, the person's landmarks in the frame of the picture
+            (datasets/shards/landmarks.py); NaN where nobody was found.
         layers/<name>: (C, H, W), on request, a layer of the view (render/layers.py): depths and positions float32, NaN
             outside; normals float32, 0 outside; masks bool; albedo uint8. How they are shrunk, and how they move
             with augmented pictures, says datasets/loading/layers.py.
@@ -62,9 +65,10 @@ class ViewDataset(torch.utils.data.Dataset[dict[str, torch.Tensor]]):
         balanced: whether as many points are inside as outside, whatever the mixture (`points.draw_points`).
         relight_points: number R of points to compute another light from, 0 for none (datasets/loading/relight.py).
         layers: names of the layers that items hold, of those that the shards hold (`mpc sample --layers`).
+        landmarks: whether items hold "landmarks", from `mpc landmarks`.
 
     Raises:
-        InputError: the folder holds no finished shards, or none of this split.
+        InputError: the folder holds no finished shards, or none of this split, or lacks landmarks.
         SettingsError: these shards cannot give what a setting wants.
     """
 
@@ -82,6 +86,7 @@ class ViewDataset(torch.utils.data.Dataset[dict[str, torch.Tensor]]):
         balanced: bool = False,
         relight_points: int = 0,
         layers: Sequence[str] = (),
+        landmarks: bool = False,
     ) -> None:
         index = read_index(shards)
         self.settings: dict[str, Any] = index.settings
@@ -102,6 +107,7 @@ class ViewDataset(torch.utils.data.Dataset[dict[str, torch.Tensor]]):
                     f"--layers {name}"
                 )
         self.views = ViewTable(self._readers, entries)
+        self.landmarks = ViewLandmarks(shards, entries) if landmarks else None
         stored = {size for number, entry in enumerate(entries) for size in self._image_sizes(number, entry)}
         self.image_size = image_size or max(stored)
         if not 1 <= self.image_size <= min(stored):
@@ -146,6 +152,8 @@ class ViewDataset(torch.utils.data.Dataset[dict[str, torch.Tensor]]):
         colours = draw_colours(reader, row, self.colour_points, light, rng, relight=relight)
         if relight:
             colours |= draw_transfer(reader, row, self.relight_points, rng)
+        if self.landmarks is not None:
+            colours["landmarks"] = self.landmarks.of(shard, view_row)
         return {
             "image": torch.from_numpy(self.picture(view)),
             "calibration": torch.from_numpy(calibration.astype(np.float32)),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -18,6 +18,7 @@ from ...core.progress import NoProgress, Progress
 from ...core.units import run_units
 from .format import layer_level, layout
 from .index import SHARDS, ShardEntry, ShardIndex, json_bytes, read_index
+from .landmarks import landmarks_path, read_landmarks
 from .reader import read_header
 
 STRUCTURE = "(file structure)"
@@ -73,6 +74,7 @@ def verify_shards(folder: Path, *, jobs: int = 1, progress: Progress | None = No
         problems.append(Problem("index.json", None, None, error.reason))
     problems.extend(_check_settings(folder, index))
     entries = {entry.file: entry for entry in index.shards} if index else {}
+    problems.extend(_check_landmarks(folder, entries.values()))
     present = {path.name for path in folder.glob("[!.]*.h5")}
     waiting: list[tuple[Path, ShardEntry | None]] = []
     for name in sorted(set(entries) | present):
@@ -90,6 +92,16 @@ def verify_shards(folder: Path, *, jobs: int = 1, progress: Progress | None = No
         progress.advance(1, name)
     progress.finish()
     return [*problems, *(problem for name in sorted(found) for problem in found[name])]
+
+
+def _check_landmarks(folder: Path, entries: Iterable[ShardEntry]) -> Iterator[Problem]:
+    """Landmarks beside the shards (`mpc landmarks`) that are damaged; those that are not there are no problem."""
+    for entry in entries:
+        try:
+            read_landmarks(folder, entry)
+        except InputError as error:
+            name = str(landmarks_path(folder, entry).relative_to(folder))
+            yield Problem(name, None, None, error.reason)
 
 
 def _check_one(shard: tuple[Path, ShardEntry | None]) -> tuple[str, list[Problem]]:

@@ -102,9 +102,10 @@ def write_report(
     """
     progress = progress or NoProgress()
     loaded = load_run(choose_run(run)[0])
-    split = evaluation.settings["settings"]["split"]
+    settings = evaluation.settings["settings"]
+    split, told = settings["split"], bool(settings.get("landmarks"))
     size = loaded.settings.get("image_size")
-    dataset = ViewDataset(shards, split, points=0, colour_points=0, image_size=size)
+    dataset = ViewDataset(shards, split, points=0, colour_points=0, image_size=size, landmarks=told)
     by_key = {view_key(ref): index for index, ref in enumerate(dataset.views)}
     stored = ViewDataset(shards, split, points=0, colour_points=0)
     context = _Context(loaded, dataset, stored, evaluation, by_key)
@@ -174,6 +175,7 @@ def _rebuild(context: _Context, record: ViewScores) -> tuple[ReconstructedMesh, 
     mesh = reconstruct_view(
         context.run, item["image"].permute(1, 2, 0).numpy(), calibration, settings["resolution"],
         use_mask=settings["use_mask"], largest_component=settings["largest_component"],
+        landmarks=item["landmarks"].numpy() if "landmarks" in item else None,
     )  # fmt: skip
     return mesh, calibration, index
 

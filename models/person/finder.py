@@ -49,7 +49,7 @@ class Person:
         visibility: (33,) float64, 0 to 1: whether a landmark is in the picture and not hidden.
         landmarks_m: (33, 3) float64, metres from the middle of the hips: right, down, away from the camera. The network
             assumes a size.
-        mask: (H, W) float32, 0 to 1.
+        mask: (H, W) float32, 0 to 1; (0, 0) where it was not asked for.
     """
 
     score: float
@@ -144,7 +144,9 @@ class PersonFinder:
         if guess is not None:
             yield detect_people(picture, self._detector, guess)
 
-    def look(self, picture: U8, region: Region, *, passes: int = 2, detection: float = 0.0) -> Person:
+    def look(
+        self, picture: U8, region: Region, *, passes: int = 2, detection: float = 0.0, masked: bool = True
+    ) -> Person:
         """Look at a square of a picture.
 
         Args:
@@ -152,6 +154,7 @@ class PersonFinder:
             region: the square.
             passes: how often the landmark network runs, each time in the square that its last answer suggests.
             detection: score of the detector, which is passed on.
+            masked: whether the mask is made; without it, which saves a third of the time, the mask is (0, 0).
         """
         height, width = picture.shape[:2]
         for number in range(passes):
@@ -164,18 +167,20 @@ class PersonFinder:
             if number == passes - 1 or score < LEAST_PRESENCE or following.size < 1:
                 break
             region = following
-        mask = paste_square(_sigmoid(outputs[2][0, :, :, 0]).astype(np.float32), region, (height, width))
         metres = outputs[4].reshape(-1, 3)[: len(LANDMARKS)].astype(np.float64)
         cosine, sine = math.cos(region.turn), math.sin(region.turn)
         metres[:, :2] = metres[:, :2] @ np.array([[cosine, sine], [-sine, cosine]])
         visibility = _sigmoid(values[: len(LANDMARKS), 3]).astype(np.float64)
-        refined = refine_mask(picture, mask, region.size / SIZE)
+        mask = np.zeros((0, 0), np.float32)
+        if masked:
+            coarse = paste_square(_sigmoid(outputs[2][0, :, :, 0]).astype(np.float32), region, (height, width))
+            refined = refine_mask(picture, coarse, region.size / SIZE)
+            mask = drop_strays(refined, points[: len(LANDMARKS)][visibility > 0.5])
         depths = values[: len(LANDMARKS), 2:3] * region.size / SIZE
         return Person(
             score=score, detection=detection, region=region, next_region=following,
             landmarks=np.concatenate([points[: len(LANDMARKS)], depths], axis=1),
-            visibility=visibility, landmarks_m=metres,
-            mask=drop_strays(refined, points[: len(LANDMARKS)][visibility > 0.5]),
+            visibility=visibility, landmarks_m=metres, mask=mask,
         )  # fmt: skip
 
 

@@ -222,7 +222,7 @@ def _reconstruct_batch(
     """
     began = time.perf_counter()
     inputs = [cut(one.picture, one.framing, int(run.settings.get("image_size", 512))) for one in batch]
-    views = encoder.encode(inputs)
+    views = encoder.encode(inputs, [one.landmarks for one in batch])
     masks = [mask_of(picture) for picture in inputs] if settings.use_mask else None
     try:
         grids = localise_many(

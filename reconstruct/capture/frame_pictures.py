@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from ...core.arrays import U8
+from ...core.arrays import F32, U8
 from ...core.errors import InputError, MpcError
 from ...core.files import read_json_object, write_json
 from ...core.settings import to_table
@@ -20,6 +20,7 @@ from .body import Body, measure_body
 from .film_reader import read_frames
 from .film_record import FilmRecord
 from .framing import Framing, FramingError, frame_person, keep_frame
+from .given_landmarks import LandmarkGiver
 from .masks import clean_mask
 from .one_euro import OneEuroFilter
 from .overlays import draw_people, draw_seen
@@ -55,6 +56,8 @@ class FramedPicture:
         framing: the part of the picture that the networks see.
         remark: one line for the user about the assumed size; "" for frames that share an earlier frame's.
         seconds: time of a frame in its film; 0 for pictures.
+        landmarks: (33, 7) float32 in the frame of that part (models/person/landmarks.py); None where they are not
+            known, or where the networks do not read them.
     """
 
     name: str
@@ -63,6 +66,7 @@ class FramedPicture:
     framing: Framing
     remark: str = ""
     seconds: float = 0.0
+    landmarks: F32 | None = None
 
 
 def frame_stills(
@@ -77,11 +81,12 @@ def frame_stills(
         settings: how to frame.
     """
     finder = lazy_finder()
+    giver = LandmarkGiver(run, finder)
     for source, name in pictures:
         try:
             picture, mask_note = read_noted_picture(source.path, source.mask)
             if picture.shape[2] == 3 and not source.whole:
-                yield from _frame_found(run, finder(), source, picture, (out, name), settings)
+                yield from _frame_found(run, finder(), source, picture, (out, name), settings, giver)
                 continue
             picture, note = _masked(picture, source)
             note += f"{mask_note}; " if mask_note else ""
@@ -89,7 +94,9 @@ def frame_stills(
         except MpcError as error:
             yield Failure(source.path.name, str(error))
             continue
-        yield FramedPicture(name, out, picture, framing, f"{source.path.name}: {note}{framing.assumption}")
+        landmarks = giver.of_mask(picture, framing)
+        note = "; ".join(part for part in (f"{note}{framing.assumption}", giver.note) if part)
+        yield FramedPicture(name, out, picture, framing, f"{source.path.name}: {note}", landmarks=landmarks)
 
 
 def _masked(picture: U8, source: Source) -> tuple[U8, str]:
@@ -112,6 +119,7 @@ def _frame_found(
     picture: U8,
     place: tuple[Path, str],
     settings: CaptureSettings,
+    giver: LandmarkGiver,
 ) -> Iterator[FramedPicture | Failure]:
     """Find and frame the person, or the people, in a picture without a mask."""
     out, name = place
@@ -136,7 +144,8 @@ def _frame_found(
         _write_found(source, person, framing, out / own)
         found = f"{summary(person, len(people) - len(chosen))}{shown}"
         remark = f"{own}: {found}; mask {own}_mask.png; {framing.assumption}"
-        yield FramedPicture(own, out, cut_out, framing, remark)
+        landmarks = giver.of_person(person, framing)
+        yield FramedPicture(own, out, cut_out, framing, remark, landmarks=landmarks)
 
 
 def _write_found(source: Source, person: Person, framing: Framing, path: Path) -> None:
@@ -181,13 +190,15 @@ def frame_film(
     first: Framing | None = None
     tracker: FilmTracker | None = None
     steady = OneEuroFilter(STEADY_HZ, STEADY_PER_SPEED)
+    finder = lazy_finder()
+    giver = LandmarkGiver(run, finder)
     told = False
     for number, seconds, picture in read_frames(source, settings.every):
         frame, mask_note, person, known = f"{name}_{number:06d}", "", None, None
         try:
             if picture.shape[2] == 3 and not source.whole:
                 if tracker is None:
-                    tracker = FilmTracker(lazy_finder()(), film_person(source.path, settings.person))
+                    tracker = FilmTracker(finder(), film_person(source.path, settings.person))
                 known = None if record is None or record.kept(frame) is None else _read_found(folder / frame)
                 person = tracker.find(picture) if known is None else tracker.follow(known)
                 picture, found = with_alpha(picture, mask_bytes(person)), f"{summary(person)}; "
@@ -201,13 +212,16 @@ def frame_film(
             yield Failure(f"{source.path.name} frame {number}", str(error))
             continue
         remark = "" if first else f"{source.path.name}: {found}{framing.assumption}; this scale for all frames"
-        if mask_note and not told:  # once for a film: the next frames have the same
-            remark, told = "; ".join(part for part in (remark, f"from frame {number} on, {mask_note}") if part), True
         first = first or framing
         framing = _steadied(framing, steady, seconds, settings)
         if person is not None and known is None:
             _write_found(source, person, framing, folder / frame)
-        yield FramedPicture(frame, folder, picture, framing, remark, seconds)
+        landmarks = giver.of_mask(picture, framing) if person is None else giver.of_person(person, framing)
+        notes = [note for note in (mask_note, giver.note) if note]
+        if notes and not told:  # once for a film: the next frames have the same
+            words = f"from frame {number} on, {'; '.join(notes)}"
+            remark, told = "; ".join(part for part in (remark, words) if part), True
+        yield FramedPicture(frame, folder, picture, framing, remark, seconds, landmarks)
 
 
 def _steadied(framing: Framing, steady: OneEuroFilter, seconds: float, settings: CaptureSettings) -> Framing:

@@ -14,6 +14,7 @@ from ..view_field import ViewEncoder, batch_points, memory_bound
 from .body import measure_body
 from .frame_pictures import frame_picture, with_alpha
 from .framing import cut
+from .given_landmarks import LandmarkGiver
 from .people import choose_people, find_people, lazy_finder, mask_bytes
 from .pictures import read_picture
 from .settings import CaptureSettings
@@ -49,15 +50,17 @@ def reconstruct_picture(
     """
     settings = settings or CaptureSettings()
     image = read_picture(Path(picture), mask) if isinstance(picture, (str, Path)) else picture
-    body = None
+    body, person, finder = None, None, lazy_finder()
     if image.shape[2] == 3:
-        ((_, person),) = choose_people(find_people(lazy_finder()(), image), settings.person)
+        ((_, person),) = choose_people(find_people(finder(), image), settings.person)
         image, body = with_alpha(image, mask_bytes(person)), measure_body(person)
     framing = frame_picture(run, image, settings, body=body)
     square = cut(image, framing, int(run.settings.get("image_size", 512)))
     points = batch_points(run.surface, run.texture, memory_bound(run.device, settings.memory_gib))
     encoder = ViewEncoder(run.surface, run.texture, batch=points, speed=settings.speed(run.device))
-    (view,) = encoder.encode([square])
+    giver = LandmarkGiver(run, finder)
+    landmarks = giver.of_mask(image, framing) if person is None else giver.of_person(person, framing)
+    (view,) = encoder.encode([square], [landmarks])
     silhouette = mask_of(square) if settings.use_mask else None
     grid = localise(
         view.occupancy, settings.resolution, mode=settings.mode, mask=silhouette, max_batch=max(points, 1024)

@@ -33,6 +33,7 @@ from mpc.reconstruct.capture.segment import SegmentSettings
 from mpc.reconstruct.capture.settings import CaptureSettings
 from mpc.subjects.placement import PlacementOptions
 from mpc.subjects.selection import Selection
+from mpc.train.find_landmarks import find_all_landmarks
 from mpc.train.presets import choose_settings
 from mpc.train.run import train
 
@@ -43,6 +44,7 @@ TARGETS = {
     "render": (RenderSettings, render_models, PlacementOptions, Limits, Selection),
     "sample": (SampleSettings, sample_renders, Limits),
     "stats": (collect_stats,),
+    "landmarks": (find_all_landmarks,),
     "train": (choose_settings, train),
     "eval": (EvaluationSettings, FolderSettings, Limits),
     "reconstruct": (CaptureSettings,),
@@ -72,6 +74,7 @@ OWN = {
         "scheduler": "where the cluster is",
         **dict.fromkeys(("out", "json_file", "card_file"), "calls another function"),
     },
+    "landmarks": {"scheduler": "where the cluster is"},
     "train": {"preset": "is the first argument, called name", "resume": "becomes the run's folder"},
     "eval": {"scheduler": "where the cluster is",
         "run": "a place", "shards": "a place", "pred": "a place", "truth": "a place", "out": "a place",

@@ -4,6 +4,7 @@ import csv
 import dataclasses
 import json
 import re
+import shutil
 from types import SimpleNamespace
 
 import numpy as np
@@ -16,6 +17,8 @@ from mpc.datasets.loading.views import ViewDataset
 from mpc.datasets.renders.build import render_models
 from mpc.datasets.renders.settings import RenderSettings
 from mpc.datasets.shards.build import sample_renders
+from mpc.datasets.shards.index import read_index
+from mpc.datasets.shards.landmarks import ShardLandmarks, write_landmarks
 from mpc.datasets.shards.settings import SampleSettings
 from mpc.evaluate import run as run_module
 from mpc.evaluate.baseline import train_baseline
@@ -70,12 +73,15 @@ def world(figures, tmp_path_factory):
 class PillarNetwork(torch.nn.Module):
     """Stands for a trained surface network: believes in an upright ellipsoid, or in nothing for dark pictures."""
 
-    def __init__(self, empty=False, nan=False):
+    def __init__(self, empty=False, nan=False, reads_landmarks=False):
         super().__init__()
         self.empty, self.nan = empty, nan
+        self.config = SimpleNamespace(reads_landmarks=reads_landmarks)
+        self.given = []
         self.weight = torch.nn.Parameter(torch.zeros(()))  # says where the network is, as those of any network do
 
-    def encode(self, images):
+    def encode(self, images, landmarks=None):
+        self.given.append(landmarks)
         return PixelFeatures(stacks=(images[:, :1],))
 
     def query(self, features, points, calibrations):
@@ -133,6 +139,38 @@ def test_evaluation_end_to_end(world, monkeypatch):
     rows = list(csv.DictReader((result.folder / "scores.csv").open()))
     assert float(rows[0]["chamfer_cm"]) == result.records[0].scores["chamfer"].value
     assert result.worst("p2s").scores["p2s"].value == max(r.scores["p2s"].value for r in result.records)
+
+
+def test_landmarks_beside_the_shards_are_told_unless_turned_off(world, monkeypatch):
+    pillar_run(monkeypatch, world, reads_landmarks=True)
+    made = []
+    real = run_module.load_run
+    monkeypatch.setattr(run_module, "load_run", lambda *args: made.append(real(*args)) or made[-1])
+    few = {"resolution": 33, "views_per_scene": 1, "points": 100, "fresh": True}
+
+    def measured(**more):
+        made.clear()
+        result = measure_run(world, **few, **more)
+        given = [landmarks for run in made for landmarks in run.surface.given]
+        return result, [None if one is None else float(one[0, 0, 0]) for one in given]
+
+    result, given = measured()
+    assert given == [None, None]
+    assert "reads the person's landmarks, and was not told them" in format_table(result)
+    shards = world / "shards"
+    for entry in read_index(shards).shards:
+        values = np.ones((entry.views, 33, 7), np.float32) * np.arange(entry.views)[:, None, None]
+        write_landmarks(shards, entry, ShardLandmarks(values, np.ones(entry.views, bool)))
+    told, given = measured()
+    assert given == [0.0, 8.0]  # the first of each person's eight views
+    assert told.settings["settings"]["landmarks"]
+    assert "was told them" in format_table(told)
+    off, given = measured(landmarks=False)
+    assert given == [None, None]
+    assert off.settings == result.settings
+    out = write_report(world / "runs", shards, told, told.folder / "report.html", examples=1, worst=1)
+    assert "reads the person&#x27;s landmarks, and was told them" in out.read_text()
+    shutil.rmtree(shards / "landmarks")
 
 
 def test_training_and_evaluation_report_the_same_baseline(world, monkeypatch):

@@ -73,7 +73,7 @@ class StickFinder:
         people = self._people(picture)
         return people[:most] or [stick_person(shape=picture.shape[:2], score=0.2)]
 
-    def look(self, picture, region, *, passes=2, detection=0.0):
+    def look(self, picture, region, *, passes=2, detection=0.0, masked=True):
         """The person whose hips are within a quarter of the square; otherwise nobody."""
         self.looked += 1
         for person in self._people(picture):
