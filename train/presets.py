@@ -96,7 +96,8 @@ def base() -> TrainSettings:
         ),
         texture=dataclasses.replace(stage, steps=1500, optimiser="adam", warmup=0.03, schedule="cosine"),
         surface_network=SurfaceConfig(
-            encoder=MapsConfig(), depth=DepthConfig(kind="plain"), head=HeadConfig(kind="bounded", channels=(64, 64)),
+            encoder=MapsConfig(landmarks=16), depth=DepthConfig(kind="plain"),
+            head=HeadConfig(kind="bounded", channels=(64, 64)),
         ),
         texture_network=TextureConfig(
             encoder=ResidualConfig(stem=16, blocks=3, fine=True), head=HeadConfig(channels=(128, 96, 64)),

@@ -76,7 +76,7 @@ def test_sizes_of_the_recipe() -> None:
     cost = count_cost(config, 64)
     assert 4.5e6 < cost.encoder_weights < 6e6
     assert cost.head_weights < 2e4
-    larger = SurfaceConfig(encoder=MapsConfig(size=128), depth=config.depth, head=config.head)
+    larger = SurfaceConfig(encoder=MapsConfig(size=128, landmarks=16), depth=config.depth, head=config.head)
     with torch.device("meta"):
         first, second = (
             {name: value.shape for name, value in SurfaceNetwork(one).state_dict().items()} for one in (config, larger)

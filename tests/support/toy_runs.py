@@ -19,7 +19,7 @@ STAGE: dict[str, Any] = {
 }
 TOY: dict[str, Any] = {
     "surface_network": {
-        "encoder": {"size": 16, "cells": 4, "widths": [8, 12], "blocks": 1, "values": 3, "coarse": 4},
+        "encoder": {"size": 16, "cells": 4, "widths": [8, 12], "blocks": 1, "values": 3, "coarse": 4, "landmarks": 0},
         "head": {"channels": [8]},
     },
     "texture_network": {"encoder": {"stem": 4, "blocks": 1}, "depth": {"bins": 8}, "head": {"channels": [8]}},
