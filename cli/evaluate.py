@@ -41,7 +41,16 @@ def metric_names() -> Iterable[str]:
     help="Run to evaluate, a folder of runs to take the newest of, or base, the networks of the package, which is "
     "written about in runs/base/.  [default: runs]",
 )
+@click.option(
+    "--baseline", type=click.Choice(["mean", "inflated", "nearest", "true-depth"]),
+    help="Measure, instead of a run, the mean occupancy of the training people, the inflated outline, the nearest "
+    "training person by outline, or the ceiling of true depth maps.",
+)  # fmt: skip
 @click.option("--shards", type=options.existing_folder, help="Folder that `mpc sample` wrote.  [default: shards]")
+@click.option(
+    "--training", type=options.existing_folder,
+    help="Shards whose training people baselines know, --baseline nearest with --meshes all.  [default: --shards]",
+)  # fmt: skip
 @click.option(
     "--pred",
     type=options.existing_folder,
@@ -57,7 +66,7 @@ def metric_names() -> Iterable[str]:
 @click.option(
     "--out",
     type=options.folder,
-    help="Folder to write to, with --pred or --compare.  [default: eval/NAME, eval/compare]",
+    help="Folder to write to.  [default: RUN/eval/SPLIT, eval/BASELINE, eval/NAME of --pred, eval/compare]",
 )
 @values.paths(
     "--compare", type=options.existing_folder, metavar="DIR...", help="Folders of earlier results to compare."
@@ -69,6 +78,11 @@ def metric_names() -> Iterable[str]:
     "--views",
     type=click.IntRange(min=0),
     help="Number of yaws of each scene; 0 takes all.  [default: the protocol's; without one, 4 on a CPU, else all]",
+)
+@click.option(
+    "--image-size",
+    type=click.IntRange(min=16),
+    help="Edge of the pictures of a baseline, pixels.  [default: as stored]",
 )
 @click.option(
     "--resolution", type=click.IntRange(min=17), default=257, help="Number of nodes along an edge of the view cube."
@@ -95,6 +109,7 @@ def evaluate(compare: tuple[Path, ...], pred: Path | None, truth: Path | None, o
 
     \b
       mpc eval                              the newest run of runs/ on the test split of shards/
+      mpc eval --baseline inflated          what needs no learning, on the same views
       mpc eval --pred DIR --truth DIR       meshes of the same name, no network needed
       mpc eval --compare DIR DIR …          earlier results side by side, with bootstrap intervals
 
@@ -111,12 +126,19 @@ def evaluate(compare: tuple[Path, ...], pred: Path | None, truth: Path | None, o
         options.refuse_ignored("with --pred", *_ONLY_RUNS)
         _evaluate_folders(pred, truth, out or Path("eval") / pred.resolve().name, given)
     else:
-        options.refuse_ignored("without --pred or --compare", *_ONLY_FOLDERS, "out")
-        _evaluate_run(given)
+        options.refuse_ignored("without --pred or --compare", *_ONLY_FOLDERS)
+        if given["baseline"]:
+            options.refuse_ignored("with --baseline", "run")
+        else:
+            options.refuse_ignored("without --baseline", "image_size")
+        _evaluate_views(out, given)
 
 
 # Options that only some of the three modes use, by parameter name.
-_ONLY_RUNS = ("run", "shards", "split", "views", "resolution", "use_mask", "largest_component", "landmarks")
+_ONLY_RUNS = (
+    "run", "baseline", "shards", "training", "split", "views", "image_size", "resolution", "use_mask",
+    "largest_component", "landmarks",
+)  # fmt: skip
 _ONLY_FOLDERS = ("pred", "truth", "unit")
 _ONLY_MEASURING = (
     "metrics", "protocol", "align", "points", "report", "fresh", "device", "jobs", "backend", "timeout_s", "memory_gib",
@@ -150,21 +172,29 @@ def _evaluate_folders(pred: Path, truth: Path, out: Path, given: dict[str, Any])
     _show(result, given["report"])
 
 
-def _evaluate_run(given: dict[str, Any]) -> None:
+def _evaluate_views(out: Path | None, given: dict[str, Any]) -> None:
     from ..evaluate.report.run_report import write_report
     from ..evaluate.run import evaluate as evaluate_run
+    from ..evaluate.run import evaluate_baseline
     from ..evaluate.settings import EvaluationSettings
     from .progress import TerminalProgress
 
-    run, shards = _folder("--run", given["run"], "runs"), _folder("--shards", given["shards"], "shards")
-    names = (*_MEASURE, "split", "resolution", "use_mask", "largest_component", "landmarks")
+    baseline, training = given["baseline"], given["training"]
+    run = None if baseline else _folder("--run", given["run"], "runs")
+    shards = _folder("--shards", given["shards"], "shards")
+    names = (*_MEASURE, "split", "image_size", "resolution", "use_mask", "largest_component", "landmarks")
     settings = EvaluationSettings(views_per_scene=given["views"], **{name: given[name] for name in names})
     with TerminalProgress() as progress:
-        result = evaluate_run(
-            run, shards, settings, workers=_workers(given, given["device"]), fresh=given["fresh"], progress=progress
-        )
+        how: dict[str, Any] = {
+            "training": training, "workers": _workers(given, given["device"]), "fresh": given["fresh"],
+            "progress": progress,
+        }  # fmt: skip
+        if run is None:
+            result = evaluate_baseline(baseline, shards, out or Path("eval") / baseline, settings, **how)
+        else:
+            result = evaluate_run(run, shards, settings, out=out, **how)
         if given["report"]:
-            write_report(run, shards, result, result.folder / "report.html", progress=progress)
+            write_report(run, shards, result, result.folder / "report.html", training=training, progress=progress)
     _show(result, given["report"])
 
 

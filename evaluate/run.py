@@ -1,41 +1,34 @@
-"""Evaluate a trained run on the views of a split: reconstruct each view and compare it with the true surface."""
+"""Evaluate a trained run, or a baseline, on the views of a split: rebuild each view and compare it with the truth."""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 
 from .. import __version__
-from ..core.arrays import F64, Bools
+from ..core.arrays import F64
 from ..core.devices import one_thread
-from ..core.errors import SettingsError
-from ..core.files import read_json
 from ..core.locks import writing
-from ..core.pictures import mask_of
 from ..core.progress import NoProgress, Progress
 from ..core.settings import to_table
 from ..datasets.loading.view_table import ViewRef
 from ..datasets.loading.views import ViewDataset
 from ..datasets.shards.index import read_index
-from ..datasets.shards.landmarks import ViewLandmarks, has_landmarks
+from ..datasets.shards.landmarks import ViewLandmarks
 from ..geometry.device_mesh import SurfaceError
 from ..geometry.mesh import PosedMesh
-from ..models.mean_occupancy import MeanOccupancy, load_mean_occupancy, save_mean_occupancy
-from ..models.runs import LoadedRun, load_run
+from ..models.mean_occupancy import MeanOccupancy
 from ..models.shipped import BASE, FOLDER, choose_run
-from ..reconstruct.localise.localise import FieldError, as_values
-from ..reconstruct.picture_to_mesh import ReconstructedMesh, reconstruct_field
-from ..reconstruct.surface.mesh import NoSurfaceError
-from ..reconstruct.view_field import encode_view
-from .baseline import train_baseline, view_points
+from ..reconstruct.picture_to_mesh import ReconstructedMesh
 from .collect import begin_records, collect, find_devices, measured_before
+from .methods.candidate import Candidate, open_views
+from .methods.method import GivenView, Method
 from .metrics.measure import measure_pair
 from .metrics.pair import MeshPair
 from .metrics.protocols import find_protocol
@@ -54,14 +47,14 @@ class _Source:
     """Everything that a process needs to measure a view; small and hashable, so that open files can be cached by it.
 
     Attributes:
-        run: folder of the run.
-        shards: folder of the shards.
+        candidate: the run or baseline.
+        shards: folder of the shards that hold the measured views.
         folder: folder of the results.
         settings: with the metrics and the number of views filled in.
         device: where the networks run and distances are measured.
     """
 
-    run: Path
+    candidate: Candidate
     shards: Path
     folder: Path
     settings: EvaluationSettings
@@ -73,20 +66,24 @@ def evaluate(
     shards: Path,
     settings: EvaluationSettings | None = None,
     *,
+    training: Path | None = None,
+    out: Path | None = None,
     workers: Workers | None = None,
     fresh: bool = False,
     progress: Progress | None = None,
 ) -> EvaluationResult:
     """Reconstruct the views of a split and measure them; the numbers do not depend on `workers`.
 
-    The results are written to `<run>/eval/<split>/` (of "base": `runs/base/eval/<split>/`): records.jsonl (one line for
-    each view, appended when it is measured), result.json, scores.csv and table.txt. Records of an earlier, interrupted
-    call with the same settings are kept.
+    The results are written to `<run>/eval/<split>/` (of "base": `runs/base/eval/<split>/`) or `out`: records.jsonl (one
+    line per view, appended when it is measured), result.json, scores.csv and table.txt. Records of an earlier,
+    interrupted call with the same settings are kept.
 
     Args:
         run: a run folder, a folder of runs, of which the newest is taken, or "base".
         shards: folder written by `mpc sample`.
         settings: what is measured; None for the defaults.
+        training: shards whose training split gives the mean occupancy beside the run's IoU; None: `shards`.
+        out: folder to write to; None: in the run's.
         workers: device and number of processes; None for all there are.
         fresh: measure again what was measured before.
         progress: receives every view.
@@ -95,21 +92,70 @@ def evaluate(
         SettingsError: the device does not exist, or metrics of colour cannot be measured for this run.
         InputError: there is no such run, shards or split.
     """
+    settings = settings or EvaluationSettings()
+    find_devices((workers or Workers()).device)  # a missing device is told first
+    run = choose_run(run)[0]
+    home = Path("runs") / BASE if run == FOLDER else run  # nothing is written into the package
+    folder = (out or home / "eval" / settings.split).resolve()
+    candidate = Candidate((training or shards).resolve(), run=run.resolve())
+    return _evaluate(candidate, shards, folder, settings, workers, fresh, progress)
+
+
+def evaluate_baseline(
+    baseline: str,
+    shards: Path,
+    out: Path,
+    settings: EvaluationSettings | None = None,
+    *,
+    training: Path | None = None,
+    workers: Workers | None = None,
+    fresh: bool = False,
+    progress: Progress | None = None,
+) -> EvaluationResult:
+    """Measure a baseline as `evaluate` measures a run.
+
+    Args:
+        baseline: name, see BASELINES in evaluate/methods/candidate.py.
+        shards: folder written by `mpc sample`.
+        out: folder to write to.
+        settings: what is measured; None for the defaults.
+        training: shards whose training split the baseline knows; None: `shards`. For "nearest", they hold true surfaces
+            (`mpc sample --meshes all`).
+        workers: device and number of processes; None for all there are.
+        fresh: measure again what was measured before.
+        progress: receives every view.
+
+    Raises:
+        SettingsError: there is no such baseline or device, or metrics of colour are asked for.
+        InputError: there are no such shards or split, or no training people for a baseline that knows them.
+    """
+    candidate = Candidate((training or shards).resolve(), baseline=baseline)
+    return _evaluate(candidate, shards, out.resolve(), settings or EvaluationSettings(), workers, fresh, progress)
+
+
+def _evaluate(
+    candidate: Candidate,
+    shards: Path,
+    folder: Path,
+    settings: EvaluationSettings,
+    workers: Workers | None,
+    fresh: bool,
+    progress: Progress | None,
+) -> EvaluationResult:
     progress, workers = progress or NoProgress(), workers or Workers()
     devices = find_devices(workers.device)
-    settings = _fill_in(settings or EvaluationSettings(), devices, progress)
-    run, _ = choose_run(run)
-    loaded = load_run(run)
-    settings = replace(settings, landmarks=_has_landmarks(shards, loaded, settings, progress))
-    dataset = _open_dataset(shards, loaded, settings)
-    home = Path("runs") / BASE if run == FOLDER else run  # nothing is written into the package
-    source = _Source(run.resolve(), shards.resolve(), home.resolve() / "eval" / settings.split, settings, devices[0])
-    fingerprint = describe(source, loaded, dataset.image_size)
-    with writing(source.folder, tell=progress.message):
-        done = {} if fresh else measured_before(source.folder, fingerprint)
+    settings = _fill_in(settings, devices, progress)
+    candidate.check_colours(settings)
+    settings = replace(settings, landmarks=candidate.is_told_landmarks(shards, settings, progress))
+    source = _Source(candidate, shards.resolve(), folder, settings, devices[0])
+    dataset = _open_dataset(source)
+    fingerprint = describe(source, dataset.image_size)
+    with writing(folder, tell=progress.message):
+        done = {} if fresh else measured_before(folder, fingerprint)
         if not done:
-            _write_baseline(source)
-        begin_records(source.folder, fingerprint, done)
+            _open_source.cache_clear()
+            candidate.prepare(folder, settings, progress)
+        begin_records(folder, fingerprint, done)
         assert settings.views_per_scene is not None
         units = {
             view_key(dataset.views[index]): (replace(source, device=devices[turn % len(devices)]), index)
@@ -120,9 +166,9 @@ def evaluate(
             return _blank_record(dataset.views[unit[1]])
 
         records = collect(
-            _measure_unit, blank, units, source.folder, done, devices=devices, workers=workers, progress=progress
+            _measure_unit, blank, units, folder, done, devices=devices, workers=workers, progress=progress
         )  # fmt: skip
-        result = EvaluationResult(folder=source.folder, settings=fingerprint, records=records)
+        result = EvaluationResult(folder=folder, settings=fingerprint, records=records)
         write_result(result)
         return result
 
@@ -139,46 +185,23 @@ def _fill_in(settings: EvaluationSettings, devices: Sequence[str], progress: Pro
     return replace(settings, metrics=settings.metric_names, views_per_scene=views)
 
 
-def _has_landmarks(shards: Path, run: LoadedRun, settings: EvaluationSettings, progress: Progress) -> bool:
-    """Whether the networks are told landmarks; the user is told why not, where the networks could read them."""
-    if not (run.reads_landmarks and settings.landmarks):
-        return False
-    there = has_landmarks(shards, settings.split)
-    if not there:
-        progress.message(
-            f"{shards} lacks landmarks, so the run is evaluated without; `mpc landmarks {shards}` finds them"
-        )
-    return there
-
-
-def describe(source: _Source, run: LoadedRun, image_size: int) -> dict[str, Any]:
+def describe(source: _Source, image_size: int) -> dict[str, Any]:
     """Return everything that the numbers depend on, for result.json and for resuming.
 
     Args:
         source: what is measured.
-        run: its networks.
-        image_size: edge of the pictures that the networks are shown, pixels.
+        image_size: edge of the pictures that the candidate is shown, pixels.
     """
-    networks = {}
-    for stage in ("surface", "texture"):
-        for name in ("best", "last"):
-            path = source.run / stage / f"{name}.json"
-            if path.is_file():
-                header = read_json(path)
-                networks[stage] = {"weights": name, "step": header.get("step"), "sha256": header.get("sha256")}
-                break
     settings = source.settings
     entries = [entry for entry in read_index(source.shards).shards if entry.split == settings.split]
-    digests = [entry.sha256 for entry in entries]
     chosen = find_protocol(settings.protocol).choose(settings.metrics)
-    told = {"landmarks": "told" if settings.landmarks else "not told"} if run.reads_landmarks else {}
-    shards: dict[str, Any] = {"folder": source.shards.name, "sha256": digests}
+    shards: dict[str, Any] = {"folder": source.shards.name, "sha256": [entry.sha256 for entry in entries]}
     if settings.landmarks:
         shards["landmarks"] = ViewLandmarks(source.shards, entries).digest
     return {
-        "format": FORMAT, "version": VERSION, "mpc": __version__, "run": source.run.name, "networks": networks,
-        "shards": shards, **told, "settings": to_table(settings), "image_size": image_size,
-        "metrics": {metric.name: metric.summary for metric in chosen},
+        "format": FORMAT, "version": VERSION, "mpc": __version__, **source.candidate.describe(settings),
+        "shards": shards, "settings": to_table(settings),
+        "image_size": image_size, "metrics": {metric.name: metric.summary for metric in chosen},
     }  # fmt: skip
 
 
@@ -199,25 +222,24 @@ def view_key(view: ViewRef) -> str:
     return f"{view.scene_key}/{view.view_name}"
 
 
-def measure_view(source: _Source, run: LoadedRun, dataset: ViewDataset, index: int) -> ViewScores:
-    """Reconstruct and measure one view; a view that cannot be reconstructed or measured gives a record with a failure.
+def measure_view(source: _Source, opened: _Opened, index: int) -> ViewScores:
+    """Rebuild and measure one view; a view that cannot be rebuilt or measured gives a record with a failure.
 
     Args:
-        source: settings, and the folder that holds the baseline.
-        run: the networks.
-        dataset: views of the split.
+        source: settings and device.
+        opened: the method, the views, and the mean occupancy.
         index: of the view.
     """
-    ref, item = dataset.views[index], dataset[index]
-    points, labels = view_points(item), item["labels"].numpy() > 0.5
-    baseline = _open_baseline(source.folder / "baseline.npz")
-    rebuilt = _reconstruct(run, item, points, labels, source.settings)
+    ref, item = opened.dataset.views[index], opened.dataset[index]
+    truth = opened.dataset.scene_mesh(ref.scene)
+    view = GivenView.of(item, truth)
+    rebuilt = opened.method(view)
     measured = Measured(failure=rebuilt.failure)
     if rebuilt.mesh is not None:
-        measured = _measure(rebuilt.mesh, item, dataset.scene_mesh(ref.scene), view_key(ref), source)
+        measured = _measure(rebuilt.mesh, item, truth, view_key(ref), source)
     return replace(
         _blank_record(ref), failure=measured.failure, scores=measured.scores, iou=rebuilt.iou,
-        baseline_iou=None if baseline is None else measure_iou(baseline.predict(points), labels),
+        baseline_iou=None if opened.mean is None else measure_iou(opened.mean.predict(view.points), view.labels),
         vertices=measured.vertices, faces=measured.faces,
         evaluations=0 if rebuilt.mesh is None else rebuilt.mesh.evaluations,
         seconds={**rebuilt.seconds, **measured.seconds},
@@ -231,51 +253,12 @@ def _blank_record(ref: ViewRef) -> ViewScores:
     )  # fmt: skip
 
 
-@dataclass(frozen=True, eq=False)
-class _Reconstruction:
-    """What the networks made of a view.
-
-    Attributes:
-        iou: of the occupancy at the view's labelled points; None where it is not finite.
-        mesh: the reconstruction; None where there is no surface.
-        failure: why there is none; "" where there is one.
-        seconds: by stage; empty after a failure.
-    """
-
-    iou: float | None = None
-    mesh: ReconstructedMesh | None = None
-    failure: str = ""
-    seconds: dict[str, float] = field(default_factory=dict)
-
-
-def _reconstruct(
-    run: LoadedRun, item: Mapping[str, torch.Tensor], points: F64, labels: Bools, settings: EvaluationSettings
-) -> _Reconstruction:
-    """Encode a view's picture, compare its occupancy with labels (N,) at points (N, 3), and make the mesh."""
-    begin = time.perf_counter()
-    iou = None
-    try:
-        picture = item["image"].permute(1, 2, 0).numpy()
-        landmarks = item["landmarks"].numpy() if "landmarks" in item else None
-        view = encode_view(run.surface, run.texture, picture, landmarks)
-        iou = measure_iou(as_values(view.occupancy(points.astype(np.float32)), len(points)) > 0.5, labels)
-        encoded = time.perf_counter()
-        mesh = reconstruct_field(
-            view, item["calibration"].double().numpy(), settings.resolution,
-            mask=mask_of(picture) if settings.use_mask else None, largest_component=settings.largest_component,
-            colour=needs_colour(settings.metric_names),
-        )  # fmt: skip
-    except (FieldError, NoSurfaceError) as error:
-        return _Reconstruction(iou, failure=str(error))
-    seconds = {"encode": encoded - begin, "rebuild": time.perf_counter() - encoded}
-    return _Reconstruction(iou, mesh, seconds=seconds)
-
-
 def _measure(
     mesh: ReconstructedMesh, item: Mapping[str, torch.Tensor], truth: PosedMesh, key: str, source: _Source
 ) -> Measured:
     """Measure the reconstruction of a view against the true surface of its scene."""
-    settings, calibration = source.settings, item["calibration"].double().numpy()
+    settings = source.settings
+    calibration: F64 = item["calibration"].double().numpy()
     begin = time.perf_counter()
     failure, scores = "", {}
     try:
@@ -292,43 +275,36 @@ def _measure(
     return Measured(failure, scores, len(mesh.vertices), len(mesh.faces), seconds)
 
 
+@dataclass(frozen=True, eq=False)
+class _Opened:
+    """What a process opens once for a source.
+
+    Attributes:
+        method: rebuilds views.
+        dataset: the views.
+        mean: the mean occupancy of the training people; None where there are none.
+    """
+
+    method: Method
+    dataset: ViewDataset
+    mean: MeanOccupancy | None
+
+
 def _measure_unit(unit: tuple[_Source, int]) -> ViewScores:
     source, index = unit
-    run, dataset = _open_source(source)
+    opened = _open_source(source)
     with one_thread():  # otherwise a surface would move by a rounding error, and so its points
-        return measure_view(source, run, dataset, index)
+        return measure_view(source, opened, index)
 
 
 @lru_cache(maxsize=2)
-def _open_source(source: _Source) -> tuple[LoadedRun, ViewDataset]:
-    run = load_run(source.run, source.device)
-    return run, _open_dataset(source.shards, run, source.settings)
+def _open_source(source: _Source) -> _Opened:
+    method = source.candidate.open(source.folder, source.settings, source.device)
+    return _Opened(method, _open_dataset(source), source.candidate.open_mean(source.folder))
 
 
-def _open_dataset(shards: Path, run: LoadedRun, settings: EvaluationSettings) -> ViewDataset:
-    size = run.settings.get("image_size")
-    colours = 0
+def _open_dataset(source: _Source) -> ViewDataset:
+    settings, colours = source.settings, 0
     if needs_colour(settings.metric_names):
-        if run.texture is None or settings.align != "none":
-            raise SettingsError("metrics of colour need a texture network, and no alignment")
-        colours = min(COLOUR_POINTS, int(read_index(shards).settings["colour_points"]))
-    return ViewDataset(
-        shards, settings.split, points=settings.iou_points, colour_points=colours, image_size=size, seed=settings.seed,
-        landmarks=settings.landmarks,
-    )  # fmt: skip
-
-
-@lru_cache(maxsize=2)
-def _open_baseline(path: Path) -> MeanOccupancy | None:
-    return load_mean_occupancy(path) if path.is_file() else None
-
-
-def _write_baseline(source: _Source) -> None:
-    """Fit the mean-shape baseline and write it where `measure_view` reads it; remove an older one."""
-    source.folder.mkdir(parents=True, exist_ok=True)
-    _open_baseline.cache_clear()
-    baseline = train_baseline(source.shards, points=source.settings.iou_points, seed=source.settings.seed)
-    path = source.folder / "baseline.npz"
-    path.unlink(missing_ok=True)
-    if baseline is not None:
-        save_mean_occupancy(path, baseline)
+        colours = min(COLOUR_POINTS, int(read_index(source.shards).settings["colour_points"]))
+    return open_views(source.shards, settings, source.candidate.image_size(settings), colours)

@@ -15,6 +15,13 @@ from .metrics.protocols import find_protocol
 
 # Version 1 measured runs without the mask of the picture, and `normal_image` with the normals of faces.
 FORMAT, VERSION = "mpc-evaluation", 2
+# What each baseline makes of a view, as reports say it.
+BASELINES = {
+    "mean": "the mean occupancy of the training people, whatever the picture shows",
+    "inflated": "the outline inflated: every disk that it holds becomes a ball",
+    "nearest": "the training person whose outline is most like that of the picture, as they are in that view",
+    "true-depth": "what lies between the true front and back at each pixel, a ceiling that looks at the truth",
+}
 UNITS_M = {"m": 1.0, "cm": 0.01, "mm": 0.001}
 
 
@@ -58,6 +65,8 @@ class EvaluationSettings(MeasureSettings):
         resolution: number of nodes along each edge of the reconstruction's grid.
         views_per_scene: number of evenly spaced yaws of each scene; 0 for all; None for the protocol's number, or
             without one for all on a GPU and 4 on the CPU.
+        image_size: edge of the pictures that a baseline is shown, pixels; None: as they are stored. A run sees pictures
+            of the size that it was trained on.
         iou_points: number of points of each view's pool at which the network's occupancy is compared with the labels.
         use_mask: skip points that the picture's mask shows to be outside of the person, as `mpc reconstruct` does.
         largest_component: measure only the largest component of the reconstruction.
@@ -67,6 +76,7 @@ class EvaluationSettings(MeasureSettings):
     split: str = "test"
     resolution: int = 257
     views_per_scene: int | None = None
+    image_size: int | None = None
     iou_points: int = 4096
     use_mask: bool = True
     largest_component: bool = False
@@ -76,6 +86,8 @@ class EvaluationSettings(MeasureSettings):
         super().__post_init__()
         check_choice("split", self.split, SPLITS)
         check_ranges(self, iou_points=(1, None), resolution=(17, None))
+        if self.image_size is not None:
+            check_ranges(self, image_size=(16, None))
         if self.views_per_scene is not None:
             check_ranges(self, views_per_scene=(0, None))
 

@@ -13,6 +13,7 @@ from ..core.files import write_json, write_text
 from .metrics.protocols import Protocol, find_protocol
 from .metrics.registry import Metric
 from .records import ViewScores
+from .settings import BASELINES
 
 
 @dataclass(frozen=True)
@@ -90,6 +91,11 @@ class EvaluationResult:
         """Return the view with the worst value of a metric; None where no view was measured."""
         return next(iter(self.ranked(metric)), None)
 
+    def worst_tenth(self, metric: str) -> float | None:
+        """Return the mean of a metric over the worst tenth of the measured views, at least one; None without any."""
+        ranked = self.ranked(metric)
+        return _mean([record.scores[metric].value for record in ranked[: math.ceil(len(ranked) / 10)]])
+
     def ranked(self, metric: str) -> list[ViewScores]:
         """Return the measured views, the one with the worst value of a metric first."""
         measured = [record for record in self.records if metric in record.scores]
@@ -139,6 +145,8 @@ def format_table(result: EvaluationResult, *, views: bool = True) -> str:
     overall = result.overall
     body.append(_summary_row(overall, metrics))
     body.append(["  sampling error", *(_number(overall.errors[metric.name], 4, "± ") for metric in metrics), "", ""])
+    tenth = [_number(result.worst_tenth(metric.name), 3) for metric in metrics]
+    body.append(["worst tenth", *tenth, "", ""])
     worst = [result.worst(metric.name) for metric in metrics]
     values = [
         _number(record.scores[metric.name].value if record else None, 3)
@@ -154,8 +162,9 @@ def format_table(result: EvaluationResult, *, views: bool = True) -> str:
     lines = [_line(head, widths), rule, *(rule if row is None else _line(row, widths) for row in body), ""]
     lines += [f"{metric.name}: {metric.summary}" for metric in metrics]
     if result.has_iou:
+        whose = "the baseline" if result.settings.get("baseline") else "the network"
         lines.append(
-            f"IoU: of the network's answers at {result.settings['settings']['iou_points']} points of each view's pool, "
+            f"IoU: of {whose}'s answers at {result.settings['settings']['iou_points']} points of each view's pool, "
             "beside predicting the training set's mean occupancy."
         )
         lines.append(rebuilding_text(result))
@@ -171,17 +180,19 @@ def format_table(result: EvaluationResult, *, views: bool = True) -> str:
 
 
 def rebuilding_text(result: EvaluationResult) -> str:
-    """Say in a sentence how the measured meshes were made; "" for meshes that were not made here."""
-    settings = result.settings["settings"]
+    """Say how the measured meshes were made; "" for meshes that were not made here."""
+    settings, baseline = result.settings["settings"], result.settings.get("baseline", "")
     if "use_mask" not in settings:
         return ""
+    size = result.settings["image_size"]
     how = "skipping what their masks show to be background" if settings["use_mask"] else "ignoring their masks"
     part = ", the largest connected part" if settings["largest_component"] else ""
-    size = result.settings["image_size"]
-    return (
-        f"Rebuilt as mpc reconstruct does from pictures of {size}x{size} pixels, {how}: "
-        f"{settings['resolution']} nodes a side, lossless{part}.{_landmark_line(result)}"
-    )
+    search = f"{size}x{size} pixels, {how}: {settings['resolution']} nodes a side, lossless{part}."
+    if baseline == "nearest":
+        return f"Baseline nearest: {BASELINES[baseline]}. That mesh is measured as it is."
+    if baseline:
+        return f"Baseline {baseline}: {BASELINES[baseline]}. From pictures of {search}"
+    return f"Rebuilt as mpc reconstruct does from pictures of {search}{_landmark_line(result)}"
 
 
 def _landmark_line(result: EvaluationResult) -> str:
@@ -198,6 +209,7 @@ def write_result(result: EvaluationResult) -> None:
             **result.settings,
             "overall": asdict(result.overall),
             "subjects": [asdict(summary) for summary in result.subjects],
+            "worst_tenth": {m.name: result.worst_tenth(m.name) for m in result.metrics},
             "worst": {m.name: None if (w := result.worst(m.name)) is None else w.key for m in result.metrics},
             "views": [asdict(record) for record in result.records],
         },

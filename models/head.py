@@ -150,6 +150,18 @@ _SUREST_INSIDE, _SUREST_OUTSIDE = 1.5, -8.0
 _BOUND = 2.0
 
 
+def rule_logit(ahead: Tensor, behind: Tensor, alpha: Tensor) -> Tensor:
+    """The logit of the rule that inside is what lies between the front and the back and within the outline.
+
+    Args:
+        ahead: (...,) how far a point lies behind the front, view-space units.
+        behind: (...,) how far it lies before the back.
+        alpha: (...,) of the picture there, in [0, 1].
+    """
+    between = torch.minimum(ahead, behind)
+    return torch.minimum((between * _SLOPE).clamp(_SUREST_OUTSIDE, _SUREST_INSIDE), (alpha - 0.5) * _ALPHA_SLOPE)
+
+
 class BoundedHead(nn.Module):
     """Inside is what lies between the predicted front and back and within the outline; a small network amends that.
 
@@ -183,9 +195,7 @@ class BoundedHead(nn.Module):
         z = depth[..., 0].float() / PLAIN_SCALE
         ahead, behind = z - pixel[..., 0].float(), pixel[..., 1].float() - z
         between = torch.minimum(ahead, behind)
-        rule = torch.minimum(
-            (between * _SLOPE).clamp(_SUREST_OUTSIDE, _SUREST_INSIDE), (pixel[..., 8].float() - 0.5) * _ALPHA_SLOPE
-        )
+        rule = rule_logit(ahead, behind, pixel[..., 8].float())
         # In tenths of view space, and no farther than what matters.
         near = (torch.stack([ahead, behind, between], dim=-1) * 10.0).clamp(-5.0, 5.0)
         x = torch.cat([pixel, near.to(pixel.dtype)], dim=-1)

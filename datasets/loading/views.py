@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from ...core.arrays import U8, U16
+from ...core.arrays import F64, U8, U16
 from ...core.errors import InputError, SettingsError
 from ...core.randomness import derive_rng
 from ...geometry.mesh import PosedMesh
@@ -182,6 +182,12 @@ class ViewDataset(torch.utils.data.Dataset[dict[str, torch.Tensor]]):
         reader = self._readers[shard]
         layer = layer_tensor(reader.layer(name, row))
         return resize_layer(reader.header.layers[name], layer, self.image_size)
+
+    def calibration(self, view: int) -> F64:
+        """(4, 4) float64 of a view, world metres to view space."""
+        _, shard, row = self.views.place(view)
+        matrix: F64 = np.array(self._readers[shard].row("views/calibration", row), np.float64)
+        return matrix
 
     def picture(self, view: int) -> U8:
         """(4, H, W) uint8 RGBA of a view, straight alpha."""

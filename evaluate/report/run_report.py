@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from html import escape
 from pathlib import Path
 from typing import Any
@@ -16,19 +17,22 @@ from ...core.arrays import F64, U8
 from ...core.files import read_json
 from ...core.pictures import contact_sheet, crop, resample, used_box
 from ...core.progress import NoProgress, Progress
+from ...core.settings import override
 from ...datasets.loading.views import ViewDataset
 from ...datasets.shards.index import read_index
 from ...geometry.closest import ClosestSurface
 from ...geometry.mesh import PosedMesh
-from ...models.runs import LoadedRun, load_run
 from ...models.shipped import choose_run
 from ...pages.page import section, write_page
 from ...pages.pictures import clay_colours, data_uri, draw_coloured, turned_camera
 from ...pages.viewer import ViewerModel
-from ...reconstruct.picture_to_mesh import ReconstructedMesh, reconstruct_view
+from ...reconstruct.picture_to_mesh import ReconstructedMesh
+from ..methods.candidate import Candidate, open_views
+from ..methods.method import GivenView, Method
 from ..metrics.pair import MeshPair
 from ..records import ViewScores
 from ..run import view_key
+from ..settings import EvaluationSettings
 from ..summary import EvaluationResult, rebuilding_text
 from .hardest import hardest_views
 from .sections import (
@@ -62,56 +66,61 @@ class _Context:
     """What the sections of the report need.
 
     Attributes:
-        run: the networks.
-        dataset: views of the split as the network sees them.
+        rebuild: makes the mesh of a view again, coloured where there are colours.
+        dataset: views of the split as they are rebuilt from.
         stored: the same views in the size they were rendered in.
         evaluation: the result that is shown.
-        by_key: index of each view by its key.
     """
 
-    run: LoadedRun
+    rebuild: Method
     dataset: ViewDataset
     stored: ViewDataset
     evaluation: EvaluationResult
-    by_key: dict[str, int]
+
+    @cached_property
+    def by_key(self) -> dict[str, int]:
+        """Index of each view by its key."""
+        return {view_key(ref): index for index, ref in enumerate(self.dataset.views)}
 
 
 def write_report(
-    run: Path,
+    run: Path | None,
     shards: Path,
     evaluation: EvaluationResult,
     out: Path,
     *,
     examples: int = 3,
     worst: int = 6,
+    training: Path | None = None,
     progress: Progress | None = None,
 ) -> Path:
     """Write the report: scores, reconstructions beside the truth, worst cases, the training's curves, inputs, settings.
 
     Args:
-        run: the evaluated run, or a folder of runs.
+        run: the evaluated run, or a folder of runs; None for a baseline, which was not trained.
         shards: the shards it was evaluated on.
-        evaluation: what `evaluate` returned.
+        evaluation: what `evaluate` returned, or `evaluate_baseline`.
         out: the HTML file.
         examples: how many of the best, median and worst reconstruction are shown from three sides and in 3D.
         worst: number of worst cases that are shown.
+        training: the shards whose training split the candidate knows; None: `shards`.
         progress: receives each part.
 
     Returns:
         `out`.
     """
     progress = progress or NoProgress()
-    loaded = load_run(choose_run(run)[0])
-    settings = evaluation.settings["settings"]
-    split, told = settings["split"], bool(settings.get("landmarks"))
-    size = loaded.settings.get("image_size")
-    dataset = ViewDataset(shards, split, points=0, colour_points=0, image_size=size, landmarks=told)
-    by_key = {view_key(ref): index for index, ref in enumerate(dataset.views)}
-    stored = ViewDataset(shards, split, points=0, colour_points=0)
-    context = _Context(loaded, dataset, stored, evaluation, by_key)
+    baseline = evaluation.settings["baseline"]
+    candidate = Candidate(
+        (training or shards).resolve(), run=None if run is None else choose_run(run)[0].resolve(), baseline=baseline
+    )
+    settings = override(EvaluationSettings(), evaluation.settings["settings"])
+    context = _Context(
+        candidate.open(evaluation.folder, settings, "cpu", colour=True),
+        open_views(shards, settings, candidate.image_size(settings), 0),
+        ViewDataset(shards, settings.split, points=0, colour_points=0), evaluation,
+    )  # fmt: skip
     progress.start("Report", examples + worst + 1)
-    training: dict[str, Any] = read_json(loaded.folder / "run.json")
-    log = read_log(loaded.folder / "log.jsonl")
     ranked = evaluation.ranked(evaluation.metrics[0].name)
     shown = [_example(context, word, record) for word, record in pick_examples(evaluation)[:examples]]
     progress.advance(len(shown), "reconstructions")
@@ -125,20 +134,33 @@ def write_report(
         ),
         section("Errors in three dimensions", error_viewer([model for _, model in shown]), VIEWER_NOTE),
         section("Worst cases", _worst(context, ranked[:worst], progress), _worst_note(evaluation)),
-        section("Training", f'<div class="charts">{training_charts(log)}</div>'),
-        section("Hard example mining", f'<div class="charts">{mining_charts(log)}</div>', _MINING_NOTE),
-        *([section("Hardest views", hardest, _HARDEST_NOTE)] if (hardest := hardest_views(shards, training)) else []),
+        *([] if candidate.run is None else _training_sections(candidate.run, candidate.shards)),
         section("Inputs", _inputs(shards)),
-        section("Settings", settings_blocks({"Evaluation": evaluation.settings, "Training": training})),
+        section("Settings", settings_blocks({"Evaluation": evaluation.settings, **_training_settings(candidate)})),
     ]
     progress.advance(1, "page")
     progress.finish()
-    write_page(out, f"{loaded.folder.name}: {split}", _subtitle(evaluation), sections)
+    write_page(out, f"{candidate.name}: {settings.split}", _subtitle(evaluation), sections)
     return out
 
 
+def _training_sections(run: Path, shards: Path) -> list[tuple[str, str]]:
+    """The curves of a run's training and the views that were hardest in it."""
+    log = read_log(run / "log.jsonl")
+    hardest = hardest_views(shards, read_json(run / "run.json"))
+    return [
+        section("Training", f'<div class="charts">{training_charts(log)}</div>'),
+        section("Hard example mining", f'<div class="charts">{mining_charts(log)}</div>', _MINING_NOTE),
+        *([section("Hardest views", hardest, _HARDEST_NOTE)] if hardest else []),
+    ]
+
+
+def _training_settings(candidate: Candidate) -> dict[str, Any]:
+    return {} if candidate.run is None else {"Training": read_json(candidate.run / "run.json")}
+
+
 _EXAMPLES_NOTE = (
-    "The network saw the first picture only. Beside it the person as it is (other pictures of the set, each under its "
+    "The first picture alone was given. Beside it the person as it is (other pictures of the set, each under its "
     "own light; its true surface as plaster) and as rebuilt: from that side, a quarter turn further, and from behind."
 )
 _MINING_NOTE = (
@@ -169,15 +191,10 @@ def _subtitle(evaluation: EvaluationResult) -> str:
 
 def _rebuild(context: _Context, record: ViewScores) -> tuple[ReconstructedMesh, F64, int]:
     index = context.by_key[record.key]
-    item = context.dataset[index]
-    calibration = item["calibration"].double().numpy()
-    settings = context.evaluation.settings["settings"]
-    mesh = reconstruct_view(
-        context.run, item["image"].permute(1, 2, 0).numpy(), calibration, settings["resolution"],
-        use_mask=settings["use_mask"], largest_component=settings["largest_component"],
-        landmarks=item["landmarks"].numpy() if "landmarks" in item else None,
-    )  # fmt: skip
-    return mesh, calibration, index
+    view = GivenView.of(context.dataset[index], context.dataset.scene_mesh(context.dataset.views[index].scene))
+    mesh = context.rebuild(view).mesh
+    assert mesh is not None, "a view that was measured has a mesh"
+    return mesh, view.calibration, index
 
 
 def _example(context: _Context, word: str, record: ViewScores) -> tuple[str, ViewerModel]:

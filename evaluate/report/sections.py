@@ -63,6 +63,8 @@ def score_table(evaluation: EvaluationResult) -> str:
 
     rows += [summary_row(summary, "") for summary in evaluation.subjects]
     rows.append(summary_row(evaluation.overall, "mean"))
+    tenth = "".join(f"<td>{number_text(evaluation.worst_tenth(m.name))}</td>" for m in metrics)
+    rows.append(f'<tr class="worst"><th>worst tenth</th>{tenth}{_iou_cells(evaluation, "", "")}</tr>')
     worst = [evaluation.worst(m.name) for m in metrics]
     cells = "".join(
         f"<td>{number_text(record.scores[m.name].value)}<br><small>{escape(record.key)}</small></td>"

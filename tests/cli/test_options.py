@@ -27,7 +27,7 @@ from mpc.datasets.renders.settings import RenderSettings
 from mpc.datasets.shards.build import sample_renders
 from mpc.datasets.shards.settings import SampleSettings
 from mpc.datasets.stats.collect import collect_stats
-from mpc.evaluate.settings import EvaluationSettings, FolderSettings
+from mpc.evaluate.settings import BASELINES, EvaluationSettings, FolderSettings
 from mpc.people.make import make_people
 from mpc.reconstruct.capture.segment import SegmentSettings
 from mpc.reconstruct.capture.settings import CaptureSettings
@@ -77,7 +77,8 @@ OWN = {
     "landmarks": {"scheduler": "where the cluster is"},
     "train": {"preset": "is the first argument, called name", "resume": "becomes the run's folder"},
     "eval": {"scheduler": "where the cluster is",
-        "run": "a place", "shards": "a place", "pred": "a place", "truth": "a place", "out": "a place",
+        "run": "a place", "baseline": "calls another function", "shards": "a place",
+        "training": "a place", "pred": "a place", "truth": "a place", "out": "a place",
         "compare": "places", "report": "calls another function", "views": "becomes views_per_scene",
         "fresh": "where to begin", "device": "where to compute", "jobs": "how to spread", "backend": "how to spread",
         "memory_gib": "becomes memory_bytes",
@@ -255,7 +256,8 @@ def test_choices_are_all_there_are():
         "turntable": TURNTABLES, "formats": WRITE_FORMATS, "mode": set(MODES) - {"visible"}, "mining": MINING,
         "stage": STAGES,
         "engine": ENGINES,
-        "layout": typing.get_args(Layout), "frames": ("all", "spread"), "renderer": ("auto", "pyrender", "embree"),
+        "layout": typing.get_args(Layout), "frames": ("all", "spread"), "baseline": BASELINES,
+        "renderer": ("auto", "pyrender", "embree"),
     }  # fmt: skip
     for command in TARGETS:
         for option in main.commands[command].params:

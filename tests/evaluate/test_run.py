@@ -14,14 +14,12 @@ import torch
 from mpc.core.errors import InputError, SettingsError
 from mpc.core.files import write_json
 from mpc.datasets.loading.views import ViewDataset
-from mpc.datasets.renders.build import render_models
-from mpc.datasets.renders.settings import RenderSettings
-from mpc.datasets.shards.build import sample_renders
 from mpc.datasets.shards.index import read_index
 from mpc.datasets.shards.landmarks import ShardLandmarks, write_landmarks
-from mpc.datasets.shards.settings import SampleSettings
 from mpc.evaluate import run as run_module
-from mpc.evaluate.baseline import train_baseline
+from mpc.evaluate.methods import candidate as candidate_module
+from mpc.evaluate.methods import run as method_module
+from mpc.evaluate.methods.mean import train_baseline
 from mpc.evaluate.records import read_records
 from mpc.evaluate.report.run_report import write_report
 from mpc.evaluate.run import choose_views, evaluate
@@ -43,15 +41,10 @@ from mpc.train.validate import mean_occupancy_baseline
 
 
 @pytest.fixture(scope="module")
-def world(figures, tmp_path_factory):
-    """Renders and shards of five figures, and a run whose surface network never trained."""
+def world(figure_shards, tmp_path_factory):
+    """Shards of five figures, and a run whose surface network never trained."""
     root = tmp_path_factory.mktemp("evaluate")
-    settings = RenderSettings(views=8, step_deg=45, size=64, rays=16)
-    render_models(figures, root / "renders", settings, renderer="embree", jobs=1)
-    split = root / "split.json"
-    split.write_text(json.dumps({"train": ["one", "two", "three"], "test": ["four", "five"]}))
-    sampling = SampleSettings(near_points=8000, uniform_points=8000, colour_points=1000, split_file=split)
-    sample_renders(root / "renders", root / "shards", sampling, jobs=1)
+    (root / "shards").symlink_to(figure_shards)
     torch.manual_seed(0)
     encoder, head = ResidualConfig(stem=8, blocks=1), HeadConfig(channels=(16, 8))
     surface = SurfaceConfig(encoder=encoder, head=head)
@@ -100,14 +93,13 @@ def measure_run(world, *, jobs=1, fresh=False, **settings):
 
 def pillar_run(monkeypatch, world, **options):
     """Let the evaluation load the pillar instead of the run's weights."""
-    real = run_module.load_run
+    real = candidate_module.load_run
 
     def load(run, device="cpu"):
         return dataclasses.replace(real(run, device), surface=PillarNetwork(**options), texture=None)
 
-    monkeypatch.setattr(run_module, "load_run", load)
+    monkeypatch.setattr(candidate_module, "load_run", load)
     run_module._open_source.cache_clear()
-    monkeypatch.setattr(run_module, "_open_source", run_module._open_source.__wrapped__)
 
 
 def test_evaluation_end_to_end(world, monkeypatch):
@@ -144,8 +136,8 @@ def test_evaluation_end_to_end(world, monkeypatch):
 def test_landmarks_beside_the_shards_are_told_unless_turned_off(world, monkeypatch):
     pillar_run(monkeypatch, world, reads_landmarks=True)
     made = []
-    real = run_module.load_run
-    monkeypatch.setattr(run_module, "load_run", lambda *args: made.append(real(*args)) or made[-1])
+    real = candidate_module.load_run
+    monkeypatch.setattr(candidate_module, "load_run", lambda *args: made.append(real(*args)) or made[-1])
     few = {"resolution": 33, "views_per_scene": 1, "points": 100, "fresh": True}
 
     def measured(**more):
@@ -196,13 +188,13 @@ def test_colours_of_a_run_against_its_pictures(world, monkeypatch):
     with pytest.raises(SettingsError, match="no alignment"):
         measure_run(world, metrics=names, align="z", **options)
     white = np.full((20_000, 3), 255, np.uint8)
-    real = run_module.reconstruct_field
+    real = method_module.reconstruct_field
 
     def paint(view, *arguments, **named):
         mesh = real(view, *arguments, **named)
         return dataclasses.replace(mesh, vertex_colours=white[: len(mesh.vertices)])
 
-    monkeypatch.setattr(run_module, "reconstruct_field", paint)
+    monkeypatch.setattr(method_module, "reconstruct_field", paint)
     result = measure_run(world, metrics=("colour_l1",), **options)
     dataset = ViewDataset(world / "shards", "test", points=0, colour_points=1000)
     keys = [f"{view.scene_key}/{view.view_name}" for view in dataset.views]
@@ -271,9 +263,9 @@ def test_it_resumes_what_the_same_settings_measured(world, monkeypatch):
 
 
 def _noting(function, calls):
-    def noting(source, run, dataset, index):
+    def noting(source, opened, index):
         calls.append(index)
-        return function(source, run, dataset, index)
+        return function(source, opened, index)
 
     return noting
 
