@@ -90,7 +90,11 @@ def base() -> TrainSettings:
     )  # fmt: skip
     return TrainSettings(
         preset="base", image_size=64, workers=0, uniform_share=0.2, sigma_power=1.0, maps_share=0.35, surface_share=0.9,
-        augment=dataclasses.replace(AUGMENT, scale=0.2), log_every=10, maps=stage,
+        # Who sits is framed as large as who stands, and masks of photographs have holes and halos.
+        augment=dataclasses.replace(
+            AUGMENT, grow=0.4, mask_holes=0.15, mask_halo=0.3, mask_soft=0.2, mask_cut=0.1
+        ),
+        log_every=10, maps=stage,
         surface=dataclasses.replace(
             stage, steps=8000, loss="bce", schedule="anneal", decay_at=(0.4,), warmup=0.0, maps=1.0
         ),

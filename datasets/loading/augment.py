@@ -7,7 +7,6 @@ their labels.
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -16,8 +15,13 @@ from torch import Tensor
 
 from ...core.arrays import F64
 from ...core.errors import SettingsError
+from .mask_damage import damage_masks
+from .pixels import blur_channels, premultiply, smooth_colours, straighten
 
-LARGEST = {"flip": 1.0, "scale": 0.5, "shift": 0.5, "colour": 0.5, "blur": 8.0, "background": 1.0, "relight": 1.0}
+LARGEST = {
+    "flip": 1.0, "scale": 0.5, "grow": 1.0, "shift": 0.5, "colour": 0.5, "blur": 8.0, "background": 1.0,
+    "relight": 1.0, "mask_holes": 1.0, "mask_halo": 1.0, "mask_soft": 1.0, "mask_cut": 1.0,
+}  # fmt: skip
 # Random backgrounds are a grid of this many random colours in each direction, interpolated smoothly.
 PATCHES = 6
 
@@ -29,21 +33,32 @@ class AugmentSettings:
     Attributes:
         flip: probability of a mirror image.
         scale: the person grows or shrinks by up to this share.
+        grow: the person grows by up to this share besides, most often by little: a person who sits and is taken for one
+            who stands is framed 1.4 times as large.
         shift: the person moves right, left, up or down by up to this share of half the picture.
         colour: each channel's gain and the picture's gamma vary by up to this share (in the surface stage only: the
             texture network must predict colours as they are).
         blur: the largest sigma of a Gaussian blur, pixels.
         background: probability of a random background (smooth colours) instead of none; the picture is opaque then.
         relight: probability of another light, see datasets/loading/relight.py.
+        mask_holes: probability of holes in the mask, see datasets/loading/mask_damage.py.
+        mask_halo: probability of a mask that is too large or too small somewhere.
+        mask_soft: probability of a blurred mask.
+        mask_cut: probability that the mask lacks a hand, a foot or more.
     """
 
     flip: float = 0.0
     scale: float = 0.0
+    grow: float = 0.0
     shift: float = 0.0
     colour: float = 0.0
     blur: float = 0.0
     background: float = 0.0
     relight: float = 0.0
+    mask_holes: float = 0.0
+    mask_halo: float = 0.0
+    mask_soft: float = 0.0
+    mask_cut: float = 0.0
 
     def __post_init__(self) -> None:
         for name, most in LARGEST.items():
@@ -53,7 +68,13 @@ class AugmentSettings:
     @property
     def moves(self) -> bool:
         """Whether pixels move."""
-        return self.flip > 0 or self.scale > 0 or self.shift > 0
+        return self.flip > 0 or self.scale > 0 or self.grow > 0 or self.shift > 0
+
+    @property
+    def mask_damage(self) -> dict[str, float]:
+        """Probability of each kind of damage to masks; empty where there is none."""
+        shares = {"holes": self.mask_holes, "halo": self.mask_halo, "soft": self.mask_soft, "cut": self.mask_cut}
+        return shares if any(shares.values()) else {}
 
 
 def augment(
@@ -80,7 +101,8 @@ def augment(
     """
     draws = rng.random((count, 8))[rows]
     if settings.moves:
-        matrices = torch.from_numpy(_view_matrices(draws, settings)).to(images.device, torch.float32)
+        grown = 1.0 + settings.grow * (rng.random(count)[rows] ** 2 if settings.grow else 0.0)
+        matrices = torch.from_numpy(_view_matrices(draws, settings, grown)).to(images.device, torch.float32)
         images = _move(images, matrices)
         calibrations = matrices @ calibrations
     if settings.colour:
@@ -88,7 +110,9 @@ def augment(
         images = _tint(images, gain)
     if settings.blur:
         sigma = torch.from_numpy(settings.blur * rng.random(count)[rows]).to(images.device, torch.float32)
-        images = _blur(images, sigma, settings.blur)
+        images = straighten(blur_channels(premultiply(images), sigma, settings.blur))
+    if settings.mask_damage:
+        images = damage_masks(images, settings.mask_damage, rng=rng, rows=rows, count=count)
     if settings.background:
         chosen = torch.from_numpy(rng.random(count)[rows] < settings.background).to(images.device)
         patches = torch.from_numpy(rng.random((count, 3, PATCHES, PATCHES))[rows]).to(images.device, torch.float32)
@@ -96,10 +120,10 @@ def augment(
     return images, calibrations
 
 
-def _view_matrices(draws: F64, settings: AugmentSettings) -> F64:
+def _view_matrices(draws: F64, settings: AugmentSettings, grown: F64 | float) -> F64:
     """(B, 4, 4) matrices on view space; depth scales with the person."""
     matrices = np.zeros((len(draws), 4, 4))
-    scale = 1.0 + settings.scale * (2.0 * draws[:, 0] - 1.0)
+    scale = (1.0 + settings.scale * (2.0 * draws[:, 0] - 1.0)) * grown
     for axis in range(3):
         matrices[:, axis, axis] = scale
     matrices[:, 0, 0] *= np.where(draws[:, 1] < settings.flip, -1.0, 1.0)
@@ -111,40 +135,16 @@ def _view_matrices(draws: F64, settings: AugmentSettings) -> F64:
 def _move(images: Tensor, matrices: Tensor) -> Tensor:
     """Resample so that the content of view position p moves to A p; outside the old picture is empty background."""
     # Bilinear sampling mixes neighbours: only premultiplied colours may be mixed (see docs/conventions.md).
-    premultiplied = _premultiply(images)
+    premultiplied = premultiply(images)
     back = torch.linalg.inv(matrices)[:, [0, 1]][:, :, [0, 1, 3]]
     grid = torch.nn.functional.affine_grid(back, list(images.shape), align_corners=False)
-    return _straighten(torch.nn.functional.grid_sample(premultiplied, grid, align_corners=False))
-
-
-def _premultiply(images: Tensor) -> Tensor:
-    values = images.float()
-    return torch.cat([values[:, :3] * values[:, 3:] / 255.0, values[:, 3:]], dim=1)
-
-
-def _straighten(premultiplied: Tensor) -> Tensor:
-    alpha = premultiplied[:, 3:] / 255.0
-    colours = torch.where(alpha > 0, premultiplied[:, :3] / alpha.clamp(min=1e-6), 0.0)
-    return torch.cat([colours, premultiplied[:, 3:]], dim=1).round().clamp(0, 255).to(torch.uint8)
-
-
-def _blur(images: Tensor, sigma: Tensor, most: float) -> Tensor:
-    """Blur by a Gaussian of (B,) sigmas in pixels, at most `most`; alpha, and so the outline, is blurred, too."""
-    batch, reach = len(images), math.ceil(3.0 * most)
-    offset = torch.arange(-reach, reach + 1, device=images.device, dtype=torch.float32)
-    kernel = torch.exp(-0.5 * (offset / sigma.clamp(min=1e-3)[:, None]) ** 2)
-    kernel = (kernel / kernel.sum(dim=1, keepdim=True)).repeat_interleave(4, dim=0)[:, None, None]
-    values = _premultiply(images).reshape(1, 4 * batch, *images.shape[-2:])
-    values = torch.nn.functional.conv2d(values, kernel, padding=(0, reach), groups=4 * batch)
-    values = torch.nn.functional.conv2d(values, kernel.mT, padding=(reach, 0), groups=4 * batch)
-    return _straighten(values.reshape(images.shape))
+    return straighten(torch.nn.functional.grid_sample(premultiplied, grid, align_corners=False))
 
 
 def _before(images: Tensor, patches: Tensor) -> Tensor:
     """Opaque pictures: the person in front of a smooth background of random colours (B, 3, P, P) in [0, 1]."""
-    size = list(images.shape[-2:])
-    ground = torch.nn.functional.interpolate(patches, size, mode="bicubic", align_corners=True).clamp(0.0, 1.0) * 255.0
-    values = _premultiply(images)
+    ground = smooth_colours(patches, images.shape[-2:]) * 255.0
+    values = premultiply(images)
     colours = values[:, :3] + ground * (1.0 - values[:, 3:] / 255.0)
     return torch.cat([colours.round().clamp(0, 255).to(torch.uint8), torch.full_like(images[:, 3:], 255)], dim=1)
 

@@ -3,6 +3,7 @@
 import os
 import signal
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -91,3 +92,31 @@ def test_views_that_cannot_be_relit_are_refused(tmp_path: Path) -> None:
     people = EllipsoidViews(ellipsoid_people(1, seed=0), size=32, points=64, colour_points=16)
     with pytest.raises(SettingsError, match=r"augment\.relight needs views with coloured points"):
         train_views(people, None, tmp_path, settings())
+
+
+def test_damaged_masks_leave_calibrations_layers_and_labels_alone() -> None:
+    rng = torch.Generator().manual_seed(0)
+    batch = {
+        "image": torch.randint(0, 256, (4, 4, 32, 32), generator=rng, dtype=torch.uint8),
+        "calibration": torch.eye(4).expand(4, 4, 4),
+        "labels": torch.rand((4, 10), generator=rng),
+        "layers/depth_front": torch.rand((4, 1, 32, 32), generator=rng),
+        "layers/normal_back": torch.nn.functional.normalize(torch.randn((4, 3, 32, 32), generator=rng), dim=1),
+    }
+    stage = SimpleNamespace(name="maps", settings=SimpleNamespace(batch=4))
+    damage = dict.fromkeys(("mask_holes", "mask_halo", "mask_soft", "mask_cut"), 1.0)
+    plain, hurt = (
+        augment_batch(
+            batch,
+            stage,
+            settings(relight=0.0, blur=0.0, background=0.0, **more),
+            3,
+            Group(0, 1, torch.device("cpu"), ""),
+        )
+        for more in ({}, damage)
+    )
+    assert not torch.equal(plain["image"], hurt["image"])
+    assert not torch.equal(plain["layers/depth_front"], batch["layers/depth_front"]), "nothing moved"
+    for name in batch:
+        if name != "image":
+            assert torch.equal(plain[name].nan_to_num(-9), hurt[name].nan_to_num(-9)), name
