@@ -20,6 +20,13 @@ from . import options
     "--assets", type=options.existing_folder, help="Folder of MakeHuman assets (.mhclo with .obj) to dress people in."
 )
 @click.option(
+    "--assets-share",
+    type=click.FloatRange(0, 1),
+    default=1.0,
+    metavar="SHARE",
+    help="Share of the people that --assets dress; the others wear what is sewn here.",
+)
+@click.option(
     "--bvh",
     type=options.existing_folder,
     help="Folder of BVH clips that rigged people also perform, and whose frames are a third of the scans' hard poses.",
@@ -44,6 +51,8 @@ def people(out: Path, **settings: Any) -> None:
         options.refuse_ignored("without scans", "hard_poses")
     if not settings["rigged"] and not (settings["scans"] and settings["hard_poses"]):
         options.refuse_ignored("without rigged people and hard poses", "bvh")
+    if not settings["assets"]:
+        options.refuse_ignored("without --assets", "assets_share")
     from ..people.make import make_people
     from .progress import TerminalProgress
 

@@ -36,7 +36,7 @@ from .surface import vertex_normals
 
 FORMAT, VERSION = "mpc-people", 1
 # The values of settings for folders that were made before there were these settings.
-MISSING = {"hard_poses": 0.0}
+MISSING = {"hard_poses": 0.0, "assets_share": 1.0}
 
 LICENSE_TEXT = """\
 The files in this folder are dedicated to the public domain: Creative Commons CC0 1.0 Universal,
@@ -79,6 +79,7 @@ class _Unit:
     assets: Path | None
     bvh: Path | None
     hard_poses: float
+    assets_share: float
 
 
 @dataclass(frozen=True)
@@ -99,6 +100,7 @@ def make_people(
     assets: Path | None = None,
     bvh: Path | None = None,
     hard_poses: float = 0.5,
+    assets_share: float = 1.0,
     jobs: int = 0,
     backend: str = "loky",
     limits: Limits | None = None,
@@ -120,6 +122,7 @@ def make_people(
         bvh: folder of BVH files that become animations of the rigs, after the made ones; a third of the hard poses of
             scans are frames of them.
         hard_poses: share of the scans in hard poses (running, kneeling, limbs far ahead and behind), 0 to 1.
+        assets_share: share of the people that `assets` dress, 0 to 1; the others wear what is sewn here.
         jobs: worker processes; 0 for one per core.
         backend: of joblib.
         limits: time and memory of a person (core/guard.py); None for no bound and no process of its own.
@@ -136,8 +139,10 @@ def make_people(
     out = Path(out)
     _check(scans, rigged, texture_size, frames)
     data_folder()
-    check_range("hard_poses", hard_poses, 0, 1)
-    settings = _settings(seed, texture_size, frames, assets, bvh, hard_poses)
+    for name, share in (("hard_poses", hard_poses), ("assets_share", assets_share)):
+        check_range(name, share, 0, 1)
+    shares = {"hard_poses": float(hard_poses), "assets_share": float(assets_share)}
+    settings = _settings(seed, texture_size, frames, assets, bvh) | shares
     # Read once here, so that a bad file ends the command before anything is made.
     if assets is not None:
         find_assets(assets)
@@ -157,7 +162,7 @@ def make_people(
             frames=frames,
             assets=assets,
             bvh=bvh,
-            hard_poses=hard_poses,
+            **shares,
         )
         for name in names
     ]
@@ -189,9 +194,7 @@ def _check(scans: int, rigged: int, texture_size: int, frames: int) -> None:
         raise SettingsError("nothing to make: scans and rigged are both 0")
 
 
-def _settings(
-    seed: int, texture_size: int, frames: int, assets: Path | None, bvh: Path | None, hard_poses: float
-) -> dict[str, Any]:
+def _settings(seed: int, texture_size: int, frames: int, assets: Path | None, bvh: Path | None) -> dict[str, Any]:
     return {
         "format": FORMAT,
         "version": VERSION,
@@ -200,7 +203,6 @@ def _settings(
         "frames": frames,
         "assets": None if assets is None else _folder_digest(assets, (".mhclo", ".obj")),
         "bvh": None if bvh is None else _folder_digest(bvh, (".bvh",)),
-        "hard_poses": float(hard_poses),
     }
 
 
@@ -233,6 +235,8 @@ def _write_index(out: Path, settings: dict[str, Any], names: list[str], bvh: Pat
         people = read_json_object(index).get("people", {})
     for name in names:
         people[name] = {"plan": asdict(plan_person(int(settings["seed"]), name))}
+        if settings["assets"] is not None:
+            people[name]["assets"] = _wears_assets(int(settings["seed"]), name, settings["assets_share"])
         if name.startswith("scan"):
             pose = plan_scan_pose(int(settings["seed"]), name, hard_poses=settings["hard_poses"], bvh=bvh)
             people[name] |= {"pose": pose.name, "pose_kind": pose.kind}
@@ -275,7 +279,13 @@ def _make_one(unit: _Unit) -> _Record:
 
 def _person(unit: _Unit) -> Person:
     plan = plan_person(unit.seed, unit.name)
-    return build_person(plan, texture_size=unit.texture_size, assets=unit.assets, seed=unit.seed, name=unit.name)
+    assets = unit.assets if _wears_assets(unit.seed, unit.name, unit.assets_share) else None
+    return build_person(plan, texture_size=unit.texture_size, assets=assets, seed=unit.seed, name=unit.name)
+
+
+def _wears_assets(seed: int, name: str, share: float) -> bool:
+    """Whether the given assets dress a person, where there are some."""
+    return bool(derive_rng(seed, name, "people", 0, "assets").random() < share)
 
 
 def _make_scan(unit: _Unit, folder: Path) -> None:

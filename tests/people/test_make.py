@@ -257,3 +257,22 @@ def test_makehuman_assets_dress_a_solid_person(tmp_path: Path) -> None:
     winding = np.asarray(igl.fast_winding_number(points, faces, queries))
     assert winding[0] > 0.5
     assert np.abs(winding[1:]).max() < 0.2
+
+
+def test_a_share_of_the_people_wears_assets(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Who does is drawn from the name; the list of people says it, and the settings hold the share."""
+    dressed: dict[str, bool] = {}
+
+    def build(plan: Any, *, assets: Path | None, name: str, **_: Any) -> None:
+        dressed[name] = assets is not None
+        raise InputError(Path(name), "not made in this test")
+
+    monkeypatch.setattr("mpc.people.make.build_person", build)
+    monkeypatch.setattr("mpc.people.make.find_assets", lambda folder: None)
+    (tmp_path / "assets").mkdir()
+    make_people(tmp_path / "out", scans=30, rigged=10, seed=SEED, assets=tmp_path / "assets", assets_share=0.25, jobs=1)
+    assert len(dressed) == 40
+    assert 4 <= sum(dressed.values()) <= 17
+    index = json.loads((tmp_path / "out" / "people.json").read_text())
+    assert index["settings"]["assets_share"] == 0.25
+    assert {name: entry["assets"] for name, entry in index["people"].items()} == dressed
