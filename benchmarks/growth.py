@@ -2,6 +2,7 @@
 
     python benchmarks/growth.py                      # 200, 800 and 16,498 scenes of 36 views, about an hour
     python benchmarks/growth.py --scenes 200         # a minute
+    python benchmarks/growth.py --scenes 200 --points 20000     # heavier scenes, for what the disk holds meanwhile
 
 The scenes are made up: balls of 80 faces, each with 36 pictures of 32x32, hard links to the same files. They are light,
 so that what is measured is the handling of scenes and not their content. `mpc sample` packs each of them from rows that
@@ -39,7 +40,6 @@ from mpc.geometry.camera import orbit_cameras
 from mpc.geometry.mesh import Material, PosedMesh
 
 SIZE, VIEWS = 32, 36
-SETTINGS = SampleSettings(near_points=64, uniform_points=32, colour_points=16, shard_bytes=1 << 20)
 # Every so many scenes the linked files are made anew: a file has at most 65,000 names on ext4.
 LINKS = 60_000
 
@@ -125,7 +125,15 @@ def write_manifest(root: Path) -> None:
     manifest.append_manifest(root, (belonging.describe_scene(read_scene(folder)) for folder in new))
 
 
-def sample(renders: Path, out: Path) -> dict[str, Any]:
+def settings(points: int, shard_scenes: int) -> SampleSettings:
+    """Scenes of so many near points, and shards of about so many scenes."""
+    size = points * 9 + points // 4 * 36 + 12_000  # positions, colours, pictures
+    return SampleSettings(
+        near_points=points, uniform_points=points // 2, colour_points=points // 4, shard_bytes=shard_scenes * size
+    )
+
+
+def sample(renders: Path, out: Path, points: str, shard_scenes: str) -> dict[str, Any]:
     """`mpc sample` with the rows of one scene for all, which are sampled by the first that comes."""
     try:
         module = importlib.import_module("mpc.datasets.shards.sample_unit")
@@ -149,12 +157,14 @@ def sample(renders: Path, out: Path) -> dict[str, Any]:
 
     watcher = threading.Thread(target=watch)
     watcher.start()
-    summary = sample_renders(renders, out, SETTINGS, jobs=1)
+    begin = time.perf_counter()
+    summary = sample_renders(renders, out, settings(int(points), int(shard_scenes)), jobs=1)
+    took = time.perf_counter() - begin
     done.set()
     watcher.join()
     assert not summary.failures, summary.failures[0]
     shards = {entry.name: entry.stat().st_mtime_ns for entry in out.glob("*.h5")}
-    return {"sampled": summary.sampled, "written": summary.written_shards, "shards": len(shards),
+    return {"sampled": summary.sampled, "written": summary.written_shards, "shards": len(shards), "wall_s": took,
             "bytes": summary.bytes, "peak": max(most[0], disk(out)) / max(summary.bytes, 1)}  # fmt: skip
 
 
@@ -202,24 +212,25 @@ def child(step: str, *arguments: str) -> dict[str, Any]:
 
 def run_step(step: str, *arguments: str) -> None:
     """One step; what it measured as a line of JSON."""
-    paths = [Path(argument) for argument in arguments]
     imports = time.process_time()
-    found = sample(*paths) if step == "sample" else load(*paths)
+    places = [Path(argument) for argument in arguments[:2]]
+    found = sample(places[0], places[1], *arguments[2:]) if step == "sample" else load(places[0])
     usage = resource.getrusage(resource.RUSAGE_SELF)
     found |= {"cpu_s": time.process_time() - imports, "peak_mb": usage.ru_maxrss / 1024}
     print(json.dumps(found))
 
 
-def measure(count: int, folder: Path) -> dict[str, Any]:
+def measure(count: int, folder: Path, points: int, shard_scenes: int) -> dict[str, Any]:
     """All steps for one number of scenes."""
+    own = str(points), str(shard_scenes)
     renders, out = folder / f"renders_{count}", folder / f"shards_{count}"
     make_renders(renders, count)
-    first = child("sample", str(renders), str(out))
-    kept = child("sample", str(renders), str(out))
+    first = child("sample", str(renders), str(out), *own)
+    kept = child("sample", str(renders), str(out), *own)
     assert (kept["sampled"], kept["written"]) == (0, 0)
     copy_scene(renders, renders / "p00000" / "scan_0000", "a_guest")  # the first by name, and in train
     write_manifest(renders)
-    added = child("sample", str(renders), str(out))
+    added = child("sample", str(renders), str(out), *own)
     loaded = child("load", str(out))
     shutil.rmtree(renders)
     shutil.rmtree(out)
@@ -230,6 +241,7 @@ def report(rows: list[dict[str, Any]]) -> None:
     """The table of docs/shard-format.md, in Markdown."""
     lines = [
         ("scenes", lambda row: f"{row['scenes']:,}"),
+        ("`mpc sample`, all of it: s, peak MB", lambda r: f"{r['first']['cpu_s']:.0f}, {r['first']['peak_mb']:.0f}"),
         ("`mpc sample`, nothing to do: s, peak MB", lambda r: f"{r['kept']['cpu_s']:.1f}, {r['kept']['peak_mb']:.0f}"),
         ("one person more: scenes sampled, shards written", lambda r: "{sampled:,}, {written}".format(**r["added"])),
         ("one person more: s", lambda row: f"{row['added']['cpu_s']:.1f}"),
@@ -250,6 +262,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--scenes", type=int, nargs="+", default=[200, 800, 16_498])
     parser.add_argument("--folder", type=Path, help="where to work; needs 1.5 GB [default: a temporary folder]")
+    parser.add_argument("--points", type=int, default=64, help="near points of a scene")
+    parser.add_argument("--shard-scenes", type=int, default=80, help="scenes of a shard, about")
     parser.add_argument("--step", nargs="+", help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.step:
@@ -258,7 +272,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory(dir=options.folder) as folder:
         rows = []
         for count in options.scenes:
-            rows.append(measure(count, Path(folder)))
+            rows.append(measure(count, Path(folder), options.points, options.shard_scenes))
             print(json.dumps(rows[-1]), file=sys.stderr)
         report(rows)
 

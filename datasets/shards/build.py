@@ -12,7 +12,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from ...core.errors import InputError, SettingsError
-from ...core.files import file_sha256, read_json_object
+from ...core.files import read_json_object
 from ...core.folders import NAME as SETTINGS
 from ...core.folders import claim_folder
 from ...core.guard import Limits, Lost, run_guarded
@@ -25,19 +25,18 @@ from ..renders.belonging import group_refused
 from ..renders.layer_kinds import layer_kind
 from ..renders.listing import ListedScene, list_renders
 from ..renders.read import Renders, describe_unfinished
-from .format import ShardHeader
 from .groups import choose_groups
 from .index import SHARDS, SceneFailure, ShardEntry, ShardIndex, write_index
-from .journal import PARTS, FinishedShard, begin_changes, note_finished, read_before
+from .journal import PARTS, begin_changes, read_before
+from .pack import describe_shard, pack_shard
 from .plan import PlannedScene, SamplePlan, ShardPlan, plan_sampling, plan_shards
-from .reader import ShardReader
 from .retry import split_failures
+from .reuse import OldScene, find_old_scenes
 from .sample_unit import SceneOutcome, SceneTask, lost_scene, sample_one
 from .settings import SampleSettings
 from .split import SPLITS, choose_split, describe_lists, describe_twins, group_twins, refuse_moves
 from .summary import Sampled, SampleSummary, sum_up_part
 from .verify import check_shard
-from .write import write_shard
 
 
 @one_writer("out")
@@ -101,18 +100,21 @@ def sample_renders(
         shards = part.choose(shards)
     known = {} if before is None else before.failures
     again, failures = _divide_failures(shards, known, repair=repair, finish=finish)
-    retried = _run([SceneTask(scene, settings) for scene in again], limits, jobs, backend, progress, "sample again")
+    tasks = [SceneTask(scene, settings) for scene in again]
+    retried = list(_run(tasks, limits, jobs, backend, progress, "sample again"))
     failures |= {one.key: SceneFailure(one.digest, one.reason) for one in retried if one.reason is not None}
     plan = plan_sampling(shards, out, settings, split, before, failures)
     if finish:
         _refuse_unfinished(plan)
+    old = find_old_scenes(out, plan.waiting, before)
     if part is not None:
         if plan.waiting:
             begin_changes(out)
     elif plan.changes(before):
         begin_changes(out)
-        _remove_stale(out, {shard.file for shard in plan.shards})
-    sampled = _sample_scenes(plan, limits, part, jobs=jobs, backend=backend, progress=progress)
+        _remove_stale(out, {shard.file for shard in plan.shards} | {scene.path.name for scene in old.values()})
+    done = _sample_scenes(plan, old, limits, part, jobs=jobs, backend=backend, progress=progress)
+    sampled = replace(done, sampled=done.sampled + sum(one.sampled for one in retried))
     if part is not None:
         return sum_up_part(plan, sampled)
     summary = _finish(plan, sampled)
@@ -166,20 +168,31 @@ def _refuse_unfinished(plan: SamplePlan) -> None:
 
 
 def _sample_scenes(
-    plan: SamplePlan, limits: Limits | None, part: Part | None, *, jobs: int, backend: str, progress: Progress
+    plan: SamplePlan,
+    old: dict[str, OldScene],
+    limits: Limits | None,
+    part: Part | None,
+    *,
+    jobs: int,
+    backend: str,
+    progress: Progress,
 ) -> Sampled:
-    """Sample the scenes that wait, each into a file of its own, and write each shard when its last scene is there."""
-    changed = plan.waiting
-    tasks = [SceneTask(scene, plan.settings) for shard in changed for scene in shard.scenes]
+    """Sample the scenes that wait, each into a file of its own, and write each shard when its last scene is there.
+
+    Scenes that a shard of an earlier run holds (`old`) are copied instead. The large shards come first, so that the
+    parts of the last one add little to a disk that holds all others.
+    """
+    changed = sorted(plan.waiting, key=lambda shard: (-shard.bytes, shard.file))
+    tasks = [SceneTask(scene, plan.settings, old.get(scene.key)) for shard in changed for scene in shard.scenes]
     places = {scene.key: shard for shard in changed for scene in shard.scenes}
     outcomes: dict[str, list[SceneOutcome]] = {shard.file: [] for shard in changed}
     sampled, written = 0, {}
     for outcome in _run(tasks, limits, jobs, backend, progress, "sample"):
-        sampled += outcome.reason is None
+        sampled += outcome.sampled
         shard = places[outcome.key]
         outcomes[shard.file].append(outcome)
         if len(outcomes[shard.file]) == len(shard.scenes):
-            written[shard.file] = _write_shard(plan.out, shard, outcomes.pop(shard.file), part)
+            written[shard.file] = pack_shard(plan.out, shard, outcomes.pop(shard.file), part)
     return Sampled(sampled, written)
 
 
@@ -199,46 +212,6 @@ def _run(
     progress.finish()
 
 
-def _write_shard(out: Path, planned: ShardPlan, outcomes: list[SceneOutcome], part: Part | None) -> FinishedShard:
-    """Write a shard from the parts of its scenes, and note that it is finished."""
-    failures = {one.key: SceneFailure(one.digest, one.reason) for one in outcomes if one.reason is not None}
-    shard = planned.without(failures)
-    entry: ShardEntry | None = None
-    ambiguous: dict[str, float] = {}
-    if shard.scenes:
-        settings = shard.settings
-        layers = {name: layer_kind(name) for name in settings.layers}
-        header = ShardHeader(shard.split, settings.as_json(), settings.point_sets, shard.contents, layers)
-        write_shard(out / shard.file, header, [scene.part for scene in shard.scenes])
-        entry, ambiguous = _describe_shard(out, shard)
-    notices = sorted(f"{one.key}: {notice}" for one in outcomes for notice in one.notices)
-    finished = FinishedShard(entry=entry, failures=failures, notices=tuple(notices), ambiguous=ambiguous)
-    note_finished(out, finished, part)
-    for scene in shard.scenes:
-        scene.part.unlink(missing_ok=True)
-    return finished
-
-
-def _describe_shard(out: Path, shard: ShardPlan) -> tuple[ShardEntry, dict[str, float]]:
-    """The index's entry of a shard that is there, and the ambiguous share of its scenes where that is not 0."""
-    path, records = out / shard.file, [scene.record for scene in shard.scenes]
-    sizes = [record.image_size for record in records]
-    shares = ShardReader(path).tables["scenes/ambiguous_share"]
-    entry = ShardEntry(
-        file=shard.file,
-        split=shard.split,
-        scenes=tuple(record.key for record in records),
-        views=sum(record.views for record in records),
-        bytes=path.stat().st_size,
-        sha256=file_sha256(path),
-        contents=shard.contents,
-        scene_views=tuple(record.views for record in records),
-        image_sizes=(min(sizes), max(sizes)),
-    )
-    ambiguous = {key: round(float(share), 4) for key, share in zip(entry.scenes, shares, strict=True) if share}
-    return entry, ambiguous
-
-
 def _finish(plan: SamplePlan, sampled: Sampled) -> SampleSummary:
     """Write the index, remove what no shard needs any more, and sum up."""
     entries: list[ShardEntry] = []
@@ -253,7 +226,7 @@ def _finish(plan: SamplePlan, sampled: Sampled) -> SampleSummary:
         elif shard.file in plan.kept:
             entry = plan.kept[shard.file]
             if entry is None:
-                entry, shares = _describe_shard(plan.out, shard)
+                entry, shares = describe_shard(plan.out, shard)
                 ambiguous |= shares
             entries.append(entry)
     _remove_stale(plan.out, {entry.file for entry in entries})

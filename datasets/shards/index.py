@@ -49,6 +49,7 @@ class ShardEntry:
         contents: digest of settings and inputs (ShardHeader.contents).
         scene_views: number of views of each scene; empty in folders of version 1.
         image_sizes: smallest and largest edge of its pictures, pixels; empty in folders of version 1.
+        scene_inputs: `input_mark` of each scene; empty where an earlier version wrote it.
     """
 
     file: str
@@ -60,6 +61,7 @@ class ShardEntry:
     contents: str
     scene_views: tuple[int, ...] = ()
     image_sizes: tuple[int, ...] = ()
+    scene_inputs: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -150,6 +152,11 @@ def read_entry(content: dict[str, Any]) -> ShardEntry:
 def json_bytes(content: Any) -> bytes:
     """The bytes that `write_json` writes."""
     return (json.dumps(content, indent=1, sort_keys=True) + "\n").encode()
+
+
+def input_mark(sha256: str) -> str:
+    """What the index holds of the SHA-256 of a scene's input, to see whether it has changed."""
+    return sha256[:16]
 
 
 def index_digest(content: dict[str, Any]) -> str:

@@ -53,6 +53,7 @@ class ShardPlan:
         settings: what decides the points.
         scenes: its scenes in order; empty where all of them failed.
         contents: digest of settings and inputs, see ShardHeader.contents.
+        bytes: estimated size of the file.
     """
 
     file: str
@@ -60,6 +61,7 @@ class ShardPlan:
     settings: SampleSettings
     scenes: tuple[PlannedScene, ...]
     contents: str
+    bytes: int
 
     def without(self, failed: Collection[str]) -> ShardPlan:
         """The shard less the scenes whose keys are in `failed`."""
@@ -161,12 +163,12 @@ def plan_shards(
         planned = {
             scene.key: plan_scene(scene, settings, name, parts) for scene in scenes if split[scene.subject] == name
         }
-        sizes = (Placed(key, scene.record.subject, _estimate_bytes(scene, settings)) for key, scene in planned.items())
-        for place, keys in place_scenes(sizes, settings.shard_bytes).items():
+        sizes = {key: _estimate_bytes(scene, settings) for key, scene in planned.items()}
+        placed = (Placed(key, scene.record.subject, sizes[key]) for key, scene in planned.items())
+        for place, keys in place_scenes(placed, settings.shard_bytes).items():
             group = tuple(planned[key] for key in keys)
-            shards.append(
-                ShardPlan(f"{name}-{place}.h5", name, settings, group, _contents_digest(name, settings, group))
-            )
+            contents, size = _contents_digest(name, settings, group), sum(sizes[key] for key in keys)
+            shards.append(ShardPlan(f"{name}-{place}.h5", name, settings, group, contents, size))
     return shards
 
 

@@ -133,7 +133,7 @@ def test_a_damaged_part_is_sampled_again(renders, shards, tmp_path, monkeypatch)
         raise OSError("No space left on device")
 
     with monkeypatch.context() as patch:
-        patch.setattr("mpc.datasets.shards.build.write_shard", stop)
+        patch.setattr("mpc.datasets.shards.pack.write_shard", stop)
         with pytest.raises(OSError, match="No space"):
             sample_renders(renders, out, SMALL, jobs=1)
     parts = sorted((out / ".parts").glob("*.npz"))
