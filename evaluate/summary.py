@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from ..core.files import write_json, write_text
+from ..core.held_out import benchmark_list
 from .metrics.protocols import Protocol, find_protocol
 from .metrics.registry import Metric
 from .records import ViewScores
@@ -72,6 +73,16 @@ class EvaluationResult:
     def failed(self) -> tuple[ViewScores, ...]:
         """The views that could not be measured."""
         return tuple(record for record in self.records if record.failure)
+
+    @property
+    def lists(self) -> tuple[Summary, ...]:
+        """Means over the views of each list of a benchmark, where its people are among the subjects."""
+        by_list: dict[str, list[ViewScores]] = {}
+        for record in self.records:
+            by_list.setdefault(benchmark_list(record.subject), []).append(record)
+        return tuple(
+            summarise(f"benchmark {name}", records, self.metrics) for name, records in sorted(by_list.items()) if name
+        )
 
     @property
     def overall(self) -> Summary:
@@ -142,6 +153,7 @@ def format_table(result: EvaluationResult, *, views: bool = True) -> str:
     if views:
         body += [_view_row(record, metrics) for record in result.records] + [None]
     body += [_summary_row(summary, metrics) for summary in result.subjects] + [None]
+    body += [_summary_row(summary, metrics) for summary in result.lists]
     overall = result.overall
     body.append(_summary_row(overall, metrics))
     body.append(["  sampling error", *(_number(overall.errors[metric.name], 4, "± ") for metric in metrics), "", ""])
@@ -208,6 +220,7 @@ def write_result(result: EvaluationResult) -> None:
         {
             **result.settings,
             "overall": asdict(result.overall),
+            "lists": [asdict(summary) for summary in result.lists],
             "subjects": [asdict(summary) for summary in result.subjects],
             "worst_tenth": {m.name: result.worst_tenth(m.name) for m in result.metrics},
             "worst": {m.name: None if (w := result.worst(m.name)) is None else w.key for m in result.metrics},

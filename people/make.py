@@ -17,20 +17,20 @@ from ..core.errors import InputError, SettingsError
 from ..core.files import find_files, is_of_disk, read_json_object, write_text
 from ..core.folders import fill_missing, refuse_changes
 from ..core.guard import Limits, Lost, run_guarded
+from ..core.held_out import refuse_reserved
 from ..core.locks import one_writer
 from ..core.messages import describe_failure
 from ..core.progress import NoProgress, Progress
 from ..core.randomness import derive_rng
 from ..formats.gltf.write import write_glb
-from ..formats.obj.write import ObjStyle, write_obj
 from .body.animations import CLIPS, make_clip
 from .body.body import data_folder, skeleton
-from .body.posing import skin
 from .bvh_clips import bvh_clips, read_motions
 from .clothes.mhclo import find_assets
 from .clothes.wardrobe import plan_person
 from .person import Person, build_person
 from .rig import BodyClip, body_rig, textured_mesh
+from .scan import write_scan
 from .scan_poses import plan_scan_pose, scan_rotations
 from .surface import vertex_normals
 
@@ -131,13 +131,15 @@ def make_people(
         progress: where progress is reported; None reports nothing.
 
     Raises:
-        SettingsError: a number out of range, or `out` holds people of other settings.
+        SettingsError: a number out of range, a seed that is reserved for benchmarks, or `out` holds people of other
+            settings.
         InputError: an asset or BVH file that cannot be used.
         PeopleUnavailable: the package anny is missing.
     """
     progress = progress or NoProgress()
     out = Path(out)
     _check(scans, rigged, texture_size, frames)
+    refuse_reserved(seed)
     data_folder()
     for name, share in (("hard_poses", hard_poses), ("assets_share", assets_share)):
         check_range(name, share, 0, 1)
@@ -293,11 +295,7 @@ def _make_scan(unit: _Unit, folder: Path) -> None:
     rng = derive_rng(unit.seed, unit.name, "scan", 0, "pose")
     plan = plan_scan_pose(unit.seed, unit.name, hard_poses=unit.hard_poses, bvh=unit.bvh)
     local, offset = scan_rotations(plan, person.body, rng, unit.bvh)
-    vertices = skin(person.surface.vertices, person.surface.weights, person.body, local, offset)
-    vertices[:, 1] -= vertices[:, 1].min()
-    mesh = textured_mesh(vertices, person.surface.faces, person.uv, person.texture)
-    style = ObjStyle(comment="clothed person; metres, y up, facing +z", texture_name="texture.png")
-    write_obj(folder / "mesh.obj", mesh, style)
+    write_scan(folder, person, local, offset)
 
 
 def _make_rig(unit: _Unit, path: Path) -> None:

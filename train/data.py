@@ -12,11 +12,13 @@ import torch
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
+from ..core.errors import InputError
+from ..core.held_out import held_out_subjects
 from ..core.randomness import derive_rng
 from ..datasets.loading.points import UNIFORM_SHARE
 from ..datasets.loading.relight import RELIGHT_POINTS
 from ..datasets.loading.views import CACHE_BYTES, CachedViews, ViewDataset
-from ..datasets.shards.index import read_index
+from ..datasets.shards.index import ShardIndex, read_index
 from ..geometry.camera import PerspectiveCamera, camera_of
 from .distributed import Group
 from .maps import choose_layers
@@ -25,6 +27,26 @@ from .settings import TrainSettings
 
 Item = dict[str, Tensor]
 """One view of a data set, or a batch of views, by the names that `Views` lists."""
+
+
+def refuse_held_out(shards: Path, index: ShardIndex) -> None:
+    """Refuse people of a benchmark: who has trained on them, or chosen weights by them, cannot be measured by them.
+
+    Args:
+        shards: folder written by `mpc sample`.
+        index: of the folder.
+
+    Raises:
+        InputError: some are in the splits "train" or "val".
+    """
+    found = held_out_subjects(index.split, index.licences)
+    if found:
+        few = ", ".join(found[:3]) + (f" and {len(found) - 3} more" if len(found) > 3 else "")
+        raise InputError(
+            shards,
+            f"{few} belong to a benchmark and must not be trained or validated on; keep their renders in shards of "
+            "their own (mpc sample --split 0,0,1), or put them into the test split (--split-file)",
+        )
 
 
 class Views(Protocol):

@@ -72,12 +72,14 @@ def train(
         The run's folder.
     """
     from ..datasets.shards.index import read_index
-    from .data import open_views
+    from .data import open_views, refuse_held_out
     from .find_landmarks import use_landmarks
 
-    splits = {entry.split for entry in read_index(shards).shards}
+    index = read_index(shards)
+    splits = {entry.split for entry in index.shards}
     if "train" not in splits:
         raise InputError(shards, "holds no training split")
+    refuse_held_out(shards, index)
     points, colours = settings.surface.points, settings.texture.points
     # Validation always has the paper's 4,096 points and PIFu's mixture, so that IoUs of all settings compare.
     told = use_landmarks(shards, settings, earlier=resume or anneal, progress=progress)

@@ -62,6 +62,7 @@ def score_table(evaluation: EvaluationResult) -> str:
         )
 
     rows += [summary_row(summary, "") for summary in evaluation.subjects]
+    rows += [summary_row(summary, "mean") for summary in evaluation.lists]
     rows.append(summary_row(evaluation.overall, "mean"))
     tenth = "".join(f"<td>{number_text(evaluation.worst_tenth(m.name))}</td>" for m in metrics)
     rows.append(f'<tr class="worst"><th>worst tenth</th>{tenth}{_iou_cells(evaluation, "", "")}</tr>')

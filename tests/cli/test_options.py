@@ -28,6 +28,7 @@ from mpc.datasets.shards.build import sample_renders
 from mpc.datasets.shards.settings import SampleSettings
 from mpc.datasets.stats.collect import collect_stats
 from mpc.evaluate.settings import BASELINES, EvaluationSettings, FolderSettings
+from mpc.people.benchmark.listed import BENCHMARKS
 from mpc.people.make import make_people
 from mpc.reconstruct.capture.segment import SegmentSettings
 from mpc.reconstruct.capture.settings import CaptureSettings
@@ -69,7 +70,9 @@ OWN = {
     },
     "export": {"scheduler": "where the cluster is", "memory_gib": "becomes memory_bytes"},
     "import": {"scheduler": "where the cluster is", "memory_gib": "becomes memory_bytes"},
-    "people": {"scheduler": "where the cluster is", "memory_gib": "becomes memory_bytes"},
+    "people": {"scheduler": "where the cluster is", "memory_gib": "becomes memory_bytes",
+        "benchmark": "calls another function",
+    },
     "stats": {
         "scheduler": "where the cluster is",
         **dict.fromkeys(("out", "json_file", "card_file"), "calls another function"),
@@ -256,7 +259,7 @@ def test_choices_are_all_there_are():
         "turntable": TURNTABLES, "formats": WRITE_FORMATS, "mode": set(MODES) - {"visible"}, "mining": MINING,
         "stage": STAGES,
         "engine": ENGINES,
-        "layout": typing.get_args(Layout), "frames": ("all", "spread"), "baseline": BASELINES,
+        "layout": typing.get_args(Layout), "frames": ("all", "spread"), "baseline": BASELINES, "benchmark": BENCHMARKS,
         "renderer": ("auto", "pyrender", "embree"),
     }  # fmt: skip
     for command in TARGETS:
