@@ -40,6 +40,7 @@ from mpc.models.person.store import require_networks
 from mpc.people.make import make_people
 from mpc.reconstruct.capture.body import measure_body
 from mpc.reconstruct.capture.masks import straight_ends
+from mpc.reconstruct.capture.people import MOST_PEOPLE
 
 SHAPES = ((640, 480), (480, 640), (576, 576))
 MATE = Path("/usr/share/backgrounds/mate/nature")
@@ -91,24 +92,67 @@ def draw_people(work: Path, *, tiny: bool) -> list[Path]:
 def compose(view: Path, photograph: np.ndarray, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
     """Lay a person over a photograph. Returns the picture (H, W, 3) and the true mask (H, W)."""
     width, height = SHAPES[rng.integers(len(SHAPES))]
+    ground = crop_ground(photograph, width, height, rng)
+    layer = place_person(view, (width, height), (0.7, 0.95), 0.95, rng)
+    picture, (mask,) = photograph_people(ground, [(layer, 0, 0)], rng)
+    return picture, mask
+
+
+def compose_pair(views: list[Path], photograph: np.ndarray, rng: np.random.Generator) -> tuple[np.ndarray, list]:
+    """Lay two people side by side over a photograph. Returns the picture (640, 960, 3) and the true masks."""
+    ground = crop_ground(photograph, 960, 640, rng)
+    layers = [(place_person(view, (480, 640), (0.55, 0.95), 0.96, rng), 480 * n, 0) for n, view in enumerate(views)]
+    return photograph_people(ground, layers, rng)
+
+
+def crop_ground(photograph: np.ndarray, width: int, height: int, rng: np.random.Generator) -> Image.Image:
+    """A part of a photograph, as large as fits this shape."""
     ground = Image.fromarray(photograph)
     scale = max(width / ground.width, height / ground.height)
     ground = ground.resize((round(ground.width * scale) + 1, round(ground.height * scale) + 1))
     left, top = (int(rng.integers(0, max(n, 1))) for n in (ground.width - width, ground.height - height))
-    ground = ground.crop((left, top, left + width, top + height))
+    return ground.crop((left, top, left + width, top + height))
+
+
+def place_person(
+    view: Path, size: tuple[int, int], heights: tuple[float, float], most: float, rng: np.random.Generator
+) -> Image.Image:
+    """A layer (RGBA) of a size (width, height) that holds a person.
+
+    Args:
+        view: picture of the person.
+        size: width and height of the layer.
+        heights: least and greatest height of the person, as a share of the layer's.
+        most: greatest width of the person, as a share of the layer's.
+        rng: draws height and place.
+    """
+    width, height = size
     person = Image.fromarray(read_png(view))
     person = person.crop(person.getbbox())
-    factor = min(rng.uniform(0.7, 0.95) * height / person.height, 0.95 * width / person.width)
+    factor = min(rng.uniform(*heights) * height / person.height, most * width / person.width)
     # Pillow averages premultiplied colours, so no background comes in at the edge.
     person = person.resize((round(person.width * factor), round(person.height * factor)), Image.Resampling.LANCZOS)
     place = (int(rng.integers(0, width - person.width + 1)), int(rng.integers(0, height - person.height + 1)))
-    layer = Image.new("RGBA", (width, height))
+    layer = Image.new("RGBA", size)
     layer.paste(person, place)
-    picture = np.asarray(Image.alpha_composite(ground.convert("RGBA"), layer).convert("RGB")).astype(np.float64)
+    return layer
+
+
+def photograph_people(
+    ground: Image.Image, layers: list[tuple[Image.Image, int, int]], rng: np.random.Generator
+) -> tuple[np.ndarray, list[np.ndarray]]:
+    """Lay layers over a ground at their places, with tint, noise and JPEG. Returns the picture and their masks."""
+    joined, masks = ground.convert("RGBA"), []
+    for layer, left, top in layers:
+        whole = Image.new("RGBA", ground.size)
+        whole.paste(layer, (left, top))
+        joined = Image.alpha_composite(joined, whole)
+        masks.append(np.asarray(whole)[..., 3].astype(np.float32) / 255)
+    picture = np.asarray(joined.convert("RGB")).astype(np.float64)
     picture = picture * rng.uniform(0.9, 1.1, 3) + rng.normal(0, NOISE, picture.shape)
     stream = io.BytesIO()
     Image.fromarray(np.clip(np.rint(picture), 0, 255).astype(np.uint8)).save(stream, "JPEG", quality=85)
-    return np.asarray(Image.open(stream)), np.asarray(layer)[..., 3].astype(np.float32) / 255
+    return np.asarray(Image.open(stream)), masks
 
 
 def composites(views: list[Path], grounds: dict[str, np.ndarray], count: int, seed: int) -> list[Composite]:
@@ -124,14 +168,14 @@ def composites(views: list[Path], grounds: dict[str, np.ndarray], count: int, se
     return made
 
 
-def chain(engine: str, *, refined: bool = True) -> Callable[[np.ndarray], np.ndarray]:
-    """What `mpc segment` does, with an engine; or the same without the guided filter."""
+def chain(engine: str, *, refined: bool = True, most: int = 1) -> Callable[[np.ndarray], np.ndarray]:
+    """What `mpc segment` does, with an engine; or without the guided filter; `most`: how many people are looked for."""
     people = PersonFinder.open(engine)
     refine = finder.refine_mask if refined else lambda picture, mask, cell_px: mask
 
     def mask(picture: np.ndarray) -> np.ndarray:
         with patch.object(finder, "refine_mask", refine):
-            found = people.find(picture)
+            found = people.find(picture, most)
         return found[0].mask if found and found[0].is_there else np.zeros(picture.shape[:2], np.float32)
 
     return mask
@@ -180,6 +224,21 @@ def measure_framing(pictures: list[Composite]) -> None:
     print(f"middle against the true mask's, root mean square in shares of the height: {', '.join(words)}")
 
 
+def measure_pairs(views: list[Path], grounds: dict[str, np.ndarray], count: int, seed: int) -> None:
+    """How often two people in one picture are both found, and a second one is where there is only one."""
+    rng, networks, names = derive_rng(seed, "pairs"), PersonFinder.open("auto"), sorted(grounds)
+    order, both, false = rng.permutation(len(views)), 0, 0
+    for number in range(count):
+        chosen = [views[order[(2 * number + side) % len(views)]] for side in range(2)]
+        picture, masks = compose_pair(chosen, grounds[names[number % len(names)]], rng)
+        found = [one.mask for one in networks.find(picture, MOST_PEOPLE) if one.is_there]
+        both += all(max([mask_overlap(mask, one) for one in found], default=0.0) > 0.6 for mask in masks)
+    singles = composites(views, grounds, count, seed)
+    for one in singles:
+        false += sum(person.is_there for person in networks.find(one.picture, MOST_PEOPLE)) > 1
+    print(f"two people both found: {both} of {count} pictures; a second one seen where one is: {false} of {count}")
+
+
 def measure_straight_ends(views: list[Path]) -> None:
     """How many masks of whole people, and of people cut off by a line, are said to be cut off."""
     shares = {"nowhere": (0.0, 1.0), "above the eyes": (0.06, 1.0), "at the ankles": (0.0, 0.93)}
@@ -214,18 +273,21 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as place:
         views = draw_people(options.work or Path(place), tiny=options.tiny)
         pictures = composites(views, grounds, 2 if options.tiny else options.count, options.seed)
-    print(f"{len(pictures)} composites of {len(views)} views over {', '.join(sorted(grounds))}")
-    print("| method | mean IoU | median | worst | above 0.9 | none | ms of a core |")
-    print("| --- | --- | --- | --- | --- | --- | --- |")
-    engines = ["litert", "torch"] if has_litert() else ["torch"]
-    for engine in engines:
-        measure(f"mpc segment, {engine}", chain(engine), pictures, options.worst)
-    best = engines[0]
-    measure(f"without the guided filter, {best}", chain(best, refined=False), pictures, 0)
-    for engine in engines:
-        measure(f"selfie segmentation alone, {engine}", selfie(engine), pictures, 0)
-    measure_framing(pictures)
-    measure_straight_ends(views)
+        print(f"{len(pictures)} composites of {len(views)} views over {', '.join(sorted(grounds))}")
+        print("| method | mean IoU | median | worst | above 0.9 | none | ms of a core |")
+        print("| --- | --- | --- | --- | --- | --- | --- |")
+        engines = ["litert", "torch"] if has_litert() else ["torch"]
+        for engine in engines:
+            measure(f"one person, as in films, {engine}", chain(engine), pictures, options.worst)
+        for engine in engines:
+            measure(f"everybody, as in pictures, {engine}", chain(engine, most=MOST_PEOPLE), pictures, 0)
+        best = engines[0]
+        measure(f"without the guided filter, {best}", chain(best, refined=False), pictures, 0)
+        for engine in engines:
+            measure(f"selfie segmentation alone, {engine}", selfie(engine), pictures, 0)
+        measure_framing(pictures)
+        measure_pairs(views, grounds, 2 if options.tiny else min(options.count, 40), options.seed)
+        measure_straight_ends(views)
 
 
 if __name__ == "__main__":

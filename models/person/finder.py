@@ -31,8 +31,11 @@ FARTHER = 1.4
 SIZE = 256
 # After the 33 landmarks come the middle of the hips and the rim of the circle around the person, for the next square.
 _HIPS, _RIM = 33, 34
-# Two detections whose masks overlap by more than this are one person.
-_SAME_MASK = 0.5
+# Two detections are one person if their squares' middles are so near, as a share of the square, or if their masks share
+# more than this part of the smaller one.
+_SAME_PLACE, _SAME_MASK = 0.08, 0.3
+# People are painted over with this margin, as a share of the picture's longer side.
+_MARGIN = 0.02
 
 
 @dataclass(frozen=True, eq=False)
@@ -111,29 +114,47 @@ class PersonFinder:
             most: the greatest number of people to return.
 
         Returns:
-            People who are there, by falling score of the detector. Where nobody is: all that was looked at, none of
-            whom `is_there`; empty where the networks see nothing at all.
+            People who are there: those that the detector sees at once, by falling score; then those that it sees when
+            the ones before are painted over, since it tends to see the most prominent person only. Where nobody is: all
+            that was looked at, none of whom `is_there`; empty where the networks see nothing at all.
         """
         people: list[Person] = []
         doubtful: list[Person] = []
         for detections in self._detections(picture):
-            for detection in detections:
-                person = self.look(picture, detection.region, detection=detection.score)
-                if not person.is_there:
-                    doubtful.append(person)
-                elif all(mask_overlap(person.mask, other.mask) < _SAME_MASK for other in people):
-                    people.append(person)
-                if len(people) == most:
-                    return people
+            doubtful += self._take(picture, detections, people, most)
             if people:
-                return people
+                break
+        while 0 < len(people) < most:
+            known, seen = len(people), _painted_over(picture, people)
+            for region in _whole_and_farther(picture):
+                self._take(picture, detect_people(seen, self._detector, region), people, most)
+                if len(people) > known:
+                    break
+            else:
+                break
+        if people:
+            return people
         guess = guess_region(picture, self._selfie) if not doubtful else None
         return doubtful if guess is None else [self.look(picture, guess)]
 
+    def _take(self, picture: U8, detections: list[Detection], people: list[Person], most: int) -> list[Person]:
+        """Look at detections, and add those who are there and new to `people`; returns those who are not there."""
+        doubtful = []
+        for detection in detections:
+            if len(people) == most:
+                break
+            if any(_is_near(detection.region, one) for one in people):
+                continue
+            person = self.look(picture, detection.region, detection=detection.score)
+            if not person.is_there:
+                doubtful.append(person)
+            elif all(_shared(person.mask, other.mask) < _SAME_MASK for other in people):
+                people.append(person)
+        return doubtful
+
     def _detections(self, picture: U8) -> Iterator[list[Detection]]:
         """What the detector finds in the picture; then from farther away, mirrored, and from nearer by."""
-        whole = whole_square(picture)
-        farther = replace(whole, size=FARTHER * whole.size)
+        whole, farther = _whole_and_farther(picture)
         yield self.detect(picture)
         yield detect_people(picture, self._detector, farther)
         mirrored = np.ascontiguousarray(picture[:, ::-1])
@@ -182,6 +203,36 @@ class PersonFinder:
             landmarks=np.concatenate([points[: len(LANDMARKS)], depths], axis=1),
             visibility=visibility, landmarks_m=metres, mask=mask,
         )  # fmt: skip
+
+
+def _whole_and_farther(picture: U8) -> tuple[Region, Region]:
+    whole = whole_square(picture)
+    return whole, replace(whole, size=FARTHER * whole.size)
+
+
+def _painted_over(picture: U8, people: list[Person]) -> U8:
+    """The picture with people, and a margin around them, in grey."""
+    from scipy.ndimage import uniform_filter  # slow to import
+
+    cover = np.max([person.mask for person in people], axis=0)
+    near = uniform_filter(cover, 2 * round(_MARGIN * max(cover.shape)) + 1) > 0.02
+    painted: U8 = np.where(near[..., None], np.uint8(128), picture)
+    return painted
+
+
+def _is_near(region: Region, person: Person) -> bool:
+    """Whether a square is that of a person, or the one that the person's landmarks suggest."""
+    return any(
+        math.hypot(region.column - one.column, region.row - one.row) < _SAME_PLACE * min(region.size, one.size)
+        for one in (person.region, person.next_region)
+    )
+
+
+def _shared(one: F32, other: F32) -> float:
+    """The part of the smaller of two masks that they share; 0 where one is empty."""
+    first, second = one >= 0.5, other >= 0.5
+    smaller = min(int(first.sum()), int(second.sum()))
+    return int((first & second).sum()) / smaller if smaller else 0.0
 
 
 def mask_overlap(one: F32, other: F32) -> float:

@@ -13,21 +13,22 @@ from ...core.locks import one_writer
 from ...core.pictures import mask_of, side_by_side
 from ...core.progress import NoProgress, Progress
 from ...formats.mesh_files import write_mesh
-from ...formats.png import write_png
 from ...geometry.camera import OrthographicCamera
 from ...models.runs import LoadedRun
 from ..localise.localise import localise_many
 from ..picture_to_mesh import ReconstructedMesh, mesh_of_grid, textured_mesh
 from ..view_field import ViewEncoder, batch_occupancy, batch_points, memory_bound
 from .film_reader import read_film_head
-from .film_record import FilmRecord, FrameRecord, film_settings
+from .film_record import FilmRecord, FrameRecord
 from .films import FilmWriter, write_loop
 from .frame_pictures import FramedPicture, frame_film, frame_stills, unique_names
 from .framing import cut
+from .made_from import StillDigest, film_settings
 from .panels import FieldRenderer, MeshRenderer, fitting_camera, input_panel, turned
 from .pictures import Source
 from .results import Captured, CaptureSummary, Failure
 from .settings import CaptureSettings
+from .still_record import StillRecord
 
 TURNTABLE_SECONDS = 3.0
 
@@ -60,9 +61,11 @@ def capture(
     films = [(source, name) for source, name in zip(sources, names, strict=True) if source.is_film]
     outcomes: list[Captured | Failure] = []
     if pictures:
+        suffixes = [*settings.formats, *([] if settings.turntable == "none" else [settings.turntable])]
+        stills = StillRecord(StillDigest(run, settings), [f".{suffix}" for suffix in suffixes])
         progress.start("pictures", len(pictures))
         framed = _show_remarks(frame_stills(run, pictures, out, settings), progress)
-        for outcome in _reconstruct(run, framed, settings):
+        for outcome in _reconstruct(run, framed, settings, stills):
             outcomes.append(_report(outcome, progress))
         progress.finish()
     for source, name in films:
@@ -166,7 +169,7 @@ def _reconstruct(
     run: LoadedRun,
     framed: Iterator[FramedPicture | Failure],
     settings: CaptureSettings,
-    record: FilmRecord | None = None,
+    record: FilmRecord | StillRecord,
 ) -> Iterator[_Drawn | Failure]:
     """Reconstruct framed pictures in batches. Failures among them are passed on.
 
@@ -174,19 +177,25 @@ def _reconstruct(
         run: the networks.
         framed: pictures, or frames of a film.
         settings: how to reconstruct.
-        record: the finished frames of a film; None for pictures, which get files of their own.
+        record: what is finished; pictures get files of their own, frames of a film are drawn for it.
     """
     together = settings.batch or (4 if run.device.type == "cuda" else 1)
     points = batch_points(run.surface, run.texture, memory_bound(run.device, settings.memory_gib))
     encoder = ViewEncoder(run.surface, run.texture, batch=points, speed=settings.speed(run.device))
 
+    def known(one: FramedPicture) -> Captured | None:
+        if isinstance(record, StillRecord):
+            return record.kept(one)
+        frame = record.kept(one.name)
+        return None if frame is None else frame.captured
+
     def reconstruct_batch(batch: Sequence[FramedPicture]) -> Iterator[_Drawn | Failure]:
         # Pictures that are encoded together affect one another's last digits, so a batch is kept whole or not at all.
-        before = [None if record is None else record.kept(one.name) for one in batch]
-        kept = [_Drawn(known.captured, [], known.seconds) for known in before if known is not None]
+        kept = [done for done in map(known, batch) if done is not None]
         if len(kept) == len(batch):
-            return iter(kept)
-        return _reconstruct_batch(run, encoder, batch, settings, points=points, stills=record is None)
+            return (_Drawn(done, [], one.seconds) for done, one in zip(kept, batch, strict=True))
+        stills = record if isinstance(record, StillRecord) else None
+        return _reconstruct_batch(run, encoder, batch, settings, points=points, stills=stills)
 
     batch: list[FramedPicture] = []
     for one in framed:
@@ -208,7 +217,7 @@ def _reconstruct_batch(
     settings: CaptureSettings,
     *,
     points: int,
-    stills: bool,
+    stills: StillRecord | None,
 ) -> Iterator[_Drawn | Failure]:
     """Encode pictures together and localise them in step; then write the files of each.
 
@@ -218,7 +227,7 @@ def _reconstruct_batch(
         batch: the pictures.
         settings: how to reconstruct.
         points: greatest number of points in one call of the network.
-        stills: whether these are pictures, which get files of their own, or frames of a film.
+        stills: writes the results of pictures; None for frames of a film.
     """
     began = time.perf_counter()
     inputs = [cut(one.picture, one.framing, int(run.settings.get("image_size", 512))) for one in batch]
@@ -249,13 +258,13 @@ def _reconstruct_batch(
 
 
 def _write(
-    framed: FramedPicture, field: FieldRenderer, settings: CaptureSettings, *, stills: bool
+    framed: FramedPicture, field: FieldRenderer, settings: CaptureSettings, *, stills: StillRecord | None
 ) -> tuple[ReconstructedMesh, list[U8]]:
     """Write the files of one picture, or the mesh of one frame. Returns the mesh and the panels."""
     mesh = mesh_of_grid(field.grid, field.view, field.calibration, largest_component=settings.largest_component)
     path, size = framed.folder / framed.name, settings.size
     _write_meshes(path, field, mesh, settings)
-    if not stills:  # all frames of a film are drawn at the same scale
+    if stills is None:  # all frames of a film are drawn at the same scale
         front = OrthographicCamera(framed.framing.centre_world, framed.framing.extent_m)
         return mesh, [
             input_panel(framed.picture, framed.framing, front, size),
@@ -269,11 +278,12 @@ def _write(
     panels += [shown.draw(turned(front, yaw), size, samples=2) for yaw in (0, 60, 180)]
     if field.view.texture_features is not None:  # without a texture network the other panels show normals already
         panels.append(shown.draw(front, size, samples=2, normals=True))
-    write_png(path.with_name(framed.name + ".png"), side_by_side(panels))
     if settings.turntable != "none":
         count = settings.turntable_frames
         frames = surface.turntable(front, size, count)
         write_loop(path.with_name(f"{framed.name}.{settings.turntable}"), frames, count / TURNTABLE_SECONDS)
+    counts = {"vertices": len(mesh.vertices), "faces": len(mesh.faces), "evaluations": mesh.evaluations}
+    stills.write(framed, side_by_side(panels), **counts)
     return mesh, panels
 
 

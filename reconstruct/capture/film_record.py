@@ -7,7 +7,6 @@ and a JSON file. That JSON file is written last of all files of a frame, so a fr
 
 from __future__ import annotations
 
-import hashlib
 import shutil
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
@@ -18,22 +17,12 @@ import numpy as np
 
 from ...core.arrays import U8
 from ...core.errors import InputError
-from ...core.files import file_sha256, read_json_object, write_json
+from ...core.files import read_json_object, write_json
 from ...core.folders import refuse_changes
-from ...core.settings import to_table
 from ...formats.png import read_png, write_png
-from ...models.person.engines import has_litert
-from ...models.runs import LoadedRun
-from .film_reader import mask_files
-from .pictures import Source
 from .results import Captured, Failure
-from .settings import CaptureSettings
 
 FORMAT, VERSION = "mpc-film", 1
-# Settings that change no file of a film.
-NOT_FILMS = ("turntable", "turntable_frames")
-# So many digits of a SHA-256 are recorded: they tell files apart, and messages stay short.
-DIGITS = 16
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -75,38 +64,6 @@ class FrameRecord:
             name=self.name, assumption=self.assumption, vertices=self.vertices, faces=self.faces,
             evaluations=self.evaluations, seconds=0.0, kept=True,
         )  # fmt: skip
-
-
-def film_settings(run: LoadedRun, source: Source, settings: CaptureSettings) -> dict[str, Any]:
-    """All that the files of a film depend on, for JSON: the film, its mask, the networks, and the settings."""
-    table = to_table(settings)
-    mask = "none" if source.whole else "auto"
-    if source.mask is not None:
-        mask = _digest_of(mask_files(source.mask) if source.mask.is_dir() else [source.mask])
-    elif not source.whole:
-        table["engine"] = "litert" if has_litert() else "torch"  # masks differ slightly
-    for name in NOT_FILMS:
-        del table[name]
-    return {
-        "film": _digest_of([source.path]), "mask": mask, "run": _digest_of_networks(run), "device": run.device.type,
-        **table,
-    }  # fmt: skip
-
-
-def _digest_of(files: Sequence[Path]) -> str:
-    if len(files) == 1:
-        return file_sha256(files[0])[:DIGITS]
-    return hashlib.sha256("".join(map(file_sha256, files)).encode()).hexdigest()[:DIGITS]
-
-
-def _digest_of_networks(run: LoadedRun) -> str:
-    """A digest of the weights, and of what else of a run counts for a reconstruction."""
-    digest = hashlib.sha256(repr((run.extent_m, run.fov_deg, run.settings.get("image_size"))).encode())
-    for network in (run.surface, run.texture):
-        for name, tensor in sorted(network.state_dict().items()) if network is not None else ():
-            digest.update(name.encode())
-            digest.update(np.ascontiguousarray(tensor.detach().cpu().numpy()).data)
-    return digest.hexdigest()[:DIGITS]
 
 
 class FilmRecord:

@@ -236,6 +236,21 @@ def test_two_people_are_two(finder):
 
 
 @needs_person
+def test_somebody_less_prominent_is_seen_when_the_other_is_painted_over(finder):
+    """The detector sees only one of a large and a small person."""
+    large = skimage.data.astronaut()
+    small = np.asarray(Image.fromarray(large[:, ::-1]).resize((256, 256)))
+    picture = np.full((512, 768, 3), 128, np.uint8)
+    picture[:, :512], picture[256:, 512:] = large, small
+    assert len(finder.detect(picture)) == 1
+    people = finder.find(picture, most=5)
+    assert sorted(person.landmarks[0, 0] for person in people) == pytest.approx([222, 768 - 222 / 2], abs=12)
+    assert mask_overlap(people[0].mask, people[1].mask) < 0.05
+    (first,) = finder.find(picture)
+    assert np.array_equal(first.mask, people[0].mask)
+
+
+@needs_person
 @pytest.mark.parametrize("name", ["gravel", "coffee", "chelsea", "rocket"])
 def test_nobody_is_nobody(finder, name):
     picture = getattr(skimage.data, name)()
