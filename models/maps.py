@@ -42,6 +42,9 @@ class MapsConfig:
         fine_values: features of each pixel that level 2 gives to the head.
         landmarks: length of the vector in which level 1 is told the person's 33 landmarks; 0: it sees none. A network
             that sees them works without them, too.
+        depth_unit: unit in which the layers count depths, halves of the view cube. Where the last layer's numbers are
+            halves themselves, one step of Muon, which is as large for small gradients as for large ones, moves all
+            depths by centimetres, and what a view tells of depth is lost in that noise (docs/LOG.md).
         norm: see `blocks.make_norm`.
     """
 
@@ -58,6 +61,7 @@ class MapsConfig:
     fine_patch: int = 4
     fine_values: int = 8
     landmarks: int = 0
+    depth_unit: float = 0.1
     norm: str = "batch"
 
     def __post_init__(self) -> None:
@@ -75,6 +79,8 @@ class MapsConfig:
             )
         if self.values < 1 or self.coarse < 1 or self.fine_values < 1:
             raise SettingsError("maps: values, coarse and fine_values must be at least 1")
+        if not 0.0 < self.depth_unit <= 1.0:
+            raise SettingsError(f"maps: depth_unit is {self.depth_unit}, expected above 0 and at most 1")
         if self.landmarks < 0:
             raise SettingsError(f"maps: landmarks is {self.landmarks}, expected a length, or 0 for none")
 
@@ -99,6 +105,13 @@ class MapsConfig:
         return self.coarse
 
 
+def _units(channels: int, depth_unit: float) -> Tensor:
+    """(1, channels, 1, 1): what the numbers of a last layer are multiplied by; depths are the first two channels."""
+    units = torch.ones(1, channels, 1, 1)
+    units[:, :2] = depth_unit
+    return units
+
+
 class CoarseLevel(nn.Module):
     """Level 1: of the picture it sees colours alone, and where the configuration says so the person's landmarks.
 
@@ -116,6 +129,8 @@ class CoarseLevel(nn.Module):
         with torch.no_grad():
             self.top.weight *= 0.1  # maps begin near the middle of the cube, where people are
         self.coarse = nn.Conv2d(config.widths[0], config.coarse, 1)
+        self.units: Tensor
+        self.register_buffer("units", _units(outputs, config.depth_unit), persistent=False)
         # Cells end in steps of a patch; two narrow convolutions over pixels smooth them.
         self.smooth = nn.Sequential(
             conv3x3(outputs + 3, outputs), make_norm(config.norm, outputs), nn.ReLU(),
@@ -133,7 +148,7 @@ class CoarseLevel(nn.Module):
         cells = self.unet(functional.pixel_unshuffle(colours, self.patch), told)
         pixels = functional.pixel_shuffle(self.top(cells), self.patch)
         smoothed = self.smooth(torch.cat([pixels, colours.to(pixels.dtype)], dim=1))
-        return pixels + smoothed, self.coarse(cells)
+        return (pixels + smoothed) * self.units, self.coarse(cells)
 
 
 class FineLevel(nn.Module):
@@ -150,6 +165,8 @@ class FineLevel(nn.Module):
         self.smooth = nn.Sequential(
             conv3x3(outputs + inputs, outputs), make_norm(config.norm, outputs), nn.ReLU(), last
         )  # fmt: skip
+        self.units: Tensor
+        self.register_buffer("units", _units(outputs, config.depth_unit), persistent=False)
         # The maps of level 1 are kept at first: what is added to them starts at zero, the features do not.
         with torch.no_grad():
             for layer, count in ((self.top, MAPS * self.patch**2), (last, MAPS)):
@@ -163,7 +180,8 @@ class FineLevel(nn.Module):
         cells = self.unet(functional.pixel_unshuffle(given, self.patch))
         pixels = functional.pixel_shuffle(self.top(cells), self.patch)
         smoothed: Tensor = self.smooth(torch.cat([pixels, given], dim=1))
-        return pixels + smoothed
+        further: Tensor = (pixels + smoothed) * self.units
+        return further
 
 
 class MapsEncoder(nn.Module):

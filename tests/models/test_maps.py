@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 import torch
 
@@ -53,6 +55,14 @@ def test_level_1_sees_colours_alone_and_larger_pictures_averaged() -> None:
     torch.testing.assert_close(network(doubled).maps[0], network(images).maps[0])
     with pytest.raises(SettingsError, match="sides that are multiples of 16"):
         network(pictures(24))
+
+
+def test_depths_are_counted_in_their_unit_and_nothing_else_is() -> None:
+    whole, tenth = (encoder(replace(LEVEL1, depth_unit=unit)) for unit in (1.0, 0.1))
+    tenth.load_state_dict(whole.state_dict())
+    one, other = (network(pictures(16)).stacks[0] for network in (whole, tenth))
+    torch.testing.assert_close(other[:, :2], one[:, :2] * 0.1)
+    assert torch.equal(other[:, 2:], one[:, 2:])
 
 
 def test_level_2_begins_as_level_1_and_reads_alpha() -> None:
@@ -134,6 +144,8 @@ def test_settings_that_do_not_fit_are_refused() -> None:
         SurfaceConfig(encoder=HourglassConfig(), depth=DepthConfig(kind="plain"), head=HeadConfig(kind="bounded"))
     with pytest.raises(SettingsError, match="multiple of cells"):
         MapsConfig(size=60)
+    with pytest.raises(SettingsError, match="depth_unit is 0"):
+        MapsConfig(depth_unit=0.0)
     with pytest.raises(SettingsError, match="fine_size"):
         MapsConfig(fine_widths=(8, 8), fine_size=100)
     with pytest.raises(SettingsError, match="one picture of each person"):
