@@ -43,6 +43,8 @@ def augment_batch(batch: Item, stage: Stage, settings: TrainSettings, step: int,
     chosen = settings.augment
     if stage.name == "texture":  # it learns the colours themselves
         chosen = replace(chosen, colour=0.0)
+    if stage.name == "maps":  # who keeps size and place is learned in half the steps (docs/LOG.md); the surface follows
+        chosen = replace(chosen, scale=0.0, grow=0.0, shift=0.0)
     rows, count = slice(group.rank, None, group.world), stage.settings.batch
     if chosen.relight:
         rng = derive_rng(settings.seed, "relight", stage.name, step)

@@ -20,6 +20,7 @@ from mpc.models.features import PixelFeatures, normalise_images, project_points
 from mpc.models.runs import load_run
 from mpc.models.storage import load_network
 from mpc.train.data import collate, open_views
+from mpc.train.distributed import Group
 from mpc.train.log import read_lines
 from mpc.train.losses import iou
 from mpc.train.maps import FACE_LAYERS, LAYERS, choose_layers, depth_error, map_figures, maps_loss, true_maps
@@ -27,6 +28,7 @@ from mpc.train.optimise import rate_factor
 from mpc.train.presets import preset
 from mpc.train.run import train, train_views
 from mpc.train.stages import MapsStage, SurfaceStage
+from mpc.train.step import augment_batch
 from support import balls
 from support.toy_runs import people, toy
 
@@ -205,6 +207,22 @@ def test_cached_layers_are_those_of_the_shards(shards: Path) -> None:
         for name in LAYERS:
             one, other = plain[1][f"layers/{name}"], cached[1][f"layers/{name}"]
             torch.testing.assert_close(one, other, atol=1.1 / 65534, rtol=0, equal_nan=True)
+
+
+def test_people_keep_size_and_place_while_maps_are_learned() -> None:
+    settings = toy()
+    group = Group(0, 1, torch.device("cpu"), "")
+    data = people(2)
+    batch = collate([data[view] for view in range(settings.maps.batch)])
+    stages = [
+        kind(settings.surface_network, getattr(settings, name), settings.mining)
+        for kind, name in ((MapsStage, "maps"), (SurfaceStage, "surface"))
+    ]
+    maps, surface = (augment_batch(batch, stage, settings, 0, group) for stage in stages)
+    given = batch["calibration"]
+    assert torch.equal(maps["calibration"].abs(), given.abs())  # a mirror image changes signs alone
+    assert not torch.equal(maps["calibration"], given)
+    assert not torch.allclose(surface["calibration"].abs(), given.abs(), atol=0.01)
 
 
 def test_the_recipe_trains_on_shards_with_layers(shards: Path, tmp_path: Path) -> None:
