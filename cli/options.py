@@ -46,6 +46,10 @@ facing = click.option("--facing", type=click.Choice(AXES), help="Axis that peopl
 height = click.option(
     "--height", "height_m", type=float, help="Scale scans to this height, metres.  [default: not scaled]"
 )
+keep_parts = click.option(
+    "--keep-parts", is_flag=True,
+    help="Draw and label also what is no part of the person (floor, wall, second person), which is left out otherwise.",
+)  # fmt: skip
 rays = click.option(
     "--rays", type=click.IntRange(16, 65536), default=240, help="Number of directions of the light transfer."
 )
@@ -86,18 +90,19 @@ def workers(function: Callable[..., None]) -> Callable[..., None]:
 
 
 def placement(function: Callable[..., None]) -> Callable[..., None]:
-    """--unit, --up, --facing and --height, which the command receives as `load`, a PlacementOptions."""
+    """--unit, --up, --facing, --height and --keep-parts, which the command receives as `load`, a PlacementOptions."""
 
     @functools.wraps(function)
     def with_load(
-        *arguments: Any, unit: str | None, up: str | None, facing: str | None, height_m: float | None, **others: Any
-    ) -> None:
+        *arguments: Any, unit: str | None, up: str | None, facing: str | None, height_m: float | None,
+        keep_parts: bool, **others: Any,
+    ) -> None:  # fmt: skip
         from ..subjects.placement import PlacementOptions
 
-        load = PlacementOptions(unit=unit, up=up, facing=facing, height_m=height_m)
+        load = PlacementOptions(unit=unit, up=up, facing=facing, height_m=height_m, keep_parts=keep_parts or None)
         function(*arguments, load=load, **others)
 
-    return unit(up(facing(height(with_load))))
+    return unit(up(facing(height(keep_parts(with_load)))))
 
 
 def selection(function: Callable[..., None]) -> Callable[..., None]:
@@ -118,7 +123,8 @@ def selection(function: Callable[..., None]) -> Callable[..., None]:
     leave = values.names("--exclude", known=tuple, metavar="PATTERN...", help="Leave out subjects of these names.")
     obey = click.option(
         "--fixes", type=existing_file,
-        help="TOML file with unit, up, facing, height and exclude of single subjects (mpc check --write-fixes).",
+        help="TOML file with unit, up, facing, height, keep_parts and exclude of single subjects, see "
+        "mpc check --write-fixes.",
     )  # fmt: skip
     return take(leave(obey(with_selection)))
 

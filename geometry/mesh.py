@@ -9,7 +9,7 @@ from typing import Literal
 import numpy as np
 import numpy.typing as npt
 
-from ..core.arrays import F32, F64, I32, U8
+from ..core.arrays import F32, F64, I32, I64, U8, Bools
 from ..core.errors import MpcError
 
 Wrap = Literal["repeat", "clamp", "mirror"]
@@ -116,6 +116,23 @@ class PosedMesh:
     def with_vertices(self, vertices: F64) -> PosedMesh:
         """The same surface in another pose; `vertices` is (V, 3) float64, metres."""
         return replace(self, vertices=np.ascontiguousarray(vertices, np.float64))
+
+    def subset(self, keep: Bools) -> tuple[PosedMesh, I64]:
+        """The chosen faces (F,) and the vertices that they use: the mesh, and the numbers (V',) of its vertices."""
+        marked = np.zeros(len(self.vertices), np.bool_)
+        marked[self.faces[keep]] = True
+        used = np.flatnonzero(marked)
+        number = (np.cumsum(marked) - 1).astype(np.int32)
+        mesh = PosedMesh(
+            vertices=np.ascontiguousarray(self.vertices[used]),
+            faces=np.ascontiguousarray(number[self.faces[keep]]),
+            materials=self.materials,
+            face_material=np.ascontiguousarray(self.face_material[keep]),
+            uv=self.uv,
+            face_uv=None if self.face_uv is None else np.ascontiguousarray(self.face_uv[keep]),
+            vertex_colours=None if self.vertex_colours is None else np.ascontiguousarray(self.vertex_colours[used]),
+        )
+        return mesh, used
 
     def transformed(self, matrix: F64) -> PosedMesh:
         """The mesh moved by a (4, 4) affine matrix; if it mirrors, faces are reversed to stay outward."""

@@ -13,6 +13,7 @@ import numpy as np
 
 from ..core.arrays import F64, I32, I64, Bools
 from ..core.randomness import derive_rng
+from .doubles import in_pairs
 from .mesh import PosedMesh
 from .rays import RayScene
 from .topology import HalfEdges, edge_parts, find_boundary, find_half_edges, joined, open_parts, weld
@@ -131,29 +132,7 @@ def _without_twins(faces: I64, half: HalfEdges) -> I64:
     everything = np.arange(len(faces))
     if half.count.max() <= 2:
         return everything
-    low = np.argmin(faces, axis=1)[:, None]
-    first, second, third = np.take_along_axis(faces, (low + np.arange(3)) % 3, axis=1).T
-    forward = second < third
-    key = np.stack([first, np.minimum(second, third), np.maximum(second, third)], axis=1)
-    order = np.lexsort((*key.T[::-1],))
-    new = np.ones(len(faces), bool)
-    new[1:] = (key[order[1:]] != key[order[:-1]]).any(axis=1)
-    group = np.empty(len(faces), np.int64)
-    group[order] = np.cumsum(new) - 1
-    pairs = np.minimum(np.bincount(group, forward), np.bincount(group, ~forward))[group]
-    # The first `pairs` faces of each direction within a group go.
-    rank = _rank_within(group * 2 + forward)
-    return everything[rank >= pairs]
-
-
-def _rank_within(group: I64) -> I64:
-    """(N,) int64: how many earlier entries have the same value."""
-    order = np.argsort(group, kind="stable")
-    ordered = group[order]
-    start = np.flatnonzero(np.concatenate([[True], ordered[1:] != ordered[:-1]]))
-    rank = np.empty(len(group), np.int64)
-    rank[order] = np.arange(len(group)) - np.repeat(start, np.diff(np.append(start, len(group))))
-    return rank
+    return everything[~in_pairs(faces)]
 
 
 def _by_votes(vertices: F64, faces: I64, used: I64, half: HalfEdges) -> tuple[Bools, Bools, list[str]]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -181,4 +181,12 @@ def rig_bones(rig: Rig, maps: Mapping[str, BoneMap] | None = None) -> MatchedBon
             bones.add(node)
             node = int(rig.skeleton.parents[node])
     names = [name if number in bones else "" for number, name in enumerate(rig.skeleton.names)]
-    return match_bones(names, maps)
+    matched = match_bones(names, maps)
+    return replace(matched, roles=_crossed(matched.roles)) if rig.sides_crossed else matched
+
+
+def _crossed(roles: Mapping[str, int]) -> dict[str, int]:
+    """Roles with left and right exchanged."""
+    other = {"left": "right", "right": "left"}
+    parts = ((*role.partition("_"), bone) for role, bone in roles.items())
+    return {other.get(side, side) + line + rest: bone for side, line, rest, bone in parts}

@@ -16,6 +16,7 @@ Side = Literal["left", "right"]
 
 _PELVIS = ("hips", "hip", "pelvis")
 _LEG = re.compile(r"upperleg|upleg|thigh|leg|knee|shin|calf|foot|ankle")
+_FOOT, _TOE = re.compile(r"foot|ankle"), re.compile(r"toe|ball")
 _ARM = re.compile(r"upperarm|shoulder|clavicle|arm|elbow|hand|wrist")
 
 
@@ -72,6 +73,26 @@ def rest_facing(skeleton: Skeleton, joints: Sequence[int], world: F64, up: F64) 
     facing = np.cross(across, up)
     length = float(np.linalg.norm(facing))
     return facing / length if length > 1e-6 else None
+
+
+def toe_facing(skeleton: Skeleton, joints: Sequence[int], world: F64, up: F64) -> F64 | None:
+    """Direction from the ankles to the toes by the bones' names: (3,) unit, orthogonal to `up`, or None.
+
+    Args:
+        skeleton: of the rig.
+        joints: nodes to look among.
+        world: (N, 4, 4) node matrices of the rest pose.
+        up: (3,) unit.
+    """
+    total = np.zeros(3)
+    for joint in joints:
+        parent = int(skeleton.parents[joint])
+        if parent >= 0 and _TOE.search(part_name(skeleton.names[joint])):
+            foot = _FOOT.search(part_name(skeleton.names[parent]))
+            total += world[joint, :3, 3] - world[parent, :3, 3] if foot else 0.0
+    level = total - (total @ up) * up
+    length = float(np.linalg.norm(level))
+    return level / length if length > 1e-6 else None
 
 
 def part_name(name: str) -> str:

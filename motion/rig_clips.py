@@ -68,7 +68,7 @@ def rig_target(rig: Rig, to_world: F64, matched: MatchedBones) -> Target:
     rest = world_matrices(skeleton, None)
     placed = to_world @ rest
     posed = skin_vertices(rig.vertices, rig.joints, rig.weights, rest[rig.slot_node] @ rig.slot_inverse)
-    heights = (posed @ to_world[:3, :3].T)[:, 1]
+    heights = (posed @ to_world[:3, :3].T)[:, 1] + to_world[1, 3]
     ground = _Ground(rig, to_world, rest, matched)
     return Target(
         bones=skeleton.names,

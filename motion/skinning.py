@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
 from scipy.spatial.transform import Rotation
 
-from ..core.arrays import F64, I32
+from ..core.arrays import F64, I32, I64
 
 ChannelPath = Literal["translation", "rotation", "scale"]
 Interpolation = Literal["LINEAR", "STEP", "CUBICSPLINE"]
@@ -98,6 +98,7 @@ class Rig:
         clips: in the file's order.
         pelvis: nodes whose mean position is the pelvis, () if unknown.
         hips: nodes where the left and the right leg begin, () if unknown.
+        sides_crossed: whether bones named left are on the person's right (below a node that mirrors).
     """
 
     skeleton: Skeleton
@@ -109,6 +110,11 @@ class Rig:
     clips: tuple[Clip, ...]
     pelvis: tuple[int, ...] = ()
     hips: tuple[int, ...] = ()
+    sides_crossed: bool = False
+
+    def subset(self, used: I64) -> Rig:
+        """The rig with the vertices of these numbers alone."""
+        return replace(self, vertices=self.vertices[used], joints=self.joints[used], weights=self.weights[used])
 
 
 def pose_rig(rig: Rig, clip: Clip | None, time_s: float = 0.0) -> tuple[F64, F64]:

@@ -17,6 +17,7 @@ import numpy as np
 
 from ..core.arrays import F32, F64, Bools, Floats
 from ..core.randomness import derive_rng
+from ..geometry.doubles import drop_doubles
 from ..geometry.mesh import PosedMesh
 from ..geometry.orientation import orient_mesh
 from ..geometry.topology import find_boundary, weld
@@ -117,7 +118,7 @@ def label_inside(mesh: PosedMesh, points: Floats) -> Bools:
     Returns:
         (N,) bool. Within about 1e-12 m of the surface either label may appear.
     """
-    return InsideOracle(orient_mesh(mesh).mesh).inside(points)
+    return InsideOracle(orient_mesh(drop_doubles(mesh).mesh).mesh).inside(points)
 
 
 def ambiguous_share(mesh: PosedMesh, oracle: InsideOracle | None = None) -> float:

@@ -22,6 +22,7 @@ LONG_RATIO, LONG_WEIGHT = 1.45, 4.0
 FOOT_BAND, ANKLE_BAND = 0.035, (0.055, 0.095)
 FOOT_SHIFT = (0.025, 0.060)
 LEAST_FACES = 20
+LEG_BAND = (0.1, 0.4)  # of the height
 # Two feet have an empty strip between them, a share of the height wide, with at least FOOT_SHARE of the area on each
 # side; strips in directions SPLIT_STEP_DEG apart are tried. Toes further apart than FEET_APART_DEG are not believed.
 LEAST_GAP, FOOT_SHARE, SPLIT_STEP_DEG = 0.004, 0.25, 6
@@ -114,6 +115,24 @@ def feet_facing(mesh: PosedMesh, up: F64) -> F64 | None:
     if left is None or right is None or left @ right < np.cos(np.radians(FEET_APART_DEG)):
         return None
     return (left + right) / np.linalg.norm(left + right)
+
+
+def legs_apart(mesh: PosedMesh, up: F64) -> bool:
+    """Whether the surface between ankles and hips is parted by an empty strip.
+
+    Args:
+        mesh: a person.
+        up: (3,) unit, along an axis.
+    """
+    centre = mesh.corners.mean(axis=1)
+    low, high = sorted((mesh.bounds @ up).tolist())
+    size = max(high - low, 1e-9)
+    share = (centre @ up - low) / size
+    near = (share > LEG_BAND[0]) & (share < LEG_BAND[1])
+    if near.sum() < LEAST_FACES:
+        return False
+    flat = centre[near] - (centre[near] @ up)[:, None] * up
+    return _split_feet(flat, mesh.face_areas[near], up, LEAST_GAP * size) is not None
 
 
 def _split_feet(flat: F64, area: F64, up: F64, least_gap: float) -> Bools | None:

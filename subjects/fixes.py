@@ -5,6 +5,7 @@
     up = "+z"
     facing = "-y"
     height = 1.72       # metres at rest; scales the person, whatever the unit
+    keep_parts = true   # what is no part of the person (floor, wall, second person) stays in the surface
     exclude = true      # as if the subject were not there
 
 What is left out is detected. An unknown subject, key or value is an error.
@@ -36,6 +37,7 @@ class Fix:
         up: see PlacementOptions.
         facing: see PlacementOptions.
         height: height at rest, metres.
+        keep_parts: see PlacementOptions.
         exclude: whether the subject is left out.
     """
 
@@ -43,16 +45,19 @@ class Fix:
     up: str | None = None
     facing: str | None = None
     height: float | None = None
+    keep_parts: bool | None = None
     exclude: bool = False
 
     @property
     def placement(self) -> PlacementOptions:
-        """Unit, axes and height.
+        """Unit, axes, height and parts.
 
         Raises:
             SettingsError: one of them is none that there is.
         """
-        return PlacementOptions(unit=self.unit, up=self.up, facing=self.facing, height_m=self.height)
+        return PlacementOptions(
+            unit=self.unit, up=self.up, facing=self.facing, height_m=self.height, keep_parts=self.keep_parts
+        )
 
 
 def read_fixes(path: Path, subjects: Sequence[str]) -> dict[str, Fix]:
@@ -114,7 +119,8 @@ class Suggestion:
 HEAD = """\
 # What `mpc check` found; correct it, and give it to `mpc check` and `mpc render` as --fixes. A line without # holds,
 # whatever the files say; what is left out or behind a # is detected. Keys: unit ("m", "dm", "cm", "mm", "in", "ft"), up
-# and facing ("+x", "-x", "+y", "-y", "+z", "-z", in the file's own axes), height (metres; scales the person), exclude.
+# and facing ("+x", "-x", "+y", "-y", "+z", "-z", in the file's own axes), height (metres; scales the person),
+# keep_parts (true keeps what is no part of the person), exclude.
 """
 
 

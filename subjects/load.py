@@ -3,26 +3,30 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from ..core.arrays import F64
+from ..core.errors import InputError
 from ..formats.build_mesh import ReadMesh
 from ..formats.build_rig import ReadPerson
 from ..formats.mesh_files import read_mesh_file
+from ..geometry.doubles import drop_doubles
 from ..geometry.mesh import PosedMesh
-from ..geometry.orientation import orient_mesh
-from ..motion.landmarks import find_hips, find_pelvis, rest_facing
-from ..motion.skinning import Clip, Rig, world_matrices
+from ..geometry.orientation import Oriented, orient_mesh
+from ..motion.skinning import Clip, Rig
+from .bystanders import Company, find_person
 from .find import Subject, safe_name
 from .layouts.layout import Fit, Layout
 from .layouts.recognise import find_layout
-from .placement import Placement, PlacementOptions, place_person
+from .placement import Hints, Placement, PlacementOptions, place_person
+from .rigs import prepare_rig
 from .sequences import list_takes, read_frame
 
+COARSE = 0.002  # of a person: 4 mm
 LONGEST_CLIP_NAME = 60  # characters; clip names become parts of paths
 
 
@@ -125,16 +129,67 @@ def _place_scan(
     layout = find_layout(subject.layout)
     fit, doubts = _read_fit(subject, layout, options)
     unit, up = (read.unit, read.up) if layout is None else (read.unit or layout.unit, read.up or layout.up)
-    placement = place_person(read.mesh, options, file_unit=unit, file_up=up, fit=fit)
-    oriented = orient_mesh(read.mesh.transformed(placement.matrix))
+    hints = Hints(unit=unit, up=up, fit=fit)
+    mesh, placement, notices = _place_surface(subject.path, read.mesh, options, hints)
     return LoadedSubject(
         subject=subject,
-        mesh=oriented.mesh,
+        mesh=mesh,
         placement=placement,
         takes=takes,
         layout=None if layout is None else layout.name,
-        notices=(*read.notices, *doubts, *placement.warnings, *oriented.notices),
+        notices=(*read.notices, *doubts, *notices),
     )
+
+
+def _place_surface(
+    path: Path, mesh: PosedMesh, options: PlacementOptions, hints: Hints
+) -> tuple[PosedMesh, Placement, list[str]]:
+    """Place a surface without a skin: what is no person decides nothing, and is left out unless the user keeps it."""
+    check_digits(path, mesh)
+    company = find_person(mesh)
+    person = mesh if company.alone else mesh.subset(company.person)[0]
+    placement = place_person(person, options, hints)
+    notices = [] if company.alone else [_tell_company(company, placement, options)]
+    oriented = face_outward((mesh if options.keep_parts else person).transformed(placement.matrix))
+    return oriented.mesh, placement, [*notices, *placement.warnings, *oriented.notices]
+
+
+def face_outward(mesh: PosedMesh) -> Oriented:
+    """The mesh without the backs of a two-sided surface, its faces outward."""
+    single = drop_doubles(mesh)
+    oriented = orient_mesh(single.mesh)
+    return Oriented(oriented.mesh, (*single.notices, *oriented.notices))
+
+
+def check_digits(path: Path, mesh: PosedMesh) -> None:
+    """Refuse coordinates far from 0 that were stored with too few digits: the surface is a staircase.
+
+    Raises:
+        InputError: as 32-bit numbers, or with six digits, they come in steps of more than `COARSE` of the size.
+    """
+    size = float(np.linalg.norm(mesh.bounds[1] - mesh.bounds[0]))
+    for axis in np.argsort(-np.abs(mesh.vertices).max(axis=0)).tolist():
+        values = mesh.vertices[:, axis]
+        largest = max(float(np.abs(values).max()), size)
+        digits = 10.0 ** (np.floor(np.log10(largest)) - 5)
+        kinds = {
+            "six digits": (digits, np.round(values / digits) * digits),
+            "32 bits": (float(np.spacing(np.float32(largest))), values.astype(np.float32)),
+        }
+        for kind, (step, stored) in kinds.items():
+            if step > COARSE * size and np.abs(stored - values).max() < 1e-6 * step:
+                raise InputError(
+                    path,
+                    f"lies far from 0 ({'xyz'[axis]} up to {largest:.7g}, a size of {size:.3g}), and its coordinates "
+                    f"were stored with {kind}, in steps of {step:.2g}; export it again with the person near the origin",
+                )
+
+
+def _tell_company(company: Company, placement: Placement, options: PlacementOptions) -> str:
+    """A notice about what is no person."""
+    done = "kept, but not counted for unit, up and facing" if options.keep_parts else "left out (--keep-parts keeps it)"
+    scale = float(np.cbrt(np.linalg.det(placement.matrix[:3, :3])))
+    return f"no part of the person: {company.describe(scale)}; {done}"
 
 
 def _read_fit(subject: Subject, layout: Layout | None, options: PlacementOptions) -> tuple[Fit | None, list[str]]:
@@ -150,20 +205,19 @@ def _read_fit(subject: Subject, layout: Layout | None, options: PlacementOptions
 
 def _place_person(subject: Subject, read: ReadPerson, options: PlacementOptions) -> LoadedSubject:
     """Place what glTF or FBX hold, with a skin or without; both readers return metres, y up."""
-    hint = None
-    rig = read.rig
-    if rig is not None:
-        up = np.array([0.0, 1.0, 0.0])
-        hint = rest_facing(rig.skeleton, read.joints, world_matrices(rig.skeleton, None), up)
-        pelvis = find_pelvis(rig.skeleton, read.joints)
-        rig = replace(rig, pelvis=pelvis, hips=find_hips(rig.skeleton, read.joints))
-    placement = place_person(read.mesh, options, file_unit="m", file_up="+y", facing_hint=hint)
-    oriented = orient_mesh(read.mesh.transformed(placement.matrix))
+    if read.rig is None:
+        mesh, placement, notices = _place_surface(subject.path, read.mesh, options, Hints(unit="m", up="+y"))
+        return LoadedSubject(subject=subject, mesh=mesh, placement=placement, notices=(*read.notices, *notices))
+    ready = prepare_rig(read.rig, read.joints, read.mesh)
+    single = drop_doubles(read.mesh)
+    rig = ready.rig.subset(single.used)
+    placement = place_person(read.mesh, options, Hints(unit="m", up="+y", facing=ready.facing))
+    oriented = orient_mesh(single.mesh.transformed(placement.matrix))
     return LoadedSubject(
         subject=subject,
         mesh=oriented.mesh,
         placement=placement,
         rig=rig,
-        clips={} if rig is None else name_clips(rig.clips),
-        notices=(*read.notices, *placement.warnings, *oriented.notices),
+        clips=name_clips(rig.clips),
+        notices=(*read.notices, *ready.notices, *placement.warnings, *single.notices, *oriented.notices),
     )

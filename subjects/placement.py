@@ -10,20 +10,19 @@ import numpy as np
 from ..core.arrays import F64
 from ..core.errors import SettingsError
 from ..geometry.mesh import PosedMesh
+from .axes import AXES, UNITS_M
 from .body_shape import feet_facing, score_up, up_margin
+from .doubt_up import doubt_up
 from .layouts.layout import Fit
-
-UNITS_M = {"m": 1.0, "dm": 0.1, "cm": 0.01, "mm": 0.001, "in": 0.0254, "ft": 0.3048}
-AXES = {
-    "+x": (1.0, 0.0, 0.0), "-x": (-1.0, 0.0, 0.0), "+y": (0.0, 1.0, 0.0),
-    "-y": (0.0, -1.0, 0.0), "+z": (0.0, 0.0, 1.0), "-z": (0.0, 0.0, -1.0),
-}  # fmt: skip
 
 # Heights of people in any pose, metres: from a sitting child to a tall adult with an arm raised.
 LEAST_HEIGHT_M, GREATEST_HEIGHT_M = 0.45, 2.6
 LEAST_STANDING_M = 0.85
 STANDING_SHARE = 0.85  # height over the box's diagonal
 UNSURE_MARGIN = 0.3
+# People who lie farther from the file's origin are moved to the world's: float32, which renderers compute with, has
+# steps of 8 micrometres there, and of 3 cm at 400 km (projected coordinates of maps).
+FAR_M = 100.0
 # A direction more upright than this (of somebody who lies or bends over) says little about where the person faces.
 LEAST_LEVEL = 0.3
 CONVENTION = "the convention for this up axis"
@@ -38,12 +37,15 @@ class PlacementOptions:
         up: up direction in the file's axes, one of `AXES`.
         facing: direction that the person faces in the file's axes, one of `AXES`.
         height_m: the person is scaled to this height at rest, metres.
+        keep_parts: what is no part of the person (subjects/bystanders.py) stays in the surface, though it decides
+            nothing; None and False leave it out.
     """
 
     unit: str | None = None
     up: str | None = None
     facing: str | None = None
     height_m: float | None = None
+    keep_parts: bool | None = None
 
     def __post_init__(self) -> None:
         if self.unit is not None and self.unit not in UNITS_M:
@@ -66,8 +68,9 @@ class PlacementOptions:
         """
         height_m = given.height_m if given.unit is not None else given.height_m or self.height_m
         return PlacementOptions(
-            unit=given.unit or self.unit, up=given.up or self.up, facing=given.facing or self.facing, height_m=height_m
-        )
+            unit=given.unit or self.unit, up=given.up or self.up, facing=given.facing or self.facing, height_m=height_m,
+            keep_parts=self.keep_parts if given.keep_parts is None else given.keep_parts,
+        )  # fmt: skip
 
 
 @dataclass(frozen=True, eq=False)
@@ -75,7 +78,7 @@ class Placement:
     """How file coordinates become metres, y up, facing +z.
 
     Attributes:
-        matrix: (4, 4) float64, rotation and scale alone.
+        matrix: (4, 4) float64, rotation and scale; for files whose coordinates lie far from 0 also a translation.
         unit: the file's unit; "scaled" to a given height and "fit" to a body fit are possible, too.
         up: up direction in the file's axes.
         facing: the axis of the file that becomes +z: the nearest to the direction that the person faces.
@@ -84,6 +87,8 @@ class Placement:
         warnings: doubts that the user should know of.
         unsure: those of "unit", "up" and "facing" that are a guess.
         facing_world: the horizontal unit vector that the person faces, in world axes; None where nobody knows.
+        moved_m: the world's origin as a place of the file's own coordinates, scaled to metres and turned to y up, where
+            the person was moved to it; None where the file's origin is kept.
     """
 
     matrix: F64
@@ -95,16 +100,18 @@ class Placement:
     warnings: tuple[str, ...]
     unsure: tuple[str, ...] = ()
     facing_world: tuple[float, float, float] | None = None
+    moved_m: tuple[float, float, float] | None = None
 
     def as_dict(self) -> dict[str, Any]:
         """The placement without matrix and warnings, JSON-ready."""
-        return {
+        table: dict[str, Any] = {
             "unit": self.unit,
             "up": self.up,
             "facing": self.facing,
             "height_m": round(self.height_m, 4),
             "reasons": dict(self.reasons),
         }
+        return table if self.moved_m is None else {**table, "moved_m": list(self.moved_m)}
 
 
 class _Choice(NamedTuple):
@@ -121,30 +128,38 @@ class _Choice(NamedTuple):
     warnings: tuple[str, ...] = ()
 
 
-def place_person(
-    mesh: PosedMesh,
-    options: PlacementOptions,
-    *,
-    file_unit: str | None = None,
-    file_up: str | None = None,
-    fit: Fit | None = None,
-    facing_hint: F64 | None = None,
-) -> Placement:
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Hints:
+    """What a file, its format or its data set say of unit and axes; the user's word goes first.
+
+    Attributes:
+        unit: used unless the size would be absurd.
+        up: the up axis.
+        fit: the fit of a body to the scan; its scale is used before `unit`, unless the size would be absurd.
+        facing: (3,) direction that a rig faces by its limbs, in the file's coordinates.
+    """
+
+    unit: str | None = None
+    up: str | None = None
+    fit: Fit | None = None
+    facing: F64 | None = None
+
+
+def place_person(mesh: PosedMesh, options: PlacementOptions, hints: Hints | None = None) -> Placement:
     """Decide unit, up axis and facing.
 
     Args:
         mesh: the surface in the file's coordinates (of a rig the rest pose).
         options: what the user said; it wins.
-        file_unit: the unit that the file or its format gives; used second, unless the size would be absurd.
-        file_up: the up axis that the file or its format gives; used second.
-        fit: the fit of a body to the scan; its scale is used before `file_unit`, unless the size would be absurd.
-        facing_hint: (3,) direction that a rig faces by its limbs, in the file's coordinates.
+        hints: what the file says; it is used second. None for nothing.
     """
-    up = _choose_up(mesh, options.up, file_up)
+    hints = hints or Hints()
+    fit = hints.fit
+    up = _choose_up(mesh, options.up, hints)
     size = mesh.bounds[1] - mesh.bounds[0]
     height = float(size[_axis_index(up.value)])
-    scale, unit = _choose_scale(height, size, options, file_unit, fit)
-    hint, source = facing_hint, "the rig's left and right limbs"
+    scale, unit = _choose_scale(height, size, options, hints.unit, fit)
+    hint, source = hints.facing, "the rig's left and right limbs"
     if hint is None and fit is not None:
         hint, source = fit.facing, "the body fit"
     facing, direction = _choose_facing(mesh, up.value, options.facing, hint, source)
@@ -153,7 +168,11 @@ def place_person(
     matrix[:3, :3] = scale * np.stack(rows)
     facing_world = None if direction is None else _level(np.stack(rows) @ direction)
     height_m = height * scale
+    moved = _far_origin(mesh.bounds @ matrix[:3, :3].T)
     warnings = [*up.warnings, *unit.warnings]
+    if moved is not None:
+        matrix[:3, 3] = -np.array(moved)
+        warnings.append(f"lies {np.linalg.norm(moved):,.0f} m from the file's origin; moved to the world's")
     if not _is_person(height_m):
         warnings.append(f"{height_m:.3g} m high: not a person's size; give the unit or the height")
     return Placement(
@@ -169,7 +188,22 @@ def place_person(
             *(["facing"] if facing_world is None else []),
         ),
         facing_world=facing_world,
+        moved_m=moved,
     )
+
+
+def _far_origin(bounds: F64) -> tuple[float, float, float] | None:
+    """The middle of the ground below a person who lies so far from 0 that float32 would show it, whole metres.
+
+    Args:
+        bounds: (2, 3) corners of the person's box in any order, metres, y up.
+    """
+    low, high = bounds.min(axis=0), bounds.max(axis=0)
+    ground = np.array([0.5 * (low[0] + high[0]), low[1], 0.5 * (low[2] + high[2])])
+    if np.linalg.norm(ground) < FAR_M:
+        return None
+    x, y, z = np.rint(ground).tolist()
+    return x, y, z
 
 
 def _axis_index(axis: str) -> int:
@@ -180,16 +214,18 @@ def _is_person(height_m: float) -> bool:
     return LEAST_HEIGHT_M <= height_m <= GREATEST_HEIGHT_M
 
 
-def _choose_up(mesh: PosedMesh, wanted: str | None, file_up: str | None) -> _Choice:
+def _choose_up(mesh: PosedMesh, wanted: str | None, hints: Hints) -> _Choice:
     if wanted is not None:
         return _Choice(wanted, "given")
-    if file_up is not None:
-        return _Choice(file_up, "the file or its format says so")
+    if hints.up is not None:
+        # A rig's rest pose is upright in the file's axes whatever its shape; a scan may have been stored as it lay.
+        doubts = () if hints.facing is not None else doubt_up(mesh, hints.up)
+        return _Choice(hints.up, "the file or its format says so", doubts)
     up, reason, margin = guess_up(mesh)
     if margin >= UNSURE_MARGIN:
-        return _Choice(up, reason)
+        return _Choice(up, reason, doubt_up(mesh, up))
     doubt = f"up axis {up} is a close guess; give it where the person lies down in the pictures"
-    return _Choice(up, reason, (doubt,))
+    return _Choice(up, reason, (doubt, *doubt_up(mesh, up)))
 
 
 def guess_up(mesh: PosedMesh) -> tuple[str, str, float]:

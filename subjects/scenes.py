@@ -16,12 +16,11 @@ from ..formats.fbx.read import read_fbx_motion
 from ..formats.gltf.animations import read_clips
 from ..formats.gltf.container import open_gltf
 from ..geometry.mesh import PosedMesh
-from ..geometry.orientation import orient_mesh
 from ..motion.landmarks import hips_facing
 from ..motion.skinning import Clip, pose_rig
 from .body_shape import feet_facing
 from .find import Subject
-from .load import LoadedSubject, load_subject, name_clips, name_takes
+from .load import LoadedSubject, face_outward, load_subject, name_clips, name_takes
 from .placement import PlacementOptions
 from .sequences import read_frame
 
@@ -193,10 +192,10 @@ def pose_scene(loaded: LoadedSubject, spec: SceneSpec) -> LoadedScene:
     if clip is not None and not 0 <= spec.frame < clip.frames:
         raise InputError(path, f'animation "{spec.animation}" has no frame {spec.frame} (of {clip.frames})')
     time_s = 0.0 if clip is None else clip.time_of(spec.frame)
-    turn = loaded.to_world[:3, :3]
+    turn, shift = loaded.to_world[:3, :3], loaded.to_world[:3, 3]
     with np.errstate(over="ignore", invalid="ignore"):
         vertices, nodes = pose_rig(rig, clip, time_s)
-        vertices = vertices @ turn.T
+        vertices = vertices @ turn.T + shift
     try:
         mesh = loaded.mesh.with_vertices(vertices)
     except MpcError as error:
@@ -206,7 +205,7 @@ def pose_scene(loaded: LoadedSubject, spec: SceneSpec) -> LoadedScene:
         spec=spec,
         loaded=loaded,
         mesh=mesh,
-        pelvis_world=turn @ nodes[list(rig.pelvis), :3, 3].mean(axis=0) if rig.pelvis else None,
+        pelvis_world=turn @ nodes[list(rig.pelvis), :3, 3].mean(axis=0) + shift if rig.pelvis else None,
         notices=loaded.notices,
         time_s=time_s,
         facing_world=_hips_facing(nodes[list(rig.hips), :3, 3] @ turn.T) if rig.hips else None,
@@ -229,7 +228,7 @@ def _pose_take(loaded: LoadedSubject, spec: SceneSpec) -> LoadedScene:
     if not 0 <= spec.frame < len(files):
         raise InputError(loaded.subject.root, f'"{spec.animation}" has no frame {spec.frame} (of {len(files)})')
     read = read_frame(files[spec.frame])
-    oriented = orient_mesh(read.mesh.transformed(loaded.to_world))
+    oriented = face_outward(read.mesh.transformed(loaded.to_world))
     notices = tuple(dict.fromkeys([*loaded.notices, *read.notices, *oriented.notices]))
     # The sequence is placed as its first frame, in which the person may have stood another way.
     toes = feet_facing(oriented.mesh, np.array([0.0, 1.0, 0.0]))

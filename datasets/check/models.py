@@ -11,8 +11,9 @@ from ...core.checks import check_range
 from ...core.files import write_json
 from ...core.guard import Limits, Lost, run_guarded
 from ...core.progress import NoProgress, Progress
+from ...subjects.axes import UNITS_M
 from ...subjects.fixes import Suggestion
-from ...subjects.placement import UNITS_M, PlacementOptions
+from ...subjects.placement import PlacementOptions
 from ...subjects.selection import Selection, find_people
 from .subject import CheckUnit, SubjectReport, check_subject, report_failure
 

@@ -21,11 +21,11 @@ from ...core.progress import NoProgress, Progress
 from ...core.randomness import derive_rng
 from ...formats.obj.read import read_obj
 from ...formats.png_box import encode_png_box
-from ...geometry.orientation import orient_mesh
 from ...render.transfer import DEFAULT_RAYS, radiance_transfer
 from ...sampling.colour import sample_colour
 from ...subjects.find import safe_name
-from ...subjects.placement import PlacementOptions, place_person
+from ...subjects.load import face_outward
+from ...subjects.placement import Hints, PlacementOptions, place_person
 from ..renders.belonging import SubjectScenes, describe_scene, finish_run
 from ..renders.format import RENDERS, SceneRecord, read_scene
 from ..renders.manifest import Line
@@ -152,8 +152,8 @@ def _import_unit(unit: _Unit) -> _Record:
 
 def _import_scene(unit: _Unit, name: str, source: str, files: dict[str, str]) -> tuple[str, ...]:
     read = read_obj(unit.scene.mesh)
-    placement = place_person(read.mesh, unit.load, file_unit=read.unit, file_up=read.up)
-    oriented = orient_mesh(read.mesh.transformed(placement.matrix))
+    placement = place_person(read.mesh, unit.load, Hints(unit=read.unit, up=read.up))
+    oriented = face_outward(read.mesh.transformed(placement.matrix))
     notices = [*read.notices, *placement.warnings, *oriented.notices]
     mesh = oriented.mesh.with_vertices(oriented.mesh.vertices.astype(np.float32).astype(np.float64))
     back = np.linalg.inv(placement.matrix)

@@ -56,11 +56,18 @@ def claim_folder(out: Path, settings: RenderSettings) -> None:
 
 def _missing() -> dict[str, Any]:
     """The values of settings that a folder does not record, since it is older than they are: their defaults."""
-    return {**to_table(RenderSettings()), **OLDER}
+    return {**_table(RenderSettings()), **OLDER}
+
+
+def _table(settings: RenderSettings) -> dict[str, Any]:
+    table = to_table(settings)
+    if table["load"]["keep_parts"] is None:  # folders that are older than this option do not record it
+        del table["load"]["keep_parts"]
+    return table
 
 
 def _recorded(settings: RenderSettings) -> dict[str, Any]:
-    recorded = to_table(settings)
+    recorded = _table(settings)
     if settings.lights is not None:
         # Panoramas may change while the folder's name stays, so what was read from them is part of the settings.
         coefficients = load_lights(settings.lights).coefficients

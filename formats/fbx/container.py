@@ -104,9 +104,13 @@ def _read_scene(path: Path, ufbx: Any, scene: Any) -> FbxFile:
         raise InputError(path, f"{len(nodes)} nodes are more than are read")
     skeleton = _skeleton(nodes)
     meshes = []
+    hidden: set[int] = set()
+    for number in skeleton.order.tolist():
+        if not nodes[number].visible or int(skeleton.parents[number]) in hidden:
+            hidden.add(number)
     for number, node in enumerate(nodes):
         mesh = node.mesh
-        if mesh is not None and mesh.num_faces:
+        if mesh is not None and mesh.num_faces and number not in hidden:
             meshes.append(_mesh(path, items, number, node, mesh))
     bind = {**_bind_pose(ufbx, nodes), **{cluster.node: cluster.bind for mesh in meshes for cluster in mesh.clusters}}
     return FbxFile(_bound(skeleton, bind), tuple(meshes), _clips(path, ufbx, scene, items, nodes))

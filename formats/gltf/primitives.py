@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -16,17 +18,37 @@ from .materials import MaterialReader, to_display
 MAX_INFLUENCE_SETS = 4  # sixteen joints a vertex
 
 
+@dataclass(frozen=True, eq=False)
+class MeshPlace:
+    """Where a mesh hangs.
+
+    Attributes:
+        node: number of its node.
+        entry: the node.
+        rest: (4, 4) matrix of the node at rest.
+        morph: weights of the morph targets at rest.
+    """
+
+    node: int
+    entry: Json
+    rest: F64
+    morph: tuple[float, ...] = ()
+
+
+def morph_weights(gltf: GltfFile, node: Json, mesh: Json) -> tuple[float, ...]:
+    """The weights of a mesh's morph targets at rest: the node's, else the mesh's, else none."""
+    values = node.get("weights", mesh.get("weights", []))
+    weights: list[Any] = values if isinstance(values, list) else [""]
+    if not all(type(value) in (int, float) and math.isfinite(value) for value in weights):
+        raise gltf.fail('"weights" of morph targets are not numbers')
+    return tuple(float(value) for value in weights)
+
+
 def read_primitive(
-    gltf: GltfFile,
-    primitive: Json,
-    node: int,
-    node_entry: Json,
-    rest: F64,
-    materials: MaterialReader,
-    parts: Parts,
-    slots: Slots,
+    gltf: GltfFile, primitive: Json, place: MeshPlace, materials: MaterialReader, parts: Parts, slots: Slots
 ) -> None:
-    """Append one primitive of a mesh that hangs on `node` (whose rest matrix is `rest`) to `parts`."""
+    """Append one primitive of a mesh that hangs on a node to `parts`."""
+    node_entry = place.entry
     attributes = primitive.get("attributes")
     attributes = attributes if isinstance(attributes, dict) else {}
     mode = gltf.whole(primitive, "mode", 4)
@@ -46,12 +68,11 @@ def read_primitive(
     faces = _triangles(gltf, primitive, len(vertices), mode)
     if not len(faces):
         return
-    if primitive.get("targets"):
-        gltf.notices.append("morph targets are ignored")
+    vertices = _morphed(gltf, primitive, vertices, place.morph)
     skinned = "skin" in node_entry and "JOINTS_0" in attributes
     if "skin" in node_entry and not skinned:
         gltf.notices.append("a part of a skinned mesh has no JOINTS_0 and moves with its node")
-    if not skinned and np.linalg.det(rest[:3, :3]) < 0:
+    if not skinned and np.linalg.det(place.rest[:3, :3]) < 0:
         faces = faces[:, ::-1]
     found = materials.read(primitive.get("material"))
     parts.vertices.append(vertices)
@@ -64,10 +85,27 @@ def read_primitive(
     joints, weights = (
         _influences(gltf, attributes, node_entry["skin"], len(vertices), slots)
         if skinned
-        else (np.full((len(vertices), 1), _rigid_slot(slots, node)), np.ones((len(vertices), 1)))
+        else (np.full((len(vertices), 1), _rigid_slot(slots, place.node)), np.ones((len(vertices), 1)))
     )
     parts.joints.append(joints)
     parts.weights.append(weights)
+
+
+def _morphed(gltf: GltfFile, primitive: Json, vertices: F64, weights: tuple[float, ...]) -> F64:
+    """Vertices (N, 3) with the morph targets of a primitive at their weights."""
+    accessors = gltf.items("accessors")
+    if primitive.get("targets"):
+        gltf.notices.append("morph targets stay as the file gives them at rest")
+    for target, weight in zip(gltf.items("targets", primitive), weights, strict=False):
+        if weight == 0.0 or "POSITION" not in target:
+            continue
+        gltf.index(target["POSITION"], len(accessors), "accessors")
+        offsets = gltf.accessor(target["POSITION"], (3,), "a morph target").astype(np.float64)
+        _same_count(gltf, "a morph target", len(offsets), len(vertices))
+        vertices = vertices + weight * offsets
+    if not (np.abs(vertices) <= MAX_COORDINATE).all():
+        raise gltf.fail("morph targets move positions to places that are not finite, or far too large for a person")
+    return vertices
 
 
 def _triangles(gltf: GltfFile, primitive: Json, count: int, mode: int) -> I64:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -12,15 +13,16 @@ from ..build_rig import Parts, ReadPerson, Slots, assemble
 from .animations import read_clips
 from .container import GltfFile, open_gltf
 from .materials import MaterialReader
-from .primitives import read_primitive
+from .primitives import MeshPlace, morph_weights, read_primitive
 
 
 def read_gltf(path: Path, root: Path | None = None) -> ReadPerson:
     """Read the default scene of a .gltf or .glb.
 
     Vertices split at texture seams are joined where position, joints and weights agree. As the specification says,
-    the transform of a skinned mesh's own node is ignored. Morph targets, cameras, lights, points and lines are left
-    out. Alpha blending becomes a cut-out at one half.
+    the transform of a skinned mesh's own node is ignored. Morph targets have the weights that the file gives them at
+    rest; animations of these weights, cameras, lights, points, lines and hidden nodes are left out. Alpha blending
+    becomes a cut-out at one half.
 
     Raises:
         InputError: damaged, hostile or compressed with what is not read; names file and reason.
@@ -36,7 +38,8 @@ def read_gltf(path: Path, root: Path | None = None) -> ReadPerson:
         if "mesh" in entry:
             mesh = gltf.entry("meshes", entry["mesh"])
             for primitive in gltf.items("primitives", mesh):
-                read_primitive(gltf, primitive, node, entry, rest[node], materials, parts, slots)
+                place = MeshPlace(node, entry, rest[node], morph_weights(gltf, entry, mesh))
+                read_primitive(gltf, primitive, place, materials, parts, slots)
     if not parts.faces:
         raise gltf.fail("the scene has no triangles")
     return assemble(gltf.path, skeleton, clips, parts, slots, gltf.notices)
@@ -87,13 +90,27 @@ def _scene_nodes(gltf: GltfFile, skeleton: Skeleton) -> list[int]:
     """Nodes of the default scene, parents first; all nodes where the file has no scenes."""
     scenes = gltf.items("scenes")
     if not scenes:
-        return [int(node) for node in skeleton.order]
-    scene = scenes[gltf.index(gltf.json.get("scene", 0), len(scenes), "scenes")]
-    roots = scene.get("nodes", [])
+        roots: Any = [int(node) for node in np.flatnonzero(skeleton.parents < 0)]
+    else:
+        scene = scenes[gltf.index(gltf.json.get("scene", 0), len(scenes), "scenes")]
+        roots = scene.get("nodes", [])
     shown = {gltf.index(node, len(skeleton.names), "nodes") for node in (roots if isinstance(roots, list) else [])}
     listed: list[int] = []
+    hidden = 0
     for node in skeleton.order.tolist():
         if node in shown or skeleton.parents[node] in shown:
+            if _is_hidden(gltf, node):  # and with it all nodes below
+                shown.discard(node)
+                hidden += 1
+                continue
             shown.add(node)
             listed.append(node)
+    if hidden:
+        gltf.notices.append(f"{hidden} hidden nodes are left out" if hidden > 1 else "a hidden node is left out")
     return listed
+
+
+def _is_hidden(gltf: GltfFile, node: int) -> bool:
+    """Whether KHR_node_visibility hides a node."""
+    visibility = gltf.extension(gltf.items("nodes")[node], "KHR_node_visibility")
+    return visibility is not None and visibility.get("visible") is False

@@ -248,7 +248,7 @@ def test_choices_are_all_there_are():
     from mpc.models.person.engines import ENGINES
     from mpc.reconstruct.capture.settings import FRAMINGS, PRECISIONS, TURNTABLES
     from mpc.reconstruct.localise.localise import MODES
-    from mpc.subjects.placement import AXES, UNITS_M
+    from mpc.subjects.axes import AXES, UNITS_M
     from mpc.train.mining import MODES as MINING
     from mpc.train.settings import STAGES
 

@@ -1,7 +1,6 @@
 """Small model folders with faults that people reported in public about tools of this trade, one builder for each kind.
 
-Every builder starts from one person of boxes and writes one subject; the numbers are those of the table in
-docs/faults.md, which says for each kind what was reported and what is right.
+Every builder starts from one person of boxes and writes one subject.
 """
 
 from __future__ import annotations

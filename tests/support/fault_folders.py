@@ -1,4 +1,4 @@
-"""The model folder of each kind of fault, by the number of the table in docs/faults.md."""
+"""The model folder of each kind of fault; a case begins with the number of its kind."""
 
 from __future__ import annotations
 
