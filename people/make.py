@@ -170,7 +170,7 @@ def make_people(
     ]
     kept = tuple(unit.name for unit in units if _target(unit).exists())
     todo = [unit for unit in units if unit.name not in kept]
-    _write_index(out, settings, names, bvh)
+    _write_index(out, settings, names, bvh, kept)
     progress.start("people", len(units))
     if kept:
         progress.skip(len(kept))
@@ -230,12 +230,16 @@ def _check_folder(out: Path, settings: dict[str, Any]) -> None:
         raise SettingsError(f"{out} holds scans or rigs without people.json; choose another folder")
 
 
-def _write_index(out: Path, settings: dict[str, Any], names: list[str], bvh: Path | None) -> None:
+def _write_index(
+    out: Path, settings: dict[str, Any], names: list[str], bvh: Path | None, kept: tuple[str, ...]
+) -> None:
     index = out / "people.json"
     people: dict[str, Any] = {}
     if index.exists():
         people = read_json_object(index).get("people", {})
     for name in names:
+        if name in kept and name in people:
+            continue  # another version may have drawn this person otherwise
         people[name] = {"plan": asdict(plan_person(int(settings["seed"]), name))}
         if settings["assets"] is not None:
             people[name]["assets"] = _wears_assets(int(settings["seed"]), name, settings["assets_share"])

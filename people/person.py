@@ -14,6 +14,7 @@ from .body.hair import grow_hair, paint_hair
 from .body.regions import fields_of
 from .body.skin import Skin, paint_eye, paint_skin, skin_charts, visible_skin
 from .clothes.assets import dress, shrunk_body
+from .clothes.bags import make_bag
 from .clothes.fabric import Fabric, fabric_colour
 from .clothes.garments import Sewn, sew
 from .clothes.outfits import Worn
@@ -66,13 +67,15 @@ def build_person(
     """
     body = make_body(plan.phenotype)
     fitted_hair: Sewn | None = None
+    bags = tuple(worn for worn in plan.worn if worn.garment.kind == "bag")
     if assets is None:
-        sewn = [sew(body, worn.garment, plan.seed + i) for i, worn in enumerate(plan.worn)]
+        sewn = [sew(body, worn.garment, plan.seed + i) for i, worn in enumerate(plan.worn) if worn not in bags]
         skin = visible_skin(body, hidden_vertices(body, sewn))
     else:
         dressed = dress(assets, body, plan, seed, name)
-        plan, sewn, fitted_hair = replace(plan, worn=dressed.worn), list(dressed.sewn), dressed.hair
+        plan, sewn, fitted_hair = replace(plan, worn=dressed.worn + bags), list(dressed.sewn), dressed.hair
         skin = visible_skin(shrunk_body(body, dressed.deleted), np.zeros(len(body.vertices), bool))
+    sewn += [make_bag(body, worn.garment, [item.surface for item in sewn]) for worn in bags]
     hair = [fitted_hair.surface] if fitted_hair is not None else []
     if not hair:
         tops = [s.surface for s in sewn if s.garment.kind in ("top", "asset") and s.garment.name != "asset-shoes"]
@@ -147,7 +150,7 @@ def garment_charts(body: Body, item: Sewn, first: int) -> list[Chart]:
     at = {name: body.heads[names.index(name)] for name in names}
     centre = points[faces].mean(axis=1)
     up = points[:, 1]
-    if item.garment.kind == "shoes":
+    if item.garment.kind in ("shoes", "bag"):
         return box_charts(points, faces, numbers, 1.1)
     if item.garment.kind == "skirt":
         axis = np.stack([np.zeros(len(points)), up, np.full(len(points), np.median(points[:, 2]))], axis=1)

@@ -19,7 +19,7 @@ from ..solids import boundary_loops, close_solid, thick_shell
 from ..surface import Surface, averaging_all, triangulate, vertex_normals
 from ..texture import plane_areas
 from .fabric import Fabric
-from .garments import Garment, Sewn
+from .garments import Garment, Sewn, covers_nothing
 from .mhclo import Asset, asset_weights, find_assets, fit_asset
 from .outfits import Worn
 from .wardrobe import PersonPlan
@@ -93,16 +93,12 @@ def dress(folder: Path, body: Body, plan: PersonPlan, seed: int, name: str) -> D
         hair = Sewn(
             Garment(kind="asset", name="hair"),
             shell,
-            _covers_nothing,
+            covers_nothing,
             np.ones(len(shell.vertices)),
             _layout(hair_asset, surface, shell),
         )
     deleted[BODY_VERTICES:] = False
     return Dressed(tuple(worn), tuple(sewn), hair, deleted)
-
-
-def _covers_nothing(points: F64, fields: dict[str, F64]) -> F64:
-    return np.full(len(points), -1.0)
 
 
 def _surface(asset: Asset, body: Body) -> Surface:
@@ -165,7 +161,7 @@ def _solid(sheet: Surface) -> Surface:
 def _as_sewn(surface: Surface, layout: F64, garment: Garment) -> Sewn:
     rims = boundary_loops(surface.faces[~surface.lining])
     rim = surface.vertices[np.concatenate(rims)] if rims else np.full((1, 3), 1e3)
-    return Sewn(garment, surface, _covers_nothing, cKDTree(rim).query(surface.vertices)[0], layout)
+    return Sewn(garment, surface, covers_nothing, cKDTree(rim).query(surface.vertices)[0], layout)
 
 
 def shrunk_body(body: Body, deleted: Bools) -> Body:

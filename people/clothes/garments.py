@@ -24,7 +24,7 @@ class Garment:
     """What to sew; lengths relative to the wearer.
 
     Attributes:
-        kind: "top", "trousers", "skirt" or "shoes".
+        kind: "top", "trousers", "skirt", "shoes", or "bag" (bags.py).
         name: of the kind of garment ("tee", "jeans"); it decides seams and buttons.
         hem: where it ends: tops 0 at the waist, 1 at the crotch; trousers and skirts 0 at the crotch, 1 at the ankle.
         sleeve: share of the arm covered (tops).
@@ -90,6 +90,11 @@ def sew(body: Body, garment: Garment, seed: int) -> Sewn:
         return np.asarray(np.min(levels(points, fields), axis=0))
 
     return Sewn(garment, surface, covers, cKDTree(rim).query(surface.vertices)[0])
+
+
+def covers_nothing(points: F64, fields: dict[str, F64]) -> F64:
+    """The `Sewn.covers` of what hides no skin: (n,)."""
+    return np.full(len(points), -1.0)
 
 
 def inflate(surface: Surface, ease: F64, *, rounds: int) -> Surface:

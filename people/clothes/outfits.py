@@ -123,6 +123,10 @@ _OVERS = {
     "coat": ("plain", "herringbone", "plain"),
     "cardigan": ("knit", "heather"),
 }
+_COAT_SKIRT = _Piece(
+    garment=Garment(kind="skirt", name="coat-skirt", folds_m=0.004),
+    drawn={"hem": _between(0.2, 0.7), "flare": _between(0.03, 0.16)},
+)
 _TUCKED_EASE_M = 0.0045
 
 
@@ -155,7 +159,7 @@ def draw_outfit(rng: np.random.Generator, years: float, female: bool, skin: Rgb)
     worn = [_sew(rng, lower, fabric)]
     worn.append(_draw_top(rng, skin, skirted=skirted, bright=0.75 if years < 14 else 0.45))
     if rng.random() < 0.28:
-        worn.append(_draw_over(rng, skin, worn[-1].garment, hem=0.45 if skirted else 0.99))
+        worn = _with_over(rng, skin, worn, skirted=skirted)
     return (*worn, shoes)
 
 
@@ -179,10 +183,20 @@ def _draw_top(rng: np.random.Generator, skin: Rgb, *, skirted: bool, bright: flo
     return _sew(rng, replace(piece, drawn=drawn), fabric)
 
 
-def _draw_over(rng: np.random.Generator, skin: Rgb, below: Garment, hem: float) -> Worn:
+def _with_over(rng: np.random.Generator, skin: Rgb, worn: list[Worn], *, skirted: bool) -> list[Worn]:
+    """What is worn, and over it an open jacket or, with trousers, a long coat that is closed, in two parts."""
+    top = worn[-1].garment
     name = str(rng.choice(list(_OVERS)))
     fabric = draw_cloth(rng, _OVERS[name], skin, bright=0.25)
-    return Worn(garment=replace(_OVER, name=name, hem=hem, ease_m=max(below.ease_m, 0.009) + 0.013), fabric=fabric)
+    ease = max(top.ease_m, 0.009) + 0.013
+    over = replace(_OVER, name=name, hem=0.45 if skirted else 0.99, ease_m=ease)
+    if name != "coat" or skirted or rng.random() < 0.5:
+        return [*worn, Worn(garment=over, fabric=fabric)]
+    # The top is hidden but for its collar, and must not be wider than the coat.
+    tucked = replace(worn[-1], garment=replace(top, hem=0.6, loose=0.25, ease_m=_TUCKED_EASE_M))
+    upper = replace(over, name="coat-top", hem=0.4, loose=0.25, open_front=False)
+    lower = replace(_COAT_SKIRT, garment=replace(_COAT_SKIRT.garment, ease_m=ease + 0.008))
+    return [*worn[:-1], tucked, Worn(garment=upper, fabric=fabric), _sew(rng, lower, fabric)]
 
 
 def _sew(rng: np.random.Generator, piece: _Piece, fabric: Fabric) -> Worn:

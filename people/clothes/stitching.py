@@ -55,7 +55,7 @@ def stitch(colour: F64, worn: Worn, points: F64, plane: F64, edge: F64, texel_m:
     if name in ("tee", "sweater", "hoodie", "polo") and worn.garment.vee == 0:
         collar = edge < 0.02
         shade(np.asarray(collar & (y > np.quantile(y, 0.8)), float) * 0.5, 0.86)
-    if name in ("shirt", "polo", "dress-top", "coat", "cardigan"):
+    if name in ("shirt", "polo", "dress-top", "coat", "coat-top", "cardigan"):
         low = {"polo": np.max(y) - 0.2, "dress-top": np.min(y)}.get(name, np.min(y))
         placket = front & (np.abs(x) < 0.016) & (y > low)
         if name != "coat" and name != "cardigan":
@@ -93,7 +93,7 @@ def stitch(colour: F64, worn: Worn, points: F64, plane: F64, edge: F64, texel_m:
                 paint(0.6 * distance * dash, thread)
             fade = np.exp(-(((y - (top - 0.38)) / 0.2) ** 2)) * front * np.exp(-((plane[:, 0] / 0.07) ** 2) * 0.4)
             colour = np.clip(colour * (1 + 0.28 * fade[:, None]), 0, 1)
-    if name in ("dress-skirt", "skirt"):
+    if name in ("dress-skirt", "skirt", "coat-skirt"):
         top = float(np.max(y))
         belt = y > top - 0.035
         paint(np.asarray(belt, float) * 0.85, base * 0.45 if base.mean() > 0.3 else np.clip(base + 0.25, 0, 1))

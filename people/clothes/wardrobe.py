@@ -8,9 +8,14 @@ import numpy as np
 
 from ...core.randomness import derive_rng
 from ..body.looks import Looks, draw_hair_style, draw_looks
+from .bags import BACKPACK, SATCHEL
 from .cloths import BRIGHT, MUTED, pick_colour
-from .fabric import Rgb
+from .fabric import Fabric, Rgb
+from .garments import Garment
 from .outfits import Worn, draw_outfit
+
+# How many people carry a bag on their back.
+BACKPACK_SHARE, SATCHEL_SHARE = 0.08, 0.05
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -24,7 +29,7 @@ class PersonPlan:
         hair_volume: thickness relative to the style's.
         hair_length: 0 to the jaw, 1 to the middle of the back, for styles of long hair.
         hat_colour: of a cap, beanie or hat, sRGB.
-        worn: garments from the innermost to the outermost.
+        worn: garments from the innermost to the outermost, then a bag, if any.
         seed: of folds and noise.
     """
 
@@ -36,6 +41,17 @@ class PersonPlan:
     hat_colour: Rgb
     worn: tuple[Worn, ...]
     seed: int
+
+
+def _draw_bag(seed: int, name: str) -> tuple[Worn, ...]:
+    """Now and then a bag; of a stream of its own, since bags came later and people should stay as they were."""
+    rng = derive_rng(seed, name, "people", 0, "bag")
+    roll = rng.random()
+    if roll >= BACKPACK_SHARE + SATCHEL_SHARE:
+        return ()
+    garment = Garment(kind="bag", name=BACKPACK if roll < BACKPACK_SHARE else SATCHEL, loose=float(rng.random()))
+    pattern = str(rng.choice(["plain", "leather", "denim"]))
+    return (Worn(garment=garment, fabric=Fabric(pattern=pattern, base=pick_colour(rng, BRIGHT + MUTED))),)
 
 
 def plan_person(seed: int, name: str) -> PersonPlan:
@@ -73,6 +89,6 @@ def plan_person(seed: int, name: str) -> PersonPlan:
         hair_volume=round(float(rng.uniform(0.8, 1.3)), 3),
         hair_length=round(float(rng.uniform(0.05, 1.0) if hair == "long" else rng.uniform(0.0, 0.25)), 3),
         hat_colour=pick_colour(rng, BRIGHT + MUTED),
-        worn=draw_outfit(rng, years, female, looks.skin),
+        worn=draw_outfit(rng, years, female, looks.skin) + _draw_bag(seed, name),
         seed=int(rng.integers(1 << 30)),
     )

@@ -179,12 +179,15 @@ def test_rerun_keeps_what_is_finished_and_refuses_other_settings(people: Path) -
 def test_a_folder_from_before_there_were_hard_poses_goes_on_without_them(people: Path, tmp_path: Path) -> None:
     index = json.loads((people / "people.json").read_text())
     del index["settings"]["hard_poses"]
+    index["people"]["scan_000"]["plan"]["hair"] = "as it was drawn then"
     (tmp_path / "people.json").write_text(json.dumps(index))
     shutil.copytree(people / "scan_000", tmp_path / "scan_000")
     settings = {"scans": 1, "rigged": 0, "seed": SEED, "jobs": 1, "texture_size": SIZE, "frames": FRAMES}
     with pytest.raises(SettingsError, match=r"hard_poses 0\.0 -> 0\.5"):
         make_people(tmp_path, **settings)
     assert make_people(tmp_path, **settings, hard_poses=0.0).kept == ("scan_000",)
+    people = json.loads((tmp_path / "people.json").read_text())["people"]
+    assert people["scan_000"]["plan"]["hair"] == "as it was drawn then"
 
 
 @pytest.mark.parametrize(
