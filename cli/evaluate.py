@@ -92,6 +92,10 @@ def metric_names() -> Iterable[str]:
     "--use-mask/--ignore-mask", default=True, help="Skip points that the mask shows to be outside of the person."
 )
 @click.option(
+    "--photo-colours/--network-colours", default=True,
+    help="Colour what the picture shows by the picture, or everything by the texture network.",
+)  # fmt: skip
+@click.option(
     "--largest-component", is_flag=True, help="Measure only the largest connected part of the reconstruction."
 )
 @click.option(
@@ -137,7 +141,7 @@ def evaluate(compare: tuple[Path, ...], pred: Path | None, truth: Path | None, o
 # Options that only some of the three modes use, by parameter name.
 _ONLY_RUNS = (
     "run", "baseline", "shards", "training", "split", "views", "image_size", "resolution", "use_mask",
-    "largest_component", "landmarks",
+    "photo_colours", "largest_component", "landmarks",
 )  # fmt: skip
 _ONLY_FOLDERS = ("pred", "truth", "unit")
 _ONLY_MEASURING = (
@@ -182,7 +186,16 @@ def _evaluate_views(out: Path | None, given: dict[str, Any]) -> None:
     baseline, training = given["baseline"], given["training"]
     run = None if baseline else _folder("--run", given["run"], "runs")
     shards = _folder("--shards", given["shards"], "shards")
-    names = (*_MEASURE, "split", "image_size", "resolution", "use_mask", "largest_component", "landmarks")
+    names = [
+        *_MEASURE,
+        "split",
+        "image_size",
+        "resolution",
+        "use_mask",
+        "photo_colours",
+        "largest_component",
+        "landmarks",
+    ]
     settings = EvaluationSettings(views_per_scene=given["views"], **{name: given[name] for name in names})
     with TerminalProgress() as progress:
         how: dict[str, Any] = {

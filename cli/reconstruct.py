@@ -81,6 +81,10 @@ class MaskPlace(click.Path):
 @click.option(
     "--use-mask/--ignore-mask", default=True, help="Skip points that the mask shows to be outside of the person."
 )
+@click.option(
+    "--photo-colours/--network-colours", default=True,
+    help="Colour what the picture shows by the picture, or everything by the texture network.",
+)  # fmt: skip
 @click.option("--largest-component", is_flag=True, help="Write only the largest connected part of the mesh.")
 @click.option("--every", type=click.IntRange(min=1), default=1, help="Reconstruct each n-th frame of a film.")
 @click.option("--smooth", is_flag=True, help="Smooth the place of the square from frame to frame of a film.")

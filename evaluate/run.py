@@ -28,7 +28,7 @@ from ..models.shipped import BASE, FOLDER, choose_run
 from ..reconstruct.picture_to_mesh import ReconstructedMesh
 from .collect import begin_records, collect, find_devices, measured_before
 from .methods.candidate import Candidate, open_views
-from .methods.method import GivenView, Method
+from .methods.method import GivenView, Method, stored_picture
 from .metrics.measure import measure_pair
 from .metrics.pair import MeshPair
 from .metrics.protocols import find_protocol
@@ -232,7 +232,7 @@ def measure_view(source: _Source, opened: _Opened, index: int) -> ViewScores:
     """
     ref, item = opened.dataset.views[index], opened.dataset[index]
     truth = opened.dataset.scene_mesh(ref.scene)
-    view = GivenView.of(item, truth)
+    view = GivenView.of(item, truth, None if opened.stored is None else stored_picture(opened.stored, index))
     rebuilt = opened.method(view)
     measured = Measured(failure=rebuilt.failure)
     if rebuilt.mesh is not None:
@@ -282,11 +282,13 @@ class _Opened:
     Attributes:
         method: rebuilds views.
         dataset: the views.
+        stored: the same views in the size they are stored in, where colours are measured; otherwise None.
         mean: the mean occupancy of the training people; None where there are none.
     """
 
     method: Method
     dataset: ViewDataset
+    stored: ViewDataset | None
     mean: MeanOccupancy | None
 
 
@@ -300,7 +302,10 @@ def _measure_unit(unit: tuple[_Source, int]) -> ViewScores:
 @lru_cache(maxsize=2)
 def _open_source(source: _Source) -> _Opened:
     method = source.candidate.open(source.folder, source.settings, source.device)
-    return _Opened(method, _open_dataset(source), source.candidate.open_mean(source.folder))
+    stored = None
+    if needs_colour(source.settings.metric_names):
+        stored = ViewDataset(source.shards, source.settings.split, points=0, colour_points=0)
+    return _Opened(method, _open_dataset(source), stored, source.candidate.open_mean(source.folder))
 
 
 def _open_dataset(source: _Source) -> ViewDataset:

@@ -69,6 +69,7 @@ class EvaluationSettings(MeasureSettings):
             of the size that it was trained on.
         iou_points: number of points of each view's pool at which the network's occupancy is compared with the labels.
         use_mask: skip points that the picture's mask shows to be outside of the person, as `mpc reconstruct` does.
+        photo_colours: colour what the picture shows by the picture, as `mpc reconstruct` does, at its stored size.
         largest_component: measure only the largest component of the reconstruction.
         landmarks: give the landmarks beside the shards to networks that read them, where they are there.
     """
@@ -79,6 +80,7 @@ class EvaluationSettings(MeasureSettings):
     image_size: int | None = None
     iou_points: int = 4096
     use_mask: bool = True
+    photo_colours: bool = True
     largest_component: bool = False
     landmarks: bool = True
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -14,6 +15,7 @@ from ..models.runs import LoadedRun
 from .localise.grid import LocalisedGrid
 from .localise.localise import localise
 from .surface.mesh import extract_mesh, to_world
+from .surface.photo import PhotoColours
 from .surface.texture import bake_texture
 from .view_field import ViewField, encode_view
 
@@ -72,7 +74,7 @@ def reconstruct_view(
     view = encode_view(run.surface, run.texture, image, landmarks)
     return reconstruct_field(
         view, calibration, resolution, mask=mask_of(image) if use_mask else None,
-        largest_component=largest_component, colour=colour,
+        largest_component=largest_component, colour=colour, photo=image,
     )  # fmt: skip
 
 
@@ -84,44 +86,78 @@ def reconstruct_field(
     mask: Bools | None = None,
     largest_component: bool = False,
     colour: bool = True,
+    photo: U8 | None = None,
 ) -> ReconstructedMesh:
-    """`reconstruct_view` for a picture that is already encoded; `mask` (H, W) is the person in it, see `localise`."""
+    """`reconstruct_view` for a picture that is already encoded.
+
+    Args:
+        view: the encoded picture.
+        calibration: (4, 4) world metres to view space.
+        resolution: nodes along each side of the view cube.
+        mask: (H, W) bool, the person in the picture, see `localise`.
+        largest_component: keep only the connected part with the greatest area.
+        colour: colour the vertices, where there is a texture network.
+        photo: see `mesh_of_grid`.
+    """
     # The mesh is made on the CPU on every machine, so that measurements of it agree.
     grid = localise(view.occupancy, resolution, mask=mask)
-    return mesh_of_grid(grid, view, calibration, largest_component=largest_component, colour=colour)
+    return mesh_of_grid(grid, view, calibration, largest_component=largest_component, colour=colour, photo=photo)
 
 
 def mesh_of_grid(
-    grid: LocalisedGrid, view: ViewField, calibration: F64, *, largest_component: bool = False, colour: bool = True
+    grid: LocalisedGrid,
+    view: ViewField,
+    calibration: F64,
+    *,
+    largest_component: bool = False,
+    colour: bool = True,
+    photo: U8 | None = None,
 ) -> ReconstructedMesh:
-    """The last step of `reconstruct_view`: from a localised grid to a coloured mesh in world metres."""
+    """The last step of `reconstruct_view`: from a localised grid to a coloured mesh in world metres.
+
+    Args:
+        grid: the localised occupancy.
+        view: the encoded picture.
+        calibration: (4, 4) world metres to view space.
+        largest_component: keep only the connected part with the greatest area.
+        colour: colour the vertices, where there is a texture network.
+        photo: (S, S, 4) uint8 RGBA, the cube's square of the photograph at any size; what it shows is coloured by it
+            (surface/photo.py). None: the network colours everything.
+    """
     mesh = to_world(extract_mesh(grid, largest_component=largest_component), calibration)
-    colours = vertex_colours(view, mesh, calibration) if colour and view.texture_features is not None else None
+    colours = None
+    if colour and view.texture_features is not None:
+        values = _painter(view, mesh, calibration, photo)(mesh.vertices, mesh.vertex_normals)
+        colours = np.rint(np.clip(values, 0.0, 1.0) * 255.0).astype(np.uint8)
     return ReconstructedMesh(mesh.vertices, mesh.faces, colours, grid.total_evaluations)
 
 
-def vertex_colours(view: ViewField, mesh: PosedMesh, calibration: F64) -> U8:
-    """The texture network's colour at every vertex of a world-space mesh, (V, 3) uint8."""
-    values = view.colours(project(mesh.vertices, calibration).astype(np.float32))
-    colours: U8 = np.rint(np.clip(values, 0.0, 1.0) * 255.0).astype(np.uint8)
+def _painter(view: ViewField, mesh: PosedMesh, calibration: F64, photo: U8 | None) -> Callable[[F64, F64], F32]:
+    """What colours points (N, 3) with normals (N, 3) of a mesh: the photo where it shows them, else the network."""
+    photograph = None if photo is None else PhotoColours(mesh, photo, calibration)
+
+    def colours(points_world: F64, normals_world: F64) -> F32:
+        network = view.colours(project(points_world, calibration).astype(np.float32))
+        return network if photograph is None else photograph.blend(points_world, normals_world, network)
+
     return colours
 
 
-def textured_mesh(view: ViewField, mesh: ReconstructedMesh, calibration: F64, size: int) -> PosedMesh:
-    """Give a mesh a texture: the texture network's colour at the surface point of each texel.
+def textured_mesh(
+    view: ViewField, mesh: ReconstructedMesh, calibration: F64, size: int, photo: U8 | None = None
+) -> PosedMesh:
+    """Give a mesh a texture: the colour at the surface point of each texel.
 
     Args:
         view: the encoded picture.
         mesh: its reconstruction.
         calibration: (4, 4) world metres to view space.
         size: texels along each side of the texture.
+        photo: as for `mesh_of_grid`.
 
     Raises:
         SettingsError: the texture is too small for the charts of the mesh.
         MpcError: the run has no texture network.
     """
-
-    def colours(points_world: F64) -> F32:
-        return view.colours(project(points_world, calibration).astype(np.float32))
-
-    return bake_texture(mesh.vertices, mesh.faces, size, colours)
+    surface = PosedMesh(mesh.vertices, mesh.faces)
+    return bake_texture(mesh.vertices, mesh.faces, size, _painter(view, surface, calibration, photo))

@@ -216,7 +216,9 @@ def _make_stage(name: str, context: StageContext) -> Stage:
     if name == "texture":
         surface, _ = load_network(best_or_last(folder, "surface"), context.group.device)
         assert isinstance(surface, SurfaceNetwork)
-        return TextureStage(settings.texture_network, surface, settings.texture, settings.mining)
+        return TextureStage(
+            settings.texture_network, surface, settings.texture, settings.mining, settings.colour_reach_m
+        )
     if name == "maps":
         return MapsStage(settings.surface_network, settings.maps, settings.mining)
     stage = SurfaceStage(settings.surface_network, settings.surface, settings.mining)

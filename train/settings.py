@@ -119,6 +119,8 @@ class TrainSettings:
             for bit.
         maps_share: share of `max_minutes` for the maps, if the surface network predicts any.
         surface_share: share of what is left of `max_minutes` for the surface.
+        colour_reach_m: greatest distance in metres by which the points of the texture stage move along their normals to
+            where the surface network has its surface (train/predicted_surface.py); 0: they stay on the true one.
         freeze_level1: keep level 1 of the maps as `--init` gives it, and train level 2 and what follows.
         stages: "maps", "surface", "texture", or "both": surface and texture, after the maps if there are any.
         checkpoint_every: steps between checkpoints; 0: at validations, and by `checkpoint_minutes`.
@@ -151,6 +153,7 @@ class TrainSettings:
     max_minutes: float = 0.0
     maps_share: float = 0.3
     surface_share: float = 0.7
+    colour_reach_m: float = 0.0
     freeze_level1: bool = False
     stages: str = "both"
     checkpoint_every: int = 0
@@ -191,6 +194,7 @@ class TrainSettings:
         check_choice("stages", self.stages, STAGES)
         check_least(self, 0, "seed", "workers", "threads", "checkpoint_every", "checkpoint_minutes", "sigma_power")
         check_least(self, 1, "log_every")
+        check_ranges(self, colour_reach_m=(0, 1))
         if self.image_size is not None:
             check_least(self, 1, "image_size")
         if self.surface.loss == "l1" or self.texture.loss != "l1" or self.maps.loss != "l1":

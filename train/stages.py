@@ -18,6 +18,7 @@ from .data import Item, Views
 from .losses import colour_loss, facing_loss, iou, occupancy_loss
 from .maps import depth_error, levels_loss, true_maps
 from .mining import MiningSettings, MiningTable
+from .predicted_surface import move_to_surface
 from .preview import reconstruction_picture
 from .settings import StageSettings
 from .validate import held_out_maps, validate_maps, validate_surface, validate_texture
@@ -194,23 +195,42 @@ class MapsStage(SurfaceStage):
 
 
 class TextureStage(Stage):
-    """Trains the texture network beside a surface network that stays as it is; the metric is the colour error."""
+    """Trains the texture network beside a surface network that stays as it is; the metric is the colour error.
+
+    Args:
+        config: of the texture network.
+        surface: the surface network.
+        settings: of the stage.
+        mining: hard example mining.
+        reach_m: how far points move to the predicted surface, see `predicted_surface.move_to_surface`; 0: not at all.
+    """
 
     name, metric = "texture", "colour_error"
 
     def __init__(
-        self, config: TextureConfig, surface: SurfaceNetwork, settings: StageSettings, mining: MiningSettings
+        self,
+        config: TextureConfig,
+        surface: SurfaceNetwork,
+        settings: StageSettings,
+        mining: MiningSettings,
+        reach_m: float = 0.0,
     ) -> None:
         super().__init__(TextureNetwork(config), settings, mining)
         self.config = config
         self.surface = surface.eval().requires_grad_(False)
+        self.reach_m = reach_m
 
     def losses(self, model: nn.Module, batch: Item) -> tuple[Tensor, Tensor]:
         """See `Stage`."""
         images = normalise_images(batch["image"])
         with torch.no_grad():
             features = self.surface.encode(images, batch.get("landmarks")).last()
-        colours = model(images, features, batch["colour_points"], batch["calibration"])
+            points = batch["colour_points"]
+            if self.reach_m:
+                points = move_to_surface(
+                    self.surface, features, points, batch["colour_normals"], batch["calibration"], self.reach_m
+                )
+        colours = model(images, features, points, batch["calibration"])
         loss = colour_loss(colours, batch["colours"], point_alpha=self.point_alpha)
         return loss, colour_loss(colours.detach(), batch["colours"])
 

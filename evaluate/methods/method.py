@@ -12,6 +12,7 @@ import torch
 
 from ...core.arrays import F32, F64, U8, Bools
 from ...core.pictures import mask_of
+from ...datasets.loading.views import ViewDataset
 from ...geometry.camera import project
 from ...geometry.mesh import PosedMesh
 from ...reconstruct.localise.localise import FieldError, as_values, localise
@@ -26,6 +27,11 @@ def view_points(item: Mapping[str, torch.Tensor]) -> F64:
     return project(item["points"].double().numpy(), item["calibration"].double().numpy())
 
 
+def stored_picture(stored: ViewDataset, index: int) -> U8:
+    """Return the picture of a view, (S, S, 4) uint8, straight alpha."""
+    return np.ascontiguousarray(stored.picture(index).transpose(1, 2, 0))
+
+
 @dataclass(frozen=True, eq=False)
 class GivenView:
     """A view that a method rebuilds, and the truth that only a ceiling may look at.
@@ -37,6 +43,7 @@ class GivenView:
         labels: (N,) bool, whether these points lie inside.
         truth: the true surface, world metres.
         landmarks: (33, 7) float32 of the person in this view (models/person/landmarks.py); None where none are given.
+        photo: (S, S, 4) uint8, the picture as it is stored; None: colours do not matter.
     """
 
     picture: U8
@@ -45,13 +52,15 @@ class GivenView:
     labels: Bools
     truth: PosedMesh
     landmarks: F32 | None = None
+    photo: U8 | None = None
 
     @classmethod
-    def of(cls, item: Mapping[str, torch.Tensor], truth: PosedMesh) -> GivenView:
-        """The view of an item of ViewDataset and the true surface of its scene."""
+    def of(cls, item: Mapping[str, torch.Tensor], truth: PosedMesh, photo: U8 | None = None) -> GivenView:
+        """The view of an item of ViewDataset, the true surface of its scene, and the picture as it is stored."""
         return cls(
             item["image"].permute(1, 2, 0).numpy(), item["calibration"].double().numpy(), view_points(item),
             item["labels"].numpy() > 0.5, truth, item["landmarks"].numpy() if "landmarks" in item else None,
+            photo,
         )  # fmt: skip
 
 

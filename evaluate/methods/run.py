@@ -43,6 +43,7 @@ class RunMethod:
             mesh = reconstruct_field(
                 field, view.calibration, settings.resolution, mask=mask_of(view.picture) if settings.use_mask else None,
                 largest_component=settings.largest_component, colour=self.colour,
+                photo=view.photo if settings.photo_colours else None,
             )  # fmt: skip
         except (FieldError, NoSurfaceError) as error:
             return Rebuilt(iou, failure=str(error))

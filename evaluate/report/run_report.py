@@ -28,7 +28,7 @@ from ...pages.pictures import clay_colours, data_uri, draw_coloured, turned_came
 from ...pages.viewer import ViewerModel
 from ...reconstruct.picture_to_mesh import ReconstructedMesh
 from ..methods.candidate import Candidate, open_views
-from ..methods.method import GivenView, Method
+from ..methods.method import GivenView, Method, stored_picture
 from ..metrics.pair import MeshPair
 from ..records import ViewScores
 from ..run import view_key
@@ -191,7 +191,8 @@ def _subtitle(evaluation: EvaluationResult) -> str:
 
 def _rebuild(context: _Context, record: ViewScores) -> tuple[ReconstructedMesh, F64, int]:
     index = context.by_key[record.key]
-    view = GivenView.of(context.dataset[index], context.dataset.scene_mesh(context.dataset.views[index].scene))
+    truth = context.dataset.scene_mesh(context.dataset.views[index].scene)
+    view = GivenView.of(context.dataset[index], truth, stored_picture(context.stored, index))
     mesh = context.rebuild(view).mesh
     assert mesh is not None, "a view that was measured has a mesh"
     return mesh, view.calibration, index

@@ -22,7 +22,7 @@ from .film_reader import read_film_head
 from .film_record import FilmRecord, FrameRecord
 from .films import FilmWriter, write_loop
 from .frame_pictures import FramedPicture, frame_film, frame_stills, unique_names
-from .framing import cut
+from .framing import cut, cut_photo
 from .made_from import StillDigest, film_settings
 from .panels import FieldRenderer, MeshRenderer, fitting_camera, input_panel, turned
 from .pictures import Source
@@ -261,20 +261,24 @@ def _write(
     framed: FramedPicture, field: FieldRenderer, settings: CaptureSettings, *, stills: StillRecord | None
 ) -> tuple[ReconstructedMesh, list[U8]]:
     """Write the files of one picture, or the mesh of one frame. Returns the mesh and the panels."""
-    mesh = mesh_of_grid(field.grid, field.view, field.calibration, largest_component=settings.largest_component)
+    photo = cut_photo(framed.picture, framed.framing, settings.size) if settings.photo_colours else None
+    mesh = mesh_of_grid(
+        field.grid, field.view, field.calibration, largest_component=settings.largest_component, photo=photo
+    )
     path, size = framed.folder / framed.name, settings.size
-    _write_meshes(path, field, mesh, settings)
+    _write_meshes(path, field, mesh, settings, photo)
+    surface = MeshRenderer(mesh, field.calibration)
+    # The field still holds the parts that `largest_component` drops from the mesh, and its colours are the network's.
+    of_photo = photo is not None and mesh.vertex_colours is not None
+    shown = surface if settings.largest_component or of_photo else field
     if stills is None:  # all frames of a film are drawn at the same scale
         front = OrthographicCamera(framed.framing.centre_world, framed.framing.extent_m)
         return mesh, [
             input_panel(framed.picture, framed.framing, front, size),
-            *(field.draw(turned(front, yaw), size) for yaw in (0, 60)),
+            *(shown.draw(turned(front, yaw), size) for yaw in (0, 60)),
         ]
     front = fitting_camera(mesh.vertices, framed.framing, framed.picture)
     panels = [input_panel(framed.picture, framed.framing, front, size)]
-    surface = MeshRenderer(mesh, field.calibration)
-    # With `largest_component` the field still holds the parts that were dropped from the mesh.
-    shown = surface if settings.largest_component else field
     panels += [shown.draw(turned(front, yaw), size, samples=2) for yaw in (0, 60, 180)]
     if field.view.texture_features is not None:  # without a texture network the other panels show normals already
         panels.append(shown.draw(front, size, samples=2, normals=True))
@@ -287,11 +291,13 @@ def _write(
     return mesh, panels
 
 
-def _write_meshes(path: Path, field: FieldRenderer, mesh: ReconstructedMesh, settings: CaptureSettings) -> None:
+def _write_meshes(
+    path: Path, field: FieldRenderer, mesh: ReconstructedMesh, settings: CaptureSettings, photo: U8 | None
+) -> None:
     """Write the mesh in every format chosen: with a texture where one is wanted, but a PLY with vertex colours."""
     coloured = textured = mesh.posed
     if settings.texture_size and set(settings.formats) - {"ply"}:
-        textured = textured_mesh(field.view, mesh, field.calibration, settings.texture_size)
-    lit = mesh.vertex_colours is None  # the texture network's colours hold the light of the picture
+        textured = textured_mesh(field.view, mesh, field.calibration, settings.texture_size, photo)
+    lit = mesh.vertex_colours is None  # colours hold the light of the picture
     for suffix in settings.formats:
         write_mesh(path.with_name(f"{path.name}.{suffix}"), coloured if suffix == "ply" else textured, lit=lit)

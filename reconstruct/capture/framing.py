@@ -193,6 +193,16 @@ def keep_frame(picture: U8, *, extent_m: float = DEFAULT_EXTENT_M) -> Framing:
     return Framing(width / 2, height / 2, width / extent_m, extent_m, middle, f"taken as it is: {extent_m:g} m a side")
 
 
+# A larger square of a photograph would cost memory and show no more of a person than a texture holds.
+PHOTO_MOST = 2048
+
+
+def cut_photo(picture: U8, framing: Framing, least: int) -> U8:
+    """The square of a framing with about the picture's own pixels, `least` to PHOTO_MOST of them along each side."""
+    own = round(framing.extent_m * framing.pixels_per_metre)
+    return cut(picture, framing, min(max(own, least), PHOTO_MOST))
+
+
 def cut(picture: U8, framing: Framing, size: int) -> U8:
     """Cut the square of a framing out of a picture; the square is transparent where it exceeds the picture.
 

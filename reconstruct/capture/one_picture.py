@@ -13,7 +13,7 @@ from ..picture_to_mesh import mesh_of_grid
 from ..view_field import ViewEncoder, batch_points, memory_bound
 from .body import measure_body
 from .frame_pictures import frame_picture, with_alpha
-from .framing import cut
+from .framing import cut, cut_photo
 from .given_landmarks import LandmarkGiver
 from .people import choose_people, find_people, lazy_finder, mask_bytes
 from .pictures import read_picture
@@ -65,4 +65,7 @@ def reconstruct_picture(
     grid = localise(
         view.occupancy, settings.resolution, mode=settings.mode, mask=silhouette, max_batch=max(points, 1024)
     )
-    return mesh_of_grid(grid, view, framing.calibration, largest_component=settings.largest_component).posed
+    photo = cut_photo(image, framing, len(square)) if settings.photo_colours else None
+    return mesh_of_grid(
+        grid, view, framing.calibration, largest_component=settings.largest_component, photo=photo
+    ).posed

@@ -35,6 +35,8 @@ class CaptureSettings:
         turntable_frames: number of pictures in the turntable.
         size: pixels along each side of a panel.
         use_mask: use the mask in localisation (see `localise`, mask).
+        photo_colours: colour what the picture shows by the picture, and only the rest by the texture network (see
+            surface/photo.py).
         person: number of the person in a picture with several and without a mask, by falling score of the detector;
             or "all".
         smooth: smooth the place of the square from frame to frame of a film.
@@ -57,6 +59,7 @@ class CaptureSettings:
     turntable_frames: int = 36
     size: int = 320
     use_mask: bool = True
+    photo_colours: bool = True
     person: str = "1"
     smooth: bool = False
     largest_component: bool = False

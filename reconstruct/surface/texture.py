@@ -11,14 +11,15 @@ from ...geometry.mesh import Material, PosedMesh
 from .atlas import make_atlas
 
 
-def bake_texture(vertices: F64, faces: I32, size: int, colours: Callable[[F64], F32]) -> PosedMesh:
+def bake_texture(vertices: F64, faces: I32, size: int, colours: Callable[[F64, F64], F32]) -> PosedMesh:
     """Lay a mesh out on a texture and colour it.
 
     Args:
         vertices: (V, 3) float64.
         faces: (F, 3) int32, outward.
         size: texels along each side of the texture.
-        colours: points (N, 3) in the space of the vertices -> (N, 3) display colours in [0, 1].
+        colours: points (N, 3) in the space of the vertices and unit normals (N, 3) there -> (N, 3) display colours in
+            [0, 1].
 
     Returns:
         The same surface with one material, whose texture is (size, size, 4) uint8, opaque; seams cut the texture alone.
@@ -29,16 +30,18 @@ def bake_texture(vertices: F64, faces: I32, size: int, colours: Callable[[F64], 
     from scipy.ndimage import distance_transform_edt  # slow to import
 
     atlas = make_atlas(vertices, faces, size)
-    placed = vertices[atlas.source]
+    placed, normals = vertices[atlas.source], PosedMesh(vertices, faces).vertex_normals[atlas.source]
     where, face, weights = atlas.texels()
-    points = (placed[atlas.faces[face]] * weights[..., None]).sum(axis=1)
+    points, facing = ((of[atlas.faces[face]] * weights[..., None]).sum(axis=1) for of in (placed, normals))
     # Slivers and charts smaller than a texel hold no texel's centre. Their texels get the colour of a vertex in them.
     column, row = np.floor(atlas.uv).astype(np.int64).T
     slivers, first = np.unique(row * size + column, return_index=True)
     free = ~np.isin(slivers, where)
     where, points = np.concatenate([where, slivers[free]]), np.concatenate([points, placed[first[free]]])
+    facing = np.concatenate([facing, normals[first[free]]])
+    facing = facing / np.maximum(np.linalg.norm(facing, axis=1, keepdims=True), 1e-12)
     texture = np.zeros((size * size, 3), np.uint8)
-    texture[where] = np.rint(np.clip(colours(points), 0.0, 1.0) * 255)
+    texture[where] = np.rint(np.clip(colours(points, facing), 0.0, 1.0) * 255)
     empty = np.ones(size * size, np.bool_)
     empty[where] = False
     nearest = distance_transform_edt(empty.reshape(size, size), return_distances=False, return_indices=True)

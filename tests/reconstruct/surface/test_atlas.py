@@ -13,7 +13,7 @@ from mpc.reconstruct.surface.mesh import extract_mesh
 from mpc.reconstruct.surface.texture import bake_texture
 
 
-def colours(points):
+def colours(points, normals=None):
     """Smooth, and different everywhere."""
     return np.stack([np.sin(3 * points[:, 0]), np.cos(2 * points[:, 1]), np.sin(4 * points[:, 2])], 1) * 0.4 + 0.5
 
@@ -80,7 +80,7 @@ def test_texels_have_the_colour_of_their_point_and_seams_are_padded(mesh):
     error = np.abs(found - colours(points)).max(axis=1)
     assert error.max() < 0.05  # without padding, black bleeds in: errors of 0.5
     assert np.median(error) < 0.003
-    bare = bake_texture(mesh.vertices, mesh.faces, 512, lambda p: np.full((len(p), 3), 0.5))
+    bare = bake_texture(mesh.vertices, mesh.faces, 512, lambda p, n: np.full((len(p), 3), 0.5))
     assert (bare.materials[0].texture[..., :3] == 128).all()  # no texel anywhere is left empty
 
 
