@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import atexit
 import logging
 import os
+import shutil
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from functools import lru_cache
+from pathlib import Path
 from typing import Any
 
 from .arrays import Array
@@ -27,9 +30,26 @@ def load_warp() -> Any:
         wp.config.log_level = wp.LOG_ERROR
     else:
         wp.config.quiet = True
+    _choose_cache()
     with _captured_stderr():
         wp.init()
     return wp
+
+
+def _choose_cache() -> None:
+    """Keep compiled kernels in a temporary folder where the user's cache cannot be written (a read-only home)."""
+    if os.environ.get("WARP_CACHE_PATH"):
+        return
+    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+    there = next((folder for folder in (cache, *cache.parents) if folder.exists()), cache)
+    if os.access(there, os.W_OK | os.X_OK):
+        return
+    folder = tempfile.mkdtemp(prefix="mpc-kernels-")
+    os.environ["WARP_CACHE_PATH"] = folder  # for the processes that are started from here, too
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    log.warning(
+        "%s cannot be written; kernels are compiled anew into %s (set WARP_CACHE_PATH to keep them)", cache, folder
+    )
 
 
 def kernels_or_reason(load: Callable[[], Any]) -> tuple[Any, str]:

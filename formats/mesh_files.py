@@ -66,7 +66,7 @@ def read_mesh_file(path: Path, root: Path | None = None, *, texture: Path | None
     """
     suffix = path.suffix.lower()
     if suffix not in _READERS:
-        raise InputError(path, f"files of type {suffix or 'unknown'} are not read")
+        raise InputError(path, f"files of type {suffix or 'unknown'} are not read; convert it to GLB, FBX, OBJ or PLY")
     try:
         if suffix == ".obj":
             return read_obj(path, root, texture)

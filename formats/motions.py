@@ -9,7 +9,7 @@ import numpy as np
 
 from ..core.errors import InputError
 from ..core.messages import first_few
-from ..motion.bones import BoneMap, match_bones
+from ..motion.bones import BoneMap, match_bones, settle_by_shape
 from ..motion.motion import FPS, Motion, motion_from_clip, pick_frames
 from .bvh import BvhMotion, read_bvh
 from .fbx.read import read_fbx_motion
@@ -32,14 +32,15 @@ def motion_from_bvh(motion: BvhMotion, name: str, maps: Mapping[str, BoneMap] | 
             )
             rotations[:, j] = rotations[:, joint.parent] @ rotations[:, j]
     bones = tuple(joint.name for joint in motion.joints)
+    parents, rest = np.array([joint.parent for joint in motion.joints], np.int32), motion.rest_positions()
     return Motion(
         name=name,
         fps=min(FPS, 1.0 / motion.frame_time_s),
         bones=bones,
-        parents=np.array([joint.parent for joint in motion.joints], np.int32),
-        matched=match_bones(bones, maps),
+        parents=parents,
+        matched=settle_by_shape(match_bones(bones, maps), bones, parents, rest),
         rest_rotations=np.tile(np.eye(3), (len(bones), 1, 1)),
-        rest_places=motion.rest_positions(),
+        rest_places=rest,
         rotations=rotations,
         places=places,
     )

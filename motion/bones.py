@@ -1,18 +1,24 @@
 """Which bone is which: tables of the bone names of common rigs, and matching a skeleton against them.
 
-A *role* is a bone of the person ("left_thigh"). A *map* lists the names that a family of rigs uses for the roles; `{}`
-stands for the side. Names are compared without name space, rig prefix, case and punctuation.
+A *role* is a bone of the person ("left_thigh"). A *map* lists the names that a family of rigs uses for the roles; those
+of common rigs stand in motion/bone_schemes.toml, each with its source. Names are compared without name space, rig
+prefix, case and punctuation, and the skeleton's shape decides what they leave open.
 """
 
 from __future__ import annotations
 
 import re
+import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cache
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 
-from .skinning import Rig
+from ..core.arrays import F64, I32
+from .skinning import Rig, world_matrices
 
 SIDES = ("left", "right")
 LIMBS = ("clavicle", "upperarm", "lowerarm", "hand", "thigh", "shin", "foot", "toe")
@@ -23,59 +29,10 @@ NEEDED = ("hips", *(f"{side}_{bone}" for side in SIDES for bone in ("upperarm", 
 
 BoneMap = Mapping[str, tuple[str, ...]]
 
-# A string lists alternatives, of which the first found is used; for a chain it lists the bones in order.
-_TABLES: dict[str, dict[str, str]] = {
-    "mixamo": {
-        "hips": "Hips", "spine": "Spine Spine1 Spine2 Spine3", "neck": "Neck Neck1", "head": "Head",
-        "clavicle": "{}Shoulder", "upperarm": "{}Arm", "lowerarm": "{}ForeArm", "hand": "{}Hand", "thigh": "{}UpLeg",
-        "shin": "{}Leg", "foot": "{}Foot", "toe": "{}ToeBase", "finger": "{}Hand{finger}{number}",
-    },
-    "cmu": {
-        "hips": "Hips", "spine": "LowerBack Spine Spine1", "neck": "Neck Neck1", "head": "Head",
-        "clavicle": "{}Shoulder", "upperarm": "{}Arm", "lowerarm": "{}ForeArm", "hand": "{}Hand", "thigh": "{}UpLeg",
-        "shin": "{}Leg", "foot": "{}Foot", "toe": "{}ToeBase",
-    },
-    "renderpeople": {
-        "hips": "hip", "spine": "spine_01 spine_02 spine_03", "neck": "neck", "head": "head",
-        "clavicle": "shoulder_{}", "upperarm": "upperarm_{}", "lowerarm": "lowerarm_{}", "hand": "hand_{}",
-        "thigh": "upperleg_{}", "shin": "lowerleg_{}", "foot": "foot_{}", "toe": "ball_{} toe_{}",
-        "finger": "{finger}_0{number}_{}",
-    },
-    "makehuman": {
-        "hips": "root", "spine": "spine05 spine04 spine03 spine02 spine01", "neck": "neck01 neck02 neck03",
-        "head": "head", "clavicle": "clavicle.{}", "upperarm": "upperarm01.{}", "lowerarm": "lowerarm01.{}",
-        "hand": "wrist.{}", "thigh": "upperleg01.{}", "shin": "lowerleg01.{}", "foot": "foot.{}", "toe": "toe1-1.{}",
-        "finger": "finger{digit}-{number}.{}",
-    },
-    "smpl": {
-        "hips": "Pelvis", "spine": "Spine1 Spine2 Spine3", "neck": "Neck", "head": "Head",
-        "clavicle": "{}_Collar", "upperarm": "{}_Shoulder", "lowerarm": "{}_Elbow", "hand": "{}_Wrist",
-        "thigh": "{}_Hip", "shin": "{}_Knee", "foot": "{}_Ankle", "toe": "{}_Foot", "finger": "{}_{finger}{number}",
-    },
-    "unreal": {
-        "hips": "pelvis", "spine": "spine_01 spine_02 spine_03 spine_04 spine_05", "neck": "neck_01 neck_02",
-        "head": "head", "clavicle": "clavicle_{}", "upperarm": "upperarm_{}", "lowerarm": "lowerarm_{}",
-        "hand": "hand_{}", "thigh": "thigh_{}", "shin": "calf_{}", "foot": "foot_{}", "toe": "ball_{}",
-        "finger": "{finger}_0{number}_{}",
-    },
-    "biped": {
-        "hips": "Pelvis", "spine": "Spine Spine1 Spine2 Spine3", "neck": "Neck", "head": "Head",
-        "clavicle": "{} Clavicle", "upperarm": "{} UpperArm", "lowerarm": "{} Forearm", "hand": "{} Hand",
-        "thigh": "{} Thigh", "shin": "{} Calf", "foot": "{} Foot", "toe": "{} Toe0",
-    },
-    "bvh": {
-        "hips": "Hips Hip", "spine": "Abdomen Chest Chest2 Chest3 Chest4", "neck": "Neck", "head": "Head",
-        "clavicle": "{}Collar", "upperarm": "{}UpArm {}Shoulder {}Shldr", "lowerarm": "{}LowArm {}Elbow {}ForeArm",
-        "hand": "{}Hand {}Wrist", "thigh": "{}UpLeg {}Hip {}Thigh", "shin": "{}LowLeg {}Knee {}Shin",
-        "foot": "{}Foot {}Ankle", "toe": "{}Toe {}ToeBase",
-    },
-    "blender": {
-        "hips": "hips pelvis", "spine": "spine spine.001 spine.002 spine.003 chest", "neck": "neck neck.001",
-        "head": "head", "clavicle": "shoulder.{}", "upperarm": "upper_arm.{}", "lowerarm": "forearm.{} lower_arm.{}",
-        "hand": "hand.{}", "thigh": "thigh.{} upper_leg.{}", "shin": "shin.{} lower_leg.{}", "foot": "foot.{}",
-        "toe": "toe.{} toes.{}",
-    },
-}  # fmt: skip
+SCHEMES = Path(__file__).with_name("bone_schemes.toml")
+# A bone named as an upper arm is a collar bone where the bone below it, which no scheme names otherwise, is the longer
+# one of the two by so much.
+COLLAR_SHARE = 0.75
 
 
 @dataclass(frozen=True)
@@ -130,7 +87,7 @@ def match_bones(names: Sequence[str], maps: Mapping[str, BoneMap] | None = None)
     """
     numbers = {plain(name): number for number, name in reversed(list(enumerate(names)))}
     best = MatchedBones("none", {}, {})
-    for table, bones in {**(maps or {}), **_BUILT_IN}.items():
+    for table, bones in {**(maps or {}), **built_in_maps()}.items():
         found = _match(table, bones, numbers)
         if (not found.missing, len(found.known)) > (not best.missing, len(best.known)):
             best = found
@@ -149,28 +106,86 @@ def _match(table: str, bones: BoneMap, numbers: Mapping[str, int]) -> MatchedBon
     return MatchedBones(table, roles, chains)
 
 
-def _expand(table: Mapping[str, str]) -> BoneMap:
+def _expand(table: Mapping[str, Any]) -> BoneMap:
+    """The names of a scheme's bones by role, both sides and all fingers."""
     bones: dict[str, tuple[str, ...]] = {}
-    for role, text in table.items():
-        if "{}" not in text:
-            names = tuple(text.split())
-            bones[role] = names
-            continue
-        templates = text.split() if role not in ("finger",) and not text.startswith("{} ") else [text]
-        for side in SIDES:
-            words = (side, side[0])
-            if role == "finger":
-                for digit, finger in enumerate(FINGERS, 1):
-                    for number in (1, 2, 3):
-                        filled = text.replace("{finger}", finger).replace("{number}", str(number))
-                        filled = filled.replace("{digit}", str(digit))
-                        bones[f"{side}_{finger}{number}"] = tuple(filled.replace("{}", word) for word in words)
-            else:
-                bones[f"{side}_{role}"] = tuple(t.replace("{}", word) for t in templates for word in words)
+    for role, value in table.items():
+        templates = tuple(value) if isinstance(value, list) else (str(value),)
+        if role in ("hips", "head", *CHAINS):
+            bones[role] = templates
+        elif role in LIMBS:
+            for side in SIDES:
+                bones[f"{side}_{role}"] = tuple(t.replace("{}", word) for t in templates for word in (side, side[0]))
+        elif role == "finger":
+            bones |= _fingers(templates[0], table.get("fingers", FINGERS), table.get("numbers", ("1", "2", "3")))
     return bones
 
 
-_BUILT_IN: dict[str, BoneMap] = {name: _expand(table) for name, table in _TABLES.items()}
+def _fingers(template: str, words: Sequence[str], numbers: Sequence[str]) -> BoneMap:
+    bones: dict[str, tuple[str, ...]] = {}
+    for digit, (finger, word) in enumerate(zip(FINGERS, words, strict=True), 1):
+        for position, number in enumerate(numbers, 1):
+            text = template.replace("{finger}", word).replace("{number}", number).replace("{digit}", str(digit))
+            for side in SIDES:
+                bones[f"{side}_{finger}{position}"] = tuple(text.replace("{}", word) for word in (side, side[0]))
+    return bones
+
+
+@cache
+def built_in_maps() -> dict[str, BoneMap]:
+    """The bone maps of motion/bone_schemes.toml by the names of their schemes."""
+    return {name: _expand(table) for name, table in read_schemes().items()}
+
+
+def read_schemes() -> dict[str, dict[str, Any]]:
+    """The schemes as the file has them: roles, and `source`, where the names stand in public."""
+    with SCHEMES.open("rb") as file:
+        return {name: table for name, table in tomllib.load(file).items() if name != "missing"}
+
+
+def settle_by_shape(matched: MatchedBones, names: Sequence[str], parents: I32, places: F64) -> MatchedBones:
+    """Decide by the skeleton's own shape what its names leave open.
+
+    "LeftShoulder" is a collar bone in some files and an upper arm in others. The upper arm is the bone whose child
+    begins the lower arm; where a bone without a role stands between a short "upper arm" and the lower arm, it is the
+    upper arm, and the short one the collar bone. A spine or neck of which no name is known consists of the bones
+    between hips, neck and head.
+
+    Args:
+        matched: bones by their names.
+        names: of the J bones.
+        parents: (J,) -1 for a root.
+        places: (J, 3) at rest, any unit.
+    """
+    roles, chains = dict(matched.roles), dict(matched.chains)
+    for side in SIDES:
+        upper, lower = roles.get(f"{side}_upperarm"), roles.get(f"{side}_lowerarm")
+        if upper is None or lower is None:
+            continue
+        between = int(parents[lower])
+        if between < 0 or between == upper or int(parents[between]) != upper or between in matched.known:
+            continue
+        short, long = (float(np.linalg.norm(places[b] - places[a])) for a, b in ((upper, between), (between, lower)))
+        if short < COLLAR_SHARE * long and "twist" not in names[between].lower():
+            roles[f"{side}_upperarm"] = between
+            if f"{side}_clavicle" not in roles:
+                roles[f"{side}_clavicle"] = upper
+    top = chains.get("neck", ())[:1] or tuple(roles[role] for role in ("head",) if role in roles)
+    if not chains.get("spine") and top:
+        collars = {roles.get(f"{side}_clavicle") for side in SIDES}
+        chain = [bone for bone in _path(parents, roles.get("hips", -1), top[0]) if bone not in collars]
+        chains["spine"] = tuple(bone for bone in chain if bone not in roles.values())
+    return replace(matched, roles=roles, chains=chains)
+
+
+def _path(parents: I32, start: int, end: int) -> list[int]:
+    """The bones between two bones, from the upper one's child down; empty where one is not above the other."""
+    found: list[int] = []
+    bone = int(parents[end])
+    while bone >= 0 and bone != start:
+        found.append(bone)
+        bone = int(parents[bone])
+    return found[::-1] if bone == start and start >= 0 else []
 
 
 def rig_bones(rig: Rig, maps: Mapping[str, BoneMap] | None = None) -> MatchedBones:
@@ -182,6 +197,7 @@ def rig_bones(rig: Rig, maps: Mapping[str, BoneMap] | None = None) -> MatchedBon
             node = int(rig.skeleton.parents[node])
     names = [name if number in bones else "" for number, name in enumerate(rig.skeleton.names)]
     matched = match_bones(names, maps)
+    matched = settle_by_shape(matched, names, rig.skeleton.parents, world_matrices(rig.skeleton, None)[:, :3, 3])
     return replace(matched, roles=_crossed(matched.roles)) if rig.sides_crossed else matched
 
 

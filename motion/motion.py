@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ..core.arrays import F64, I32, I64
-from .bones import BoneMap, MatchedBones, match_bones
+from .bones import BoneMap, MatchedBones, match_bones, settle_by_shape
 from .skinning import Clip, Skeleton, world_matrices
 
 FPS = 30.0
@@ -64,7 +64,7 @@ def motion_from_clip(skeleton: Skeleton, clip: Clip, name: str, maps: Mapping[st
         fps=min(FPS, 1.0 / clip.step_s),
         bones=skeleton.names,
         parents=skeleton.parents,
-        matched=match_bones(skeleton.names, maps),
+        matched=settle_by_shape(match_bones(skeleton.names, maps), skeleton.names, skeleton.parents, rest[:, :3, 3]),
         rest_rotations=pure_rotations(rest),
         rest_places=rest[:, :3, 3],
         rotations=pure_rotations(world),

@@ -19,6 +19,7 @@ from ..core.arrays import F64, I32
 from ..core.errors import MpcError
 from .bones import CHAINS, FINGERS, SIDES, MatchedBones, plain
 from .motion import Motion
+from .reference import trunk_direction, with_standing_rest
 
 MOST_FOOT_CORRECTION_DEG = 35.0
 LEAST_STANCE_FRAMES = 15
@@ -67,6 +68,7 @@ class Retargeted:
         lifted_m: (F,) how far each frame was raised onto the floor beyond the clip's common shift.
         driven: bones that the motion rotates.
         unmatched: names of the motion's bones that have no counterpart.
+        reference: the frame that stands for a rest pose that is no standing person; None where the rest pose is one.
     """
 
     rotations: F64
@@ -74,22 +76,27 @@ class Retargeted:
     lifted_m: F64
     driven: tuple[int, ...]
     unmatched: tuple[str, ...]
+    reference: int | None = None
 
 
 def retarget(motion: Motion, target: Target) -> Retargeted:
     """Retarget a motion.
 
     Raises:
-        MpcError: a needed bone is not found on either side, or the source's legs have no length.
+        MpcError: a needed bone is not found on either side, the source's legs have no length, or the person stands
+            neither at rest nor in any frame.
     """
     for what, matched in (("the motion", motion.matched), ("the rig", target.matched)):
         if matched.missing:
             raise MpcError(f"{what} has no bone known as {', '.join(matched.missing)}; give a bone map")
+    motion, reference = with_standing_rest(motion)
     turn = _upright(motion)
     delta = turn @ motion.rotations @ motion.rest_rotations.transpose(0, 2, 1) @ turn.T
     rest = motion.rest_places @ turn.T
     places = motion.places @ turn.T
     correction = _corrections(rest, delta, places, motion.matched, target)
+    if reference is not None:
+        correction |= _trunk_corrections(rest, motion.matched, target)
     driven = _drive(motion, target, delta, correction)
     frames, count = motion.frames, len(target.bones)
     world = np.empty((frames, count, 3, 3))
@@ -107,7 +114,7 @@ def retarget(motion: Motion, target: Target) -> Retargeted:
         for number, name in enumerate(motion.bones)
         if number not in motion.matched.known and plain(name) not in {plain(target.bones[bone]) for bone in driven}
     ]
-    return Retargeted(world, hips, lifted, tuple(sorted(driven)), tuple(unmatched))
+    return Retargeted(world, hips, lifted, tuple(sorted(driven)), tuple(unmatched), reference)
 
 
 def _upright(motion: Motion) -> F64:
@@ -145,6 +152,13 @@ def _corrections(rest: F64, delta: F64, places: F64, matched: MatchedBones, targ
             result[foot] = _foot_correction(delta[:, matched.roles[foot]], places[:, matched.roles[foot], 1])
             result[f"{side}_toe"] = result[foot]
     return result
+
+
+def _trunk_corrections(rest: F64, matched: MatchedBones, target: Target) -> dict[str, F64]:
+    """Rotation of the target's upright trunk to that of the frame that stands for the source's rest pose."""
+    own, aim = trunk_direction(target.places, target.matched.roles), trunk_direction(rest, matched.roles)
+    fix = between(own, aim)
+    return dict.fromkeys(("hips", "head", *CHAINS, *(f"{side}_clavicle" for side in SIDES)), fix)
 
 
 def _foot_correction(delta: F64, height: F64) -> F64:
@@ -190,7 +204,8 @@ def _drive(motion: Motion, target: Target, delta: F64, correction: dict[str, F64
         bones = own.chains.get(chain, ())
         same = len(bones) == len(joints)
         for position, bone in enumerate(bones, 1):
-            driven[bone] = turns[position] if same else _along(turns, position / len(bones))
+            moved = turns[position] if same else _along(turns, position / len(bones))
+            driven[bone] = moved @ correction.get(chain, np.eye(3))
         base = joints[-1] if joints else base
     # Bones without a role (twist bones, fingers) are driven by the motion's bone of the same name.
     numbers = {plain(name): number for number, name in enumerate(motion.bones)}

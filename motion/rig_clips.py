@@ -45,15 +45,22 @@ def bring_clips(rig: Rig, to_world: F64, matched: MatchedBones, motions: Iterabl
     clips: list[Clip] = []
     refused: dict[str, list[str]] = {}
     unmatched: dict[str, None] = {}
+    stood: list[str] = []
     for motion in motions:
         try:
             result = retarget(motion, target)
         except MpcError as error:
             refused.setdefault(str(error), []).append(motion.name)
             continue
+        if result.reference is not None:
+            stood.append(motion.name)
         clips.append(_as_clip(rig.skeleton, to_world, matched, motion, result))
         unmatched.update(dict.fromkeys(result.unmatched))
     notices = [f"{first_few(names, 3)} not brought: {reason}" for reason, names in refused.items()]
+    if stood:
+        notices.append(
+            f"{first_few(stood, 3)}: the rest pose is no standing person; the most upright frame is taken for it"
+        )
     if unmatched:
         notices.append(f"bones of the animations that have no counterpart: {first_few(list(unmatched))}")
     still = _unmoved(rig, matched)

@@ -215,7 +215,9 @@ def _mesh_files(models_dir: Path) -> _Files:
     if clips:
         logger.warning("%d FBX files hold no body and are skipped, e.g. %s (give --animations)", len(clips), clips[0])
     if unread:
-        logger.warning("%d files of formats that are not read are skipped, e.g. %s", len(unread), unread[0])
+        logger.warning(
+            "%d files of formats that are not read are skipped, e.g. %s (convert them to GLB)", len(unread), unread[0]
+        )
     return _Files(sorted(found, key=lambda path: path.relative_to(models_dir).parts), rigged, takes, unseen)
 
 

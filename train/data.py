@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import hashlib
+import logging
+import shutil
 import statistics
 from collections.abc import Sequence
 from pathlib import Path
@@ -24,6 +26,12 @@ from .distributed import Group
 from .maps import choose_layers
 from .mining import MinedBatches
 from .settings import TrainSettings
+
+logger = logging.getLogger(__name__)
+
+# Where loader processes pass batches on, and the least that they need of it.
+SHARED_MEMORY = Path("/dev/shm")
+LEAST_SHARED = 32 << 20
 
 Item = dict[str, Tensor]
 """One view of a data set, or a batch of views, by the names that `Views` lists."""
@@ -94,6 +102,13 @@ def open_loader(data: Views, batches: MinedBatches, *, workers: int, group: Grou
         workers: loader processes; 0 loads in this process.
         group: the processes that train together.
     """
+    if workers and (free := free_shared_memory()) is not None and free < LEAST_SHARED:
+        logger.warning(
+            "/dev/shm has %.1f MiB free, too little for loader processes: views are loaded in this process "
+            "(a container needs --shm-size or --ipc=host)",
+            free / 2**20,
+        )
+        workers = 0
     return DataLoader(
         cast("Dataset[Item]", data),
         batch_sampler=batches,
@@ -104,6 +119,14 @@ def open_loader(data: Views, batches: MinedBatches, *, workers: int, group: Grou
         # would differ from one that was not interrupted.
         generator=torch.Generator(),
     )
+
+
+def free_shared_memory(folder: Path = SHARED_MEMORY) -> int | None:
+    """Bytes that processes may still share, which loader processes pass batches through; None where nobody says."""
+    try:
+        return shutil.disk_usage(folder).free
+    except OSError:
+        return None
 
 
 def collate(items: Sequence[Item]) -> Item:

@@ -21,6 +21,8 @@ NAMES = (
     re.compile(r"^(.*\d.*?)[_-](?:(?:inner|outer|train|test)[_-])?(?:take|seq|sequence)[_-]?\d+", re.IGNORECASE),
     # CAPE and BUFF: 00032_shortlong_hips, the person and the lengths of sleeves and trousers
     re.compile(r"^(\d{5})[_-](?:short|long|blazer|jersey|polo|polka)[a-z]*[_-]", re.IGNORECASE),
+    # Loose 4D scans, one file a frame: 00032.hips.000000, 00032_hips_000000; the person stands first
+    re.compile(r"^(\d{3,}|(?:subject|person|actor|s|p)[_-]?\d+)[._-].*[a-z].*[._-]\d{4,}$", re.IGNORECASE),
     # Frames of one scanned sequence: 0012_mesh-f00101
     re.compile(r"^(.*\d.*?)[_-](?:mesh-)?f\d{5}$", re.IGNORECASE),
 )

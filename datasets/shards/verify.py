@@ -151,7 +151,7 @@ def _check_datasets(path: Path) -> list[Problem]:
             problems.append(Problem(path.name, dataset, None, f"does not read ({error})"))
 
     def open_and_check() -> list[Problem]:
-        with h5py.File(path, "r") as file:
+        with h5py.File(path, "r", locking=False) as file:
             columns = layout(read_header(file, path).layers)
             names: list[str] = []
             file.visititems(lambda name, item: names.append(name) if isinstance(item, h5py.Dataset) else None)

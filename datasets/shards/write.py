@@ -37,7 +37,7 @@ def write_shard(path: Path, header: ShardHeader, parts: list[Path]) -> None:
     with replacing(path, shared=True) as temporary:
         temporary.touch()
         reserve(temporary, size)  # before HDF5 opens the file, which releases the space and takes it again
-        with h5py.File(temporary, "w", libver=("v110", "v110")) as file:
+        with h5py.File(temporary, "w", libver=("v110", "v110"), locking=False) as file:
             reserve(temporary, size)
             _write(file, header, parts)
         release(temporary)

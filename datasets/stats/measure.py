@@ -95,7 +95,7 @@ def measure_shard(unit: ShardUnit) -> ShardMeasure:
     known = np.abs(facing).sum(axis=1) > 0
     yaw = reader.column("views/yaw_deg")
     turn = yaw[known] - np.degrees(np.arctan2(facing[known, 0], facing[known, 2]))
-    with h5py.File(unit.path, "r") as file:
+    with h5py.File(unit.path, "r", locking=False) as file:
         version = str(file.attrs.get("mpc_version", ""))
         sizes = _sizes(file, unit.path)
     box = reader.column("views/box").astype(np.float64)

@@ -32,6 +32,7 @@ class MtlMaterial:
     Attributes:
         name: as written.
         library: the .mtl file.
+        line: number of the statement that names the texture, from 1; 0 without one.
         colour: Kd, taken as display values; None when not given.
         dissolve: d, or 1 - Tr.
         texture: file of map_Kd, or else of map_Ka, as written; None without.
@@ -45,6 +46,7 @@ class MtlMaterial:
 
     name: str
     library: Path
+    line: int = 0
     colour: tuple[float, float, float] | None = None
     dissolve: float = 1.0
     texture: str | None = None
@@ -72,7 +74,7 @@ def read_mtl(path: Path) -> dict[str, MtlMaterial]:
             found[name] = MtlMaterial(name=name, library=path, **fields)  # type: ignore[arg-type]
         fields.clear()
 
-    for line in text.split("\n"):
+    for number, line in enumerate(text.split("\n"), 1):
         keyword, _, rest = line.strip().replace("\t", " ").partition(" ")
         rest = rest.strip()
         keyword = keyword.lower()
@@ -90,7 +92,12 @@ def read_mtl(path: Path) -> dict[str, MtlMaterial]:
         elif keyword in ("map_kd", "map_ka") and rest:
             found_map = _map_statement(rest)
             goal = fields if keyword == "map_kd" else ambient
-            goal |= {"texture": found_map.file, "readings": _readings(found_map.file), "clamp": found_map.clamp}
+            goal |= {
+                "line": number,
+                "texture": found_map.file,
+                "readings": _readings(found_map.file),
+                "clamp": found_map.clamp,
+            }
             goal |= {"uv_scale": found_map.scale, "uv_offset": found_map.offset}
         elif keyword == "map_d" and rest:
             fields["cutout"] = _map_statement(rest).file
@@ -153,7 +160,7 @@ def _texture_or_only(entry: MtlMaterial, root: Path, notices: list[str]) -> Path
 def _find_texture(entry: MtlMaterial, root: Path) -> Path:
     """The file of a material's texture; where its statement has several readings, the first that is there."""
     assert entry.texture is not None
-    what = f'the texture of material "{legible(entry.name)}"'
+    what = f'the texture of material "{legible(entry.name)}"' + (f" (line {entry.line})" if entry.line else "")
     for reading in (entry.texture, *entry.readings):
         try:
             return resolve_inside(root, reading, entry.library, what)

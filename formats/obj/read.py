@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import re
-import warnings
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
 
 from ...core.arrays import F64, I64, U8, Bools
 from ...core.errors import InputError
@@ -20,6 +18,7 @@ from ..limits import read_bytes
 from ..named_files import lies_inside, model_folder, picture_beside
 from ..polygons import triangulate
 from .materials import MtlMaterial, build_material, find_libraries, find_material, read_mtl, with_texture
+from .numbers import read_numbers
 
 _SPACE, _NEWLINE, _SLASH = ord(" "), ord("\n"), ord("/")
 
@@ -135,7 +134,7 @@ def _vertices(lines: _Lines, is_v: Bools) -> tuple[F64, U8 | None]:
     if not len(counts) or not (counts >= 6).all():
         return values, None
     # The flat numbers are needed again for r g b: positions 3..5 of each line.
-    flat = _numbers(lines, lines.select(is_v, 1), "vertex", np.float64)
+    flat = read_numbers(lines.path, np.flatnonzero(is_v), lines.select(is_v, 1), "vertex", np.float64)
     rgb = flat[offsets[:, None] + np.arange(3, 6)]
     if not np.isfinite(rgb).all():
         return values, None
@@ -153,10 +152,11 @@ def _rows(lines: _Lines, mask: Bools, width: int, what: str) -> tuple[F64, I64, 
         return np.zeros((0, width)), empty, empty
     text = _without_comments(lines.select(mask, 2))
     counts = _tokens_per_line(text)
-    flat = _numbers(lines, text, what, np.float64)
+    flat = read_numbers(lines.path, np.flatnonzero(mask), text, what, np.float64)
     short = counts < width
     if short.any():
-        raise InputError(lines.path, f"{int(short.sum())} {what} lines have fewer than {width} numbers")
+        number = int(np.flatnonzero(mask)[np.flatnonzero(short)[0]]) + 1
+        raise InputError(lines.path, f"{int(short.sum())} {what} lines have fewer than {width} numbers (line {number})")
     offsets = np.cumsum(counts) - counts
     if len(flat) != int(counts.sum()):
         raise InputError(lines.path, f"a {what} line holds something that is not a number")
@@ -182,7 +182,7 @@ def _faces(lines: _Lines, is_f: Bools, is_v: Bools, is_vt: Bools) -> tuple[I64, 
     if len(slash_owner) and slash_owner[0] < 0:
         raise InputError(lines.path, "a face line begins with a slash")
     parts = 1 + np.bincount(slash_owner, minlength=len(token))
-    flat = _numbers(lines, text.replace(b"/", b" "), "face", np.int64)
+    flat = read_numbers(lines.path, line, text.replace(b"/", b" "), "face", np.int64)
     if len(flat) != int(parts.sum()) or parts.max() > 3:
         raise InputError(lines.path, "a face line holds something that is not an index")
     offset = np.cumsum(parts) - parts
@@ -301,13 +301,3 @@ def _tokens_per_line(text: bytes) -> I64:
     data = np.frombuffer(text, np.uint8)
     lines_before = np.flatnonzero(data == _NEWLINE)
     return np.bincount(np.searchsorted(lines_before, _token_starts(data)), minlength=len(lines_before))
-
-
-def _numbers(lines: _Lines, text: bytes, what: str, dtype: type[np.generic]) -> npt.NDArray[np.generic]:
-    """Parse all numbers of a text; raise InputError for a word that is not a number."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("error")
-        try:
-            return np.fromstring(text.decode("ascii"), dtype, sep=" ")
-        except (ValueError, DeprecationWarning) as error:
-            raise InputError(lines.path, f"a {what} line holds something that is not a number") from error

@@ -129,3 +129,27 @@ def test_a_mesh_that_is_a_link_finds_its_texture_beside_the_link_and_beside_the_
 def test_letters_with_accents_match_in_both_normal_forms(tmp_path: Path) -> None:
     (tmp_path / "ha\u0308ut.png").touch()
     assert find_inside(tmp_path, "h\u00e4ut.png", tmp_path / "mesh.obj", "it").name == "ha\u0308ut.png"
+
+
+@pytest.mark.parametrize(
+    ("line", "text", "words"),
+    [
+        (3, "v 1 2 three", r"a vertex line holds something that is not a number \(line 3\)"),
+        (4, "v 1 2", r"1 vertex lines have fewer than 3 numbers \(line 4\)"),
+        (5, "f 1 2 x", r"a face line holds something that is not an? \w+ ?\(?"),
+    ],
+)
+def test_the_line_that_does_not_read_is_named(tmp_path: Path, line: int, text: str, words: str) -> None:
+    rows = ["# a triangle", "v 0 0 0", "v 1 0 0", "v 0 1 0", "f 1 2 3"]
+    rows[line - 1] = text
+    (tmp_path / "mesh.obj").write_text("\n".join(rows) + "\n")
+    with pytest.raises(InputError, match=words):
+        read_mesh_file(tmp_path / "mesh.obj")
+
+
+def test_the_statement_of_a_missing_texture_is_named(tmp_path: Path) -> None:
+    write_obj(person(cells=1), Obj(tmp_path, library=("newmtl skin", "Kd 1 1 1", "map_Kd gone.png")))
+    with pytest.raises(
+        InputError, match=r'mesh.mtl: the texture of material "skin" \(line 3\), "gone.png", is not there'
+    ):
+        read_mesh_file(tmp_path / "mesh.obj")
