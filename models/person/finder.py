@@ -165,6 +165,11 @@ class PersonFinder:
         if guess is not None:
             yield detect_people(picture, self._detector, guess)
 
+    def sees(self, picture: U8, region: Region) -> bool:
+        """Whether the detector sees somebody in a square of a picture (H, W, 3) uint8, near by or from farther away."""
+        squares = (region, replace(region, size=FARTHER * region.size))
+        return any(detect_people(picture, self._detector, square) for square in squares)
+
     def look(
         self, picture: U8, region: Region, *, passes: int = 2, detection: float = 0.0, masked: bool = True
     ) -> Person:

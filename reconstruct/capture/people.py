@@ -8,14 +8,16 @@ from typing import Any
 
 import numpy as np
 
-from ...core.arrays import U8
+from ...core.arrays import F32, U8
 from ...core.errors import InputError, MpcError, SettingsError
 from ...core.pictures import LIGHT_GREY, over_background
-from ...models.person.finder import LANDMARKS, LEAST_PRESENCE, Person, PersonFinder
+from ...models.person.finder import LANDMARKS, LEAST_PRESENCE, Person, PersonFinder, mask_overlap
 from ...models.person.region import Region
 from .body import describe_person, measure_body
 
 ALL = "all"
+# In a film, somebody of at least this presence whose mask overlaps that of the frame before by so much is still there.
+STEADY_PRESENCE, STEADY_OVERLAP = 0.9, 0.8
 # In a crowd the detector sees at most this many people.
 MOST_PEOPLE = 20
 
@@ -106,14 +108,21 @@ def film_person(path: Path, person: str) -> int:
 class FilmTracker:
     """Follows one person through a film: each frame is looked at where the person was in the one before.
 
+    The landmark network alone is no proof of a person (it sees one in grass, once it has seen one there), so the
+    detector is asked as well, unless the mask is nearly that of the frame before.
+
     Args:
         finder: the networks.
         person: number of the person in the first frame that shows somebody, from 1.
-        square: where the person was in the frame before; None: in no frame yet.
+
+    Attributes:
+        square: where the person was last; None: in no frame yet.
     """
 
-    def __init__(self, finder: PersonFinder, person: int = 1, square: Region | None = None) -> None:
-        self._finder, self._person, self.square = finder, person, square
+    def __init__(self, finder: PersonFinder, person: int = 1) -> None:
+        self._finder, self._person = finder, person
+        self.square: Region | None = None
+        self._mask: F32 | None = None  # of the frame before; None where it shows nobody
 
     def find(self, picture: U8) -> Person:
         """Find the person in the next frame (H, W, 3) uint8; after a frame without anybody, whoever is nearest.
@@ -121,25 +130,35 @@ class FilmTracker:
         Raises:
             NobodyError: nobody is there.
         """
-        if self.square is not None:
-            # The detector spoke for this person in an earlier frame.
-            person = self._finder.look(picture, self.square, passes=1, detection=1.0)
-            if person.is_there:
-                self.square = person.next_region
-                return rounded(person)
-        people = find_people(self._finder, picture)
         last = self.square
+        if last is not None:
+            # The detector spoke for this person in an earlier frame.
+            person = rounded(self._finder.look(picture, last, passes=1, detection=1.0))
+            if person.is_there and (self._is_steady(person) or self._finder.sees(picture, person.next_region)):
+                return self.follow(person)
+        try:
+            people = find_people(self._finder, picture)
+        except NobodyError:
+            self.lose()
+            raise
         if last is None:
-            person = people[min(self._person, len(people)) - 1]
-        else:
-            person = min(people, key=lambda one: np.hypot(one.region.column - last.column, one.region.row - last.row))
-        self.square = person.next_region
-        return person
+            return self.follow(people[min(self._person, len(people)) - 1])
+        column, row = last.column, last.row
+        return self.follow(min(people, key=lambda one: np.hypot(one.region.column - column, one.region.row - row)))
 
     def follow(self, person: Person) -> Person:
-        """Take over the person whom an earlier run found in the next frame."""
-        self.square = person.next_region
+        """Go on from the person who is in the next frame, as found now or by an earlier run."""
+        self.square, self._mask = person.next_region, person.mask
         return person
+
+    def lose(self) -> None:
+        """Go on from a frame that shows nobody."""
+        self._mask = None
+
+    def _is_steady(self, person: Person) -> bool:
+        if self._mask is None or self._mask.shape != person.mask.shape or person.score < STEADY_PRESENCE:
+            return False
+        return mask_overlap(self._mask, person.mask) >= STEADY_OVERLAP
 
 
 def rounded(person: Person) -> Person:

@@ -206,7 +206,10 @@ class _Frame:
         written = _written(record_path, self.digest)
         if written is not None and mask_path.is_file():
             people = [recorded_person(entry, np.asarray(Image.open(mask_path))) for entry in written["people"]]
-            tracker.square = people[0].next_region if people else tracker.square
+            if people:
+                tracker.follow(people[0])
+            else:
+                tracker.lose()
             return people, written["refused"]
         reason = ""
         try:

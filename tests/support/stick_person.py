@@ -80,3 +80,7 @@ class StickFinder:
             if abs(person.region.column - region.column) < region.size / 4:
                 return person
         return stick_person(shape=picture.shape[:2], score=0.1)
+
+    def sees(self, picture, region):
+        """Whether somebody's hips are within a quarter of the square."""
+        return any(abs(person.region.column - region.column) < region.size / 4 for person in self._people(picture))

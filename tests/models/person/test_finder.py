@@ -276,6 +276,8 @@ def test_the_next_frame_is_looked_at_where_the_person_was(finder, astronaut):
     person = finder.look(moved, astronaut.next_region, passes=1, detection=astronaut.detection)
     assert person.is_there
     assert not finder.look(moved, astronaut.next_region).is_there  # no detector ever saw this one
+    assert finder.sees(moved, astronaut.next_region)
+    assert not finder.sees(np.full_like(moved, 90), astronaut.next_region)
     seen = astronaut.visibility > 0.9
     assert np.abs(person.landmarks[seen, :2] - astronaut.landmarks[seen, :2] - (6, 4)).max() < 10
 

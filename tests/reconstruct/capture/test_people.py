@@ -208,6 +208,35 @@ def test_a_tracker_follows_one_person_and_finds_the_nearest_again():
     assert FilmTracker(finder, 3).find(frame(*pair)).region.column == 125
 
 
+class Credulous(StickFinder):
+    """Its landmark network sees somebody in every square that it looks at."""
+
+    presence, left = 0.99, 60
+
+    def look(self, picture, region, *, passes=2, detection=0.0):
+        mask = np.zeros(picture.shape[:2], np.float32)
+        mask[20:180, self.left : self.left + 40] = 1
+        return stick_person(mask=mask, score=self.presence)
+
+
+def test_in_a_film_the_landmark_network_is_no_proof():
+    """Somebody who is gone is gone, whatever the landmark network says; one who hardly moves needs no second look."""
+    finder, empty = Credulous(), np.full((200, 160, 3), 200, np.uint8)
+    tracker = FilmTracker(finder)
+    tracker.find(red_person()[..., :3])
+    tracker.find(empty)  # the same mask, and certain
+    finder.presence = 0.8
+    with pytest.raises(NobodyError):
+        tracker.find(empty)
+    finder.presence = 0.99
+    with pytest.raises(NobodyError):  # after a frame without anybody the detector has to see somebody
+        tracker.find(empty)
+    tracker.find(red_person()[..., :3])
+    finder.left = 80
+    with pytest.raises(NobodyError):
+        tracker.find(empty)
+
+
 def test_people_are_chosen_by_number():
     people = find_people(StickFinder(), np.concatenate([red_person(), red_person()], axis=1)[..., :3])
     assert [number for number, _ in choose_people(people, "all")] == [1, 2]
