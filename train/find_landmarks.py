@@ -113,7 +113,7 @@ def find_all_landmarks(
     """Find the landmarks of every view of a folder of shards. What an earlier call found is kept.
 
     Writes landmarks/<shard>.npz (datasets/shards/landmarks.py). The bytes do not depend on the number of workers, nor
-    on how often the work was stopped; they do depend on the engine, by less than a hundredth of a pixel.
+    on how often the work was stopped; they do depend on the engine, by a tenth of a pixel.
 
     Args:
         shards: folder written by `mpc sample`.

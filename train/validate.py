@@ -72,16 +72,17 @@ def validate_texture(
 
 @torch.no_grad()
 def held_out_maps(
-    network: SurfaceNetwork, data: Views, *, views: int, batch: int, device: torch.device
+    network: SurfaceNetwork, data: Views, *, views: int, batch: int, device: torch.device, told: bool = True
 ) -> Iterator[tuple[Tensor, Tensor, Tensor, Tensor]]:
-    """Maps of held-out views; arguments as for `validate_surface`.
+    """Maps of held-out views; arguments as for `validate_surface`, and whether landmarks of the views are told.
 
     Yields:
         Predicted maps, true maps, shown pixels and calibrations of each batch, as `map_figures` takes them.
     """
     network.eval()
     for items in _batches(data, views, batch, device):
-        maps = network.encode(normalise_images(items["image"]), items.get("landmarks")).maps[-1]
+        landmarks = items.get("landmarks") if told else None
+        maps = network.encode(normalise_images(items["image"]), landmarks).maps[-1]
         yield maps, *true_maps(items), items["calibration"]
 
 
@@ -96,10 +97,17 @@ def validate_maps(
         views: see `validate_surface`.
         batch: see `validate_surface`.
         device: see `validate_surface`.
+
+    Returns:
+        For a network that is told landmarks also the figures without them, as "untold_...": it has to do both.
     """
-    if not isinstance(network.config.encoder, MapsConfig) or not has_maps(data[0]):
+    if not isinstance(network.config.encoder, MapsConfig) or not has_maps(first := data[0]):
         return {}
-    return map_figures(held_out_maps(network, data, views=views, batch=batch, device=device))
+    found = map_figures(held_out_maps(network, data, views=views, batch=batch, device=device))
+    if network.config.reads_landmarks and "landmarks" in first:
+        untold = held_out_maps(network, data, views=views, batch=batch, device=device, told=False)
+        found |= {f"untold_{name}": value for name, value in map_figures(untold).items()}
+    return found
 
 
 def _batches(data: Views, views: int, batch: int, device: torch.device) -> Iterator[Item]:

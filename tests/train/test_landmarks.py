@@ -178,6 +178,9 @@ def test_all_stages_read_landmarks_and_a_network_without_them_ignores_them(tmp_p
     read = train_views(told(), told(1, 9), tmp_path, reading(), name="read")
     blind = train_views(people(), people(1, 9), tmp_path, reading(), name="blind")
     assert all(weights(read)[stage] != weights(blind)[stage] for stage in ("maps", "surface", "texture"))
+    last = read_lines(read / "log.jsonl")[3]
+    assert last["val_untold_front_cm"] != last["val_front_cm"]
+    assert not any("untold" in name for name in read_lines(blind / "log.jsonl")[3])
     network = load_run(read).surface.encoder.level1.landmarks
     assert network.enter.weight.abs().max() > 0
     assert load_run(read).reads_landmarks
