@@ -148,6 +148,8 @@ _SLOPE, _ALPHA_SLOPE = 60.0, 8.0
 # outside, the rule is far surer than that, so that nothing appears in front of a body or beside it.
 _SUREST_INSIDE, _SUREST_OUTSIDE = 1.5, -8.0
 _BOUND = 2.0
+# Room for rounding in `depth_range`, in view space and in alpha.
+_ROUNDING = 1e-3
 
 
 def rule_logit(ahead: Tensor, behind: Tensor, alpha: Tensor) -> Tensor:
@@ -202,7 +204,25 @@ class BoundedHead(nn.Module):
         for layer in self.layers:
             x = functional.leaky_relu(layer(x))
         residual = self.last(x).float()
+        # What `depth_range` proves follows from this line.
         return rule[..., None] + _BOUND * torch.tanh(residual / _BOUND)
+
+
+def depth_range(pixel: Tensor) -> Tensor:
+    """Where along the ray of a pixel a `BoundedHead` can take a point for inside, whatever its weights are.
+
+    Args:
+        pixel: (B, N, at least 9): the maps and alpha, as for `BoundedHead.forward`.
+
+    Returns:
+        (B, N, 2) float32: nearest and farthest z in view space. Beyond them the rule is under minus the bound. Where
+        no depth can be inside, the first is greater than the second.
+    """
+    reach = _BOUND / _SLOPE + _ROUNDING
+    nearest, farthest = pixel[..., 0].float() - reach, pixel[..., 1].float() + reach
+    shown = pixel[..., 8].float() > 0.5 - _BOUND / _ALPHA_SLOPE - _ROUNDING
+    # The first of two surfaces that are in the wrong order by more than both margins lies behind the second.
+    return torch.stack([torch.where(shown, nearest, 2.0), torch.where(shown, farthest, -2.0)], dim=-1)
 
 
 _KINDS: dict[str, type[SkipHead] | type[ConditionalHead] | type[BoundedHead]] = {

@@ -10,11 +10,11 @@ from torch import Tensor, nn
 from ..core.errors import SettingsError
 from ..core.settings import BY_KIND
 from .depth import DepthConfig, encode_depth
-from .features import PixelFeatures, inside_cube, project_points
-from .head import HeadConfig, build_head
+from .features import PixelFeatures, inside_cube, project_points, sample_map
+from .head import BoundedHead, HeadConfig, build_head, depth_range
 from .hourglass import HourglassConfig
 from .hrnet import HRNetConfig
-from .maps import MapsConfig
+from .maps import MAPS, MapsConfig
 from .registry import build_encoder, default_encoder, find_encoder
 from .residual import ResidualConfig
 from .summary import SummaryConfig, SummaryEncoder
@@ -109,6 +109,21 @@ class SurfaceNetwork(nn.Module):
             (B, N) float32 in [0, 1]; 0 outside the cube [-1, 1]^3 of view space.
         """
         return self.query_all(features.last(), points, calibrations, views)[0]
+
+    def depth_range(self, features: PixelFeatures, xy: Tensor) -> Tensor | None:
+        """Where along the picture's rays points can be inside at all (`head.depth_range`).
+
+        Args:
+            features: from `encode`, of B pictures.
+            xy: (B, N, 2) in view space.
+
+        Returns:
+            (B, N, 2) nearest and farthest z, the first beyond the second where no depth can be inside; None from a
+            network whose head is not bounded.
+        """
+        if not isinstance(self.head, BoundedHead):
+            return None
+        return depth_range(sample_map(features.stacks[-1][:, : MAPS + 1], xy))
 
     def forward(
         self, images: Tensor, points: Tensor, calibrations: Tensor, landmarks: Tensor | None = None

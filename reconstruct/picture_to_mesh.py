@@ -100,7 +100,7 @@ def reconstruct_field(
         photo: see `mesh_of_grid`.
     """
     # The mesh is made on the CPU on every machine, so that measurements of it agree.
-    grid = localise(view.occupancy, resolution, mask=mask)
+    grid = localise(view.occupancy, resolution, mask=mask, bracket=view.depth_range)
     return mesh_of_grid(grid, view, calibration, largest_component=largest_component, colour=colour, photo=photo)
 
 

@@ -93,6 +93,12 @@ class ViewEncoder:
             surface = _prepare_maps(self._surface.encode(*told))
             return surface, None if self._texture is None else _prepare_maps(self._texture.encode(pictures))
 
+    def depth_range(self, features: PixelFeatures, xy: F32) -> F32 | None:
+        """See `ViewField.depth_range`; feature maps of one picture."""
+        with torch.inference_mode():
+            ranges = self._surface.depth_range(features, torch.from_numpy(xy)[None].to(self.device))
+        return None if ranges is None else ranges[0].cpu().numpy()
+
     # The networks take world points and a calibration. For points that are in view space already, the calibration is
     # the identity.
 
@@ -122,6 +128,13 @@ class ViewField:
         """Occupancy (N,) float32 in [0, 1] at view-space points (N, 3)."""
         values: F32 = self.encoder.occupancy((self.surface_features,), points_view[None])[0]
         return values
+
+    def depth_range(self, xy: F32) -> F32 | None:
+        """Nearest and farthest z (N, 2) at which view-space points above (N, 2) can be inside; see localise/bracket.py.
+
+        None from networks that bound no depth.
+        """
+        return self.encoder.depth_range(self.surface_features, xy)
 
     def colours(self, points_view: F32) -> F32:
         """Display colours (N, 3) float32 in [0, 1] at view-space points (N, 3), under the picture's light.

@@ -34,7 +34,7 @@ def reconstruction_picture(surface: SurfaceNetwork, texture: TextureNetwork | No
     image = np.ascontiguousarray(item["image"].permute(1, 2, 0).numpy())
     landmarks = item["landmarks"].numpy() if "landmarks" in item else None
     view = encode_view(surface, texture, image, landmarks)
-    grid = localise(view.occupancy, RESOLUTION)
+    grid = localise(view.occupancy, RESOLUTION, bracket=view.depth_range)
     colour = None if texture is None else view.colours
     pixels = np.linspace(0, len(image) - 1, SIDE).round().astype(int)
     panels = [over_background(image[pixels][:, pixels], LIGHT_GREY)]

@@ -236,7 +236,7 @@ def _reconstruct_batch(
     try:
         grids = localise_many(
             batch_occupancy(views), len(batch), settings.resolution, mode=settings.mode, masks=masks,
-            max_batch=max(points // len(batch), 1024),
+            brackets=[view.depth_range for view in views], max_batch=max(points // len(batch), 1024),
         )  # fmt: skip
     except MpcError as error:  # a network that returns NaN for one picture spoils the whole batch
         yield from (Failure(one.name, str(error)) for one in batch)

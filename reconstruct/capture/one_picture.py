@@ -63,7 +63,12 @@ def reconstruct_picture(
     (view,) = encoder.encode([square], [landmarks])
     silhouette = mask_of(square) if settings.use_mask else None
     grid = localise(
-        view.occupancy, settings.resolution, mode=settings.mode, mask=silhouette, max_batch=max(points, 1024)
+        view.occupancy,
+        settings.resolution,
+        mode=settings.mode,
+        mask=silhouette,
+        bracket=view.depth_range,
+        max_batch=max(points, 1024),
     )
     photo = cut_photo(image, framing, len(square)) if settings.photo_colours else None
     return mesh_of_grid(

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ...core.arrays import F32, I64, Bools
+from .bracket import Bracket
 from .lattice import Lattice
 from .node_store import INSIDE, OUTSIDE, NodeStore
 from .silhouette import Silhouette
@@ -30,6 +31,7 @@ class NodeEvaluator:
         lattice: the lattice of the finest level.
         threshold: values above it are inside.
         silhouette: what a mask says about the columns of nodes; None without a mask.
+        bracket: what the field proves about the columns of nodes; None where it proves nothing.
         visible: keep, for each column, the first node known to be inside (see `hidden`).
         evaluations: number of nodes evaluated so far.
     """
@@ -37,6 +39,7 @@ class NodeEvaluator:
     lattice: Lattice
     threshold: float
     silhouette: Silhouette | None = None
+    bracket: Bracket | None = None
     visible: bool = False
     evaluations: int = 0
 
@@ -44,24 +47,50 @@ class NodeEvaluator:
         self.store = NodeStore(self.lattice)
         side = self.lattice.resolution
         self._front = np.full((side, side), side, np.int32) if self.visible else None
+        self._proved: list[I64] = []
+        self._settling = False
 
     def evaluate(self, nodes: I64) -> Evaluating:
-        """Evaluate nodes (N,), all unknown and different; those that the mask rules out are outside without a query."""
+        """Evaluate nodes (N,), all unknown and different; those that mask or bracket rule out need no query."""
         if self.silhouette is not None and len(nodes):
-            ruled_out = self.silhouette.outside(nodes)
-            free = nodes[ruled_out]
-            self.store.record(free, np.full(len(free), self.threshold - 0.5, np.float32), np.zeros(len(free), np.bool_))
-            nodes = nodes[~ruled_out]
+            nodes = self._rule_out(nodes, self.silhouette.outside(nodes))
+        if self.bracket is not None and len(nodes):
+            proved = self.bracket.outside(nodes)
+            self._proved.append(nodes[proved])
+            nodes = self._rule_out(nodes, proved)
         if len(nodes):
             self.evaluations += len(nodes)
             yield nodes
+
+    def _rule_out(self, nodes: I64, outside: Bools) -> I64:
+        """Record some of the nodes as outside; returns the others."""
+        free = nodes[outside]
+        self.store.record(free, np.full(len(free), self.threshold - 0.5, np.float32), np.zeros(len(free), np.bool_))
+        return nodes[~outside]
+
+    def settle(self, ends: I64) -> Evaluating:
+        """Evaluate those of `ends`, nodes beside the surface, that the bracket ruled out.
+
+        Their side is proved, and where the surface lies between them and their neighbours depends on their values.
+        """
+        if not self._proved:
+            return
+        nodes = np.intersect1d(ends, np.concatenate(self._proved))
+        if len(nodes):
+            self.evaluations += len(nodes)
+            self._settling = True
+            yield nodes
+            self._settling = False
 
     def evaluate_unknown(self, nodes: I64) -> Evaluating:
         """Evaluate those of `nodes` that are not known yet; `nodes` may hold some of them repeatedly."""
         yield from self.evaluate(self.store.unknown(nodes))
 
     def record(self, nodes: I64, values: F32) -> None:
-        """Keep the values of nodes that `evaluate` yielded."""
+        """Keep the values of nodes that `evaluate` or `settle` yielded."""
+        if self._settling:
+            self.store.amend(nodes, np.minimum(values, np.float32(self.threshold)))
+            return
         inside = values > self.threshold
         self.store.record(nodes, values, inside)
         if self.silhouette is not None:

@@ -22,10 +22,10 @@ class LocalisedGrid:
         resolution: nodes along each side.
         threshold: values above it are inside.
         nodes: (M,) int64, rising: flat indices (i * resolution + j) * resolution + k of the known nodes, i along x.
-        values: (M,) float32, evaluated values. Nodes ruled out by a mask have half a unit less than the threshold; in
-            fast mode, some values are interpolated.
+        values: (M,) float32, evaluated values. Nodes ruled out by a mask or a bracket have half a unit less than the
+            threshold, those of a bracket only away from the surface; in fast mode, some values are interpolated.
         levels: resolutions visited, coarse to fine.
-        evaluations: nodes evaluated on each level; in lossless mode without a mask they sum to M.
+        evaluations: nodes evaluated on each level; in lossless mode without a mask or a bracket they sum to M.
         calls: how often the occupancy was called.
         surface_box: least and greatest node (exclusive) of a box around all cells that the surface passes, enlarged by
             one node where the grid continues; None without a surface.

@@ -21,6 +21,7 @@ import numpy as np
 
 from ...core.arrays import F32, I64, Bools
 from ...core.errors import MpcError, SettingsError
+from .bracket import Bracket, DepthRange
 from .evaluator import NodeEvaluator
 from .grid import Box, LocalisedGrid
 from .interpolate import interpolate_level
@@ -37,6 +38,8 @@ MODES = ("lossless", "fast", "visible")
 # The features that a small network reads for so many points take a few hundred megabytes. `view_field.batch_points`
 # computes the number that suits a network.
 MAX_BATCH = 1 << 17
+START = 17
+"""Nodes along each side of the first grid."""
 
 
 class FieldError(MpcError):
@@ -48,11 +51,12 @@ def localise(
     resolution: int = 257,
     *,
     mode: str = "lossless",
-    start: int = 17,
+    start: int | None = None,
     levels: Sequence[int] | None = None,
     threshold: float = 0.5,
     seeds: F32 | None = None,
     mask: Bools | None = None,
+    bracket: DepthRange | None = None,
     max_batch: int = MAX_BATCH,
 ) -> LocalisedGrid:
     """Evaluate an occupancy near its surface alone, on the nodes linspace(-1, 1, resolution)^3 of view space.
@@ -68,10 +72,11 @@ def localise(
         mode: "lossless"; "fast": lossless up to half the resolution, then interpolated, and evaluated only where the
             interpolation is in doubt; "visible": the first surface along +z of every column of nodes, and everything
             behind it counts as inside (`field_seen_by` turns a field towards any other camera).
-        start: nodes along each side of the first grid. From 17 on, only a part of it is evaluated (see
-            `evaluate_start_grid`). A body part is then missed when it lies more than a start spacing outside the box
-            of the others and holds none of the nodes that are evaluated first. From 9 on, a body part is missed when
-            it lies within a start spacing of the cube's faces and holds no node farther in.
+        start: nodes along each side of the first grid; None: 17, or 33 with a bracket. From 17 on, and without a
+            bracket, only a part of it is evaluated (see `evaluate_start_grid`). A body part is then missed when it lies
+            more than a start spacing outside the box of the others and holds none of the nodes that are evaluated
+            first. From 9 on, a body part is missed when it lies within a start spacing of the cube's faces and holds no
+            node farther in.
         levels: resolutions to visit, first `start`, last `resolution`. None: resolutions are doubled while the spacing
             is at least eight final ones; with a mask, or where the start grid was cheap beside the surface, while it
             is at least four (the levels just below the last one cost more than what they find). Not for "fast".
@@ -81,10 +86,13 @@ def localise(
         mask: (H, W) bool, the person in the picture that view space belongs to. Columns of nodes outside the mask (by
             more than a pixel) are outside without an evaluation; behind pixels inside the mask that show no surface,
             one is searched for.
+        bracket: says where along each column points can be inside (`ViewField.depth_range`). What it rules out is
+            outside without an evaluation, so that the first grid is finer and is evaluated wherever a person can be.
+            Not used in "fast" mode, which reads more of a value than its side.
         max_batch: greatest n of one call.
 
     Raises:
-        SettingsError: levels that do not divide one another, or an unknown mode.
+        SettingsError: levels that do not divide one another, an unknown mode, or a bracket for a threshold under 0.5.
         FieldError: the occupancy returned NaN or a wrong number of values.
     """
 
@@ -93,7 +101,7 @@ def localise(
 
     return localise_many(
         one, 1, resolution, mode=mode, start=start, levels=levels, threshold=threshold, seeds=[seeds], masks=[mask],
-        max_batch=max_batch,
+        brackets=[bracket], max_batch=max_batch,
     )[0]  # fmt: skip
 
 
@@ -103,11 +111,12 @@ def localise_many(
     resolution: int = 257,
     *,
     mode: str = "lossless",
-    start: int = 17,
+    start: int | None = None,
     levels: Sequence[int] | None = None,
     threshold: float = 0.5,
     seeds: Sequence[F32 | None] | None = None,
     masks: Sequence[Bools | None] | None = None,
+    brackets: Sequence[DepthRange | None] | None = None,
     max_batch: int = MAX_BATCH,
 ) -> list[LocalisedGrid]:
     """`localise` for `count` fields in step: each call of the occupancy serves all fields that are not finished.
@@ -120,6 +129,7 @@ def localise_many(
         resolution: as for `localise`, like the arguments that are not listed here.
         seeds: one entry for each field.
         masks: one entry for each field.
+        brackets: one entry for each field.
 
     Raises:
         SettingsError: as for `localise`.
@@ -128,11 +138,20 @@ def localise_many(
     if mode not in MODES:
         raise SettingsError(f"mode {mode!r}: expected one of {', '.join(MODES)}")
     fast = mode == "fast"
-    if fast and (levels is not None or resolution % 2 == 0 or resolution < 2 * start - 1):
-        raise SettingsError(f"fast mode needs an odd resolution of at least {2 * start - 1} and its own levels")
+    bounds = [None if fast or brackets is None else brackets[index] for index in range(count)]
+    if threshold < 0.5 and any(bound is not None for bound in bounds):
+        raise SettingsError(f"threshold {threshold:g}: a bracket says what is not above 0.5")
+    least = 2 * (start or START) - 1
+    if fast and (levels is not None or resolution % 2 == 0 or resolution < least):
+        raise SettingsError(f"fast mode needs an odd resolution of at least {least} and its own levels")
     finest = (resolution + 1) // 2 if fast else resolution
+    lattice = Lattice(finest)
+    proved = [Bracket.of(lattice, bound) for bound in bounds]
+    bracketed = all(one is not None for one in proved)
+    if start is None:  # what a bracket rules out costs nothing, so a finer grid costs less than the coarse one without
+        start = 2 * START - 1 if bracketed and finest > 2 * START - 1 else START
     # A mask saves evaluations. They pay for one more level, on which smaller parts are found.
-    closest = 8 if masks is None or any(mask is None for mask in masks) else 4
+    closest = 4 if bracketed or (masks is not None and all(mask is not None for mask in masks)) else 8
     if fast:  # the interpolated level cannot find a part that the levels before it have missed
         closest = 2
     chosen = tuple(levels) if levels is not None else default_levels(start, finest, closest)
@@ -141,13 +160,12 @@ def localise_many(
     spare = levels is None and 2 < len(chosen) < len(longer)
     chosen = longer if spare else chosen
     check_levels(chosen, finest)
-    lattice = Lattice(finest)
     searches = [
         Search(
             NodeEvaluator(
                 lattice, threshold,
                 None if masks is None or (mask := masks[index]) is None else Silhouette(lattice, mask),
-                visible=mode == "visible",
+                proved[index], visible=mode == "visible",
             ),
             chosen, None if seeds is None else seeds[index], visible=mode == "visible", spare=spare,
         )

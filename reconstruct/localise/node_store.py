@@ -33,6 +33,7 @@ class NodeStore:
     _used: int = field(init=False, default=1)  # brick 0 of the pool stays empty
     _nodes: list[I64] = field(init=False, default_factory=list)
     _values: list[F32] = field(init=False, default_factory=list)
+    _amended: tuple[I64, F32] = field(init=False, default=(np.zeros(0, np.int64), np.zeros(0, np.float32)))
 
     def __post_init__(self) -> None:
         self.table = np.zeros(1 << 3 * (self.lattice.bits - _SHIFT), np.int32)
@@ -53,6 +54,10 @@ class NodeStore:
         self._nodes.append(nodes)
         self._values.append(values)
 
+    def amend(self, nodes: I64, values: F32) -> None:
+        """Replace the values of known nodes (N,); their sides stay. This can be done once."""
+        self._amended = nodes, values
+
     def take_cells(self, cells: I64, level: int) -> I64:
         """Mark cells as visited at this level; returns those that were not marked before, each once, rising."""
         bit = np.uint8(4 << level)
@@ -67,7 +72,10 @@ class NodeStore:
             return np.zeros(0, np.int64), np.zeros(0, np.float32)
         nodes, values = np.concatenate(self._nodes), np.concatenate(self._values)
         order = np.argsort(nodes, kind="stable")
-        return nodes[order], values[order]
+        nodes, values = nodes[order], values[order]
+        again, better = self._amended
+        values[np.searchsorted(nodes, again)] = better
+        return nodes, values
 
     def _bricks(self, nodes: I64) -> I64:
         """The bricks that nodes lie in."""

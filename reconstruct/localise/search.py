@@ -73,6 +73,8 @@ class Search:
                 seeds = evaluator.silhouette.seeds(evaluator.store, stride)
                 if len(seeds):
                     edges = np.union1d(edges, (yield from self._grow(seeds, strides[-1], level)))
+        ends = np.concatenate([edges // 3, edges // 3 + strides[-1] * lattice.steps[edges % 3]])
+        yield from evaluator.settle(ends)
         self.counts[-1] += evaluator.evaluations - sum(self.counts)
         self.edges = edges
 

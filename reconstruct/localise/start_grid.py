@@ -24,7 +24,8 @@ def evaluate_start_grid(evaluator: NodeEvaluator, stride: int, *, side: int, onl
     Therefore every second inner node along each axis is evaluated first, and the nodes in the middle of the cells
     between them. The next are all nodes in the bounding box of those that turned out to be inside, enlarged by one
     spacing, for as long as this enlarges the box. On the faces, only the nodes next to inside nodes are evaluated.
-    Where none of this shows a surface, the whole grid is evaluated.
+    Where none of this shows a surface, the whole grid is evaluated. With a bracket it says where a person can be: all
+    of those nodes are evaluated.
 
     Args:
         evaluator: of the field.
@@ -40,6 +41,13 @@ def evaluate_start_grid(evaluator: NodeEvaluator, stride: int, *, side: int, onl
     if only_level or side < LEAST_WITHOUT_FACES:
         yield from evaluator.evaluate(nodes)
         return nodes
+    if evaluator.bracket is not None:
+        possible = nodes[~evaluator.bracket.outside(nodes)]
+        beside = [others[fits] for others, fits in (lattice.shift(possible, offset, stride) for offset in AROUND)]
+        # One node at least, since what nothing is known about has no sides.
+        around = np.unique(np.concatenate([nodes[:1], possible, *beside]))
+        yield from evaluator.evaluate(around)
+        return around
     ijk, last = np.stack(lattice.split(nodes)), lattice.resolution - 1
     inner = ((ijk > 0) & (ijk < last)).all(axis=0)
     within, faces, halves = nodes[inner], nodes[~inner], ijk[:, inner] % (2 * stride)

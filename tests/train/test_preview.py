@@ -33,6 +33,9 @@ class Ellipsoid(torch.nn.Module):
     def encode(self, images: torch.Tensor) -> PixelFeatures:
         return PixelFeatures((images,))
 
+    def depth_range(self, features: PixelFeatures, xy: torch.Tensor) -> None:
+        """Nothing is proved."""
+
     def query(self, features: PixelFeatures, points: torch.Tensor, calibrations: torch.Tensor) -> torch.Tensor:
         return torch.sigmoid(20 * (1 - (((points - CENTRE) / self.radii) ** 2).sum(dim=-1)))
 
