@@ -16,16 +16,21 @@ def read_record(kind: type[Record], table: Any) -> Record:
     Args:
         kind: the dataclass; its fields hold numbers, texts, dictionaries, tuples and dataclasses. Of several
             dataclasses the one that has the fields of the table is taken.
-        table: its fields by name.
+        table: its fields by name; those that have defaults may be missing.
 
     Raises:
         ValueError: a field is missing, unknown or of another kind.
     """
     hints = typing.get_type_hints(kind)
-    names = [field.name for field in dataclasses.fields(typing.cast("Any", kind))]
-    if not isinstance(table, dict) or set(table) != set(names):
+    fields = dataclasses.fields(typing.cast("Any", kind))
+    names = [field.name for field in fields]
+    needed = {
+        field.name for field in fields
+        if field.default is dataclasses.MISSING and field.default_factory is dataclasses.MISSING
+    }  # fmt: skip
+    if not isinstance(table, dict) or not needed <= set(table) <= set(names):
         raise ValueError(f"{kind.__name__}: expected the fields {', '.join(names)}, got {table!r}")
-    return kind(**{name: _read(hints[name], table[name]) for name in names})
+    return kind(**{name: _read(hints[name], value) for name, value in table.items()})
 
 
 def _read(kind: Any, value: Any) -> Any:
