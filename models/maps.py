@@ -25,7 +25,7 @@ MAPS = 8
 
 @dataclass(frozen=True, kw_only=True)
 class MapsConfig:
-    """The defaults are the shipped level 1 without a level 2.
+    """The defaults are the shipped level 1 but for `landmarks` and `depth_unit` (train/presets.py), without a level 2.
 
     Attributes:
         kind: name of the encoder in models/registry.py.
@@ -61,7 +61,7 @@ class MapsConfig:
     fine_patch: int = 4
     fine_values: int = 8
     landmarks: int = 0
-    depth_unit: float = 0.1
+    depth_unit: float = 1.0
     norm: str = "batch"
 
     def __post_init__(self) -> None:

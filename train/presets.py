@@ -104,7 +104,7 @@ def base() -> TrainSettings:
         ),
         texture=dataclasses.replace(stage, steps=1500, optimiser="adam", warmup=0.03, schedule="cosine"),
         surface_network=SurfaceConfig(
-            encoder=MapsConfig(landmarks=16), depth=DepthConfig(kind="plain"),
+            encoder=MapsConfig(landmarks=16, depth_unit=0.1), depth=DepthConfig(kind="plain"),
             head=HeadConfig(kind="bounded", channels=(64, 64)),
         ),
         texture_network=TextureConfig(
