@@ -117,8 +117,8 @@ def _unknown_option(folder: Path) -> None:
 
 
 def _option_space(folder: Path) -> None:
-    line = "map_Kd -bm 0.5 -o 0 0 0 -s 1 1 1 -clamp on tex ture.png"
-    write_obj(person(), Obj(folder, library=("newmtl skin", line), texture="tex ture.png"))
+    line = "map_Kd -bm 0.5 -o 0 0 0 -s 1 1 1 -clamp on my texture.png"
+    write_obj(person(), Obj(folder, library=("newmtl skin", line), texture="my texture.png"))
 
 
 def _code_page(name: str, encoding: str) -> Callable[[Path], None]:
