@@ -301,7 +301,18 @@ def test_shared_people_come_out_as_their_manifest_says() -> None:
         assert (loaded.placement.unit, loaded.placement.up, loaded.placement.facing) == (
             facts["units"], facts["up"], facts["facing"]
         )  # fmt: skip
-        assert loaded.placement.height_m == pytest.approx(facts["extent_along_up_m"], abs=2e-3)
+        height = facts["extent_along_up_m"]
+        if subject.id == "scan_04":
+            # The manifest measures the file, with a crumb that floats 5 cm above the head (y 1.691 to 1.700). It is one
+            # of three crumbs of four faces and four vertices that are no person; the largest connected part of the
+            # file reaches from y 0.006 to 1.639. With all parts kept the mesh is as the manifest says.
+            assert len(loaded.mesh.faces) == facts["faces_after_triangulation"] - 3 * 4
+            assert len(loaded.mesh.vertices) == facts["vertices"] - 3 * 4
+            assert np.ptp(loaded.mesh.bounds[:, 1]) == pytest.approx(1.633, abs=2e-3)
+            height = 1.633
+            loaded = load_subject(subject, PlacementOptions(keep_parts=True))
+        assert loaded.placement.height_m == pytest.approx(height, abs=2e-3)
+        assert np.ptp(loaded.mesh.bounds[:, 1]) == pytest.approx(facts["extent_along_up_m"], abs=2e-3)
         assert len(loaded.mesh.faces) == facts["faces_after_triangulation"]
         assert len(loaded.mesh.vertices) == facts["vertices"]
     heights = {"CesiumMan": 1.507, "rig_01": 1.740, "rig_02": 1.742, "rig_03": 1.479, "rig_04": 1.866}
