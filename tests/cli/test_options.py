@@ -103,7 +103,10 @@ WITHOUT = {
     "RenderSettings": {"load": "the options of PlacementOptions", "extent_m": "--extent, metres or auto"},
     "SampleSettings": {"shard_bytes": "--shard-size, in MiB"},
     "EvaluationSettings": {"views_per_scene": "--views", "iou_points": "a constant of the paper"},
-    "PlacementOptions": {"facing": "imported meshes face as their views say"},
+    "PlacementOptions": {
+        "facing": "imported meshes face as their views say",
+        "keep_parts": "imported meshes are kept whole, since their pictures show all of them",
+    },
     "Limits": {"memory_bytes": "--subject-memory, in GiB"},
 }
 
@@ -111,6 +114,8 @@ WITHOUT = {
 OTHER_DEFAULT = {
     ("render", "poses"): "None stands for random frames, or for --frames",
     ("eval", "metrics"): "none stands for those of the protocol",
+    ("render", "keep_parts"): "None leaves it to the file of fixes",
+    ("check", "keep_parts"): "None leaves it to the file of fixes",
 }
 
 

@@ -89,3 +89,13 @@ def test_weights_beyond_half_precision_are_refused(tmp_path: Path) -> None:
 def test_the_record_names_the_weights_that_were_trained(tmp_path: Path, package: Path) -> None:
     trained = json.loads((tmp_path / "trained/surface/best.json").read_text())
     assert json.loads((package / "surface/best.json").read_text())["trained_sha256"] == trained["sha256"]
+
+
+def test_the_networks_of_the_package_are_whole_and_small() -> None:
+    run = load_run(shipped.shipped_run())
+    assert run.texture is not None
+    assert run.extent_m == 2.5
+    files = list(shipped.FOLDER.rglob("*.safetensors"))
+    assert len(files) == 2
+    assert sum(file.stat().st_size for file in files) <= 18e6
+    assert "CC0" in (shipped.FOLDER / "LICENSE.txt").read_text()
