@@ -148,8 +148,9 @@ def settle_by_shape(matched: MatchedBones, names: Sequence[str], parents: I32, p
 
     "LeftShoulder" is a collar bone in some files and an upper arm in others. The upper arm is the bone whose child
     begins the lower arm; where a bone without a role stands between a short "upper arm" and the lower arm, it is the
-    upper arm, and the short one the collar bone. A spine or neck of which no name is known consists of the bones
-    between hips, neck and head.
+    upper arm, and the short one the collar bone. That is not open where the names give a collar bone already, or where
+    the two names differ only in a number: then the bone between is the second part of a divided upper arm. A spine or
+    neck of which no name is known consists of the bones between hips, neck and head.
 
     Args:
         matched: bones by their names.
@@ -160,22 +161,27 @@ def settle_by_shape(matched: MatchedBones, names: Sequence[str], parents: I32, p
     roles, chains = dict(matched.roles), dict(matched.chains)
     for side in SIDES:
         upper, lower = roles.get(f"{side}_upperarm"), roles.get(f"{side}_lowerarm")
-        if upper is None or lower is None:
+        if upper is None or lower is None or f"{side}_clavicle" in roles:
             continue
         between = int(parents[lower])
         if between < 0 or between == upper or int(parents[between]) != upper or between in matched.known:
             continue
+        if _without_digits(names[between]) == _without_digits(names[upper]):
+            continue
         short, long = (float(np.linalg.norm(places[b] - places[a])) for a, b in ((upper, between), (between, lower)))
         if short < COLLAR_SHARE * long and "twist" not in names[between].lower():
             roles[f"{side}_upperarm"] = between
-            if f"{side}_clavicle" not in roles:
-                roles[f"{side}_clavicle"] = upper
+            roles[f"{side}_clavicle"] = upper
     top = chains.get("neck", ())[:1] or tuple(roles[role] for role in ("head",) if role in roles)
     if not chains.get("spine") and top:
         collars = {roles.get(f"{side}_clavicle") for side in SIDES}
         chain = [bone for bone in _path(parents, roles.get("hips", -1), top[0]) if bone not in collars]
         chains["spine"] = tuple(bone for bone in chain if bone not in roles.values())
     return replace(matched, roles=roles, chains=chains)
+
+
+def _without_digits(name: str) -> str:
+    return re.sub(r"[0-9]", "", plain(name))
 
 
 def _path(parents: I32, start: int, end: int) -> list[int]:

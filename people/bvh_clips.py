@@ -10,7 +10,7 @@ from ..core.arrays import F64
 from ..core.errors import InputError
 from ..core.files import find_files
 from ..formats.motions import read_motion_file
-from ..motion.bones import match_bones
+from ..motion.bones import match_bones, settle_by_shape
 from ..motion.motion import FPS, Motion
 from ..motion.retarget import Target, retarget
 from .body.body import Body, skeleton
@@ -45,7 +45,7 @@ def body_target(body: Body) -> Target:
         bones=rig.names,
         parents=rig.parents,
         order=np.arange(len(rig.names), dtype=np.int32),
-        matched=match_bones(rig.names),
+        matched=settle_by_shape(match_bones(rig.names), rig.names, rig.parents, body.heads),
         rotations=np.tile(np.eye(3), (len(rig.names), 1, 1)),
         places=body.heads,
         floor_y=float(body.heads[feet, 1].min()),

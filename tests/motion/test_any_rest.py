@@ -137,3 +137,16 @@ def test_a_long_shoulder_stays_the_upper_arm_and_a_twist_bone_is_none() -> None:
     matched = settle_by_shape(match_bones(names), names, parents, places)
     assert names[matched.roles["left_upperarm"]] == "LeftShoulder"
     assert "left_clavicle" not in matched.roles
+
+
+@pytest.mark.parametrize("collar", ["clavicle.L", "Chest2"])
+def test_an_upper_arm_of_two_bones_begins_at_the_first(collar: str) -> None:
+    """Whether a collar bone has a name that is known or not."""
+    names = ["root", "spine01", "neck01", collar, "upperarm01.L", "upperarm02.L", "lowerarm01.L", "wrist.L"]
+    names += ["upperarm01.R", "lowerarm01.R", "upperleg01.L", "lowerleg01.L", "upperleg01.R", "lowerleg01.R"]
+    parents = np.array([-1, 0, 1, 1, 3, 4, 5, 6, 1, 8, 0, 10, 0, 12], np.int32)
+    places = np.zeros((14, 3))
+    places[[3, 4, 5, 6, 7], 0] = [0.05, 0.2, 0.28, 0.5, 0.75]
+    matched = settle_by_shape(match_bones(names), names, parents, places)
+    assert names[matched.roles["left_upperarm"]] == "upperarm01.L"
+    assert ("left_clavicle" in matched.roles) == (collar == "clavicle.L")
