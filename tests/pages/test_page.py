@@ -25,8 +25,12 @@ def test_every_file_that_is_no_module_is_package_data():
     for room in settings["mpc"]["rooms"]:
         for path in (ROOT / room).rglob("*"):
             if path.is_file() and path.suffix != ".py" and "__pycache__" not in path.parts:
-                package = ".".join(["mpc", *path.parent.relative_to(ROOT).parts])
-                assert any(path.match(pattern) for pattern in listed.get(package, ())), path
+                # The folder that holds it, or the package above that.
+                owners = [folder for folder in path.parents if folder.is_relative_to(ROOT)]
+                names = {folder: ".".join(["mpc", *folder.relative_to(ROOT).parts]) for folder in owners}
+                assert any(
+                    path in folder.glob(pattern) for folder in owners for pattern in listed.get(names[folder], ())
+                ), path
 
 
 def test_a_page_carries_its_style_and_links_to_its_sections():
