@@ -49,8 +49,7 @@ def check(
 
     Prints a table and writes a page with a small picture of each subject: format, unit, axes, height, faces, parts,
     whether the surface is closed, the share of the volume where inside and outside are hard to tell apart, textures,
-    rig, clips and warnings. The exit status is 3 when a subject or a folder cannot be
-    used.
+    rig, clips and warnings. The exit status is 3 when a subject or a folder cannot be used.
     """
     from ..datasets.check.models import check_models, suggest_fixes, table, write_check_json
     from ..datasets.check.page import write_check_page

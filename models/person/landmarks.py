@@ -5,13 +5,10 @@ from __future__ import annotations
 import numpy as np
 
 from ...core.arrays import F32, U8
-from ...core.pictures import LIGHT_GREY, over_background
+from ...core.pictures import LIGHT_GREY, mask_of, over_background
 from ..landmarks import POINTS, VALUES
 from .finder import LANDMARKS, LEAST_PRESENCE, Person, PersonFinder
 from .region import ENLARGED, Region
-
-# Pixels with at least this alpha belong to the person.
-_MASK_LEVEL = 128
 
 
 def other_side(name: str) -> str:
@@ -58,7 +55,7 @@ def find_landmarks(finder: PersonFinder, picture: U8) -> F32:
     Returns:
         (33, 7) float32, see `landmarks_in`; NaN where the network sees nobody.
     """
-    mask = picture[..., 3] >= _MASK_LEVEL
+    mask = mask_of(picture)
     rows, columns = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
     if not len(rows):
         return no_landmarks()

@@ -8,6 +8,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from PIL import Image
 
 from mpc.core.errors import InputError
@@ -78,3 +80,57 @@ def test_nothing_is_reserved_for_a_size_the_bytes_cannot_hold(content):
         assert tracemalloc.get_traced_memory()[1] < 2 << 20
     finally:
         tracemalloc.stop()
+
+
+@pytest.mark.parametrize(
+    ("mode", "value", "expected"),
+    [
+        ("RGB", (1, 2, 3), [1, 2, 3, 255]),
+        ("RGBA", (1, 2, 3, 4), [1, 2, 3, 4]),
+        ("L", 7, [7, 7, 7, 255]),
+        ("LA", (7, 9), [7, 7, 7, 9]),
+        ("1", 1, [255, 255, 255, 255]),
+        ("I;16", 257 * 40, [40, 40, 40, 255]),
+    ],
+)
+def test_every_kind_of_png(tmp_path: Path, mode: str, value: object, expected: list[int]) -> None:
+    path = tmp_path / "x.png"
+    Image.new(mode, (3, 2), value).save(path)  # type: ignore[arg-type]
+    texture = read_texture(path, path)
+    assert texture.shape == (2, 3, 4)
+    assert texture.dtype == np.uint8
+    assert texture[1, 2].tolist() == expected
+
+
+def test_palette_and_cmyk(tmp_path: Path) -> None:
+    Image.new("RGB", (4, 4), (255, 0, 0)).quantize(8).save(tmp_path / "p.png")
+    assert read_texture(tmp_path / "p.png", tmp_path)[0, 0].tolist() == [255, 0, 0, 255]
+    Image.new("CMYK", (8, 8), (0, 255, 255, 0)).save(tmp_path / "c.jpg", quality=100)
+    assert np.abs(read_texture(tmp_path / "c.jpg", tmp_path)[4, 4].astype(int) - [255, 0, 0, 255]).max() < 12
+
+
+def test_pictures_are_refused_by_their_header_and_when_cut_off(tmp_path: Path) -> None:
+    path = tmp_path / "x.png"
+    Image.fromarray(np.random.default_rng(0).integers(0, 255, (64, 64, 3), np.uint8)).save(path)
+    with pytest.raises(InputError, match="64 x 64"):
+        read_texture(path, path, max_pixels=64 * 64 - 1)
+    path.write_bytes(path.read_bytes()[:5000])
+    with pytest.raises(InputError, match="decoded"):
+        read_texture(path, path)
+    path.write_bytes(b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n")
+    with pytest.raises(InputError, match="decoded"):
+        read_texture(path, path)
+
+
+@settings(max_examples=150, deadline=10_000)
+@given(edits=st.lists(st.tuples(st.integers(0, 400), st.binary(max_size=3)), min_size=1, max_size=5))
+def test_mutated_pictures_never_crash(tmp_path_factory: pytest.TempPathFactory, edits: list[tuple[int, bytes]]) -> None:
+    path = tmp_path_factory.mktemp("p") / "x.png"
+    Image.fromarray(np.arange(300, dtype=np.uint8).reshape(10, 10, 3)).save(path)
+    content = path.read_bytes()
+    for at, new in edits:
+        content = content[:at] + new + content[at + len(new) :]
+    try:
+        assert read_texture(content, path).shape[2] == 4
+    except InputError as error:
+        assert str(path) in str(error)  # noqa: PT017
