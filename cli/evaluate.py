@@ -88,13 +88,8 @@ def metric_names() -> Iterable[str]:
     "--resolution", type=click.IntRange(min=17), default=257, help="Number of nodes along an edge of the view cube."
 )
 @click.option("--points", type=click.IntRange(min=2), default=100_000, help="Number of points drawn on each surface.")
-@click.option(
-    "--use-mask/--ignore-mask", default=True, help="Skip points that the mask shows to be outside of the person."
-)
-@click.option(
-    "--photo-colours/--network-colours", default=True,
-    help="Colour what the picture shows by the picture, or everything by the texture network.",
-)  # fmt: skip
+@options.use_mask
+@options.photo_colours
 @click.option(
     "--largest-component", is_flag=True, help="Measure only the largest connected part of the reconstruction."
 )
@@ -186,16 +181,9 @@ def _evaluate_views(out: Path | None, given: dict[str, Any]) -> None:
     baseline, training = given["baseline"], given["training"]
     run = None if baseline else _folder("--run", given["run"], "runs")
     shards = _folder("--shards", given["shards"], "shards")
-    names = [
-        *_MEASURE,
-        "split",
-        "image_size",
-        "resolution",
-        "use_mask",
-        "photo_colours",
-        "largest_component",
-        "landmarks",
-    ]
+    names = (
+        *_MEASURE, "split", "image_size", "resolution", "use_mask", "photo_colours", "largest_component", "landmarks",
+    )  # fmt: skip
     settings = EvaluationSettings(views_per_scene=given["views"], **{name: given[name] for name in names})
     with TerminalProgress() as progress:
         how: dict[str, Any] = {

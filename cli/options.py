@@ -50,6 +50,13 @@ keep_parts = click.option(
     "--keep-parts", is_flag=True,
     help="Draw and label also what is no part of the person (floor, wall, second person), which is left out otherwise.",
 )  # fmt: skip
+use_mask = click.option(
+    "--use-mask/--ignore-mask", default=True, help="Skip points that the mask shows to be outside of the person."
+)
+photo_colours = click.option(
+    "--photo-colours/--network-colours", default=True,
+    help="Colour what the picture shows by the picture, or everything by the texture network.",
+)  # fmt: skip
 rays = click.option(
     "--rays", type=click.IntRange(16, 65536), default=240, help="Number of directions of the light transfer."
 )

@@ -78,13 +78,8 @@ class MaskPlace(click.Path):
     "--turntable-frames", type=click.IntRange(1, 720), default=36, help="Number of pictures of the turntable."
 )
 @click.option("--size", type=click.IntRange(16, 2048), default=320, help="Edge of each panel, pixels.")
-@click.option(
-    "--use-mask/--ignore-mask", default=True, help="Skip points that the mask shows to be outside of the person."
-)
-@click.option(
-    "--photo-colours/--network-colours", default=True,
-    help="Colour what the picture shows by the picture, or everything by the texture network.",
-)  # fmt: skip
+@options.use_mask
+@options.photo_colours
 @click.option("--largest-component", is_flag=True, help="Write only the largest connected part of the mesh.")
 @click.option("--every", type=click.IntRange(min=1), default=1, help="Reconstruct each n-th frame of a film.")
 @click.option("--smooth", is_flag=True, help="Smooth the place of the square from frame to frame of a film.")
