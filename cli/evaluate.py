@@ -219,9 +219,8 @@ def _show(result: EvaluationResult, report: bool) -> None:
 
 
 def _folder(flag: str, given: Path | None, default: str) -> Path:
-    folder = Path(default) if given is None else given
-    if not folder.is_dir():
+    if given is None and not Path(default).is_dir():
         raise click.UsageError(
-            f"there is no folder {folder}/ here; say {flag} DIR, or --pred DIR --truth DIR for meshes"
+            f"there is no folder {default}/ here; say {flag} DIR, or --pred DIR --truth DIR for meshes"
         )
-    return folder
+    return Path(default) if given is None else given

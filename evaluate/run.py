@@ -24,7 +24,7 @@ from ..datasets.shards.landmarks import ViewLandmarks
 from ..geometry.device_mesh import SurfaceError
 from ..geometry.mesh import PosedMesh
 from ..models.mean_occupancy import MeanOccupancy
-from ..models.shipped import BASE, FOLDER, choose_run
+from ..models.shipped import choose_run, results_folder
 from ..reconstruct.picture_to_mesh import ReconstructedMesh
 from .collect import begin_records, collect, find_devices, measured_before
 from .methods.candidate import Candidate, open_views
@@ -95,8 +95,7 @@ def evaluate(
     settings = settings or EvaluationSettings()
     find_devices((workers or Workers()).device)  # a missing device is told first
     run = choose_run(run)[0]
-    home = Path("runs") / BASE if run == FOLDER else run  # nothing is written into the package
-    folder = (out or home / "eval" / settings.split).resolve()
+    folder = (out or results_folder(run) / "eval" / settings.split).resolve()
     candidate = Candidate((training or shards).resolve(), run=run.resolve())
     return _evaluate(candidate, shards, folder, settings, workers, fresh, progress)
 

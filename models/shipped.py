@@ -52,6 +52,11 @@ def choose_run(folder: Path, default: Path | None = None) -> tuple[Path, str]:
     return shipped_run(), f"no run in {folder}/, so the networks of the package are used (--run {BASE})"
 
 
+def results_folder(run: Path) -> Path:
+    """Where results about a run are written: the run itself; of the networks of the package runs/base/."""
+    return Path("runs") / BASE if run == FOLDER else run
+
+
 def write_weights(run: Path, out: Path = FOLDER) -> dict[str, int]:
     """Write the best networks of a run as a run folder with weights in half precision.
 

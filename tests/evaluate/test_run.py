@@ -10,7 +10,9 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 import torch
+from click.testing import CliRunner
 
+from mpc.cli.main import main
 from mpc.core.errors import InputError, SettingsError
 from mpc.core.files import write_json
 from mpc.datasets.loading.views import ViewDataset
@@ -27,10 +29,12 @@ from mpc.evaluate.settings import EvaluationSettings, Workers
 from mpc.evaluate.summary import format_table
 from mpc.formats.png import write_png
 from mpc.geometry.camera import project
+from mpc.models import shipped
 from mpc.models.features import PixelFeatures
 from mpc.models.head import HeadConfig
 from mpc.models.residual import ResidualConfig
 from mpc.models.runs import load_run
+from mpc.models.shipped import write_weights
 from mpc.models.storage import save_network
 from mpc.models.surface import SurfaceConfig, SurfaceNetwork
 from mpc.models.texture import TextureConfig, TextureNetwork
@@ -134,6 +138,26 @@ def test_evaluation_end_to_end(world, monkeypatch):
     rows = list(csv.DictReader((result.folder / "scores.csv").open()))
     assert float(rows[0]["chamfer_cm"]) == result.records[0].scores["chamfer"].value
     assert result.worst("p2s").scores["p2s"].value == max(r.scores["p2s"].value for r in result.records)
+
+
+def test_the_networks_of_the_package_are_measured_by_name(world, monkeypatch, tmp_path):
+    """From the command to the report, which has no curves; nothing is written into the package."""
+    package = tmp_path / "package" / "base"
+    monkeypatch.setattr(shipped, "FOLDER", package)
+    write_weights(world / "runs" / "untrained", package)
+    before = {path: path.read_bytes() for path in package.rglob("*") if path.is_file()}
+    pillar_run(monkeypatch, world)
+    monkeypatch.chdir(tmp_path)
+    options = ["--metrics", "p2s", "--resolution", "33", "--points", "200", "--views", "1", "--jobs", "1"]
+    words = ["eval", "--run", "base", "--shards", str(world / "shards"), "--device", "cpu", *options]
+    outcome = CliRunner().invoke(main, words)
+    assert outcome.exit_code == 0, outcome.output
+    results = tmp_path / "runs" / "base" / "eval" / "test"
+    assert json.loads((results / "result.json").read_text())["run"] == "base"
+    report = (results / "report.html").read_text()
+    assert "Worst cases" in report
+    assert "Hardest views" not in report
+    assert {path: path.read_bytes() for path in package.rglob("*") if path.is_file()} == before
 
 
 def test_landmarks_beside_the_shards_are_told_unless_turned_off(world, monkeypatch):
