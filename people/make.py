@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
-import shutil
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -14,15 +12,15 @@ import numpy as np
 
 from ..core.checks import check_range
 from ..core.errors import InputError, SettingsError
-from ..core.files import find_files, is_of_disk, read_json_object, write_text
+from ..core.files import find_files, read_json_object, write_text
 from ..core.folders import fill_missing, refuse_changes
 from ..core.guard import Limits, Lost, run_guarded
 from ..core.held_out import refuse_reserved
 from ..core.locks import one_writer
-from ..core.messages import describe_failure
 from ..core.progress import NoProgress, Progress
 from ..core.randomness import derive_rng
 from ..formats.gltf.write import write_glb
+from .attempt import attempt
 from .body.animations import CLIPS, make_clip
 from .body.body import data_folder, skeleton
 from .bvh_clips import bvh_clips, read_motions
@@ -264,23 +262,15 @@ def _target(unit: _Unit) -> Path:
 
 
 def _make_one(unit: _Unit) -> _Record:
-    partial = unit.out / f".{unit.name}.{os.getpid()}.part"
-    try:
-        shutil.rmtree(partial, ignore_errors=True)
-        partial.mkdir(parents=True)
+    def make(folder: Path) -> None:
         if unit.kind == "scan":
-            _make_scan(unit, partial)
-            partial.replace(_target(unit))
+            _make_scan(unit, folder)
+            folder.replace(_target(unit))
         else:
-            _make_rig(unit, partial / "person.glb")
-            (partial / "person.glb").replace(_target(unit))
-    except Exception as error:
-        if isinstance(error, OSError) and is_of_disk(error, unit.out):
-            raise  # a full disk is no person's fault
-        return _Record(unit.name, describe_failure(error))
-    finally:
-        shutil.rmtree(partial, ignore_errors=True)
-    return _Record(unit.name, None)
+            _make_rig(unit, folder / "person.glb")
+            (folder / "person.glb").replace(_target(unit))
+
+    return _Record(unit.name, attempt(unit.out, unit.name, make))
 
 
 def _person(unit: _Unit) -> Person:

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,12 +10,12 @@ import numpy as np
 
 from ...core.arrays import F64
 from ...core.errors import InputError, SettingsError
-from ...core.files import is_of_disk, read_json_object, write_text
+from ...core.files import read_json_object, write_text
 from ...core.guard import Limits, Lost, run_guarded
 from ...core.held_out import MARK
 from ...core.locks import one_writer
-from ...core.messages import describe_failure
 from ...core.progress import NoProgress, Progress
+from ..attempt import attempt
 from ..body.body import data_folder
 from ..body.posing import pose_rotations
 from ..make import LICENSE_TEXT, PeopleSummary
@@ -114,20 +112,14 @@ def _open_folder(out: Path, benchmark: Benchmark) -> None:
 
 def _make_one(unit: _Unit) -> _Record:
     person, target = unit.person, unit.out / unit.person.name
-    partial = unit.out / f".{person.name}.{os.getpid()}.part"
-    try:
+
+    def make(folder: Path) -> str | None:
         if not target.exists():
-            shutil.rmtree(partial, ignore_errors=True)
-            partial.mkdir(parents=True)
-            write_listed(partial, person, unit.texture_size)
-            partial.replace(target)
-        return _Record(person.name, check_listed(target / "mesh.obj", person))
-    except Exception as error:
-        if isinstance(error, OSError) and is_of_disk(error, unit.out):
-            raise  # a full disk is no person's fault
-        return _Record(person.name, describe_failure(error))
-    finally:
-        shutil.rmtree(partial, ignore_errors=True)
+            write_listed(folder, person, unit.texture_size)
+            folder.replace(target)
+        return check_listed(target / "mesh.obj", person)
+
+    return _Record(person.name, attempt(unit.out, person.name, make))
 
 
 def write_listed(folder: Path, person: ListedPerson, texture_size: int) -> None:

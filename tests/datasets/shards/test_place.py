@@ -18,6 +18,7 @@ from mpc.datasets.shards.place import Placed, place_scenes
 from mpc.datasets.shards.settings import SampleSettings
 from mpc.datasets.shards.verify import verify_shards
 from support.balls import make_renders
+from support.stops import stop_at_call
 
 SETTINGS = SampleSettings(near_points=2000, uniform_points=1000, colour_points=500, shard_bytes=100_000)
 LIMIT = 3000
@@ -138,16 +139,9 @@ def test_a_stopped_run_goes_on_without_looking_at_finished_shards(renders, shard
     shutil.copytree(renders, broken)
     bad = read_index(shards).shards[0].scenes[0]
     (broken / bad / "mesh.npz").write_bytes(b"no")
-    out, real, written = tmp_path / "out", pack.write_shard, []
-
-    def stop(path, *arguments):
-        if len(written) == 2:
-            raise KeyboardInterrupt
-        written.append(path.name)
-        real(path, *arguments)
-
+    out = tmp_path / "out"
     with monkeypatch.context() as patch:
-        patch.setattr(pack, "write_shard", stop)
+        written = stop_at_call(patch, pack, "write_shard", 2)
         with pytest.raises(KeyboardInterrupt):
             sample_renders(broken, out, SETTINGS, jobs=1)
     lines = (out / ".parts/finished.jsonl").read_text().splitlines()

@@ -15,6 +15,7 @@ from mpc.datasets.shards.index import ShardEntry, read_index, write_index
 from mpc.datasets.shards.settings import SampleSettings
 from support.arrays import files_of
 from support.balls import make_renders
+from support.stops import stop_at_call
 
 # Shards of two or three scenes; open balls have confidences, ambiguous shares and notices.
 SETTINGS = SampleSettings(
@@ -136,16 +137,8 @@ def test_a_stopped_change_copies_what_it_still_can(
 ) -> None:
     few, out = without(renders, tmp_path / "few", 3, 5, 6), tmp_path / "out"
     sample(few, out)
-    real, written = pack.write_shard, []
-
-    def stop(path: Path, *arguments: Any) -> None:
-        if len(written) == 2:
-            raise KeyboardInterrupt
-        written.append(path.name)
-        real(path, *arguments)
-
     with monkeypatch.context() as patch:
-        patch.setattr(pack, "write_shard", stop)
+        stop_at_call(patch, pack, "write_shard", 2)
         with pytest.raises(KeyboardInterrupt):
             sample(renders, out)
     assert sample(renders, out)[0] <= 3

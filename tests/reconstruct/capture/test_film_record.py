@@ -19,6 +19,7 @@ from mpc.reconstruct.capture.pictures import Source
 from mpc.reconstruct.capture.settings import CaptureSettings
 from support.films import write_film
 from support.stick_person import StickFinder
+from support.stops import stop_at_call
 from support.toy_run import red_person
 
 pytest.importorskip("av", reason="films need PyAV (the extra films)")
@@ -132,19 +133,11 @@ def test_a_batch_is_kept_whole_or_not_at_all(run_folder, tmp_path, finder, monke
     """Stopped in the second of two batches, whose three frames are then made again: the bytes are the same."""
     run, film, settings = load_run(run_folder), walk(tmp_path / "walk.mp4", 7), replace(SETTINGS, batch=3)
     capture(run, [Source(film)], tmp_path / "whole", settings)
-    write, written = capture_module._write_meshes, []
-
-    def stop(path, *rest):
-        if len(written) == 4:
-            raise KeyboardInterrupt
-        written.append(path)
-        write(path, *rest)
-
-    monkeypatch.setattr(capture_module, "_write_meshes", stop)
-    with pytest.raises(KeyboardInterrupt):
-        capture(run, [Source(film)], tmp_path / "parts", settings)
+    with monkeypatch.context() as patch:
+        stop_at_call(patch, capture_module, "_write_meshes", 4)
+        with pytest.raises(KeyboardInterrupt):
+            capture(run, [Source(film)], tmp_path / "parts", settings)
     assert not (tmp_path / "parts" / "walk.part.mp4").exists()
-    monkeypatch.setattr(capture_module, "_write_meshes", write)
     again = capture(run, [Source(film)], tmp_path / "parts", settings)
     assert [one.kept for one in again.done] == [True] * 3 + [False] * 3
     assert files_below(tmp_path / "parts") == files_below(tmp_path / "whole")

@@ -11,6 +11,7 @@ from mpc.reconstruct.capture import capture as capture_module
 from mpc.reconstruct.capture.capture import capture
 from mpc.reconstruct.capture.pictures import find_sources
 from mpc.reconstruct.capture.settings import CaptureSettings
+from support.stops import stop_at_call
 from support.toy_run import red_person
 
 SETTINGS = CaptureSettings(resolution=33, size=16, turntable_frames=2)
@@ -37,16 +38,8 @@ def files_below(folder):
 
 def test_finished_pictures_are_kept_and_the_bytes_are_the_same(run_folder, pictures, tmp_path, monkeypatch):
     run, parts, whole = load_run(run_folder), tmp_path / "parts", tmp_path / "whole"
-    write, drawn = capture_module.write_loop, []
-
-    def stop(path, *rest):
-        if len(drawn) == 2:
-            raise KeyboardInterrupt
-        drawn.append(path)
-        write(path, *rest)
-
     with monkeypatch.context() as patch:
-        patch.setattr(capture_module, "write_loop", stop)
+        stop_at_call(patch, capture_module, "write_loop", 2)
         with pytest.raises(KeyboardInterrupt):
             capture(run, find_sources([pictures]), parts, SETTINGS)
     assert (parts / "c.glb").is_file()
