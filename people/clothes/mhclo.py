@@ -15,6 +15,7 @@ import numpy as np
 
 from ...core.arrays import F32, F64, I32
 from ...core.errors import InputError
+from ...core.files import find_files
 from ..body.body import BASE_VERTICES, DECIMETRE
 
 MAX_BYTES = 64 * 1024 * 1024
@@ -68,12 +69,13 @@ def find_assets(folder: Path) -> list[Asset]:
     """Read all .mhclo files below a folder, sorted by path.
 
     Raises:
-        InputError: the folder has none, or a file in it is malformed, too large or refers outside the folder.
+        InputError: the folder has none or cannot be listed, or a file in it is malformed, too large or refers outside
+            the folder.
     """
     folder = Path(folder)
     if not folder.is_dir():
         raise InputError(folder, "is not a folder")
-    files = sorted(path for path in folder.rglob("*") if path.suffix.lower() == ".mhclo")
+    files = find_files(folder, {".mhclo"})
     if not files:
         raise InputError(folder, "holds no .mhclo file")
     if len(files) > MAX_FILES:
