@@ -34,7 +34,7 @@ lint: $(VENV)/.test-ready ## run ruff and codespell
 # The repository root is the package: a link gives type checkers the name `mpc` whatever the folder is called.
 typecheck: $(VENV)/.test-ready ## run mypy, strict
 	mkdir -p .typing && ln -sfn .. .typing/mpc
-	MYPYPATH=.typing $(BIN)/mypy -m mpc $(addprefix -p mpc.,cli core datasets evaluate formats geometry models motion pages people reconstruct render sampling subjects train)
+	MYPYPATH=.typing $(BIN)/mypy -m mpc $(addprefix -p mpc.,cli core datasets evaluate formats geometry models motion pages people reconstruct render sampling subjects train view)
 
 # Several processes share the tests (at most four: some tests need 1 GB).
 unit: $(VENV)/.test-ready ## run all tests
@@ -84,7 +84,7 @@ $(VENV)/.demo-ready: $(VENV)/bin/pip pyproject.toml constraints.txt
 	touch $@
 
 $(VENV)/.test-ready: $(VENV)/bin/pip pyproject.toml constraints.txt
-	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[people,fbx,exr,films,heic,mask,cluster,dev,docs]'
+	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[people,fbx,exr,films,heic,mask,view,cluster,dev,docs]'
 	$(FETCH)
 	touch $@
 

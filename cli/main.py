@@ -28,6 +28,7 @@ from .segment import segment
 from .stats import stats
 from .train import train
 from .verify import verify
+from .view import view
 from .weights import import_weights
 
 
@@ -99,7 +100,7 @@ def main(verbose: bool) -> None:
 
 
 for command in (
-    people, check, render, sample, stats, landmarks, train, evaluate, fetch, segment, reconstruct, demo, verify,
+    people, check, render, sample, stats, landmarks, train, evaluate, fetch, segment, reconstruct, view, demo, verify,
     export_, import_, import_weights, doctor,
 ):  # fmt: skip
     main.add_command(command)

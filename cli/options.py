@@ -194,6 +194,18 @@ def split(function: Function) -> Function:
     )(function)  # fmt: skip
 
 
+def server(function: Function) -> Function:
+    """--host, --port and --open: where a page is served."""
+    function = click.option("--open", "open_browser", is_flag=True, help="Open the page in the browser.")(function)
+    function = click.option("--port", type=click.IntRange(0, 65535), default=8080, help="Port; 0 takes a free one.")(
+        function
+    )
+    return click.option(
+        "--host", default="127.0.0.1", metavar="ADDRESS",
+        help="Address to listen on. The default one is reached from this machine alone; 0.0.0.0 lets in everybody.",
+    )(function)  # fmt: skip
+
+
 def is_given(name: str) -> bool:
     """Whether the user gave a parameter of the current command, such as "texture_size", on the command line."""
     return click.get_current_context().get_parameter_source(name) is ParameterSource.COMMANDLINE

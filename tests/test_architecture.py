@@ -145,9 +145,9 @@ def test_help_needs_no_heavy_library():
         "import sys\nfrom click.testing import CliRunner\nfrom mpc.cli.main import main\n"
         "for words in (['--help'], ['render', '--help'], ['sample', '--help'], ['train', '--help'], ['eval', '--help'],"
         " ['demo', '--help'], ['people', '--help'], ['reconstruct', '--help'], ['check', '--help'],"
-        " ['segment', '--help'], ['fetch', '--help']):\n"
+        " ['segment', '--help'], ['fetch', '--help'], ['view', '--help']):\n"
         "    result = CliRunner().invoke(main, words)\n    assert result.exit_code == 0, result.output\n"
-        "print(sorted({'torch', 'pyrender', 'OpenGL', 'warp', 'anny', 'igl', 'trimesh'} & set(sys.modules)))"
+        "print(sorted({'torch', 'pyrender', 'OpenGL', 'warp', 'anny', 'igl', 'trimesh', 'viser'} & set(sys.modules)))"
     )
     result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert result.stdout.strip() == "[]"

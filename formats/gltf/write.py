@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 
-from ...core.arrays import F64, I32, I64
+from ...core.arrays import F64, I32, I64, U8
 from ...core.files import write_bytes
 from ...geometry.mesh import Material, PosedMesh
 from ...motion.skinning import Clip, Rig, Skeleton
@@ -33,10 +34,7 @@ def write_glb(
     normals: F64 | None = None,
     generator: str = "mpc",
 ) -> None:
-    """Write one .glb, whole or not at all, with its textures inside.
-
-    Vertices on texture seams are written repeatedly. Vertex colours are stored as linear light, as the format wants.
-    A material's colour is multiplied into its texture, where it has one.
+    """Write one .glb, whole or not at all, with its textures inside; see `encode_glb`.
 
     Args:
         path: of the .glb; its folder is made.
@@ -49,6 +47,34 @@ def write_glb(
     Raises:
         ValueError: the rig has another number of vertices, or two inverse bind matrices for one node.
         OSError: of the disk; names the file.
+    """
+    write_bytes(path, encode_glb(mesh, rig, lit=lit, normals=normals, generator=generator))
+
+
+def encode_glb(
+    mesh: PosedMesh,
+    rig: Rig | None = None,
+    *,
+    lit: bool = True,
+    normals: F64 | None = None,
+    generator: str = "mpc",
+    encode: Callable[[U8], bytes] = encode_png,
+) -> bytes:
+    """The bytes of one .glb.
+
+    Vertices on texture seams are written repeatedly. Vertex colours are stored as linear light, as the format wants.
+    A material's colour is multiplied into its texture, where it has one.
+
+    Args:
+        mesh: see `write_glb`, as for the next four.
+        rig: moves the mesh.
+        lit: whether viewers are to add light.
+        normals: of the vertices.
+        generator: the program's name.
+        encode: makes a PNG of a texture.
+
+    Raises:
+        ValueError: as `write_glb`.
     """
     stored = mesh if rig is None else mesh.with_vertices(rig.vertices)
     buffer = GlbBuffer()
@@ -68,13 +94,13 @@ def write_glb(
         "asset": {"version": "2.0", "generator": generator},
         "scene": 0,
         **_nodes(buffer, rig, {"name": NAME, "primitives": primitives}),
-        **_materials(buffer, stored, lit=lit),
+        **_materials(buffer, stored, lit=lit, encode=encode),
     }
     if rig is not None and rig.clips:
         document["animations"] = [_animation(buffer, clip) for clip in rig.clips]
     if not lit:
         document["extensionsUsed"] = [UNLIT]
-    write_bytes(path, buffer.pack(document))
+    return buffer.pack(document)
 
 
 def _split_at_seams(mesh: PosedMesh) -> tuple[I64, I64 | None, I64]:
@@ -164,7 +190,7 @@ def _skeleton_nodes(skeleton: Skeleton) -> list[Json]:
     return nodes
 
 
-def _materials(buffer: GlbBuffer, mesh: PosedMesh, *, lit: bool) -> Json:
+def _materials(buffer: GlbBuffer, mesh: PosedMesh, *, lit: bool, encode: Callable[[U8], bytes]) -> Json:
     """Materials and, where there are some, textures, their sampler and images."""
     materials: list[Json] = []
     images: list[Json] = []
@@ -175,7 +201,7 @@ def _materials(buffer: GlbBuffer, mesh: PosedMesh, *, lit: bool) -> Json:
         pixels = texture_pixels(material) if mesh.uv is not None else None
         materials.append(_material(material, None if pixels is None else len(images), lit=lit))
         if pixels is not None:
-            view = buffer.add_view(encode_png(pixels))
+            view = buffer.add_view(encode(pixels))
             # Repeated, the texture's opposite edge would show at its rim.
             across, down = (WRAP_MODES["clamp" if side == "repeat" and not tiled else side] for side in material.wrap)
             sampler: Json = {"magFilter": LINEAR, "minFilter": LINEAR_MIPMAP_LINEAR, "wrapS": across, "wrapT": down}

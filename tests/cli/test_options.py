@@ -37,6 +37,8 @@ from mpc.subjects.selection import Selection
 from mpc.train.find_landmarks import find_all_landmarks
 from mpc.train.presets import choose_settings
 from mpc.train.run import train
+from mpc.view.recognise import ViewOptions
+from mpc.view.server import ServerSettings
 
 MIB, GIB = 1 << 20, 1 << 30
 
@@ -54,6 +56,7 @@ TARGETS = {
     "people": (make_people, Limits),
     "export": (export_renders, Limits),
     "import": (import_folder, PlacementOptions, Limits),
+    "view": (ServerSettings, ViewOptions),
 }
 
 # Options whose values the command itself uses, or turns into something else; each with its reason.
@@ -91,6 +94,7 @@ OWN = {
         "device": "where to compute",
     },
     "segment": {"pictures": "become sources", "out": "a place"},
+    "view": {"open_browser": "calls another function"},
     "check": {"scheduler": "where the cluster is",
         "out": "calls another function", "json_file": "calls another function",
         "write_fixes": "calls another function", "strict": "the exit status",
