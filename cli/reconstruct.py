@@ -82,6 +82,10 @@ class MaskPlace(click.Path):
 @options.photo_colours
 @click.option("--largest-component", is_flag=True, help="Write only the largest connected part of the mesh.")
 @click.option("--every", type=click.IntRange(min=1), default=1, help="Reconstruct each n-th frame of a film.")
+@click.option(
+    "--sequence", is_flag=True,
+    help="Write a film as one animated GLB as well, and a turntable film of the moving person.",
+)  # fmt: skip
 @click.option("--smooth", is_flag=True, help="Smooth the place of the square from frame to frame of a film.")
 @click.option(
     "--batch", type=click.IntRange(min=0), default=0,
@@ -111,6 +115,8 @@ def reconstruct(
         options.refuse_ignored("with a mask" if isinstance(mask, Path) else "with --mask none", "person")
     if mask == "none":
         options.refuse_ignored("with --mask none, which masks nothing", "use_mask")
+    if "glb" not in settings["formats"]:
+        options.refuse_ignored("without --format glb", "sequence")
     if set(settings["formats"]) == {"ply"}:
         options.refuse_ignored("with --format ply, which holds no texture", "texture_size")
     if settings["turntable"] == "none":
@@ -127,7 +133,7 @@ def reconstruct(
 
     sources = find_sources(images, mask if isinstance(mask, Path) else None, whole=mask == "none")
     if not any(source.is_film for source in sources):
-        options.refuse_ignored("without a film", "every", "smooth")
+        options.refuse_ignored("without a film", "every", "sequence", "smooth")
     chosen = CaptureSettings(**settings)
     runs = Path("runs")
     folder, remark = choose_run(run or runs, None if run else runs)

@@ -30,6 +30,11 @@ class GlbBuffer:
         self.accessors: list[dict[str, object]] = []
         self._bytes = bytearray()
 
+    @property
+    def content(self) -> bytes:
+        """The bytes so far."""
+        return bytes(self._bytes)
+
     def add_view(self, data: bytes, target: int | None = None) -> int:
         """Append bytes, aligned to four, and return the number of their view."""
         self._align()

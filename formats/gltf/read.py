@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from ...core.arrays import I32
+from ...core.arrays import F64, I32
 from ...motion.skinning import Skeleton, world_matrices
 from ..build_rig import Parts, ReadPerson, Slots, assemble
 from .animations import read_clips
@@ -35,7 +35,7 @@ def read_gltf(path: Path, root: Path | None = None) -> ReadPerson:
     rest = world_matrices(skeleton, None)
     for node in _scene_nodes(gltf, skeleton):
         entry = gltf.items("nodes")[node]
-        if "mesh" in entry:
+        if "mesh" in entry and not _has_vanished(entry, rest[node]):
             mesh = gltf.entry("meshes", entry["mesh"])
             for primitive in gltf.items("primitives", mesh):
                 place = MeshPlace(node, entry, rest[node], morph_weights(gltf, entry, mesh))
@@ -108,6 +108,11 @@ def _scene_nodes(gltf: GltfFile, skeleton: Skeleton) -> list[int]:
     if hidden:
         gltf.notices.append(f"{hidden} hidden nodes are left out" if hidden > 1 else "a hidden node is left out")
     return listed
+
+
+def _has_vanished(entry: dict[str, Any], rest: F64) -> bool:
+    """Whether a mesh without a skin is shrunk to a point at rest (4, 4)."""
+    return "skin" not in entry and not rest[:3, :3].any()
 
 
 def _is_hidden(gltf: GltfFile, node: int) -> bool:

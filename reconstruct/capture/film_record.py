@@ -79,6 +79,9 @@ class FilmRecord:
     Raises:
         SettingsError: the folder holds frames that were made from something else.
         InputError: a record does not read.
+
+    Attributes:
+        frames: the finished frames so far, in order.
     """
 
     def __init__(
@@ -87,7 +90,8 @@ class FilmRecord:
         self._folder, self._film, self._source, self._made_from = folder, film, source, made_from
         self._suffixes = tuple(suffixes)
         self._path, self._open = folder / "film.json", folder / ".unfinished"
-        self._frames: list[FrameRecord] = []
+        self.frames: list[FrameRecord] = []
+        self._sequence: tuple[str, ...] = ()
         for path in (self._path, self._claim):
             if path.is_file():
                 refuse_changes(folder, _read(path)["made_from"], made_from)
@@ -105,6 +109,7 @@ class FilmRecord:
         if not all(self._is_whole(frame.name) for frame in frames):
             return None
         shutil.rmtree(self._open, ignore_errors=True)  # of a run that was stopped at the very end
+        self.frames, self._sequence = frames, tuple(content.get("sequence", ()))
         return [*(frame.captured for frame in frames), *(Failure(*pair) for pair in content["failures"])]
 
     def kept(self, name: str) -> FrameRecord | None:
@@ -133,21 +138,26 @@ class FilmRecord:
             write_json(self._claim, self._content(made_from=self._made_from), sort_keys=False)
         write_png(self.panel_path(frame.name), panel)
         write_json(self._open / f"{frame.name}.json", asdict(frame), sort_keys=False)
-        self._frames.append(frame)
+        self.frames.append(frame)
 
     def keep(self, frame: FrameRecord) -> None:
         """Take over a frame of an earlier run."""
-        self._frames.append(frame)
+        self.frames.append(frame)
 
-    def finish(self, failures: Sequence[Failure]) -> None:
+    def has_sequence(self, files: Sequence[str]) -> bool:
+        """Whether an earlier run wrote these files of the whole film, see sequences.py."""
+        return all(file in self._sequence and (self._film.parent / file).is_file() for file in files)
+
+    def finish(self, failures: Sequence[Failure], sequence: Sequence[str] = ()) -> None:
         """Record that the film is finished; its file is there.
 
         Args:
             failures: the frames that failed.
+            sequence: names of the files of the whole film that were written beside it.
         """
         content = self._content(
-            made_from=self._made_from, frames=[asdict(frame) for frame in self._frames],
-            failures=[list(failure) for failure in failures],
+            made_from=self._made_from, frames=[asdict(frame) for frame in self.frames],
+            failures=[list(failure) for failure in failures], **({"sequence": list(sequence)} if sequence else {}),
         )  # fmt: skip
         write_json(self._path, content, sort_keys=False)
         shutil.rmtree(self._open, ignore_errors=True)

@@ -22,8 +22,8 @@ from .pictures import Source
 from .settings import CaptureSettings
 
 # Settings that change no file of a film, and none of a picture that is framed already.
-NOT_FILMS = ("turntable", "turntable_frames")
-NOT_STILLS = ("every", "smooth", "person", "height_m", "framing", "extent_m")
+NOT_FILMS = ("turntable", "turntable_frames", "sequence")
+NOT_STILLS = ("every", "sequence", "smooth", "person", "height_m", "framing", "extent_m")
 # So many digits of a SHA-256 are recorded: they tell files apart, and messages stay short.
 DIGITS = 16
 

@@ -39,6 +39,7 @@ class CaptureSettings:
             surface/photo.py).
         person: number of the person in a picture with several and without a mask, by falling score of the detector;
             or "all".
+        sequence: write a whole film as one animated GLB as well, and a turntable film of it (see sequences.py).
         smooth: smooth the place of the square from frame to frame of a film.
         largest_component: keep only the connected part of the mesh with the greatest area.
         every: keep every n-th frame of a film.
@@ -61,6 +62,7 @@ class CaptureSettings:
     use_mask: bool = True
     photo_colours: bool = True
     person: str = "1"
+    sequence: bool = False
     smooth: bool = False
     largest_component: bool = False
     every: int = 1
@@ -77,6 +79,8 @@ class CaptureSettings:
             *(("format", one, WRITE_FORMATS) for one in self.formats),
         ):  # fmt: skip
             check_choice(name, value, allowed)
+        if self.sequence and "glb" not in self.formats:
+            raise SettingsError("sequence: the animation is made of the frames' GLB files, which the formats leave out")
         check_ranges(
             self, resolution=(33, None), texture_size=(0, 8192), turntable_frames=(1, 720), size=(16, 2048),
             every=(1, None), batch=(0, None),

@@ -13,7 +13,7 @@ from mpc.cli.main import main
 from mpc.core.files import write_json
 from mpc.models.person.finder import PersonFinder
 from mpc.models.runs import load_run
-from mpc.reconstruct.capture import capture as capture_module
+from mpc.reconstruct.capture import batches as batches_module
 from mpc.reconstruct.capture.capture import capture
 from mpc.reconstruct.capture.pictures import Source
 from mpc.reconstruct.capture.settings import CaptureSettings
@@ -33,11 +33,11 @@ from pathlib import Path
 
 from mpc.cli.main import main
 from mpc.models.person.finder import PersonFinder
-from mpc.reconstruct.capture import capture
+from mpc.reconstruct.capture import batches
 from support.stick_person import StickFinder
 
 PersonFinder.open = classmethod(lambda cls, engine="auto": StickFinder())
-write, written = capture._write_meshes, []
+write, written = batches._write_meshes, []
 
 
 def write_or_die(path, *rest):
@@ -47,7 +47,7 @@ def write_or_die(path, *rest):
     write(path, *rest)
 
 
-capture._write_meshes = write_or_die
+batches._write_meshes = write_or_die
 main(sys.argv[1:])
 """
 
@@ -134,7 +134,7 @@ def test_a_batch_is_kept_whole_or_not_at_all(run_folder, tmp_path, finder, monke
     run, film, settings = load_run(run_folder), walk(tmp_path / "walk.mp4", 7), replace(SETTINGS, batch=3)
     capture(run, [Source(film)], tmp_path / "whole", settings)
     with monkeypatch.context() as patch:
-        stop_at_call(patch, capture_module, "_write_meshes", 4)
+        stop_at_call(patch, batches_module, "_write_meshes", 4)
         with pytest.raises(KeyboardInterrupt):
             capture(run, [Source(film)], tmp_path / "parts", settings)
     assert not (tmp_path / "parts" / "walk.part.mp4").exists()

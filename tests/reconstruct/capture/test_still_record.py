@@ -7,7 +7,7 @@ import pytest
 from PIL import Image
 
 from mpc.models.runs import load_run
-from mpc.reconstruct.capture import capture as capture_module
+from mpc.reconstruct.capture import batches as batches_module
 from mpc.reconstruct.capture.capture import capture
 from mpc.reconstruct.capture.pictures import find_sources
 from mpc.reconstruct.capture.settings import CaptureSettings
@@ -39,7 +39,7 @@ def files_below(folder):
 def test_finished_pictures_are_kept_and_the_bytes_are_the_same(run_folder, pictures, tmp_path, monkeypatch):
     run, parts, whole = load_run(run_folder), tmp_path / "parts", tmp_path / "whole"
     with monkeypatch.context() as patch:
-        stop_at_call(patch, capture_module, "write_loop", 2)
+        stop_at_call(patch, batches_module, "write_loop", 2)
         with pytest.raises(KeyboardInterrupt):
             capture(run, find_sources([pictures]), parts, SETTINGS)
     assert (parts / "c.glb").is_file()
