@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
+import numpy as np
 import numpy.typing as npt
 
 from ...geometry.device_mesh import DeviceMesh
@@ -29,7 +30,7 @@ def measure_pair(
         protocol: name of a protocol, see evaluate/metrics/protocols.py.
         metrics: names; None for the protocol's own choice.
         alignment: how the prediction is moved first, see evaluate/metrics/align.py.
-        depth: (3,) direction of the alignment "z".
+        depth: (3,) direction of the depth of the picture, which the alignment "z" moves along and `facing` looks along.
 
     Returns:
         Scores by metric name.
@@ -40,6 +41,8 @@ def measure_pair(
         SurfaceError: an aligned mesh has no area.
     """
     chosen = find_protocol(protocol).choose(metrics)
+    x, y, z = np.asarray(depth, np.float64).tolist()
+    pair = replace(pair, depth=(x, y, z))
     if alignment != "none":
         pair = align_pair(pair, alignment, depth=depth)
     return {metric.name: metric.measure(pair) for metric in chosen}

@@ -115,12 +115,14 @@ class MeshPair:
         true: surface of the truth.
         sampling: number of points and seed.
         colours: what the metrics of colour use in place of the colours of both meshes.
+        depth: direction of the depth of the picture that the prediction was made from, in the meshes' axes.
     """
 
     predicted: MeasuredSurface
     true: MeasuredSurface
     sampling: Sampling
     colours: ComparedColours | None = None
+    depth: tuple[float, float, float] = (0.0, 0.0, 1.0)
     _results: dict[object, Any] = field(default_factory=dict, init=False, repr=False)
 
     @classmethod
