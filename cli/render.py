@@ -42,7 +42,11 @@ def light_names() -> Iterable[str]:
     "--jitter", "jitter_deg", exactly=3, default=(0.0, 0.0, 0.0), metavar="YAW PITCH ROLL",
     help="Largest random turn of each camera, degrees.",
 )  # fmt: skip
-@click.option("--fov", "fov_deg", type=float, default=0.0, help="Angle of view, degrees; 0 for orthographic cameras.")
+@click.option(
+    "--fov", type=values.Span(), default=(0.0, 0.0), metavar="DEG|LOW:HIGH",
+    help="Angle of view, degrees, or 20:60 for one between the two at random for each camera, hence its distance; 0 "
+    "for orthographic cameras.",
+)  # fmt: skip
 @click.option("--size", type=click.IntRange(16, 4096), default=512, help="Edge of the pictures, pixels.")
 @click.option(
     "--antialias", type=click.IntRange(4, 16), default=4, metavar="4|8|16",
@@ -85,6 +89,10 @@ def light_names() -> Iterable[str]:
 @click.option(
     "--lights", type=options.existing_folder, help="Folder of .hdr and .exr panoramas.  [default: built-in lights]"
 )
+@click.option(
+    "--lights-per-view", type=click.IntRange(1, 100), default=1,
+    help="Number of pictures that each camera takes, each in a light of its own.",
+)  # fmt: skip
 @values.names(
     "--light-names", known=light_names, metavar="NAME...",
     help="Lights to use, such as 'studio_*' or room_lamp_02; * and ? stand for other letters.  [default: all lights]",
@@ -118,6 +126,7 @@ def render(
     frames: str | None,
     poses: str | None,
     extent: float | Literal["auto"],
+    fov: tuple[float, float],
     load: PlacementOptions,
     selection: Selection,
     jobs: int,
@@ -149,6 +158,7 @@ def render(
     from ..datasets.renders.settings import RenderSettings
     from .progress import TerminalProgress
 
+    settings["fov_deg"], settings["fov_most_deg"] = fov
     if extent != "auto":
         settings["extent_m"] = extent
     chosen = RenderSettings(poses=poses or frames or "random", load=load, **settings)

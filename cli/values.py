@@ -158,3 +158,22 @@ class NumberOr(click.ParamType):  # type: ignore[type-arg]  # generic in click's
             return float(value)
         except ValueError:
             self.fail(f"{value!r} is neither a number nor {self.word!r}.", param, ctx)
+
+
+class Span(click.ParamType):  # type: ignore[type-arg]  # see NumberOr
+    """A number, which gives (number, 0.0), or two with a colon between them, which give both: `40`, `20:60`."""
+
+    name = "span"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> tuple[float, float]:
+        """The two numbers."""
+        if isinstance(value, tuple):  # the default
+            return value
+        parts = str(value).split(":")
+        try:
+            numbers = [float(part) for part in parts]
+        except ValueError:
+            numbers = []
+        if len(numbers) not in (1, 2):
+            self.fail(f"{value!r} is neither a number nor two such as 20:60.", param, ctx)
+        return numbers[0], numbers[1] if len(numbers) == 2 else 0.0

@@ -34,6 +34,9 @@ class RenderSettings(FrameSettings):
         pitch_deg: the elevations, degrees.
         jitter_deg: largest random turn of each camera: yaw, pitch and roll, degrees.
         fov_deg: angle of view of perspective cameras, degrees; 0 for orthographic ones.
+        fov_most_deg: each camera's own angle of view is drawn between `fov_deg` and this, so that its distance, from
+            which the middle of the view cube fills the picture, varies, too; 0: all have `fov_deg`.
+        lights_per_view: number of pictures that each camera takes, each in a light of its own.
         size: edge of the pictures, pixels.
         antialias: samples of a pixel on an edge, of ANTIALIAS; alpha has one value more.
         extent_m: edge of the view cube, metres, one for the whole dataset.
@@ -54,6 +57,8 @@ class RenderSettings(FrameSettings):
     pitch_deg: tuple[float, ...] = (0.0,)
     jitter_deg: tuple[float, float, float] = (0.0, 0.0, 0.0)
     fov_deg: float = 0.0
+    fov_most_deg: float = 0.0
+    lights_per_view: int = 1
     size: int = 512
     antialias: int = 4
     extent_m: float = DEFAULT_EXTENT_M
@@ -71,6 +76,7 @@ class RenderSettings(FrameSettings):
         check_ranges(
             self,
             views=(1, 3600),
+            lights_per_view=(1, 100),
             size=(16, 4096),
             extent_m=(0.1, 100.0),
             rays=(16, 65536),
@@ -81,6 +87,11 @@ class RenderSettings(FrameSettings):
         check_choice("antialias", self.antialias, ANTIALIAS)
         if self.fov_deg and not 1.0 <= self.fov_deg <= 75.0:
             raise SettingsError(f"fov_deg is {self.fov_deg}, expected 1 to 75, or 0 for orthographic cameras")
+        if self.fov_most_deg and not 1.0 <= self.fov_deg < self.fov_most_deg <= 75.0:
+            raise SettingsError(
+                f"angles of view from {self.fov_deg:g} to {self.fov_most_deg:g} degrees: expected the smaller one "
+                "first, both from 1 to 75"
+            )
         if not self.pitch_deg or max(abs(pitch) for pitch in self.pitch_deg) > 85.0:
             raise SettingsError(f"pitch_deg is {self.pitch_deg}, expected elevations from -85 to 85")
         if len(self.jitter_deg) != 3 or not all(0.0 <= turn <= 45.0 for turn in self.jitter_deg):
@@ -94,7 +105,7 @@ class RenderSettings(FrameSettings):
     @property
     def pictures(self) -> int:
         """Number of lit pictures of a scene."""
-        return self.views * len(self.pitch_deg)
+        return self.views * len(self.pitch_deg) * self.lights_per_view
 
     def cameras(
         self, centre_world: tuple[float, float, float], rng: np.random.Generator | None = None
@@ -103,10 +114,10 @@ class RenderSettings(FrameSettings):
 
         Args:
             centre_world: centre of the view cube, metres.
-            rng: draws the jitter; None for cameras without jitter.
+            rng: draws jitter and angles of view; None for cameras without jitter, with the smallest angle.
 
         Returns:
-            Camera by the name of its picture.
+            Camera by the name of its picture; with several lights a camera has several pictures.
         """
         found: dict[str, Camera] = {}
         for name, (yaw, pitch) in self._places():
@@ -117,7 +128,10 @@ class RenderSettings(FrameSettings):
                 turn = rng.uniform(-1.0, 1.0, 3) * self.jitter_deg
                 yaw, pitch = (yaw + float(turn[0])) % 360.0, float(np.clip(pitch + turn[1], -89.0, 89.0))
                 camera = replace(camera, yaw_deg=yaw, pitch_deg=pitch, roll_deg=float(turn[2]))
+            if rng is not None and self.fov_most_deg and isinstance(camera, PerspectiveCamera):
+                camera = replace(camera, fov_deg=float(rng.uniform(self.fov_deg, self.fov_most_deg)))
             found[name] = camera
+            found |= {f"{name}_light{light + 1}": camera for light in range(1, self.lights_per_view)}
         return found
 
     def _places(self) -> list[tuple[str, tuple[float, float]]]:

@@ -89,6 +89,8 @@ def test_a_scene_that_does_not_fit_is_told_the_extent_that_holds_it(figures, tmp
         (["render", ".", "--layers", "mask", "normals"], 2, "unknown layer 'normals'"),
         (["render", ".", "--jitter", "1,2"], 2, "expected 3 values, got 2"),
         (["render", ".", "--fov", "90"], 2, "fov_deg is 90.0"),
+        (["render", ".", "--fov", "60:20"], 2, "the smaller one first"),
+        (["render", ".", "--fov", "wide"], 2, "neither a number nor two such as 20:60"),
         (["sample"], 2, "does not exist"),
         (["sample", "."], 1, "run `mpc render MODELS` first"),
         (["train", "."], 1, "index"),

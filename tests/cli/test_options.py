@@ -64,6 +64,7 @@ OWN = {
     "render": {"scheduler": "where the cluster is",
         "frames": "becomes poses",
         "extent": "becomes extent_m, or calls another function first",
+        "fov": "becomes fov_deg and fov_most_deg",
         "dry_run": "calls another function",
         "part": "becomes a Part",
         "memory_gib": "becomes memory_bytes",
@@ -104,7 +105,11 @@ OWN = {
 
 # Fields that no option sets; each with its reason.
 WITHOUT = {
-    "RenderSettings": {"load": "the options of PlacementOptions", "extent_m": "--extent, metres or auto"},
+    "RenderSettings": {
+        "load": "the options of PlacementOptions",
+        "extent_m": "--extent, metres or auto",
+        **dict.fromkeys(("fov_deg", "fov_most_deg"), "--fov, one angle or two"),
+    },
     "SampleSettings": {"shard_bytes": "--shard-size, in MiB"},
     "EvaluationSettings": {"views_per_scene": "--views", "iou_points": "a constant of the paper"},
     "PlacementOptions": {

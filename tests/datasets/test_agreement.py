@@ -107,6 +107,17 @@ def test_the_same_holds_in_perspective_tilted_and_rolled(drawn):
             assert agreement.holds, (camera, agreement)
 
 
+def test_the_same_holds_for_angles_of_view_of_each_camera(drawn):
+    _, cameras, mesh, *rest = drawn
+    settings = RenderSettings(views=4, step_deg=90, fov_deg=15.0, fov_most_deg=70.0, size=SIZE)
+    views = list(settings.cameras(cameras[0].centre_world, np.random.default_rng(5)).values())
+    assert len({camera.fov_deg for camera in views}) == 4
+    with open_renderer(choose_renderer("embree"), mesh, SIZE) as renderer:
+        for camera in views:
+            agreement = measure_agreement(renderer.albedo(camera), camera.calibration, mesh, *rest)
+            assert agreement.holds, (camera, agreement)
+
+
 MISTAKES = {
     "flipped x": np.diag([-1.0, 1, 1, 1]),
     "flipped y": np.diag([1.0, -1, 1, 1]),
