@@ -38,12 +38,13 @@ class PixelFeatures:
         """Only the result of the encoder, which is all that a query outside training needs."""
         return PixelFeatures(stacks=self.stacks[-1:], fine=self.fine)
 
-    def sample(self, xy: Tensor) -> list[Tensor]:
+    def sample(self, xy: Tensor, *, align_corners: bool = False) -> list[Tensor]:
         """Features (B, N, C + C') of view-space points (B, N, 2), for each stack; see `sample_map`."""
+        read = [sample_map(stack, xy, align_corners=align_corners) for stack in self.stacks]
         if self.fine is None:
-            return [sample_map(stack, xy) for stack in self.stacks]
-        fine = sample_map(self.fine, xy)
-        return [torch.cat([sample_map(stack, xy), fine.to(stack.dtype)], dim=-1) for stack in self.stacks]
+            return read
+        fine = sample_map(self.fine, xy, align_corners=align_corners)
+        return [torch.cat([pixel, fine.to(s.dtype)], dim=-1) for pixel, s in zip(read, self.stacks, strict=True)]
 
 
 def project_points(points: Tensor, calibrations: Tensor) -> Tensor:
@@ -71,19 +72,20 @@ def inside_cube(points_view: Tensor) -> Tensor:
     return (points_view.abs() <= 1.0).all(dim=-1)
 
 
-def sample_map(features: Tensor, xy: Tensor) -> Tensor:
+def sample_map(features: Tensor, xy: Tensor, *, align_corners: bool = False) -> Tensor:
     """Bilinear samples of a map at view-space positions.
 
     Args:
         features: (B, C, h, w); the centre of cell (i, j) is at ((2j+1)/w - 1, (2i+1)/h - 1), like that of a pixel.
         xy: (B, N, 2) in [-1, 1]; positions beyond the centres of the border cells get the value at the border.
+        align_corners: whether the centres of the border cells are at -1 and 1 instead, as PIFu's networks read maps.
 
     Returns:
         (B, N, C).
     """
     maps = features if features.dtype == torch.float64 else features.float()
     grid = xy[:, :, None].to(maps.dtype)
-    samples = functional.grid_sample(maps, grid, mode="bilinear", padding_mode="border", align_corners=False)
+    samples = functional.grid_sample(maps, grid, mode="bilinear", padding_mode="border", align_corners=align_corners)
     return samples[..., 0].transpose(1, 2)
 
 

@@ -35,16 +35,8 @@ class HeadConfig:
             raise SettingsError(f"head.channels {self.channels}: expected at least one positive width")
 
 
-def mean_over_views(x: Tensor, views: int) -> Tensor:
-    """Average the views of each person: (B * views, N, C) to (B, N, C)."""
-    return x if views == 1 else x.view(-1, views, *x.shape[1:]).mean(dim=1)
-
-
 class SkipHead(nn.Module):
-    """PIFu's `SurfaceClassifier`: leaky ReLU, with the input concatenated before every layer except the first.
-
-    Several views of one person are averaged after the middle layer (PIFu, section 3.3).
-    """
+    """PIFu's `SurfaceClassifier`: leaky ReLU, with the input concatenated before every layer except the first."""
 
     def __init__(self, pixel_channels: int, depth_channels: int, outputs: int, config: HeadConfig) -> None:
         super().__init__()
@@ -52,15 +44,13 @@ class SkipHead(nn.Module):
         widths = [*config.channels, outputs]
         before = [0, *config.channels]
         self.layers = nn.ModuleList(nn.Linear(b + inputs, w) for b, w in zip(before, widths, strict=True))
-        self.middle = len(widths) // 2
 
-    def forward(self, pixel: Tensor, depth: Tensor, views: int = 1) -> Tensor:
+    def forward(self, pixel: Tensor, depth: Tensor) -> Tensor:
         """Evaluate points.
 
         Args:
-            pixel: (B * views, N, C) features.
-            depth: (B * views, N, D) encoded depth.
-            views: views of each person, averaged in the middle of the network.
+            pixel: (B, N, C) features.
+            depth: (B, N, D) encoded depth.
 
         Returns:
             (B, N, outputs), before the last activation.
@@ -74,8 +64,6 @@ class SkipHead(nn.Module):
             if index != last:
                 # In place, since the gradient needs neither the product nor the sum before it.
                 x = functional.leaky_relu(x, inplace=True)
-            if views > 1 and index == min(self.middle, last):
-                x, given = mean_over_views(x, views), mean_over_views(given, views)
         assert x is not None
         return x
 
@@ -121,23 +109,19 @@ class ConditionalHead(nn.Module):
         self.enter = nn.Linear(depth_channels, widths[0])
         self.norms = nn.ModuleList(ConditionalNorm(w, pixel_channels) for w in widths)
         self.layers = nn.ModuleList(nn.Linear(a, b) for a, b in zip(widths, [*widths[1:], outputs], strict=True))
-        self.middle = len(widths) // 2
 
-    def forward(self, pixel: Tensor, depth: Tensor, views: int = 1) -> Tensor:
+    def forward(self, pixel: Tensor, depth: Tensor) -> Tensor:
         """Evaluate points.
 
         Args:
-            pixel: (B * views, N, C) features.
-            depth: (B * views, N, D) encoded depth.
-            views: views of each person, averaged in the middle of the network.
+            pixel: (B, N, C) features.
+            depth: (B, N, D) encoded depth.
 
         Returns:
             (B, N, outputs), before the last activation.
         """
         x: Tensor = self.enter(depth.to(pixel.dtype))
-        for index, (norm, layer) in enumerate(zip(self.norms, self.layers, strict=True)):
-            if views > 1 and index == self.middle:
-                x, pixel = mean_over_views(x, views), mean_over_views(pixel, views)
+        for norm, layer in zip(self.norms, self.layers, strict=True):
             x = layer(functional.leaky_relu(norm(x, pixel)))
         return x
 
@@ -181,19 +165,16 @@ class BoundedHead(nn.Module):
         nn.init.zeros_(self.last.weight)
         nn.init.zeros_(self.last.bias)
 
-    def forward(self, pixel: Tensor, depth: Tensor, views: int = 1) -> Tensor:
+    def forward(self, pixel: Tensor, depth: Tensor) -> Tensor:
         """Evaluate points.
 
         Args:
             pixel: (B, N, C) features, of which the first nine are the maps and alpha (models/maps.py).
             depth: (B, N, 1) plain depth from `encode_depth`.
-            views: must be 1: a rule on the depth of one camera says nothing in another's.
 
         Returns:
             (B, N, 1), before the sigmoid.
         """
-        if views != 1:
-            raise SettingsError('head.kind "bounded" takes one picture of each person')
         z = depth[..., 0].float() / PLAIN_SCALE
         ahead, behind = z - pixel[..., 0].float(), pixel[..., 1].float() - z
         between = torch.minimum(ahead, behind)

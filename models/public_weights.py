@@ -1,9 +1,13 @@
 """Reads the original PIFu checkpoints (`net_G`, `net_C`) into our hourglass and residual networks, key by key.
 
-The originals enlarge their hourglass maps by corner-aligned bicubic interpolation (`upsample="bicubic-corners"`) and
-scale plain z by 1.28, as ours do. They were trained when `grid_sample` aligned corners by default, while ours reads
-cells at their centres; this shifts positions by at most half a feature cell, at the border. Their z grows towards the
-camera and ours away from it. The weights on depth therefore change their sign, so that our calibrations can be used.
+The originals enlarge their hourglass maps by corner-aligned bicubic interpolation (`upsample="bicubic-corners"`), read
+maps with aligned corners (`align_corners`; at the border of the picture that is half a feature cell, 2 of 512 pixels,
+from where our own networks read) and scale plain z by 1.28. Their z grows towards the camera and ours away from it. The
+weights on depth therefore change their sign, so that our calibrations can be used.
+
+`net_C` exists with two norms (the option `--norm_color`): instance norm without weights beside convolutions with
+biases, which is the option's default, and group norm with weights beside convolutions without biases, as PIFu's own
+evaluation script asks for. The names of the weights tell which one a file is.
 """
 
 from __future__ import annotations
@@ -19,12 +23,21 @@ from ..core.errors import InputError
 from ..core.files import write_json
 from .depth import DepthConfig
 from .hourglass import HourglassConfig
+from .residual import ResidualConfig
 from .storage import save_network
 from .surface import SurfaceConfig, SurfaceNetwork
 from .texture import TextureConfig, TextureNetwork
 
-PIFU_SURFACE = SurfaceConfig(encoder=HourglassConfig(upsample="bicubic-corners"), depth=DepthConfig(kind="plain"))
-PIFU_TEXTURE = TextureConfig(depth=DepthConfig(kind="plain"))
+PIFU_SURFACE = SurfaceConfig(
+    encoder=HourglassConfig(upsample="bicubic-corners"), depth=DepthConfig(kind="plain"), align_corners=True
+)
+PIFU_TEXTURE = {
+    norm: TextureConfig(
+        encoder=ResidualConfig(norm=norm, bias=norm == "instance"), depth=DepthConfig(kind="plain"), align_corners=True
+    )
+    for norm in ("group", "instance")
+}
+"""By the norm that a `net_C` was trained with."""
 # Their people are 180 units tall, and their pictures show 512 * 0.4 units (`apps/render_data.py`). This is the extent
 # for a person of 1.7 m.
 PIFU_EXTENT_M = round(1.7 * 512 * 0.4 / 180, 4)
@@ -35,7 +48,12 @@ _STACK = {
     "top_m_": "tops", "conv_last": "ends", "bn_end": "end_norms", "l": "outputs", "bl": "returns",
     "al": "output_returns",
 }  # fmt: skip
-_RESIDUAL = {1: "stem", 4: "down1", 7: "down2"}
+# Convolutions of `net_C`, each followed by its norm; the blocks are reflection pad, convolution (1), norm (2), ReLU,
+# reflection pad, convolution (5), norm (6).
+_RESIDUAL = {"1": "stem", "2": "stem_norm", "4": "down1", "5": "norm1", "7": "down2", "8": "norm2"}
+_RESIDUAL_BLOCK = {"1": "conv1", "2": "norm1", "5": "conv2", "6": "norm2"}
+# Only group norm has weights.
+_GROUP_NORM = "image_filter.model.2.weight"
 
 
 def surface_key(key: str, depth: int = 2) -> str | None:
@@ -84,11 +102,10 @@ def texture_key(key: str) -> str | None:
     """
     if match := re.fullmatch(r"surface_classifier\.conv(\d)\.(\w+)", key):
         return f"head.layers.{match[1]}.{match[2]}"
-    if match := re.fullmatch(r"image_filter\.model\.(\d+)\.(weight|bias)", key):
-        return f"encoder.{_RESIDUAL[int(match[1])]}.{match[2]}"
-    # Blocks 10..15: reflection pad, convolution (1), norm, ReLU, reflection pad, convolution (5), norm.
-    if match := re.fullmatch(r"image_filter\.model\.(\d+)\.conv_block\.(1|5)\.(weight|bias)", key):
-        return f"encoder.blocks.{int(match[1]) - 10}.conv{1 if match[2] == '1' else 2}.{match[3]}"
+    if match := re.fullmatch(r"image_filter\.model\.(\d)\.(weight|bias)", key):
+        return f"encoder.{_RESIDUAL[match[1]]}.{match[2]}"
+    if match := re.fullmatch(r"image_filter\.model\.(\d\d)\.conv_block\.(\d)\.(weight|bias)", key):
+        return f"encoder.blocks.{int(match[1]) - 10}.{_RESIDUAL_BLOCK[match[2]]}.{match[3]}"
     raise KeyError(key)
 
 
@@ -131,12 +148,12 @@ def surface_from_pifu(state: Mapping[str, Tensor], name: str = "net_G") -> Surfa
 
 
 def texture_from_pifu(state: Mapping[str, Tensor], name: str = "net_C") -> TextureNetwork:
-    """PIFu's texture network from the state dictionary of `net_C`.
+    """PIFu's texture network from the state dictionary of a `net_C` with group norm or with instance norm.
 
     Raises:
         InputError: as for `surface_from_pifu`.
     """
-    network = TextureNetwork(PIFU_TEXTURE)
+    network = TextureNetwork(PIFU_TEXTURE["group" if _GROUP_NORM in state else "instance"])
     _convert(state, network, name)
     return network.eval()
 
@@ -177,7 +194,7 @@ def write_pifu_run(run: Path, net_g: Path, net_c: Path | None = None) -> None:
     texture = None if net_c is None else texture_from_pifu(read_pifu_checkpoint(net_c), str(net_c))
     save_network(run / "surface" / "best.safetensors", surface, PIFU_SURFACE, origin=net_g.name)
     if net_c is not None and texture is not None:
-        save_network(run / "texture" / "best.safetensors", texture, PIFU_TEXTURE, origin=net_c.name)
+        save_network(run / "texture" / "best.safetensors", texture, texture.config, origin=net_c.name)
     write_json(run / "run.json", {
         "format": "mpc-run", "version": 1, "status": "imported", "created": "", "stages": {},
         "settings": {"preset": "pifu", "image_size": PIFU_IMAGE_SIZE},

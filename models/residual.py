@@ -21,6 +21,7 @@ class ResidualConfig:
         blocks: number of residual blocks.
         norm: normalisation, see `blocks.make_norm`.
         groups: groups of the normalisation, see `blocks.make_norm`.
+        bias: whether convolutions have biases; PIFu's have none beside group norm.
         fine: also return the first map, at half resolution (the mean of 2x2 pixels).
     """
 
@@ -29,6 +30,7 @@ class ResidualConfig:
     blocks: int = 6
     norm: str = "instance"
     groups: int = 32
+    bias: bool = True
     fine: bool = False
 
     def __post_init__(self) -> None:
@@ -51,9 +53,10 @@ class ResidualBlock(nn.Module):
 
     def __init__(self, channels: int, config: ResidualConfig, *, last: bool) -> None:
         super().__init__()
-        self.conv1 = nn.Conv2d(channels, channels, 3, padding=1, padding_mode="reflect")
+        bias = config.bias
+        self.conv1 = nn.Conv2d(channels, channels, 3, padding=1, padding_mode="reflect", bias=bias)
         self.norm1 = make_norm(config.norm, channels, config.groups)
-        self.conv2 = nn.Conv2d(channels, channels, 3, padding=1, padding_mode="reflect")
+        self.conv2 = nn.Conv2d(channels, channels, 3, padding=1, padding_mode="reflect", bias=bias)
         self.norm2: nn.Module = nn.Identity() if last else make_norm(config.norm, channels, config.groups)
 
     def forward(self, x: Tensor) -> Tensor:
@@ -68,12 +71,12 @@ class ResidualEncoder(nn.Module):
     def __init__(self, config: ResidualConfig) -> None:
         super().__init__()
         self.config = config
-        stem = config.stem
-        self.stem = nn.Conv2d(3, stem, 7, padding=3, padding_mode="reflect")
+        stem, bias = config.stem, config.bias
+        self.stem = nn.Conv2d(3, stem, 7, padding=3, padding_mode="reflect", bias=bias)
         self.stem_norm = make_norm(config.norm, stem, config.groups)
-        self.down1 = nn.Conv2d(stem, 2 * stem, 3, stride=2, padding=1)
+        self.down1 = nn.Conv2d(stem, 2 * stem, 3, stride=2, padding=1, bias=bias)
         self.norm1 = make_norm(config.norm, 2 * stem, config.groups)
-        self.down2 = nn.Conv2d(2 * stem, 4 * stem, 3, stride=2, padding=1)
+        self.down2 = nn.Conv2d(2 * stem, 4 * stem, 3, stride=2, padding=1, bias=bias)
         self.norm2 = make_norm(config.norm, 4 * stem, config.groups)
         self.blocks = nn.Sequential(
             *(ResidualBlock(4 * stem, config, last=i == config.blocks - 1) for i in range(config.blocks))

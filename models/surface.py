@@ -29,6 +29,7 @@ class SurfaceConfig:
         depth: encoding of depth.
         head: the network for single points.
         summary: the vector of the whole picture.
+        align_corners: how points read the maps, see `features.sample_map`; only PIFu's published weights want True.
     """
 
     encoder: HourglassConfig | HRNetConfig | MapsConfig | ResidualConfig = field(
@@ -37,6 +38,7 @@ class SurfaceConfig:
     depth: DepthConfig = field(default_factory=DepthConfig)
     head: HeadConfig = field(default_factory=HeadConfig)
     summary: SummaryConfig = field(default_factory=SummaryConfig)
+    align_corners: bool = False
 
     def __post_init__(self) -> None:
         if self.head.kind == "bounded" and not (isinstance(self.encoder, MapsConfig) and self.depth.kind == "plain"):
@@ -76,9 +78,7 @@ class SurfaceNetwork(nn.Module):
         assert isinstance(features, PixelFeatures)
         return features if self.summary is None else features.with_summary(self.summary(images[:, :3]))
 
-    def logits_all(
-        self, features: PixelFeatures, points: Tensor, calibrations: Tensor, views: int = 1
-    ) -> tuple[list[Tensor], Tensor]:
+    def logits_all(self, features: PixelFeatures, points: Tensor, calibrations: Tensor) -> tuple[list[Tensor], Tensor]:
         """Evaluate points on every stack; arguments as for `query`.
 
         Returns:
@@ -86,29 +86,26 @@ class SurfaceNetwork(nn.Module):
         """
         position = project_points(points, calibrations)
         depth = encode_depth(position[..., 2], self.config.depth)
-        inside = inside_cube(position)
-        if views > 1:
-            inside = inside.view(-1, views, inside.shape[1]).all(dim=1)
-        return [self.head(pixel, depth, views)[..., 0] for pixel in features.sample(position[..., :2])], inside
+        pixels = features.sample(position[..., :2], align_corners=self.config.align_corners)
+        return [self.head(pixel, depth)[..., 0] for pixel in pixels], inside_cube(position)
 
-    def query_all(self, features: PixelFeatures, points: Tensor, calibrations: Tensor, views: int = 1) -> list[Tensor]:
+    def query_all(self, features: PixelFeatures, points: Tensor, calibrations: Tensor) -> list[Tensor]:
         """Occupancy predicted from each stack; arguments and values as for `query`."""
-        logits, inside = self.logits_all(features, points, calibrations, views)
+        logits, inside = self.logits_all(features, points, calibrations)
         return [torch.sigmoid(value.float()) * inside for value in logits]
 
-    def query(self, features: PixelFeatures, points: Tensor, calibrations: Tensor, views: int = 1) -> Tensor:
+    def query(self, features: PixelFeatures, points: Tensor, calibrations: Tensor) -> Tensor:
         """Predict the occupancy of world points.
 
         Args:
-            features: from `encode`, of B pictures (or of B * views, with the views of one person side by side).
-            points: (B * views, N, 3) world, metres; repeated for the views of one person.
-            calibrations: (B * views, 4, 4) world to view space.
-            views: number of pictures of each person, whose features are averaged in the middle of the head.
+            features: from `encode`, of B pictures.
+            points: (B, N, 3) world, metres.
+            calibrations: (B, 4, 4) world to view space.
 
         Returns:
             (B, N) float32 in [0, 1]; 0 outside the cube [-1, 1]^3 of view space.
         """
-        return self.query_all(features.last(), points, calibrations, views)[0]
+        return self.query_all(features.last(), points, calibrations)[0]
 
     def depth_range(self, features: PixelFeatures, xy: Tensor) -> Tensor | None:
         """Where along the picture's rays points can be inside at all (`head.depth_range`).
@@ -123,7 +120,8 @@ class SurfaceNetwork(nn.Module):
         """
         if not isinstance(self.head, BoundedHead):
             return None
-        return depth_range(sample_map(features.stacks[-1][:, : MAPS + 1], xy))
+        maps = features.stacks[-1][:, : MAPS + 1]
+        return depth_range(sample_map(maps, xy, align_corners=self.config.align_corners))
 
     def forward(
         self, images: Tensor, points: Tensor, calibrations: Tensor, landmarks: Tensor | None = None

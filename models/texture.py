@@ -26,6 +26,7 @@ class TextureConfig:
         depth: encoding of depth.
         head: the network for single points.
         surface_channels: number of features that a point reads from the surface network, its `pixel_channels`.
+        align_corners: how points read the maps of both networks, see `SurfaceConfig`.
     """
 
     encoder: HourglassConfig | HRNetConfig | ResidualConfig = field(
@@ -34,6 +35,7 @@ class TextureConfig:
     depth: DepthConfig = field(default_factory=DepthConfig)
     head: HeadConfig = field(default_factory=HeadConfig)
     surface_channels: int = 256
+    align_corners: bool = False
 
     @property
     def pixel_channels(self) -> int:
@@ -62,27 +64,27 @@ class TextureNetwork(nn.Module):
         surface_features: PixelFeatures,
         points: Tensor,
         calibrations: Tensor,
-        views: int = 1,
     ) -> Tensor:
         """Predict the colours of world points.
 
         Args:
             texture_features: from this network's `encode`.
             surface_features: from the surface network's `encode`, for the same pictures.
-            points: (B * views, N, 3) world, metres.
-            calibrations: (B * views, 4, 4) world to view space.
-            views: see `SurfaceNetwork.query`.
+            points: (B, N, 3) world, metres.
+            calibrations: (B, 4, 4) world to view space.
 
         Returns:
             (B, N, 3) float32 in [0, 1]: display (sRGB) values under the light of the picture.
         """
         position = project_points(points, calibrations)
         depth = encode_depth(position[..., 2], self.config.depth)
-        xy = position[..., :2]
-        surface, texture = surface_features.last().sample(xy)[0], texture_features.last().sample(xy)[0]
+        surface, texture = (
+            features.last().sample(position[..., :2], align_corners=self.config.align_corners)[0]
+            for features in (surface_features, texture_features)
+        )
         pixel = torch.cat([surface.to(texture.dtype), texture], dim=-1)
         # PIFu ends in tanh, with colours in [-1, 1]; (tanh + 1) / 2 takes them to [0, 1].
-        return torch.tanh(self.head(pixel, depth, views).float()) * 0.5 + 0.5
+        return torch.tanh(self.head(pixel, depth).float()) * 0.5 + 0.5
 
     def forward(self, images: Tensor, surface_features: PixelFeatures, points: Tensor, calibrations: Tensor) -> Tensor:
         """`encode` and `query` in one call, as distributed training needs it."""

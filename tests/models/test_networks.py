@@ -185,15 +185,6 @@ def test_skip_head_equals_the_formula() -> None:
     torch.testing.assert_close(head(pixel, depth), x)
 
 
-@pytest.mark.parametrize("kind", ["skip", "cbn"])
-def test_several_equal_views_say_what_one_says(kind: str) -> None:
-    torch.manual_seed(0)
-    head = build_head(4, 3, 1, HeadConfig(kind=kind, channels=(8, 8))).eval()
-    pixel, depth = torch.randn(2, 5, 4), torch.randn(2, 5, 3)
-    three = head(pixel.repeat_interleave(3, dim=0), depth.repeat_interleave(3, dim=0), views=3)
-    torch.testing.assert_close(three, head(pixel, depth))
-
-
 def test_conditional_head_listens_to_the_pixel() -> None:
     torch.manual_seed(0)
     head = build_head(4, 3, 1, HeadConfig(kind="cbn", channels=(8, 8)))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -9,9 +10,11 @@ import pytest
 import torch
 from click.testing import CliRunner
 from torch import Tensor
+from torch.nn import functional
 
 from mpc.cli.main import main
 from mpc.core.errors import InputError
+from mpc.models.features import PixelFeatures
 from mpc.models.public_weights import (
     PIFU_SURFACE,
     read_pifu_checkpoint,
@@ -64,12 +67,22 @@ def net_g() -> Shapes:
     yield from classifier([257, 1024, 512, 256, 128, 1])
 
 
-def net_c() -> Shapes:
+NORMS = ("group", "instance")
+
+
+def net_c(norm: str = "group") -> Shapes:
+    """Names and shapes of net_C as ResnetFilter registers them: instance norm has no weights, its convolutions biases;
+    group norm has weights, and the convolutions none. The last block ends without norm."""
+    bias = norm == "instance"
     for index, shape in ((1, (64, 3, 7, 7)), (4, (128, 64, 3, 3)), (7, (256, 128, 3, 3))):
-        yield from layer(f"image_filter.model.{index}", *shape)
+        yield from layer(f"image_filter.model.{index}", *shape, bias=bias)
+        if not bias:
+            yield from layer(f"image_filter.model.{index + 1}", shape[0])
     for block in range(10, 16):
         for place in (1, 5):
-            yield from layer(f"image_filter.model.{block}.conv_block.{place}", 256, 256, 3, 3)
+            yield from layer(f"image_filter.model.{block}.conv_block.{place}", 256, 256, 3, 3, bias=bias)
+            if not bias and (block, place) != (15, 5):
+                yield from layer(f"image_filter.model.{block}.conv_block.{place + 1}", 256)
     yield from classifier([513, 1024, 512, 256, 128, 3])
 
 
@@ -80,8 +93,14 @@ def classifier(widths: list[int]) -> Shapes:
 
 
 def state(shapes: Shapes) -> dict[str, Tensor]:
-    generator = torch.Generator().manual_seed(0)
-    return {name: torch.randn(shape, generator=generator) * 0.02 for name, shape in shapes}
+    """A state dictionary of those names and shapes; many draws would take seconds, so one block is repeated."""
+    block = torch.randn(4099, generator=torch.Generator().manual_seed(0)) * 0.02
+    tensors = {}
+    for name, shape in shapes:
+        count = math.prod(shape)
+        start = len(tensors) * 17 % len(block)
+        tensors[name] = block.roll(-start).repeat(count // len(block) + 1)[:count].reshape(shape).clone()
+    return tensors
 
 
 def in_our_space(place: str, value: Tensor) -> Tensor:
@@ -107,15 +126,83 @@ def test_every_key_of_net_g_finds_its_place() -> None:
     assert sum(v.numel() for k, v in published.items() if k not in unused) == 15_588_098
 
 
-def test_every_key_of_net_c_finds_its_place() -> None:
-    published = state(net_c())
+@pytest.mark.parametrize(("norm", "weights"), [("group", 9_139_398), ("instance", 9_136_390)])
+def test_every_key_of_net_c_finds_its_place(norm: str, weights: int) -> None:
+    """The evaluation script of PIFu loads a net_C with group norm; instance norm is the default of its option."""
+    published = state(net_c(norm))
     network = texture_from_pifu(published)
     ours = network.state_dict()
     assert {texture_key(key) for key in published} == ours.keys()
-    assert sum(value.numel() for value in published.values()) == 9_136_390
+    assert sum(value.numel() for value in published.values()) == weights
     for key, value in published.items():
         place = texture_key(key) or ""
         assert torch.equal(ours[place].flatten(), in_our_space(place, value).flatten())
+
+
+def residual_filter(published: dict[str, Tensor], images: Tensor, norm: str) -> Tensor:
+    """What ResnetFilter computes of pictures, from the state dictionary alone."""
+
+    def convolve(x: Tensor, place: str, stride: int = 1, pad: int = 0) -> Tensor:
+        weight, bias = published[f"{place}.weight"], published.get(f"{place}.bias")
+        return functional.conv2d(x, weight, bias, stride=stride, padding=pad)
+
+    def normed(x: Tensor, place: str) -> Tensor:
+        if norm == "instance":
+            return functional.instance_norm(x)
+        return functional.group_norm(x, 32, published[f"{place}.weight"], published[f"{place}.bias"])
+
+    def reflected(x: Tensor, cells: int) -> Tensor:
+        return functional.pad(x, (cells,) * 4, mode="reflect")
+
+    top = "image_filter.model"
+    x = normed(convolve(reflected(images, 3), f"{top}.1"), f"{top}.2").relu()
+    for place in (4, 7):
+        x = normed(convolve(x, f"{top}.{place}", stride=2, pad=1), f"{top}.{place + 1}").relu()
+    for block in range(10, 16):
+        within = f"{top}.{block}.conv_block"
+        inner = normed(convolve(reflected(x, 1), f"{within}.1"), f"{within}.2").relu()
+        inner = convolve(reflected(inner, 1), f"{within}.5")
+        x = x + (inner if block == 15 else normed(inner, f"{within}.6"))
+    return x
+
+
+@pytest.mark.parametrize("norm", NORMS)
+def test_the_texture_network_computes_what_the_published_one_does(norm: str) -> None:
+    """The whole of net_C, up to the border of the picture: maps are read with aligned corners, and z is negated."""
+    published = state(net_c(norm))
+    network = texture_from_pifu(published)
+    generator = torch.Generator().manual_seed(1)
+    images = torch.rand(1, 4, 16, 16, generator=generator) * 2.0 - 1.0
+    surface = torch.randn(1, 256, 4, 4, generator=generator)
+    points = torch.rand(1, 40, 3, generator=generator) * 2.0 - 1.0
+    points[0, 0, :2], points[0, 1, :2] = torch.tensor([1.0, -1.0]), torch.tensor([-1.0, 0.3])
+    maps = torch.cat([surface, residual_filter(published, images[:, :3], norm)], dim=1)
+    # `index` of lib/geometry.py, and the depth of DepthNormalizer in their space.
+    pixel = functional.grid_sample(maps, points[:, None, :, :2], align_corners=True)[:, :, 0]
+    given = x = torch.cat([pixel, -1.28 * points[:, :, 2][:, None]], dim=1)
+    for index in range(5):
+        weight, bias = (published[f"surface_classifier.conv{index}.{part}"] for part in ("weight", "bias"))
+        x = functional.conv1d(x if index == 0 else torch.cat([x, given], dim=1), weight, bias)
+        x = functional.leaky_relu(x) if index < 4 else x
+    theirs = torch.tanh(x).transpose(1, 2) * 0.5 + 0.5
+    with torch.no_grad():
+        ours = network.query(network.encode(images), PixelFeatures(stacks=(surface,)), points, torch.eye(4)[None])
+    torch.testing.assert_close(ours, theirs, atol=1e-5, rtol=1e-4)
+
+
+def test_the_surface_network_reads_its_maps_as_the_published_one_does() -> None:
+    """At the border, aligned corners and centres of cells are half a cell apart, 2 of 512 pixels."""
+    network = surface_from_pifu(state(net_g()))
+    column = torch.linspace(0.0, 1.0, 4)[None, None, None].expand(1, 256, 4, 4)
+    read = PixelFeatures(stacks=(column,)).sample(
+        torch.tensor([[[-1.0, 0.0], [0.0, 0.0], [1.0, 0.0], [0.5, 0.0]]]), align_corners=network.config.align_corners
+    )[0]
+    torch.testing.assert_close(read[0, :, 0], torch.tensor([0.0, 0.5, 1.0, 0.75]))
+    generator = torch.Generator().manual_seed(0)
+    maps, points = torch.randn(1, 256, 4, 4, generator=generator), torch.rand(1, 9, 3, generator=generator) * 2 - 1
+    pixel = functional.grid_sample(maps, points[:, None, :, :2], align_corners=True)[:, :, 0].transpose(1, 2)
+    theirs = torch.sigmoid(network.head(pixel, points[..., 2:] * 1.28))[..., 0]
+    torch.testing.assert_close(network.query(PixelFeatures(stacks=(maps,)), points, torch.eye(4)[None]), theirs)
 
 
 def test_the_head_computes_what_the_published_layers_do() -> None:
