@@ -29,7 +29,7 @@ from .stats import stats
 from .train import train
 from .verify import verify
 from .view import view
-from .weights import import_weights
+from .weights import export_model, import_weights
 
 
 class Failure(click.ClickException):
@@ -101,6 +101,6 @@ def main(verbose: bool) -> None:
 
 for command in (
     people, check, render, sample, stats, landmarks, train, evaluate, fetch, segment, reconstruct, view, demo, verify,
-    export_, import_, import_weights, doctor,
+    export_, import_, import_weights, export_model, doctor,
 ):  # fmt: skip
     main.add_command(command)
