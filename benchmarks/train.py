@@ -39,6 +39,7 @@ from mpc.train.log import read_lines
 from mpc.train.losses import occupancy_loss
 from mpc.train.presets import preset
 from mpc.train.run import train_views
+from mpc.train.settings import resolve_settings
 
 # Dense bfloat16 tensor-core operations a second, from the makers' data sheets.
 PEAK_TFLOPS = {
@@ -54,7 +55,7 @@ class NaiveHead(nn.Module):
         super().__init__()
         self.layers = nn.ModuleList(nn.Conv1d(layer.in_features, layer.out_features, 1) for layer in head.layers)
 
-    def forward(self, pixel: Tensor, depth: Tensor, views: int = 1) -> Tensor:
+    def forward(self, pixel: Tensor, depth: Tensor) -> Tensor:
         given = torch.cat([pixel, depth], dim=-1).transpose(1, 2)
         x = given
         for index, layer in enumerate(self.layers):
@@ -144,6 +145,7 @@ def loop(options: argparse.Namespace) -> dict[str, float | str]:
         options.preset, stages="surface", picture_every=-1, log_every=1,
         surface={"steps": options.steps + options.warm_up, "batch": batch},
     )  # fmt: skip
+    settings = resolve_settings(settings, assignments=options.assignments)
     views = open_views(options.shards, "train", settings, settings.surface.points, 1, train=True)
     with tempfile.TemporaryDirectory() as folder:
         lines = read_lines(train_views(views, None, Path(folder), settings, name="run") / "log.jsonl")
@@ -176,6 +178,7 @@ def main() -> None:
     parser.add_argument("--limit-gib", type=float, default=0.0, help="memory of a process on the CPU; 0: no limit")
     parser.add_argument("--shards", type=Path, help="measure the training loop on these")
     parser.add_argument("--preset", default="paper" if cuda else "tiny")
+    parser.add_argument("--set", dest="assignments", nargs="+", default=[], help="with --shards: settings, KEY=VALUE")
     parser.add_argument("--one", help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.one:
