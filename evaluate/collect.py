@@ -87,7 +87,7 @@ def collect(
     if len(waiting) < len(units):
         progress.message(f"{len(units) - len(waiting)} of {len(units)} views were measured before and are kept")
     progress.start("Evaluate", len(waiting))
-    processes = min(worker_count(workers.jobs) if "cpu" in devices else len(devices), max(1, len(waiting)))
+    processes = min(process_count(workers.jobs, devices), max(1, len(waiting)))
     if processes > 1:
         _compile_kernels(devices[0])  # once here, rather than in every process at the same time
     records = dict(done)
@@ -104,6 +104,19 @@ def collect(
         progress.advance(1, f"{record.key} failed: {record.failure}" if record.failure else record.key)
     progress.finish()
     return tuple(records[key] for key in units)
+
+
+def process_count(jobs: int, devices: Sequence[str]) -> int:
+    """How many processes measure.
+
+    On GPUs that is one for each, or `jobs` where that is more: a part of the work is done on the host by one core, and
+    meanwhile the GPU can serve another process.
+
+    Args:
+        jobs: of the workers.
+        devices: from `find_devices`.
+    """
+    return worker_count(jobs) if "cpu" in devices else max(len(devices), jobs)
 
 
 def find_devices(name: str) -> tuple[str, ...]:

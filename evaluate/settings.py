@@ -115,7 +115,7 @@ class Workers:
     """Where and by how many processes units are measured; the numbers do not depend on it.
 
     Attributes:
-        jobs: number of processes on the CPU; 0 for one per core. On GPUs there is one process per GPU.
+        jobs: number of processes; 0 for one per core on the CPU, and one per GPU on GPUs.
         backend: name of a joblib backend.
         device: "auto", "cpu", "cuda" (all GPUs of the machine) or "cuda:N".
         limits: time and memory of a view (core/guard.py); None for no bound and no process of its own.

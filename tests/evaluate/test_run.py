@@ -19,6 +19,7 @@ from mpc.datasets.loading.views import ViewDataset
 from mpc.datasets.shards.index import read_index
 from mpc.datasets.shards.landmarks import ShardLandmarks, write_landmarks
 from mpc.evaluate import run as run_module
+from mpc.evaluate.collect import process_count
 from mpc.evaluate.methods import candidate as candidate_module
 from mpc.evaluate.methods import run as method_module
 from mpc.evaluate.methods.mean import train_baseline
@@ -357,3 +358,10 @@ def test_views_are_evenly_spaced():
     assert [views[i].yaw_deg for i in choose_views(views, 4)] == [0.0, 90.0, 180.0, 270.0] * 2
     assert choose_views(views, 0) == list(range(72))
     assert len(choose_views(views, 100)) == 72
+
+
+def test_several_processes_may_share_a_gpu():
+    """The search runs on the host, so that one process leaves a GPU idle for most of the time."""
+    gpus = ("cuda:0", "cuda:1")
+    assert [process_count(jobs, gpus) for jobs in (0, 1, 2, 5, -1)] == [2, 2, 2, 5, 2]
+    assert process_count(3, ("cpu",)) == 3
