@@ -65,7 +65,7 @@ def train(
         earlier = find_run(runs / name if name else runs) if resume else None
         ended, start = (None if folder is None else choose_run(folder)[0] for folder in (anneal, init))
         before = read_settings(earlier) if earlier else settings_to_anneal(ended) if ended else None
-        settings, remark = choose_settings(preset, run=before, **chosen)
+        settings, remark = choose_settings(preset, run=before, shards=shards, **chosen)
         if remark:
             progress.message(remark)
         run = train_networks(

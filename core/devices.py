@@ -12,6 +12,8 @@ from .errors import SettingsError
 
 # Ampere: earlier ones emulate bfloat16, slower than float32.
 _BFLOAT16_SINCE = (8, 0)
+# Volta has the first units for float16 (Turing follows). On Pascal float16 is mostly slower than float32.
+_FLOAT16_SINCE = (7, 0)
 
 
 def choose_device(name: str) -> tuple[torch.device, str]:
@@ -53,6 +55,19 @@ def computes_bfloat16(device: torch.device) -> bool:
     if device.type == "cuda":
         return torch.cuda.get_device_capability(device) >= _BFLOAT16_SINCE
     return device.type == "cpu" and _cpu_has_bfloat16()
+
+
+def training_dtype(device: torch.device) -> torch.dtype:
+    """The precision that networks are trained in: what the device has units for.
+
+    Returns:
+        bfloat16 where the device computes it; float16 on older GPUs with units for that, with which gradients must be
+        scaled, since float16 has no room for small ones; otherwise float32.
+    """
+    if computes_bfloat16(device):
+        return torch.bfloat16
+    half = device.type == "cuda" and torch.cuda.get_device_capability(device) >= _FLOAT16_SINCE
+    return torch.float16 if half else torch.float32
 
 
 def _cpu_has_bfloat16() -> bool:

@@ -35,7 +35,7 @@ def main() -> None:
     report("sampled", sampled.scenes, sampled.failures)
 
     # 3. Train the surface network, then the texture network.
-    settings, remark = mpc.choose_settings(chosen.preset, assignments=chosen.set)
+    settings, remark = mpc.choose_settings(chosen.preset, assignments=chosen.set, shards=chosen.out / "shards")
     print(remark)
     run = mpc.train_networks(chosen.out / "shards", chosen.out / "runs", settings)
     print(f"trained -> {run}; measure it with: mpc eval --run {run} --shards {chosen.out / 'shards'}")

@@ -44,6 +44,7 @@ def save_state(
     average: MovingAverage,
     optimiser: torch.optim.Optimizer,
     table: MiningTable,
+    scaler: torch.amp.GradScaler,
 ) -> None:
     """Write one file with the weights, their moving average, and the states of optimiser, mining and random numbers.
 
@@ -54,6 +55,7 @@ def save_state(
         average: the moving average of its weights.
         optimiser: of the network's weights.
         table: the mining table.
+        scaler: of the gradient.
     """
     tensors = {f"network/{name}": value for name, value in network.state_dict().items()}
     if average.decay > 0:
@@ -63,6 +65,7 @@ def save_state(
     tensors |= {f"mining/{name}": torch.from_numpy(value) for name, value in table.state().items()}
     tensors["random/torch"] = torch.get_rng_state()
     header: dict[str, Any] = {"format": FORMAT, "version": VERSION, "position": vars(position), "optimiser": numbers}
+    header["scaler"] = scaler.state_dict()  # empty without float16
     write_tensors(path, tensors, header)
 
 
@@ -72,6 +75,7 @@ def load_state(
     average: MovingAverage,
     optimiser: torch.optim.Optimizer,
     table: MiningTable,
+    scaler: torch.amp.GradScaler,
 ) -> Position:
     """Restore in place what `save_state` wrote.
 
@@ -81,6 +85,7 @@ def load_state(
         average: receives their moving average.
         optimiser: receives its state.
         table: receives the scores.
+        scaler: receives its scale, if the state has one: a run may go on with another precision.
 
     Raises:
         InputError: the file is damaged or belongs to other networks.
@@ -99,6 +104,8 @@ def load_state(
     except RuntimeError as error:
         raise InputError(path, f"does not fit the networks of the settings ({error})") from error
     restore_optimiser(optimiser, tensors, header["optimiser"])
+    if scaler.is_enabled() and header.get("scaler"):
+        scaler.load_state_dict(header["scaler"])
     table.restore({name: value.numpy() for name, value in part("mining/").items()})
     torch.set_rng_state(tensors["random/torch"])
     position = Position(**header["position"])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import logging
+import os
 import shutil
 import statistics
 from collections.abc import Sequence
@@ -14,10 +15,9 @@ import torch
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
-from ..core.errors import InputError
+from ..core.errors import InputError, SettingsError
 from ..core.held_out import held_out_subjects
 from ..core.randomness import derive_rng
-from ..datasets.loading.points import UNIFORM_SHARE
 from ..datasets.loading.relight import RELIGHT_POINTS
 from ..datasets.loading.views import CACHE_BYTES, CachedViews, ViewDataset
 from ..datasets.shards.index import ShardIndex, read_index
@@ -154,6 +154,29 @@ def drawn_views(count: int, most: int) -> list[int]:
     return sorted(int(index) for index in order[:most])
 
 
+def point_mixture(stored: Sequence[float], settings: TrainSettings) -> dict[str, float]:
+    """The share of each kind of points that training draws.
+
+    Args:
+        stored: sigmas of the points near the surface that the shards hold, metres.
+        settings: settings of the run.
+
+    Raises:
+        SettingsError: the shards lack a sigma of the settings.
+    """
+    sigmas = settings.sigmas_m or tuple(stored)
+    if lacking := [sigma for sigma in sigmas if sigma not in stored]:
+        raise SettingsError(
+            f"sigmas_m asks for points with a noise of {lacking[0]:g} m, and these shards hold "
+            f"{', '.join(f'{sigma:g}' for sigma in stored)} m: sample with --sigmas {lacking[0]:g}, or set sigmas_m=[] "
+            "for all that they hold"
+        )
+    share, power = settings.uniform_share, settings.sigma_power
+    total = sum(sigma**power for sigma in sigmas)
+    mixture = {f"near_{sigma * 1000:g}mm": (1.0 - share) * sigma**power / total for sigma in sigmas}
+    return {**mixture, "uniform": share if sigmas else 1.0}
+
+
 def open_views(
     shards: Path,
     split: str,
@@ -175,20 +198,25 @@ def open_views(
         train: mix the points as the settings say; otherwise as PIFu does, so that the scores of all runs compare.
         landmarks: whether items hold the landmarks beside the shards.
     """
-    share, power = (settings.uniform_share, settings.sigma_power) if train else (UNIFORM_SHARE, 0.0)
     stored = read_index(shards).settings
-    sigmas = stored["sigmas_m"]
     layers = choose_layers(stored.get("layers", ())) if settings.has_maps else ()
     relight_points = min(RELIGHT_POINTS, stored["colour_points"]) if train and settings.augment.relight else 0
-    total = sum(sigma**power for sigma in sigmas)
-    mixture = {f"near_{sigma * 1000:g}mm": (1.0 - share) * sigma**power / total for sigma in sigmas}
-    mixture["uniform"] = share if sigmas else 1.0
+    mixture = point_mixture(stored["sigmas_m"], settings if train else TrainSettings())
     for kind in (CachedViews, ViewDataset):
         views: ViewDataset = kind(
             shards, split, points=points, colour_points=colour_points, image_size=settings.image_size,
             seed=settings.seed, mixture=mixture, relight_points=relight_points,
             balanced=train and settings.balanced, layers=layers, landmarks=landmarks,
         )  # fmt: skip
-        if views.decoded_bytes <= CACHE_BYTES:
+        if views.decoded_bytes * loading_processes(settings.workers) <= CACHE_BYTES:
             break
     return views
+
+
+def loading_processes(workers: int) -> int:
+    """How many processes of this machine load views, each of which would keep decoded pictures of its own.
+
+    Args:
+        workers: loader processes of one training process; 0: it loads by itself.
+    """
+    return max(1, workers) * int(os.environ.get("LOCAL_WORLD_SIZE", "1"))

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from ..core.checks import check_ranges
+from ..datasets.loading.pixels import upload
 from ..models.person.landmarks import MIRRORED
 
 # The columns of a landmark: x, y, z, visibility, then metres to the right, down and away (models/person/landmarks.py).
@@ -49,7 +50,7 @@ def move_landmarks(landmarks: Tensor, before: Tensor, after: Tensor) -> Tensor:
         sign, and each landmark is called by the name of the other side. Metres stay in their size: the network that
         finds them assumes one.
     """
-    change = after.double() @ torch.linalg.inv(before.double())
+    change = after.double() @ torch.linalg.inv_ex(before.double()).inverse
     scale = change[:, 2, 2]
     mirror = (change[:, 0, 0] < 0)[:, None, None]
     places = torch.einsum("bij,bnj->bni", change[:, :2, :2], landmarks[..., :2].double()) + change[:, None, :2, 3]
@@ -79,9 +80,9 @@ def disturb_landmarks(
     draws = rng.random((count, 3))[rows]
     normal = rng.standard_normal((count, *landmarks.shape[1:]))[rows]
     normal[..., _VISIBILITY] = 0.0
-    noise = torch.from_numpy(settings.noise * draws[:, 2, None, None] * normal).to(landmarks.device, landmarks.dtype)
+    noise = upload(settings.noise * draws[:, 2, None, None] * normal, landmarks.device)
     left_out, confused = (
-        torch.from_numpy(draws[:, place] < share).to(landmarks.device)[:, None, None]
+        upload(draws[:, place] < share, landmarks.device)[:, None, None]
         for place, share in enumerate((settings.left_out, settings.confused))
     )
     given = torch.where(confused, landmarks[:, list(MIRRORED)], landmarks) + noise

@@ -12,7 +12,6 @@ import torch
 from torch import Tensor
 
 from .. import __version__
-from ..core.devices import computes_bfloat16
 from ..core.errors import SettingsError
 from ..core.progress import Progress
 from .batch_norm import measure_norms
@@ -25,7 +24,7 @@ from .mining import MinedBatches
 from .optimise import MovingAverage, build_optimiser, rate_factor
 from .settings import TrainSettings
 from .stages import Stage
-from .step import augment_batch, optimise, share_figures, wrap_network
+from .step import StepFigures, augment_batch, optimise, share_figures, step_dtype, wrap_network
 from .stop import StopFlag
 from .threads import ThreadChooser
 
@@ -114,10 +113,11 @@ class _StageTraining:
         self.place = context.folder / stage.name
         self.steps = options.total_steps(len(context.train_set))
         self.network = stage.network.to(group.device)
-        half = settings.amp and computes_bfloat16(group.device)
-        if group.device.type == "cuda" or half or settings.has_maps:
-            # Units for bfloat16 want this layout, and so do wide 3x3 convolutions on any CPU (U-net: 0.87 s against
-            # 1.29 s). Without such units a narrow hourglass was slower with it (tiny: 1.2 s against 0.95 s).
+        self.dtype = step_dtype(settings, group.device)
+        self.scaler = torch.amp.GradScaler(group.device.type, enabled=self.dtype == torch.float16)
+        if group.device.type == "cuda" or self.dtype != torch.float32 or settings.has_maps:
+            # Units for half precision want this layout, and so do wide 3x3 convolutions on any CPU (U-net: 0.87 s
+            # against 1.29 s). Without such units a narrow hourglass was slower with it (tiny: 1.2 s against 0.95 s).
             self.network = self.network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.optimiser = build_optimiser(self.network, options)
         self.average = MovingAverage(self.network, options.ema)
@@ -125,7 +125,7 @@ class _StageTraining:
         self.position = Position()
         if (self.place / STATE).is_file():
             self.position = load_state(
-                self.place / STATE, self.network, self.average, self.optimiser, self.table
+                self.place / STATE, self.network, self.average, self.optimiser, self.table, self.scaler
             )  # fmt: skip
         context.log.rewind(stage.name, self.position.step)
         self.model = wrap_network(self.network, settings, group)
@@ -156,12 +156,14 @@ class _StageTraining:
         while not position.finished and position.step < steps:
             batch = clock.wait_for(loader)
             began = time.monotonic()
-            loss, scores, figures = self._step(batch, done)
+            own, figures = self._step(batch, done)
             threads.note(time.monotonic() - began)
             reached = clock.share_done(position.step + 1, clock.seconds())
-            figures["loss"], scores, stopping, done = share_figures(
-                context.group, loss, scores, context.stop.due(), reached
+            figures["loss"], norm, scores, stopping, done = share_figures(
+                context.group, own, context.stop.due(), reached
             )
+            # A step in float16 whose gradient has overflowed was left out.
+            figures["gradient_norm"] = norm if math.isfinite(norm) else None
             ended = self._count_step(figures, scores, done, clock)
             validating = ended or position.step % validate_every == 0
             if ended:
@@ -199,7 +201,7 @@ class _StageTraining:
         chosen = settings.threads or group.device.type != "cpu" or group.world > 1 or self.steps < STEPS_TIMED
         return 1 if chosen else torch.get_num_threads()
 
-    def _step(self, batch: Item, done: float) -> tuple[Tensor, Tensor, dict[str, Any]]:
+    def _step(self, batch: Item, done: float) -> tuple[StepFigures, dict[str, Any]]:
         """Update the weights once.
 
         Args:
@@ -207,7 +209,7 @@ class _StageTraining:
             done: share of the stage that is over, which sets the learning rate.
 
         Returns:
-            Loss () and metric (B,) of this process, and what the log reports of the step.
+            Figures of this process, and what the log reports of the step besides.
         """
         stage, position, context = self.stage, self.position, self.context
         batch = to_device(batch, context.group.device)
@@ -217,9 +219,9 @@ class _StageTraining:
         for entry in self.optimiser.param_groups:
             entry["lr"] = rate
         self.network.train()
-        loss, scores, norm = optimise(stage, self.model, self.optimiser, batch, context.settings, context.group)
+        figures = optimise(stage, self.model, self.optimiser, batch, self.dtype, self.scaler)
         self.average.update(position.step)
-        return loss, scores, {"views": views, "rate": rate, "gradient_norm": norm, "stale_steps": stale}
+        return figures, {"views": views, "rate": rate, "stale_steps": stale}
 
     def _count_step(self, figures: dict[str, Any], scores: Tensor, done: float, clock: Clock) -> bool:
         """Record a finished step in the mining table and in the position; refuse a loss that is not finite.
@@ -272,7 +274,7 @@ class _StageTraining:
             if best:
                 self.stage.save(self.place / "best.safetensors", self.average.network, **notes)
             save_state(
-                self.place / STATE, self.position, self.network, self.average, self.optimiser, self.table
+                self.place / STATE, self.position, self.network, self.average, self.optimiser, self.table, self.scaler
             )  # fmt: skip
 
     def result(self) -> StageResult:

@@ -7,6 +7,7 @@ from typing import Any
 
 import torch
 from torch import nn
+from torch.optim.swa_utils import get_ema_multi_avg_fn
 
 from .muon import Muon
 from .settings import StageSettings
@@ -58,8 +59,9 @@ class MovingAverage:
         if self.decay <= 0:
             return
         decay = min(self.decay, (1 + step) / (10 + step))
-        for mean, now in zip(self.network.parameters(), self.source.parameters(), strict=True):
-            mean.lerp_(now, 1.0 - decay)
+        # All weights in a few kernels on a GPU, one by one on a CPU.
+        average = get_ema_multi_avg_fn(decay)  # type: ignore[no-untyped-call]
+        average(list(self.network.parameters()), list(self.source.parameters()), 0)
         for kept, buffer in zip(self.network.buffers(), self.source.buffers(), strict=True):
             kept.copy_(buffer)
 

@@ -1,12 +1,14 @@
-"""Where the texture stage asks for colours: on the surface that the surface network predicts, not on the true one."""
+"""Where the texture stage asks for colours: on the surface that a surface network predicts, or around the true one."""
 
 from __future__ import annotations
 
 from typing import Protocol
 
+import numpy as np
 import torch
 from torch import Tensor
 
+from ..datasets.loading.pixels import upload
 from ..models.features import PixelFeatures
 
 # Places along each normal at which the occupancy is asked for; a crossing between two of them is interpolated.
@@ -52,3 +54,22 @@ def move_to_surface(
     nearest = torch.where(leaves, distance.abs(), torch.inf).argmin(dim=-1, keepdim=True)
     moved = torch.where(leaves, distance, 0.0).gather(-1, nearest)
     return points + moved * normals
+
+
+def scatter_along_normals(
+    points: Tensor, normals: Tensor, sigma_m: float, *, rng: np.random.Generator, rows: slice, count: int
+) -> Tensor:
+    """Move points of the true surface along their normals by a random distance, so that colour is learned around it.
+
+    Saito et al., ICCV 2019, section 3.3; the distance is normal, as in the loaders of PIFu and MonoPort.
+
+    Args:
+        points: (B, N, 3) on the true surface, world metres.
+        normals: (B, N, 3) outward, unit.
+        sigma_m: standard deviation of the distance.
+        rng: draws for the whole batch of all processes, so that their number does not matter.
+        rows: which of the whole batch's `count` items these are.
+        count: items of the whole batch.
+    """
+    drawn = rng.standard_normal((count, points.shape[1], 1), dtype=np.float32)[rows]
+    return points + upload(sigma_m * drawn, points.device) * normals

@@ -11,6 +11,7 @@ from ..core.errors import SettingsError
 from ..core.messages import unknown_name
 from ..core.settings import override
 from ..datasets.loading.augment import AugmentSettings
+from ..datasets.shards.index import read_index
 from ..models.depth import DepthConfig
 from ..models.head import HeadConfig
 from ..models.hourglass import HourglassConfig
@@ -118,6 +119,7 @@ def paper() -> TrainSettings:
     stage = StageSettings(epochs=5, batch=24, points=4096, learning_rate=1e-3, schedule="step", decay_at=(0.6, 0.85))
     return TrainSettings(
         preset="paper", image_size=512, workers=8, log_every=10, augment=AUGMENT,
+        balanced=True, sigmas_m=(0.05,), colour_sigma_m=0.001,
         surface=dataclasses.replace(stage, optimiser="rmsprop", loss="mse"),
         texture=dataclasses.replace(stage, optimiser="adam", loss="l1"),
         surface_network=SurfaceConfig(
@@ -178,16 +180,32 @@ def preset(name: str, **overrides: Any) -> TrainSettings:
     return override(PRESETS[name](), overrides)
 
 
-def auto_preset() -> tuple[str, str]:
-    """The name of the preset for this machine, and one line that gives the reason."""
+def auto_preset(pixels: int | None = None) -> tuple[str, str]:
+    """The name of the preset for this machine and these pictures, and one line that gives the reason.
+
+    Args:
+        pixels: edge of the smallest pictures to train on; None: not known, large enough for all presets.
+    """
     import torch
 
     if torch.cuda.is_available():
-        return "paper", f"preset paper: {torch.cuda.get_device_name()} is there"
+        seen = f"{torch.cuda.get_device_name()} is there"
+        for name in ("paper", "small"):
+            least = PRESETS[name]().image_size
+            if pixels is None or least is None or pixels >= least:
+                return name, f"preset {name}: {seen}"
+            seen += f", the pictures have {pixels} of {least} pixels for {name}"
+        return "tiny", f"preset tiny: {seen}"
     return (
         "tiny",
         "preset tiny: no GPU here, so small networks and 64x64 pictures; --preset paper takes days on a CPU",
     )
+
+
+def smallest_picture(shards: Path) -> int | None:
+    """Edge of the smallest pictures in a folder of shards, pixels; None where its index does not say."""
+    sizes = [entry.image_sizes[0] for entry in read_index(shards).shards if entry.image_sizes]
+    return min(sizes, default=None)
 
 
 def choose_settings(
@@ -201,6 +219,7 @@ def choose_settings(
     max_minutes: float | None = None,
     device: str | None = None,
     seed: int | None = None,
+    shards: Path | None = None,
 ) -> tuple[TrainSettings, str]:
     """Resolve the settings of a run: the preset, then the file, then the assignments, then the other arguments.
 
@@ -214,6 +233,7 @@ def choose_settings(
         max_minutes: time limit.
         device: where to train.
         seed: of weights, draws and points.
+        shards: folder of the shards that are to be trained on, whose pictures limit "auto"; None: no limit.
 
     Returns:
         The settings, and one line for the user about the preset that was chosen automatically, "" if none was.
@@ -224,7 +244,7 @@ def choose_settings(
     """
     remark = ""
     if name == "auto" and run is None:
-        name, remark = auto_preset()
+        name, remark = auto_preset(None if shards is None else smallest_picture(shards))
     flags: dict[str, Any] = {
         "stages": stage,
         "max_minutes": max_minutes,

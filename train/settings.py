@@ -103,12 +103,15 @@ class TrainSettings:
         seed: of weights, draws and points.
         image_size: pixels along each side of the pictures that the networks see; None: as stored.
         device: "auto", "cpu", "cuda" or "cuda:N".
-        amp: use bfloat16 autocast on GPUs that support it (Ampere and later).
+        amp: compute in bfloat16 where the device has units for it, and on older GPUs in float16
+            (core/devices.py, `training_dtype`).
         compile: run the networks through `torch.compile`.
         uniform_share: share of the points that is drawn evenly from the cube; the others lie near the surface. PIFu has
             1/17.
         sigma_power: points near the surface with a noise of sigma get a share in proportion to sigma to this power.
             0 draws as many with each sigma; 1 or more prefers the distant ones, which teach a coarse network more.
+        sigmas_m: points near the surface are those with a noise of one of these sigmas, metres; empty: all that the
+            shards hold.
         balanced: draw as many points inside as outside in each view, as PIFu's loader does; the two settings above then
             decide which points those are.
         workers: number of loader processes; 0 loads in the training process.
@@ -121,6 +124,8 @@ class TrainSettings:
         surface_share: share of what is left of `max_minutes` for the surface.
         colour_reach_m: greatest distance in metres by which the points of the texture stage move along their normals to
             where the surface network has its surface (train/predicted_surface.py); 0: they stay on the true one.
+        colour_sigma_m: standard deviation in metres of a random distance by which the points of the texture stage move
+            along their normals, as PIFu's loader moves them; 0: they do not. One of the two at most.
         freeze_level1: keep level 1 of the maps as `--init` gives it, and train level 2 and what follows.
         stages: "maps", "surface", "texture", or "both": surface and texture, after the maps if there are any.
         checkpoint_every: steps between checkpoints; 0: at validations, and by `checkpoint_minutes`.
@@ -145,6 +150,7 @@ class TrainSettings:
     device: str = "auto"
     uniform_share: float = UNIFORM_SHARE
     sigma_power: float = 0.0
+    sigmas_m: tuple[float, ...] = ()
     balanced: bool = False
     amp: bool = True
     compile: bool = False
@@ -154,6 +160,7 @@ class TrainSettings:
     maps_share: float = 0.3
     surface_share: float = 0.7
     colour_reach_m: float = 0.0
+    colour_sigma_m: float = 0.0
     freeze_level1: bool = False
     stages: str = "both"
     checkpoint_every: int = 0
@@ -194,7 +201,9 @@ class TrainSettings:
         check_choice("stages", self.stages, STAGES)
         check_least(self, 0, "seed", "workers", "threads", "checkpoint_every", "checkpoint_minutes", "sigma_power")
         check_least(self, 1, "log_every")
-        check_ranges(self, colour_reach_m=(0, 1))
+        check_ranges(self, colour_reach_m=(0, 1), colour_sigma_m=(0, 1))
+        if self.colour_reach_m and self.colour_sigma_m:
+            raise SettingsError("colour_reach_m and colour_sigma_m both move points along their normals: set one to 0")
         if self.image_size is not None:
             check_least(self, 1, "image_size")
         if self.surface.loss == "l1" or self.texture.loss != "l1" or self.maps.loss != "l1":

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 
-from ..core.devices import computes_bfloat16
+from ..core.devices import training_dtype
 from ..core.randomness import derive_rng
 from ..datasets.loading.augment import augment
 from ..datasets.loading.layers import move_layers
@@ -16,8 +17,28 @@ from ..datasets.loading.relight import relight_some
 from .data import Item
 from .distributed import Group
 from .landmarks import disturb_landmarks, move_landmarks
+from .predicted_surface import scatter_along_normals
 from .settings import TrainSettings
 from .stages import Stage
+
+
+class StepFigures(NamedTuple):
+    """Figures of this process's views in one step. They stay on the device, so that nobody waits for them one by one.
+
+    Attributes:
+        loss: () mean loss.
+        norm: () norm of the gradient, of all processes together.
+        scores: (B,) metric of each view.
+    """
+
+    loss: Tensor
+    norm: Tensor
+    scores: Tensor
+
+
+def step_dtype(settings: TrainSettings, device: torch.device) -> torch.dtype:
+    """The precision of a run's steps on a device; float32 where the user wants no other."""
+    return training_dtype(device) if settings.amp else torch.float32
 
 
 def wrap_network(network: nn.Module, settings: TrainSettings, group: Group) -> nn.Module:
@@ -53,6 +74,12 @@ def augment_batch(batch: Item, stage: Stage, settings: TrainSettings, step: int,
         batch["image"], batch["calibration"], chosen, rng=derive_rng(settings.seed, "augment", stage.name, step),
         rows=rows, count=count,
     )  # fmt: skip
+    if stage.name == "texture" and settings.colour_sigma_m:
+        points = scatter_along_normals(
+            batch["colour_points"], batch["colour_normals"], settings.colour_sigma_m,
+            rng=derive_rng(settings.seed, "colour points", stage.name, step), rows=rows, count=count,
+        )  # fmt: skip
+        batch = {**batch, "colour_points": points}
     moved = {**batch, **move_layers(batch, calibrations), "image": images, "calibration": calibrations}
     if "landmarks" in batch:
         moved["landmarks"] = disturb_landmarks(
@@ -67,65 +94,63 @@ def optimise(
     model: nn.Module,
     optimiser: torch.optim.Optimizer,
     batch: Item,
-    settings: TrainSettings,
-    group: Group,
-) -> tuple[Tensor, Tensor, float]:
+    dtype: torch.dtype,
+    scaler: torch.amp.GradScaler,
+) -> StepFigures:
     """Compute the gradient of a batch and update the weights once.
-
-    Autocast computes in bfloat16, which has the range of float32, so no gradient scaler is needed.
 
     Args:
         stage: the stage that is trained.
         model: its network, possibly compiled or wrapped for distributed training.
         optimiser: of the network's weights.
         batch: the views of this process.
-        settings: settings of the run.
-        group: the processes that train together.
-
-    Returns:
-        The loss () and the metric (B,) of this process, and the norm of the gradient.
+        dtype: what autocast computes in; float32: there is no autocast.
+        scaler: of the gradient, enabled for float16 alone. It leaves out steps whose gradient has overflowed.
     """
+    device = batch["image"].device
     optimiser.zero_grad(set_to_none=True)
     parts = stage.settings.accumulate
     size = len(batch["view"]) // parts
-    scores, total = [], torch.zeros((), device=group.device)
-    half = settings.amp and computes_bfloat16(group.device)
+    scores, total = [], torch.zeros((), device=device)
+    half = dtype != torch.float32
     for part in range(parts):
         piece = {name: value[part * size : (part + 1) * size] for name, value in batch.items()}
         if isinstance(model, DistributedDataParallel):
             model.require_backward_grad_sync = part == parts - 1
-        with torch.autocast(group.device.type, dtype=torch.bfloat16, enabled=half):
+        with torch.autocast(device.type, dtype=dtype if half else None, enabled=half):
             loss, score = stage.losses(model, piece)
         mean = loss.mean() / parts
-        mean.backward()  # type: ignore[no-untyped-call]
+        scaler.scale(mean).backward()  # type: ignore[no-untyped-call]
         total += mean.detach()
         scores.append(score)
+    scaler.unscale_(optimiser)
     limit = stage.settings.clip or float("inf")
     norm = torch.nn.utils.clip_grad_norm_(stage.network.parameters(), limit)
-    optimiser.step()
-    return total, torch.cat(scores), float(norm)
+    scaler.step(optimiser)
+    scaler.update()
+    return StepFigures(total, norm, torch.cat(scores))
 
 
 def share_figures(
-    group: Group, loss: Tensor, scores: Tensor, stop: bool, done: float
-) -> tuple[float, Tensor, bool, float]:
-    """Combine the figures of all processes; every process gets the same result.
+    group: Group, figures: StepFigures, stop: bool, done: float
+) -> tuple[float, float, Tensor, bool, float]:
+    """Combine the figures of all processes; every process gets the same result. The host waits for the device once.
 
     Args:
         group: the processes.
-        loss: () of this process, from `optimise`.
-        scores: (B,) metric of this process, from `optimise`.
+        figures: of this process, from `optimise`.
         stop: whether this process was asked to stop.
         done: share of the stage that is over by the clock of this process.
 
     Returns:
-        The mean loss; the metric of the whole batch (B * world,) on the CPU, in the order in which the views were
-        drawn; whether any process was asked to stop; and `done` of the first process.
+        The mean loss; the norm of the gradient; the metric of the whole batch (B * world,) on the CPU, in the order in
+        which the views were drawn; whether any process was asked to stop; and `done` of the first process.
     """
+    own = torch.cat([figures.loss[None].float(), figures.norm[None].float(), figures.scores.float()])
     if group.world == 1:
-        return float(loss), scores.float().cpu(), stop, done
-    own = torch.cat([loss[None].float(), scores.float(), torch.tensor([float(stop), done], device=scores.device)])
-    every = group.gather(own).cpu()
+        found = own.cpu()
+        return float(found[0]), float(found[1]), found[2:], stop, done
+    every = group.gather(torch.cat([own, torch.tensor([float(stop), done], device=own.device)])).cpu()
     # Process r holds views r, r + world, ... of the batch.
-    merged = every[:, 1:-2].T.reshape(-1)
-    return float(every[:, 0].mean()), merged, bool(every[:, -2].any()), float(every[0, -1])
+    merged = every[:, 2:-2].T.reshape(-1)
+    return float(every[:, 0].mean()), float(every[0, 1]), merged, bool(every[:, -2].any()), float(every[0, -1])

@@ -13,10 +13,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ...core.arrays import F64
+from ...core.arrays import F32, F64
 from ...core.errors import SettingsError
 from .mask_damage import damage_masks
-from .pixels import blur_channels, premultiply, smooth_colours, straighten
+from .pixels import blur_channels, premultiply, smooth_colours, straighten, upload
 
 LARGEST = {
     "flip": 1.0, "scale": 0.5, "grow": 1.0, "shift": 0.5, "colour": 0.5, "blur": 8.0, "background": 1.0,
@@ -102,20 +102,19 @@ def augment(
     draws = rng.random((count, 8))[rows]
     if settings.moves:
         grown = 1.0 + settings.grow * (rng.random(count)[rows] ** 2 if settings.grow else 0.0)
-        matrices = torch.from_numpy(_view_matrices(draws, settings, grown)).to(images.device, torch.float32)
-        images = _move(images, matrices)
-        calibrations = matrices @ calibrations
+        matrices = np.asarray(_view_matrices(draws, settings, grown), np.float32)
+        images = _move(images, _back(matrices, images.device))
+        calibrations = upload(matrices, images.device) @ calibrations
     if settings.colour:
-        gain = torch.from_numpy(1.0 + settings.colour * (2.0 * draws[:, 4:8] - 1.0)).to(images.device, torch.float32)
-        images = _tint(images, gain)
+        images = _tint(images, upload(1.0 + settings.colour * (2.0 * draws[:, 4:8] - 1.0), images.device))
     if settings.blur:
-        sigma = torch.from_numpy(settings.blur * rng.random(count)[rows]).to(images.device, torch.float32)
+        sigma = upload(settings.blur * rng.random(count)[rows], images.device)
         images = straighten(blur_channels(premultiply(images), sigma, settings.blur))
     if settings.mask_damage:
         images = damage_masks(images, settings.mask_damage, rng=rng, rows=rows, count=count)
     if settings.background:
-        chosen = torch.from_numpy(rng.random(count)[rows] < settings.background).to(images.device)
-        patches = torch.from_numpy(rng.random((count, 3, PATCHES, PATCHES))[rows]).to(images.device, torch.float32)
+        chosen = upload(rng.random(count)[rows] < settings.background, images.device)
+        patches = upload(rng.random((count, 3, PATCHES, PATCHES))[rows], images.device)
         images = torch.where(chosen[:, None, None, None], _before(images, patches), images)
     return images, calibrations
 
@@ -132,11 +131,19 @@ def _view_matrices(draws: F64, settings: AugmentSettings, grown: F64 | float) ->
     return matrices
 
 
-def _move(images: Tensor, matrices: Tensor) -> Tensor:
+def _back(matrices: F32, device: torch.device) -> Tensor:
+    """(B, 2, 3): where a pixel of the moved picture comes from, for matrices A (B, 4, 4) on view space.
+
+    They are inverted before they are uploaded: on a GPU the inversion would wait for all that was begun before it.
+    """
+    inverse = torch.linalg.inv(torch.from_numpy(matrices)).numpy()
+    return upload(inverse[:, [0, 1]][:, :, [0, 1, 3]], device)
+
+
+def _move(images: Tensor, back: Tensor) -> Tensor:
     """Resample so that the content of view position p moves to A p; outside the old picture is empty background."""
     # Bilinear sampling mixes neighbours: only premultiplied colours may be mixed (see docs/conventions.md).
     premultiplied = premultiply(images)
-    back = torch.linalg.inv(matrices)[:, [0, 1]][:, :, [0, 1, 3]]
     grid = torch.nn.functional.affine_grid(back, list(images.shape), align_corners=False)
     return straighten(torch.nn.functional.grid_sample(premultiplied, grid, align_corners=False))
 

@@ -93,12 +93,12 @@ def move_layers(batch: Mapping[str, Tensor], calibrations: Tensor) -> dict[str, 
     layers = {name: layer for name, layer in batch.items() if name.startswith(PREFIX)}
     if not layers or torch.equal(batch["calibration"], calibrations):
         return layers
-    change = calibrations.double() @ torch.linalg.inv(batch["calibration"].double())
+    change = calibrations.double() @ torch.linalg.inv_ex(batch["calibration"].double()).inverse
     if change[:, :2, 2].abs().max() > ROUNDING or change[:, 3, :3].abs().max() > ROUNDING:
         raise ValueError("the calibrations changed by more than a move within the picture: layers cannot follow")
     moved = {}
     size = next(iter(layers.values())).shape[-1]
-    back = torch.linalg.inv(change)[:, [0, 1]][:, :, [0, 1, 3]]
+    back = torch.linalg.inv_ex(change).inverse[:, [0, 1]][:, :, [0, 1, 3]]
     middles = _pixel_middles(size, change.device)
     source = torch.einsum("bij,hwj->bhwi", back[:, :, :2], middles) + back[:, None, None, :, 2]
     corners = _corners(source, size)
@@ -115,7 +115,7 @@ def _in_new_view(kind: LayerKind, values: Tensor, source: Tensor, change: Tensor
         across = torch.einsum("bj,bhwj->bhw", change[:, 2, :2], source) + change[:, 2, 3, None, None]
         return (values * change[:, 2, 2, None, None, None] + across[:, None]).to(values.dtype)
     if kind == "normal":
-        turn = torch.linalg.inv(change[:, :3, :3])
+        turn = torch.linalg.inv_ex(change[:, :3, :3]).inverse
         # The rows have one length, since all axes are scaled alike, so that unit normals stay unit normals.
         turn = turn / turn.norm(dim=1, keepdim=True)
         return torch.einsum("bji,bjhw->bihw", turn.to(values.dtype), values)

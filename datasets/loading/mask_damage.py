@@ -13,8 +13,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ...core.arrays import F64
-from .pixels import blur_channels, premultiply
+from ...core.arrays import I64
+from .pixels import blur_channels, premultiply, upload
 
 # In edges of the picture: half axes of holes, and how far a mask grows or shrinks.
 HOLE = (0.015, 0.07)
@@ -49,16 +49,16 @@ def damage_masks(
     some = np.flatnonzero(np.any(list(chosen.values()), axis=0))
     if not len(some):
         return images
-    index = torch.from_numpy(some).to(images.device)
+    index = _rows(some, images)
     part = images[index]
     alpha = part[:, 3:].float() / 255.0
     for kind, change in (("cut", _cut), ("holes", _holes), ("soft", _soft), ("halo", _halo)):
         concerned = np.flatnonzero(chosen[kind][some])
         if len(concerned):
-            these = torch.from_numpy(concerned).to(images.device)
-            drawn = (_on(values[some[concerned]], images) for values in (draws, noise))
+            these = _rows(concerned, images)
+            drawn = (upload(values[some[concerned]], images.device) for values in (draws, noise))
             alpha = alpha.index_copy(0, these, change(alpha[these], *drawn))
-    ground = _spread(_on(patches[some], images), alpha.shape[-2:]) * 255.0
+    ground = _spread(upload(patches[some], images.device), alpha.shape[-2:]) * 255.0
     values = premultiply(part)
     colours = torch.where(alpha > 0, values[:, :3] + ground * (1.0 - values[:, 3:] / 255.0), 0.0)
     damaged = torch.cat([colours, alpha * 255.0], dim=1).round().clamp(0, 255).to(torch.uint8)
@@ -67,8 +67,10 @@ def damage_masks(
     return result
 
 
-def _on(values: F64, images: Tensor) -> Tensor:
-    return torch.from_numpy(values.astype(np.float32)).to(images.device)
+def _rows(chosen: I64, images: Tensor) -> Tensor:
+    """Row numbers on the device of the pictures."""
+    host = torch.from_numpy(chosen)
+    return host.pin_memory().to(images.device, non_blocking=True) if images.is_cuda else host
 
 
 def _spread(values: Tensor, size: Sequence[int]) -> Tensor:

@@ -5,8 +5,25 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
+import numpy as np
 import torch
 from torch import Tensor
+
+from ...core.arrays import Array
+
+
+def upload(values: Array, device: torch.device) -> Tensor:
+    """Numbers that were drawn for a batch, on its device: float32, or bool where they are.
+
+    A copy to a GPU from memory that the system may swap out waits for what the GPU is doing; one from pinned memory
+    does not.
+
+    Args:
+        values: any shape.
+        device: the device.
+    """
+    host = torch.from_numpy(np.ascontiguousarray(values, values.dtype if values.dtype == bool else np.float32))
+    return host.pin_memory().to(device, non_blocking=True) if device.type == "cuda" else host.to(device)
 
 
 def premultiply(images: Tensor) -> Tensor:

@@ -6,12 +6,14 @@ import json
 from pathlib import Path
 
 import pytest
+import torch
 
 import mpc
 from mpc.core.errors import InputError, SettingsError
 from mpc.core.settings import override, to_table
 from mpc.models.hrnet import HRNetConfig
-from mpc.train.presets import PRESETS, preset
+from mpc.train import presets
+from mpc.train.presets import PRESETS, choose_settings, preset
 from mpc.train.settings import TrainSettings, read_config, resolve_settings
 
 
@@ -30,6 +32,9 @@ def test_the_paper_preset_is_the_papers() -> None:
     assert (paper.surface.optimiser, paper.texture.optimiser) == ("rmsprop", "adam")
     for stage in (paper.surface, paper.texture):
         assert (stage.learning_rate, stage.batch, stage.points, stage.epochs) == (1e-3, 24, 4096, 5)
+    # PIFu's and MonoPort's loaders: 16 points at 5 cm to 1 in the cube, as many inside as outside, colours 1 mm around.
+    assert (paper.uniform_share, paper.sigmas_m, paper.balanced, paper.colour_sigma_m) == (1 / 17, (0.05,), True, 0.001)
+    assert paper.colour_reach_m == 0
     assert paper.image_size == 512
     assert paper.surface.total_steps(16_498 * 36) == round(5 * 16_498 * 36 / 24)
 
@@ -81,6 +86,7 @@ def test_overrides_of_a_preset_are_merged() -> None:
         ("log_every=0", "log_every is 0, expected at least 1"),
         ("workers=-1", "workers is -1, expected at least 0"),
         ("image_size=0", "image_size is 0, expected at least 1"),
+        ("colour_sigma_m=0.001", "colour_reach_m and colour_sigma_m both move points"),
     ],
 )
 def test_wrong_settings_are_named(assignment: str, message: str) -> None:
@@ -101,3 +107,25 @@ def test_wrong_files_and_presets_are_named(tmp_path: Path) -> None:
         read_config(tmp_path / "bad.toml")
     with pytest.raises(SettingsError, match=r"did you mean paper\?.*tiny, small, base, paper, pifuhd, auto"):
         preset("papr")
+
+
+@pytest.mark.parametrize(
+    ("pixels", "name", "reason"),
+    [
+        (512, "paper", "is there"),
+        (511, "small", "511 of 512 pixels for paper"),
+        (255, "tiny", "255 of 256"),
+        (None, "paper", ""),
+    ],
+)
+def test_on_a_gpu_the_preset_is_one_that_the_pictures_are_large_enough_for(
+    pixels: int | None, name: str, reason: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With a torch that reports a GPU. Before, "paper" was taken and ended in an error about its pictures."""
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "get_device_name", lambda: "a GPU")
+    monkeypatch.setattr(presets, "smallest_picture", lambda shards: pixels)
+    settings, remark = choose_settings("auto", shards=Path("shards"))
+    assert settings.preset == name
+    assert remark.startswith(f"preset {name}: a GPU")
+    assert reason in remark
