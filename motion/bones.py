@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 import tomllib
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
@@ -33,6 +34,9 @@ SCHEMES = Path(__file__).with_name("bone_schemes.toml")
 # A bone named as an upper arm is a collar bone where the bone below it, which no scheme names otherwise, is the longer
 # one of the two by so much.
 COLLAR_SHARE = 0.75
+# A prefix, or a number behind the name, that so many of the bones have says nothing of the bone.
+COMMON_SHARE = 0.8
+_NUMBER = re.compile(r"_\d{1,4}$")
 
 
 @dataclass(frozen=True)
@@ -85,6 +89,30 @@ def match_bones(names: Sequence[str], maps: Mapping[str, BoneMap] | None = None)
         names: of the bones.
         maps: the user's maps by name, which are tried before the built-in ones.
     """
+    best = _best_map(names, maps)
+    if best.missing:
+        bare = bare_names(names)
+        found = best if bare == list(names) else _best_map(bare, maps)
+        best = found if len(found.missing) < len(best.missing) else best
+    return best
+
+
+def bare_names(names: Sequence[str]) -> list[str]:
+    """Bones' names without what nearly all of them have in common.
+
+    Such are the model's name in front ("rp_nathan_animated_003_walking_hip", "Skeleton_001_Hip") and the running
+    numbers that a web page adds behind ("mixamorig:Hips_01").
+    """
+    used = [name for name in names if name]
+    heads = Counter(name[: match.end()] for name in used for match in re.finditer(r"[_\-. :|]+", name))
+    common = [head for head, count in heads.items() if count >= COMMON_SHARE * len(used)]
+    head = max(common, key=len, default="")
+    bare = [name.removeprefix(head) if len(name) > len(head) else name for name in names]
+    numbered = sum(_NUMBER.search(name) is not None for name in used)
+    return [_NUMBER.sub("", name) for name in bare] if numbered >= COMMON_SHARE * max(len(used), 1) else bare
+
+
+def _best_map(names: Sequence[str], maps: Mapping[str, BoneMap] | None) -> MatchedBones:
     numbers = {plain(name): number for number, name in reversed(list(enumerate(names)))}
     best = MatchedBones("none", {}, {})
     for table, bones in {**(maps or {}), **built_in_maps()}.items():
@@ -138,9 +166,9 @@ def built_in_maps() -> dict[str, BoneMap]:
 
 
 def read_schemes() -> dict[str, dict[str, Any]]:
-    """The schemes as the file has them: roles, and `source`, where the names stand in public."""
+    """The schemes as the file has them: roles, and `source` and `also`, where the names stand in public."""
     with SCHEMES.open("rb") as file:
-        return {name: table for name, table in tomllib.load(file).items() if name != "missing"}
+        return tomllib.load(file)
 
 
 def settle_by_shape(matched: MatchedBones, names: Sequence[str], parents: I32, places: F64) -> MatchedBones:

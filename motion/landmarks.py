@@ -9,7 +9,7 @@ from typing import Literal
 import numpy as np
 
 from ..core.arrays import F64
-from .bones import without_name_space
+from .bones import bare_names, without_name_space
 from .skinning import Skeleton
 
 Side = Literal["left", "right"]
@@ -25,10 +25,12 @@ def find_pelvis(skeleton: Skeleton, joints: Sequence[int]) -> tuple[int, ...]:
 
     The common parent of the legs cannot replace the hips: MakeHuman's root bone begins 7 cm behind them.
     """
-    for wanted in _PELVIS:
-        for joint in joints:
-            if part_name(skeleton.names[joint]) == wanted:
-                return (joint,)
+    names = [skeleton.names[joint] for joint in joints]
+    for known in (names, bare_names(names)):
+        for wanted in _PELVIS:
+            for joint, name in zip(joints, known, strict=True):
+                if part_name(name) == wanted:
+                    return (joint,)
     return find_hips(skeleton, joints)
 
 

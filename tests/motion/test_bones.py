@@ -8,7 +8,7 @@ import pytest
 
 from mpc.core.errors import InputError
 from mpc.formats.bone_maps import read_bone_maps
-from mpc.motion.bones import NEEDED, all_roles, match_bones, plain
+from mpc.motion.bones import NEEDED, all_roles, bare_names, match_bones, plain
 
 MIXAMO = [
     "mixamorig:" + name
@@ -224,6 +224,49 @@ def test_families_find_their_roles(table: str, names: list[str], left: str, spin
     assert len(matched.known) == len(matched.roles) + sum(len(chain) for chain in matched.chains.values())
     prefixed = [f"ns:DEF-{name}" for name in names] if table == "makehuman" else names
     assert match_bones(prefixed).roles == matched.roles
+
+
+@pytest.mark.parametrize(
+    ("table", "names", "pattern"),
+    [
+        ("renderpeople", RENDERPEOPLE, "rp_nathan_animated_003_walking_{}"),  # the model's name in front
+        ("mixamo", MIXAMO, "{}_{number:02}"),  # a running number behind, as Sketchfab writes it
+        ("renderpeople", RENDERPEOPLE, "{}_{number:03}"),
+        ("cmu", CMU, "Skeleton 001_{}"),
+        ("renderpeople", RENDERPEOPLE, "rp_carla_rigged_001_{}_{number:03}"),
+    ],
+)
+def test_what_all_bones_have_in_common_tells_nothing(table: str, names: list[str], pattern: str) -> None:
+    odd = [pattern.format(name, number=number) for number, name in enumerate(names)]
+    odd += ["Sketchfab_model", "mesh"]  # nodes that are no bones
+    matched = match_bones(odd)
+    assert matched.map_name == table
+    assert matched.roles == match_bones(names).roles
+
+
+def test_names_without_a_common_part_stay() -> None:
+    assert bare_names(["J_Bip_C_Hips", "J_Bip_L_Foot", "Hair"]) == ["J_Bip_C_Hips", "J_Bip_L_Foot", "Hair"]
+    assert bare_names(["spine_01", "spine_02", "hip", "neck", ""]) == ["spine_01", "spine_02", "hip", "neck", ""]
+    assert bare_names(["a_hip", "a_head", "a_", ""]) == ["hip", "head", "a_", ""]
+
+
+def test_names_of_motive_and_cascadeur() -> None:
+    """OptiTrack's Unity plugin and a MotionBuilder script for Cascadeur's model list them."""
+    motive = [f"Alice_{name}" for name in ("Hip", "Ab", "Chest", "Neck", "Head")]
+    parts = ("Shoulder", "UArm", "FArm", "Hand", "Thigh", "Shin", "Foot", "Toe")
+    motive += [f"Alice_{side}{part}" for side in "LR" for part in parts]
+    matched = match_bones(motive)
+    assert (matched.map_name, matched.missing) == ("optitrack", [])
+    assert motive[matched.roles["left_upperarm"]] == "Alice_LUArm"
+    assert motive[matched.roles["right_clavicle"]] == "Alice_RShoulder"
+    assert [motive[bone] for bone in matched.chains["spine"]] == ["Alice_Ab", "Alice_Chest"]
+    cascy = ["pelvis", "stomach", "chest", "neck", "head"]
+    parts = ("clavicle", "arm", "forearm", "hand", "thigh", "calf", "foot", "toe", "f_index1")
+    cascy += [f"{part}_{side}" for side in "lr" for part in parts]
+    matched = match_bones(cascy)
+    assert (matched.map_name, matched.missing) == ("cascadeur", [])
+    assert cascy[matched.roles["left_upperarm"]] == "arm_l"
+    assert cascy[matched.roles["right_index1"]] == "f_index1_r"
 
 
 def test_fingers_are_found() -> None:
