@@ -113,7 +113,7 @@ def read_bvh(path: Path) -> BvhMotion:
     if not marker:
         raise InputError(path, "has no MOTION part")
     joints = _Hierarchy(path, head).read()
-    return _read_motion(path, joints, tail)
+    return _read_motion(path, joints, tail, head.count("\n") + 1)
 
 
 def _split_motion(text: str) -> tuple[str, str, str]:
@@ -137,12 +137,15 @@ class _Hierarchy:
 
     def __init__(self, path: Path, text: str) -> None:
         self.path = path
-        self.tokens = text.replace("{", " { ").replace("}", " } ").split()
+        lines = text.replace("{", " { ").replace("}", " } ").split("\n")
+        self.tokens = [word for line in lines for word in line.split()]
+        self.lines = [number for number, line in enumerate(lines, 1) for _ in line.split()]
         self.at = 0
         self.joints: list[BvhJoint] = []
 
     def fail(self, reason: str) -> InputError:
-        return InputError(self.path, f"HIERARCHY: {reason} (word {self.at} of {len(self.tokens)})")
+        where = self.lines[max(self.at - 1, 0)] if self.lines else 1
+        return InputError(self.path, f"HIERARCHY: {reason} (line {where})")
 
     def next(self) -> str:
         if self.at >= len(self.tokens):
@@ -222,18 +225,22 @@ class _Hierarchy:
         return len(self.joints) - 1
 
 
-def _read_motion(path: Path, joints: tuple[BvhJoint, ...], text: str) -> BvhMotion:
+def _read_motion(path: Path, joints: tuple[BvhJoint, ...], text: str, line: int) -> BvhMotion:
+    """Read what follows the word MOTION, which stands in line `line`."""
     words = text.split(None, 5)
     # "Frames: N Frame Time: T values..."; the colon may stand apart.
-    flat = text.replace(":", " : ").split(None, 7)
+    spaced = text.replace(":", " : ")
+    flat = spaced.split(None, 7)
     if len(flat) < 7 or flat[0].lower() != "frames" or [w.lower() for w in flat[3:5]] != ["frame", "time"]:
-        raise InputError(path, f"MOTION: starts with {' '.join(words[:4])[:60]!r}, not with Frames: and Frame Time:")
+        begin = " ".join(words[:4])[:60]
+        told = f"MOTION: starts with {begin!r}, not with Frames: and Frame Time: (line {line})"
+        raise InputError(path, told)
     try:
         frames, frame_time = int(flat[2]), float(flat[6])
     except ValueError as error:
-        raise InputError(path, f"MOTION: Frames or Frame Time is no number ({error})") from error
+        raise InputError(path, f"MOTION: Frames or Frame Time is no number ({error}; line {line})") from error
     if frames < 1 or not math.isfinite(frame_time) or frame_time < 0:
-        raise InputError(path, f"MOTION: {frames} frames of {frame_time} s")
+        raise InputError(path, f"MOTION: {frames} frames of {frame_time} s (line {line})")
     channels = sum(len(joint.channels) for joint in joints)
     if channels == 0:
         raise InputError(path, "no joint has a channel")
@@ -241,15 +248,31 @@ def _read_motion(path: Path, joints: tuple[BvhJoint, ...], text: str) -> BvhMoti
         raise InputError(path, f"MOTION: {frames} frames of {channels} channels are more than can be read")
     rest = flat[7] if len(flat) > 7 else ""
     found = rest.split()
+    first = line + spaced[: len(spaced) - len(rest)].count("\n")
     if len(found) != frames * channels:
-        raise InputError(
-            path, f"MOTION: has {len(found)} values, {frames} frames of {channels} channels need {frames * channels}"
-        )
+        told = f"MOTION: has {len(found)} values, {frames} frames of {channels} channels need {frames * channels}"
+        raise InputError(path, told + _first_odd(rest, first, channels))
     try:
         values = np.array(found, np.float64)
     except ValueError as error:
-        raise InputError(path, f"MOTION: a value is no number ({error})") from error
+        raise InputError(path, f"MOTION: a value is no number{_first_odd(rest, first, channels)}") from error
     if not np.isfinite(values).all():
-        raise InputError(path, "MOTION: a value is not finite")
+        raise InputError(path, f"MOTION: a value is not finite{_first_odd(rest, first, channels)}")
     # Some writers leave the time at 0 for a single pose.
     return BvhMotion(joints, frame_time or 1.0 / 30.0, values.reshape(frames, channels))
+
+
+def _first_odd(text: str, first: int, channels: int) -> str:
+    """What is wrong with the first odd frame, for the end of a message; its lines begin with line `first`."""
+    for number, line in enumerate(text.split("\n"), first):
+        words = line.split()
+        for word in words:
+            try:
+                good = math.isfinite(float(word))
+            except ValueError:
+                good = False
+            if not good:
+                return f": {word[:40]!r} (line {number})"
+        if words and len(words) != channels:
+            return f"; line {number} has {len(words)}"
+    return ""

@@ -17,6 +17,7 @@ from .obj.read import read_obj
 from .obj.write import ObjStyle, lost_wraps, write_obj
 from .ply.read import read_ply
 from .ply.write import write_ply
+from .sniff import find_other_kind
 from .stl import read_stl
 
 logger = logging.getLogger(__name__)
@@ -73,6 +74,11 @@ def read_mesh_file(path: Path, root: Path | None = None, *, texture: Path | None
         return _READERS[suffix](path, root)
     except OSError as error:
         raise InputError(path, f"cannot be read ({error.strerror or error})") from error
+    except InputError as error:
+        other = find_other_kind(path) if error.path == path else None
+        if other is not None:
+            raise InputError(path, other) from error
+        raise
 
 
 def write_mesh(path: Path, mesh: PosedMesh, *, lit: bool = True) -> None:

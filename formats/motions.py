@@ -16,8 +16,11 @@ from .fbx.read import read_fbx_motion
 from .gltf.animations import read_clips
 from .gltf.container import open_gltf
 from .gltf.read import read_skeleton
+from .sniff import find_other_kind
 
 SUFFIXES = (".bvh", ".fbx", ".glb", ".gltf")
+UNREAD_SUFFIXES = (".c3d", ".trc", ".amc", ".mvnx", ".mvn", ".dae", ".usd", ".abc")
+"""Motions that other programs convert; those found beside others are told."""
 
 
 def motion_from_bvh(motion: BvhMotion, name: str, maps: Mapping[str, BoneMap] | None = None) -> Motion:
@@ -59,22 +62,13 @@ def read_motion_file(path: Path, maps: Mapping[str, BoneMap] | None = None) -> l
     Raises:
         InputError: the file cannot be read, has no animation, or lacks bones that are needed; the message says which.
     """
-    suffix = path.suffix.lower()
-    if suffix == ".bvh":
-        motions = [motion_from_bvh(read_bvh(path), path.stem, maps)]
-    elif suffix in SUFFIXES:
-        if suffix == ".fbx":
-            skeleton, clips = read_fbx_motion(path)
-        else:
-            gltf = open_gltf(path)
-            skeleton = read_skeleton(gltf)
-            clips = read_clips(gltf, len(skeleton.names))
-        motions = [
-            motion_from_clip(skeleton, clip, path.stem if len(clips) == 1 else f"{path.stem}_{clip.name}", maps)
-            for clip in clips
-        ]
-    else:
-        raise InputError(path, f"motions of type {suffix or 'unknown'} are not read")
+    try:
+        motions = _read(path, maps)
+    except InputError as error:
+        other = find_other_kind(path) if error.path == path else None
+        if other is not None:
+            raise InputError(path, other) from error
+        raise
     if not motions:
         raise InputError(path, "has no animation")
     for motion in motions:
@@ -85,3 +79,21 @@ def read_motion_file(path: Path, maps: Mapping[str, BoneMap] | None = None) -> l
                 "give a bone map",
             )
     return motions
+
+
+def _read(path: Path, maps: Mapping[str, BoneMap] | None) -> list[Motion]:
+    suffix = path.suffix.lower()
+    if suffix == ".bvh":
+        return [motion_from_bvh(read_bvh(path), path.stem, maps)]
+    if suffix not in SUFFIXES:
+        raise InputError(path, f"motions of type {suffix or 'unknown'} are not read; convert it to BVH, FBX or GLB")
+    if suffix == ".fbx":
+        skeleton, clips = read_fbx_motion(path)
+    else:
+        gltf = open_gltf(path)
+        skeleton = read_skeleton(gltf)
+        clips = read_clips(gltf, len(skeleton.names))
+    return [
+        motion_from_clip(skeleton, clip, path.stem if len(clips) == 1 else f"{path.stem}_{clip.name}", maps)
+        for clip in clips
+    ]

@@ -205,6 +205,11 @@ def settle_by_shape(matched: MatchedBones, names: Sequence[str], parents: I32, p
         collars = {roles.get(f"{side}_clavicle") for side in SIDES}
         chain = [bone for bone in _path(parents, roles.get("hips", -1), top[0]) if bone not in collars]
         chains["spine"] = tuple(bone for bone in chain if bone not in roles.values())
+    elif top:
+        path = _path(parents, roles.get("hips", -1), top[0])
+        known = {plain(names[bone]) for bone in chains["spine"]}
+        if set(chains["spine"]) <= set(path):  # a name that two joints of the spine share stands for both
+            chains["spine"] = tuple(bone for bone in path if plain(names[bone]) in known)
     return replace(matched, roles=roles, chains=chains)
 
 

@@ -13,7 +13,7 @@ from ..core.errors import InputError
 from ..core.files import find_files
 from ..core.messages import describe_failure, first_few
 from ..formats.bone_maps import read_bone_maps
-from ..formats.motions import SUFFIXES, read_motion_file
+from ..formats.motions import SUFFIXES, UNREAD_SUFFIXES, read_motion_file
 from ..motion.bones import rig_bones
 from ..motion.motion import Motion
 from ..motion.rig_clips import Brought, bring_clips
@@ -35,10 +35,19 @@ def find_motion_files(source: Path) -> list[Path]:
         return [source]
     files = [path for path in find_files(source, SUFFIXES) if not path.name.startswith(".")]
     if not files:
-        raise InputError(source, f"holds no motion ({', '.join(SUFFIXES)})")
+        raise InputError(source, "; ".join([f"holds no motion ({', '.join(SUFFIXES)})", *_doubt_formats(source)]))
     if len(files) > MAX_FILES:
         raise InputError(source, f"holds {len(files)} motions, more than {MAX_FILES}")
     return files
+
+
+def _doubt_formats(source: Path) -> list[str]:
+    """Say of which formats motions are below a folder that are not read; nothing where there are none."""
+    unread = [] if source.is_file() else find_files(source, UNREAD_SUFFIXES)
+    if not unread:
+        return []
+    count, advice = len(unread), "convert them to BVH, FBX or GLB"
+    return [f"{count} motions of formats that are not read are skipped, such as {unread[0]}; {advice}"]
 
 
 def usable_motions(source: Path, bone_map: Path | None = None) -> Iterator[Motion]:
@@ -83,7 +92,7 @@ def doubt_motions(source: Path, bone_map: Path | None = None) -> list[str]:
         bone_map: file with the user's bone names; None for none.
 
     Returns:
-        One line for each such file.
+        One line for each such file, and one for files of formats that are not read.
 
     Raises:
         InputError: the bone map is wrong, or no file can be used.
@@ -99,7 +108,7 @@ def doubt_motions(source: Path, bone_map: Path | None = None) -> list[str]:
             doubts.append(describe_failure(error))
     if len(doubts) == len(files):
         raise InputError(source, f"holds no motion that can be used: {doubts[0]}")
-    return doubts
+    return [*doubts, *_doubt_formats(source)]
 
 
 @lru_cache(maxsize=32)  # a process adds the same files to one rig after another; hundreds would fill the memory

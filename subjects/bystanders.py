@@ -14,14 +14,13 @@ from ..core.arrays import F64, I64, Bools
 from ..core.randomness import derive_rng
 from ..geometry.mesh import PosedMesh
 from ..geometry.topology import joined, weld
+from .floors import LEAST_SIDE, SINKING, find_floor, sides_of, size_of
 
 # Lengths as shares of the scan's size, the diagonal of the box that holds the middle 90 % of its surface along each
 # axis: parts of a person that share no vertex (hair, glasses, shoes) are nearer to each other than GAP.
 GAP = 0.05
 # A part is flat if it is so much thinner than long, and a floor, a wall or a board if it is also as wide as LEAST_SIDE.
-FLATNESS, LEAST_SIDE = 0.04, 0.25
-# A floor or wall that touches the person has the person on one side, but for soles that sink in.
-SINKING = 0.02
+FLATNESS = 0.04
 # Where even the largest cluster has no more of the surface than this, there is no telling which one is the person.
 LEAST_SHARE = 0.35
 SECOND_SHARE, SPECK_SHARE = 0.3, 0.01  # of the person's surface
@@ -83,7 +82,8 @@ def find_person(mesh: PosedMesh) -> Company:
     """Find the faces of the person.
 
     Parts (faces joined by vertices) that lie apart from the others form clusters; the person is the cluster with the
-    largest surface. A flat part belongs to nobody where it lies apart or has the whole person on one side.
+    largest surface. A flat part belongs to nobody where it lies apart or has the whole person on one side; so does the
+    floor or wall of a scan that is one surface with it (`floors.find_floor`).
 
     Args:
         mesh: in the file's coordinates, of any unit.
@@ -94,17 +94,19 @@ def find_person(mesh: PosedMesh) -> Company:
         return Company(everything)
     part = joined(faces[:, [0, 1]].ravel(), faces[:, [1, 2]].ravel(), int(faces.max()) + 1)[faces[:, 0]]
     part = np.unique(part, return_inverse=True)[1].ravel()
+    corners, areas = mesh.corners[numbers], mesh.face_areas[numbers]
+    cut = _cut_floors(corners, areas, part)
     count = int(part.max()) + 1
     if count == 1:
         return Company(everything)
-    corners, areas = mesh.corners[numbers], mesh.face_areas[numbers]
     area: F64 = np.bincount(part, areas).astype(np.float64)
     middle = corners.mean(axis=1)
-    flat = _flat_parts(corners, part, area, _size(middle, areas))
+    flat = _flat_parts(corners, part, area, size_of(middle, areas))
     if flat.all():
         return Company(everything)
+    flat[cut] = True
     solid = ~flat[part]
-    size = _size(middle[solid], areas[solid])
+    size = size_of(middle[solid], areas[solid])
     cluster = _clusters(corners, areas, part, GAP * size)
     weight = np.bincount(cluster[~flat], area[~flat], minlength=int(cluster.max()) + 1)
     best = int(weight.argmax())
@@ -112,7 +114,7 @@ def find_person(mesh: PosedMesh) -> Company:
         return Company(everything)
     mine = (cluster == best) & ~flat
     own = corners[mine[part]].reshape(-1, 3)
-    for number in np.flatnonzero(flat & (cluster == best)):
+    for number in np.setdiff1d(np.flatnonzero(flat & (cluster == best)), cut):
         mine[number] = not _is_beside(own, corners[part == number].reshape(-1, 3), SINKING * size)
     keep = everything.copy()
     keep[numbers[~mine[part]]] = False
@@ -120,36 +122,31 @@ def find_person(mesh: PosedMesh) -> Company:
     return Company(keep, others, specks)
 
 
-def _size(points: F64, weights: F64) -> float:
-    """Diagonal of the box that holds the middle 90 % of a surface along each axis; points (N, 3)."""
-    sides = []
-    for axis in range(3):
-        order = np.argsort(points[:, axis])
-        share = np.cumsum(weights[order]) / weights.sum()
-        low, high = np.searchsorted(share, (0.05, 0.95)).clip(max=len(order) - 1).tolist()
-        sides.append(float(points[order[high], axis] - points[order[low], axis]))
-    return float(np.linalg.norm(sides))
+def _cut_floors(corners: F64, areas: F64, part: I64) -> list[int]:
+    """Make floors and walls that are one surface with the rest parts of their own, in `part` (F,): their numbers."""
+    cut: list[int] = []
+    area = np.bincount(part, areas)
+    for number in np.flatnonzero(area >= LEAST_SHARE * area.sum()):
+        own = np.flatnonzero(part == number)
+        floor = own[find_floor(corners[own], areas[own])]
+        if len(floor):
+            cut.append(int(part.max()) + 1)
+            part[floor] = cut[-1]
+    return cut
 
 
 def _flat_parts(corners: F64, part: I64, area: F64, size: float) -> Bools:
     """(P,) bool: parts that are flat and large, among the largest."""
     flat = np.zeros(len(area), bool)
     for number in np.argsort(-area)[:MOST_FLAT]:
-        sides = np.sort(_sides(corners[part == number].reshape(-1, 3))[0])[::-1]
+        sides = np.sort(sides_of(corners[part == number].reshape(-1, 3))[0])[::-1]
         flat[number] = sides[1] > LEAST_SIDE * size and sides[2] < FLATNESS * sides[0]
     return flat
 
 
-def _sides(points: F64) -> tuple[F64, F64]:
-    """Extents of points (N, 3) along their principal axes, and these axes (3, 3), one a row; the longest first."""
-    middle = points.mean(axis=0)
-    axes = np.linalg.svd((points - middle).T @ (points - middle))[2]
-    return np.ptp(points @ axes.T, axis=0), axes
-
-
 def _is_beside(person: F64, flat: F64, tolerance: float) -> bool:
     """Whether all points of the person (N, 3) lie on one side of a flat part (M, 3)."""
-    normal = _sides(flat)[1][2]
+    normal = sides_of(flat)[1][2]
     height = (person - flat.mean(axis=0)) @ normal
     return bool(height.min() > -tolerance or height.max() < tolerance)
 

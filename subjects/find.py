@@ -21,6 +21,7 @@ from .layouts.recognise import find_fit, find_layout, find_texture, recognise
 from .layouts.xhumans import FOLDER as TAKE_FOLDER
 from .layouts.xhumans import LAYOUT as TAKE_LAYOUT
 from .licences import Licences
+from .loose_frames import find_loose_frames
 from .placement import PlacementOptions
 from .sequences import first_frame, person_folder
 
@@ -99,8 +100,8 @@ def search_models(models_dir: Path) -> Found:
 
     Hidden files and folders are skipped; links to folders are followed once each. The id is the folder's name where
     the folder holds one mesh with a generic name (mesh.obj, model.glb), else the file's stem; for a data set that
-    is recognised by its folders (subjects/layouts) the layout names the people. Names that are not unique get their
-    parent folders' names in front.
+    is recognised by its folders (subjects/layouts) the layout names the people. Frames of a person that are named by
+    numbers alone have the folders' names in front (subjects/loose_frames.py), and names that are not unique as well.
 
     Of each file only what tells its kind is looked at, once: of glTF the JSON part, of FBX whether certain words occur
     in its bytes; of the other formats the suffix says enough.
@@ -248,6 +249,8 @@ def _unique_ids(models_dir: Path, paths: list[Path], claims: dict[Path, Claim], 
         generic = path.stem.lower() in GENERIC_STEMS and siblings[path.parent] == 1 and above
         stem = claims[path].id if path in claims else path.stem
         parts[path] = above if generic and path not in claims else [*above, safe_name(stem)]
+    frames = find_loose_frames(models_dir, [path for path in paths if path not in claims])
+    parts |= {path: [".".join(safe_name(part) for part in names)] for path, names in frames.items()}
     for path in folders:
         named = path.relative_to(models_dir).parts or (path.resolve().name,)
         parts[path] = [safe_name(part) for part in named]

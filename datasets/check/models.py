@@ -13,6 +13,7 @@ from ...core.guard import Limits, Lost, run_guarded
 from ...core.progress import NoProgress, Progress
 from ...subjects.axes import UNITS_M
 from ...subjects.fixes import Suggestion
+from ...subjects.loose_frames import doubt_numbers
 from ...subjects.placement import PlacementOptions
 from ...subjects.selection import Selection, find_people
 from .subject import CheckUnit, SubjectReport, check_subject, report_failure
@@ -90,6 +91,12 @@ def check_models(
         progress.advance(1, report.id)
     progress.finish()
     reports = _warn_of_copies([found[subject.id] for subject in subjects])
+    doubts = doubt_numbers(models, [subject.path for subject in subjects if subject.layout is None])
+    told = {subject.id: doubts[subject.path] for subject in subjects if subject.path in doubts}
+    reports = [
+        replace(report, warnings=(*report.warnings, told[report.id])) if report.id in told else report
+        for report in reports
+    ]
     return CheckSummary(models, tuple(reports), people.failures)
 
 

@@ -15,6 +15,9 @@ from ...core.messages import first_few
 
 # Group 1 is the person. The names are those of data sets that are sold or published.
 NAMES = (
+    # Frames that are numbers alone, below folders (subjects/loose_frames.py): 4d.00032.hips.f000000, anna.walk.f000000
+    re.compile(r"^(?:[^.]+\.)*?(\d{3,}|(?:subject|person|actor|s|p)[_-]?\d+)\.(?:.+\.)?f\d{3,}$", re.IGNORECASE),
+    re.compile(r"^([^.]+)\.(?:.+\.)?f\d{3,}$"),
     # RenderPeople: rp_aaron_posed_001, rp_mei_rigged_002, rp_sophia_animated_003_idling
     re.compile(r"(?:^|_)(rp_[a-z0-9]+)_[a-z]+_\d{3}(?!\d)", re.IGNORECASE),
     # 4D scans (4D-DRESS, X-Humans, ActorsHQ): 00122_Inner_Take2, 00016_Take1, Actor01_Sequence1
@@ -122,5 +125,14 @@ def choose_groups(
     Raises:
         SettingsError: see `group_by_name`.
     """
-    named = {} if split_file is not None and pattern is None else group_by_name(subjects, pattern)
-    return join_groups(twins, named), describe_groups(named)
+    if split_file is not None and pattern is None:
+        return join_groups(twins), []
+    named = group_by_name(subjects, pattern)
+    numbers = sorted(name for name in set(subjects) if name.isdigit() and name not in named)
+    remarks = describe_groups(named)
+    if len(numbers) > 1 and pattern is None:
+        remarks.append(
+            f"split: {len(numbers)} subjects are named by numbers alone ({first_few(numbers, 3)}), which tells "
+            "nothing of who is who; where several are one person, keep them together with --group-by or --split-file"
+        )
+    return join_groups(twins, named), remarks

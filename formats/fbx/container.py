@@ -105,15 +105,19 @@ def _read_scene(path: Path, ufbx: Any, scene: Any) -> FbxFile:
     skeleton = _skeleton(nodes)
     meshes = []
     hidden: set[int] = set()
+    left_out = 0
     for number in skeleton.order.tolist():
         if not nodes[number].visible or int(skeleton.parents[number]) in hidden:
             hidden.add(number)
     for number, node in enumerate(nodes):
         mesh = node.mesh
-        if mesh is not None and mesh.num_faces and number not in hidden:
-            meshes.append(_mesh(path, items, number, node, mesh))
+        if mesh is not None and mesh.num_faces:
+            if number in hidden:
+                left_out += 1
+            else:
+                meshes.append(_mesh(path, items, number, node, mesh))
     bind = {**_bind_pose(ufbx, nodes), **{cluster.node: cluster.bind for mesh in meshes for cluster in mesh.clusters}}
-    return FbxFile(_bound(skeleton, bind), tuple(meshes), _clips(path, ufbx, scene, items, nodes))
+    return FbxFile(_bound(skeleton, bind), tuple(meshes), _clips(path, ufbx, scene, items, nodes), left_out)
 
 
 def _bind_pose(ufbx: Any, nodes: tuple[Any, ...]) -> dict[int, F64]:
@@ -189,9 +193,10 @@ def _mesh(path: Path, items: _Items, number: int, node: Any, mesh: Any) -> FbxMe
         if cluster.bone_node is not None and cluster.num_weights
     )
     materials = items(node.materials) or items(mesh.materials)
+    vertices, shapes = _morphed(items, mesh)
     return FbxMesh(
         node=number,
-        vertices=np.array(memoryview(mesh.vertices), np.float64).reshape(-1, 3),
+        vertices=vertices,
         corner=np.fromiter(mesh.vertex_indices, np.int64, count)[order],
         sizes=faces[:, 1],
         face_material=face_material,
@@ -200,7 +205,24 @@ def _mesh(path: Path, items: _Items, number: int, node: Any, mesh: Any) -> FbxMe
         colours=_corner_values(mesh.vertex_color, order, 4),
         geometry=_matrix(node.geometry_to_node),
         clusters=clusters,
+        shapes=shapes,
     )
+
+
+def _morphed(items: _Items, mesh: Any) -> tuple[F64, int]:
+    """A mesh's vertices (V, 3) with its shapes (morph targets) at the weights they rest at, and how many it has."""
+    vertices = np.array(memoryview(mesh.vertices), np.float64).reshape(-1, 3)
+    shapes = 0
+    for deformer in items(mesh.blend_deformers):
+        for channel in items(deformer.channels):
+            for key in items(channel.keyframes):
+                shapes += 1
+                where = np.fromiter(key.shape.offset_vertices, np.int64)
+                good = (where >= 0) & (where < len(vertices))
+                if key.effective_weight and good.any():
+                    offsets = np.array(memoryview(key.shape.position_offsets), np.float64).reshape(-1, 3)
+                    np.add.at(vertices, where[good], key.effective_weight * offsets[good])
+    return vertices, shapes
 
 
 def _corner_values(attribute: Any, order: I64, width: int) -> F64 | None:

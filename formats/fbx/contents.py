@@ -72,6 +72,7 @@ class FbxMesh:
         colours: (C, 4) colours of the corners; None without.
         geometry: (4, 4) from the vertices' space to the node's.
         clusters: empty without a skin.
+        shapes: number of shapes (morph targets), which `vertices` hold at their weights at rest.
     """
 
     node: int
@@ -84,6 +85,7 @@ class FbxMesh:
     colours: F64 | None
     geometry: F64
     clusters: tuple[FbxCluster, ...]
+    shapes: int = 0
 
 
 @dataclass(frozen=True, eq=False)
@@ -111,10 +113,12 @@ class FbxFile:
 
     Attributes:
         skeleton: all nodes in rest pose.
-        meshes: in the file's order.
+        meshes: in the file's order, without those of hidden nodes.
         clips: in the file's order.
+        hidden: number of meshes of hidden nodes.
     """
 
     skeleton: Skeleton
     meshes: tuple[FbxMesh, ...]
     clips: tuple[FbxClip, ...]
+    hidden: int = 0

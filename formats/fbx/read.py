@@ -38,10 +38,15 @@ def read_fbx(path: Path, root: Path | None = None) -> ReadPerson:
     notices: list[str] = []
     parts, slots = Parts(), Slots()
     pictures: dict[str, U8] = {}
+    if file.hidden:
+        notices.append(f"{file.hidden} hidden nodes are left out" if file.hidden > 1 else "a hidden node is left out")
+    if any(mesh.shapes for mesh in file.meshes):
+        notices.append("morph targets stay as the file gives them at rest")
     for mesh in file.meshes:
         _add_mesh(path, root, file, mesh, parts, slots, pictures, notices)
     if not parts.faces:
-        raise InputError(path, "holds no surface (a clip without a body?)")
+        hidden = " but of hidden nodes" if file.hidden else " (a clip without a body?)"
+        raise InputError(path, f"holds no surface{hidden}")
     return assemble(path, file.skeleton, fbx_clips(file), parts, slots, notices)
 
 
@@ -117,6 +122,8 @@ def _add_mesh(
             _material(path, root, mesh.materials[number], pictures) if mesh.materials else Material("grey")
         )
         parts.uv.append(None if mesh.uv is None else mesh.uv[corner])
+        if mesh.uv is None and parts.materials[-1].texture is not None:
+            notices.append("the faces have a texture, but no texture coordinates")
         parts.colours.append(None if mesh.colours is None else _bytes(mesh.colours[corner]))
         parts.joints.append(joints[vertex])
         parts.weights.append(weights[vertex])

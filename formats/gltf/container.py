@@ -58,8 +58,13 @@ class GltfFile:
         """A list of objects of the document (or of `owner`), empty when absent."""
         value = (self.json if owner is None else owner).get(name, [])
         if not isinstance(value, list) or not all(isinstance(item, dict) for item in value):
-            raise self.fail(f'"{name}" is not a list of objects')
+            raise self.fail(f'"{name}"{self.where(owner)} is not a list of objects')
         return value
+
+    def where(self, owner: Json | None) -> str:
+        """Which object of the document `owner` is, for messages: " of nodes 3" or " of meshes 0, primitives 1"."""
+        path = _path_to(self.json, owner, 4)
+        return f" of {', '.join(path)}" if path else ""
 
     def entry(self, name: str, index: Any) -> Json:
         """One object of a top-level list."""
@@ -76,7 +81,7 @@ class GltfFile:
         """A non-negative integer property."""
         value = owner.get(name, default)
         if isinstance(value, bool) or not isinstance(value, int) or value < 0:
-            raise self.fail(f'"{name}" is {value!r}, expected a whole number')
+            raise self.fail(f'"{name}"{self.where(owner)} is {value!r}, expected a whole number')
         return value
 
     def numbers(self, owner: Json, name: str, default: list[float]) -> F64:
@@ -84,13 +89,13 @@ class GltfFile:
         value = owner.get(name, default)
         good = isinstance(value, list) and len(value) == len(default)
         if not good or not all(isinstance(x, int | float) and not isinstance(x, bool) for x in value):
-            raise self.fail(f'"{name}" is not a list of {len(default)} numbers')
+            raise self.fail(f'"{name}"{self.where(owner)} is not a list of {len(default)} numbers')
         try:
             array = np.array(value, np.float64)
         except OverflowError as error:
-            raise self.fail(f'"{name}" holds a number that is too large') from error
+            raise self.fail(f'"{name}"{self.where(owner)} holds a number that is too large') from error
         if not np.isfinite(array).all():
-            raise self.fail(f'"{name}" holds numbers that are not finite')
+            raise self.fail(f'"{name}"{self.where(owner)} holds numbers that are not finite')
         return array
 
     def extension(self, owner: Json, name: str) -> Json | None:
@@ -214,6 +219,20 @@ class GltfFile:
         if "bufferView" in entry:
             return bytes(self.view(entry["bufferView"])[0]), self.path
         return self.uri_bytes(entry.get("uri"), f"image {index}")
+
+
+def _path_to(value: Any, wanted: Any, depth: int) -> list[str] | None:
+    """The names and numbers that lead to an object of the document; None where it is not found."""
+    if value is wanted and wanted is not None:
+        return []
+    if depth and isinstance(value, dict):
+        for name, inner in value.items():
+            rows = enumerate(inner) if isinstance(inner, list) else [("", inner)]
+            for number, row in rows:
+                found = _path_to(row, wanted, depth - 1) if isinstance(row, dict) else None
+                if found is not None:
+                    return [f"{name} {number}".strip(), *found]
+    return None
 
 
 def _component(owner: Json) -> str | None:

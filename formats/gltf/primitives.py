@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from ...core.arrays import F64, I64, U8
+from ...geometry.mesh import Material
 from ..build_mesh import MAX_COORDINATE
 from ..build_rig import Parts, Slots, share_weights
 from ..limits import MAX_VERTICES
@@ -75,13 +76,16 @@ def read_primitive(
     if not skinned and np.linalg.det(place.rest[:3, :3]) < 0:
         faces = faces[:, ::-1]
     found = materials.read(primitive.get("material"))
+    faces, colours = _opaque_faces(gltf, found.material, faces, _colours(gltf, attributes, len(vertices)))
+    if not len(faces):
+        return
     parts.vertices.append(vertices)
     parts.faces.append(faces)
     parts.materials.append(found.material)
     parts.uv.append(_uv(gltf, attributes, found.texcoord, found.uv_matrix, len(vertices)))
     if found.material.texture is not None and parts.uv[-1] is None:
         gltf.notices.append(f'material "{found.material.name}" has a texture, its surface no coordinates')
-    parts.colours.append(_colours(gltf, attributes, len(vertices)))
+    parts.colours.append(colours)
     joints, weights = (
         _influences(gltf, attributes, node_entry["skin"], len(vertices), slots)
         if skinned
@@ -153,6 +157,26 @@ def _colours(gltf: GltfFile, attributes: Json, count: int) -> U8 | None:
     linear[:, : values.shape[1]] = np.nan_to_num(values.astype(np.float64) / scale)
     linear[:, :3] = to_display(linear[:, :3])
     return np.rint(np.clip(linear, 0.0, 1.0) * 255.0).astype(np.uint8)
+
+
+def _opaque_faces(gltf: GltfFile, material: Material, faces: I64, colours: U8 | None) -> tuple[I64, U8 | None]:
+    """The faces that are drawn of a material that is cut out, by its own alpha and the vertices', and opaque colours.
+
+    What a picture cuts out is left to the renderers.
+    """
+    alpha = np.full(len(faces), material.colour[3])
+    if colours is not None:
+        alpha *= colours[faces, 3].mean(axis=1) / 255.0
+        colours[:, 3] = 255
+    if material.alpha_mode == "opaque" or not (alpha < 1).any():
+        return faces, colours
+    drawn = alpha >= material.alpha_cutoff
+    if drawn.all():
+        gltf.notices.append(f'material "{material.name}" lets light through; it is drawn opaque')
+    else:
+        lost = int((~drawn).sum())
+        gltf.notices.append(f'{lost} faces of material "{material.name}" are more transparent than not, and left out')
+    return faces[drawn], colours
 
 
 def _influences(gltf: GltfFile, attributes: Json, skin: Any, count: int, slots: Slots) -> tuple[I64, F64]:

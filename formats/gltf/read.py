@@ -41,7 +41,7 @@ def read_gltf(path: Path, root: Path | None = None) -> ReadPerson:
                 place = MeshPlace(node, entry, rest[node], morph_weights(gltf, entry, mesh))
                 read_primitive(gltf, primitive, place, materials, parts, slots)
     if not parts.faces:
-        raise gltf.fail("the scene has no triangles")
+        raise gltf.fail("; ".join(["the scene has no triangles", *dict.fromkeys(gltf.notices)]))
     return assemble(gltf.path, skeleton, clips, parts, slots, gltf.notices)
 
 

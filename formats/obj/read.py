@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -17,42 +16,11 @@ from ..images import read_texture
 from ..limits import read_bytes
 from ..named_files import lies_inside, model_folder, picture_beside
 from ..polygons import triangulate
+from .lines import SPACE, Lines, split_lines, token_starts, tokens_per_line, without_comments
 from .materials import MtlMaterial, build_material, find_libraries, find_material, read_mtl, with_texture
 from .numbers import read_numbers
 
-_SPACE, _NEWLINE, _SLASH = ord(" "), ord("\n"), ord("/")
-
-
-@dataclass(frozen=True)
-class _Lines:
-    """The file's bytes and where its lines lie.
-
-    Attributes:
-        path: the file, for errors.
-        data: (B,) the bytes.
-        starts: (L,) where each line begins.
-        lengths: (L,) bytes of each line, its newline included.
-    """
-
-    path: Path
-    data: U8
-    starts: I64
-    lengths: I64
-
-    def select(self, mask: Bools, prefix: int) -> bytes:
-        """The bytes of the chosen lines, the first `prefix` bytes of each replaced by spaces."""
-        chosen = np.flatnonzero(mask)
-        keep = np.repeat(mask, self.lengths)
-        buffer = self.data[keep]
-        starts = np.cumsum(self.lengths[chosen]) - self.lengths[chosen]
-        for offset in range(prefix):
-            buffer[starts + offset] = _SPACE
-        return buffer.tobytes()
-
-    def text(self, line: int) -> str:
-        """One line as text."""
-        start = self.starts[line]
-        return self.data[start : start + self.lengths[line]].tobytes().decode("utf-8", "surrogateescape").strip()
+_SLASH = ord("/")
 
 
 def read_obj(path: Path, root: Path | None = None, texture: Path | None = None) -> ReadMesh:
@@ -71,11 +39,11 @@ def read_obj(path: Path, root: Path | None = None, texture: Path | None = None) 
         InputError: damaged or hostile; names file and reason.
     """
     root = model_folder(path) if root is None else root
-    lines = _split_lines(path, read_bytes(path))
+    lines = split_lines(path, read_bytes(path))
     first, second = lines.data[lines.starts], lines.data[np.minimum(lines.starts + 1, len(lines.data) - 1)]
-    is_v = (first == ord("v")) & (second == _SPACE)
+    is_v = (first == ord("v")) & (second == SPACE)
     is_vt = (first == ord("v")) & (second == ord("t"))
-    is_f = (first == ord("f")) & (second == _SPACE)
+    is_f = (first == ord("f")) & (second == SPACE)
     notices: list[str] = []
 
     vertices, colours = _vertices(lines, is_v)
@@ -83,6 +51,10 @@ def read_obj(path: Path, root: Path | None = None, texture: Path | None = None) 
     corner, corner_uv, sizes, face_line = _faces(lines, is_f, is_v, is_vt)
     cut, owner = triangulate(vertices, corner, sizes)
     faces, face_uv = corner[cut], corner_uv[cut]
+    bad = ~np.isfinite(vertices).all(axis=1)
+    if (bad_used := bad & np.isin(np.arange(len(vertices)), faces)).any():
+        count, where = int(bad_used.sum()), lines.where(np.flatnonzero(is_v)[bad_used])
+        raise InputError(path, f"{count} vertices are not finite (NaN or infinite){where}")
     face_line = face_line[owner]
 
     materials, entries, face_material = _materials(lines, first, face_line, root, texture, notices)
@@ -92,6 +64,7 @@ def read_obj(path: Path, root: Path | None = None, texture: Path | None = None) 
         colours = None
     if colours is not None:
         materials = tuple(Material(m.name) if m.texture is None else m for m in materials)
+    _tell_uncovered(materials, face_material, face_uv, notices)
     uv, face_uv = _apply_map_options(uv, face_uv, face_material, entries)
     mesh = build_mesh(
         path,
@@ -109,32 +82,12 @@ def read_obj(path: Path, root: Path | None = None, texture: Path | None = None) 
     return ReadMesh(mesh, unit=unit, up=up, notices=tuple(notices))
 
 
-def _split_lines(path: Path, content: bytes) -> _Lines:
-    if b"\r" in content:
-        content = content.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
-    if b"\\\n" in content:
-        content = content.replace(b"\\\n", b" ")
-    if b"\t" in content:
-        content = content.replace(b"\t", b" ")
-    if b"\n " in content or content[:1] == b" ":
-        content = re.sub(rb"(?m)^ +", b"", content)
-    if content[:3] == b"\xef\xbb\xbf":
-        content = content[3:]
-    if b"\0" in content[:4096]:
-        raise InputError(path, "is not a text file, so not an OBJ")
-    content += b"\n"
-    data = np.frombuffer(content, np.uint8)
-    ends = np.flatnonzero(data == _NEWLINE)
-    starts = np.concatenate([[0], ends[:-1] + 1])
-    return _Lines(path, data, starts, ends + 1 - starts)
-
-
-def _vertices(lines: _Lines, is_v: Bools) -> tuple[F64, U8 | None]:
+def _vertices(lines: Lines, is_v: Bools) -> tuple[F64, U8 | None]:
     values, counts, offsets = _rows(lines, is_v, 3, "vertex")
     if not len(counts) or not (counts >= 6).all():
         return values, None
     # The flat numbers are needed again for r g b: positions 3..5 of each line.
-    flat = read_numbers(lines.path, np.flatnonzero(is_v), lines.select(is_v, 1), "vertex", np.float64)
+    flat = read_numbers(lines.path, lines.numbers[is_v], lines.select(is_v, 1), "vertex", np.float64)
     rgb = flat[offsets[:, None] + np.arange(3, 6)]
     if not np.isfinite(rgb).all():
         return values, None
@@ -145,57 +98,69 @@ def _vertices(lines: _Lines, is_v: Bools) -> tuple[F64, U8 | None]:
     return values, rgba
 
 
-def _rows(lines: _Lines, mask: Bools, width: int, what: str) -> tuple[F64, I64, I64]:
+def _rows(lines: Lines, mask: Bools, width: int, what: str) -> tuple[F64, I64, I64]:
     """The first `width` numbers of each chosen line (N, width), how many it holds (N,), and where its first is (N,)."""
     if not mask.any():
         empty = np.zeros(0, np.int64)
         return np.zeros((0, width)), empty, empty
-    text = _without_comments(lines.select(mask, 2))
-    counts = _tokens_per_line(text)
-    flat = read_numbers(lines.path, np.flatnonzero(mask), text, what, np.float64)
+    text = without_comments(lines.select(mask, 2))
+    counts = tokens_per_line(text)
+    flat = read_numbers(lines.path, lines.numbers[mask], text, what, np.float64)
     short = counts < width
     if short.any():
-        number = int(np.flatnonzero(mask)[np.flatnonzero(short)[0]]) + 1
-        raise InputError(lines.path, f"{int(short.sum())} {what} lines have fewer than {width} numbers (line {number})")
+        where = lines.where(np.flatnonzero(mask)[short])
+        raise InputError(lines.path, f"{int(short.sum())} {what} lines have fewer than {width} numbers{where}")
     offsets = np.cumsum(counts) - counts
     if len(flat) != int(counts.sum()):
         raise InputError(lines.path, f"a {what} line holds something that is not a number")
     return flat[offsets[:, None] + np.arange(width)], counts, offsets
 
 
-def _faces(lines: _Lines, is_f: Bools, is_v: Bools, is_vt: Bools) -> tuple[I64, I64, I64, I64]:
+def _faces(lines: Lines, is_f: Bools, is_v: Bools, is_vt: Bools) -> tuple[I64, I64, I64, I64]:
     """Vertex and texture index of each corner (zero-based; -1: none), corners of each face, line of each face."""
     line = np.flatnonzero(is_f)
     if not len(line):
         raise InputError(lines.path, "the file has no faces")
-    text = _without_comments(lines.select(is_f, 1))
-    sizes = _tokens_per_line(text)
+    text = without_comments(lines.select(is_f, 1))
+    sizes = tokens_per_line(text)
     if (sizes < 3).any():
-        number = int(line[np.flatnonzero(sizes < 3)[0]]) + 1
-        raise InputError(lines.path, f"{int((sizes < 3).sum())} faces have fewer than 3 corners (line {number})")
+        where = lines.where(line[sizes < 3])
+        raise InputError(lines.path, f"{int((sizes < 3).sum())} faces have fewer than 3 corners{where}")
     if b"/" in text:
         # "1//3" and "1/" leave the texture index out; 0 stands for it below (no index is 0 in OBJ).
         text = text.replace(b"//", b"/0/").replace(b"/ ", b"/0 ").replace(b"/\n", b"/0\n")
     data = np.frombuffer(text, np.uint8)
-    token = _token_starts(data)
+    token = token_starts(data)
     slash_owner = np.searchsorted(token, np.flatnonzero(data == _SLASH), side="right") - 1
     if len(slash_owner) and slash_owner[0] < 0:
-        raise InputError(lines.path, "a face line begins with a slash")
+        raise InputError(lines.path, f"a face line begins with a slash{lines.where(line)}")
     parts = 1 + np.bincount(slash_owner, minlength=len(token))
-    flat = read_numbers(lines.path, line, text.replace(b"/", b" "), "face", np.int64)
+    owner_line = np.repeat(line, sizes)
+    flat = read_numbers(lines.path, lines.numbers[line], text.replace(b"/", b" "), "face", np.int64)
     if len(flat) != int(parts.sum()) or parts.max() > 3:
-        raise InputError(lines.path, "a face line holds something that is not an index")
+        where = lines.where(owner_line[parts > 3])
+        raise InputError(lines.path, f"a face line holds something that is not an index{where}")
     offset = np.cumsum(parts) - parts
     corner = flat[offset]
     has_uv = parts > 1
     corner_uv = np.where(has_uv, flat[np.minimum(offset + 1, len(flat) - 1)], 0)
 
-    owner_line = np.repeat(line, sizes)
     if (corner == 0).any():
-        raise InputError(lines.path, f"{int((corner == 0).sum())} face corners have index 0 (OBJ counts from 1)")
+        count, where = int((corner == 0).sum()), lines.where(owner_line[corner == 0])
+        raise InputError(lines.path, f"{count} face corners have index 0 (OBJ counts from 1){where}")
     corner = _from_one(corner, is_v, owner_line)
     corner_uv = np.where(corner_uv == 0, -1, _from_one(corner_uv, is_vt, owner_line))
+    _check_range(lines, "vertex", owner_line, (corner < 0) | (corner >= is_v.sum()), is_v)
+    _check_range(lines, "texture coordinate", owner_line, (corner_uv < -1) | (corner_uv >= is_vt.sum()), is_vt)
     return corner, corner_uv, sizes, line
+
+
+def _check_range(lines: Lines, what: str, owner_line: I64, bad: Bools, defined: Bools) -> None:
+    """Refuse corners whose index is out of range."""
+    if bad.any():
+        count, where = len(np.unique(owner_line[bad])), lines.where(owner_line[bad])
+        told = f"{count} faces refer to a {what} that is not there ({int(defined.sum())} in the file){where}"
+        raise InputError(lines.path, told)
 
 
 def _from_one(index: I64, defined: Bools, owner_line: I64) -> I64:
@@ -208,7 +173,7 @@ def _from_one(index: I64, defined: Bools, owner_line: I64) -> I64:
 
 
 def _materials(
-    lines: _Lines, first: U8, face_line: I64, root: Path, texture: Path | None, notices: list[str]
+    lines: Lines, first: U8, face_line: I64, root: Path, texture: Path | None, notices: list[str]
 ) -> tuple[tuple[Material, ...], list[MtlMaterial | None], I64]:
     """Materials in use, their library entries, and the material of each triangle."""
     use_line: list[int] = []
@@ -246,6 +211,15 @@ def _materials(
     return tuple(materials), entries, to_material[segment + 1]
 
 
+def _tell_uncovered(materials: tuple[Material, ...], face_material: I64, face_uv: I64, notices: list[str]) -> None:
+    """Tell of faces that have a texture and no coordinates on it."""
+    textured = np.array([material.texture is not None for material in materials])
+    lost = int((textured[face_material] & (face_uv < 0).any(axis=1)).sum())
+    if lost:
+        which = "the faces have" if lost == len(face_uv) else f"{lost} faces have"
+        notices.append(f"{which} a texture, but no texture coordinates")
+
+
 def _texture_beside(path: Path, root: Path, notices: list[str]) -> Material | None:
     """A material from the picture named as the mesh, for meshes that come without a library."""
     picture = picture_beside(path, root)
@@ -268,7 +242,7 @@ def _apply_map_options(uv: F64, face_uv: I64, face_material: I64, entries: list[
     return uv, face_uv
 
 
-def _comments(lines: _Lines, first: U8) -> tuple[str | None, str | None]:
+def _comments(lines: Lines, first: U8) -> tuple[str | None, str | None]:
     """Unit and up axis where an exporter wrote them into a leading comment."""
     unit = up = None
     names = {"meter": "m", "metre": "m", "centimeter": "cm", "centimetre": "cm", "millimeter": "mm", "inch": "in"}
@@ -283,21 +257,3 @@ def _comments(lines: _Lines, first: U8) -> tuple[str | None, str | None]:
             axis = match[1] or match[2]
             up = axis if axis[0] in "+-" else f"+{axis}"
     return unit, up
-
-
-def _without_comments(text: bytes) -> bytes:
-    return re.sub(rb"#[^\n]*", b"", text) if b"#" in text else text
-
-
-def _token_starts(data: U8) -> I64:
-    """(N,) positions where words begin."""
-    word = (data != _SPACE) & (data != _NEWLINE)
-    begins = word.copy()
-    begins[1:] &= ~word[:-1]
-    return np.flatnonzero(begins)
-
-
-def _tokens_per_line(text: bytes) -> I64:
-    data = np.frombuffer(text, np.uint8)
-    lines_before = np.flatnonzero(data == _NEWLINE)
-    return np.bincount(np.searchsorted(lines_before, _token_starts(data)), minlength=len(lines_before))

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from ...core.arrays import F64, I64, U8, Array, Bools
+from ...core.arrays import F64, I64, U8, Bools
 from ...core.errors import InputError
 from ...geometry.mesh import Material
 from ..build_mesh import GREY, ReadMesh, build_mesh
@@ -15,7 +15,8 @@ from ..images import read_texture
 from ..limits import read_bytes
 from ..named_files import model_folder, picture_beside, resolve_inside
 from ..polygons import triangulate
-from .tables import PlyTable, read_ascii, read_binary, read_header
+from .strips import strip_faces
+from .tables import PlyTable, read_ascii, read_binary, read_header, whole_numbers
 
 
 def read_ply(path: Path, root: Path | None = None) -> ReadMesh:
@@ -30,7 +31,7 @@ def read_ply(path: Path, root: Path | None = None) -> ReadMesh:
     content = read_bytes(path)
     order, elements, textures, start = read_header(path, content)
     if order == "ascii":
-        tables = read_ascii(path, content[start:], elements)
+        tables = read_ascii(path, content, start, elements)
     else:
         tables = read_binary(path, content, start, elements, ">" if order == "binary_big_endian" else "<")
     notices: list[str] = []
@@ -39,7 +40,8 @@ def read_ply(path: Path, root: Path | None = None) -> ReadMesh:
         raise InputError(path, "the file has no vertices with x, y and z")
     with np.errstate(invalid="ignore"):  # a signalling NaN; what is not finite is refused below
         vertices = np.stack([vertex.scalars[axis].astype(np.float64) for axis in "xyz"], axis=1)
-    corner, sizes, keep = _corners(path, face)
+    face = face or strip_faces(path, tables.get("tristrips"))
+    corner, sizes, keep = _corners(path, face, len(vertices))
     cut, owner = triangulate(vertices, corner, sizes)
     faces = corner[cut]
     uv, face_uv = _texture_coordinates(path, vertex, face, faces, cut, keep, sizes)
@@ -49,6 +51,8 @@ def read_ply(path: Path, root: Path | None = None) -> ReadMesh:
     if beside is not None:
         notices.append(f"no texture is named; textured with {beside.name}")
         textures = [beside.name]
+    if textures and uv is None:
+        notices.append("the faces have a texture, but no texture coordinates")
     materials, face_material = _materials(path, root, textures, face, owner, keep, uv is not None)
     if colours is not None and textures and uv is not None:
         notices.append("vertex colours beside a texture are ignored")
@@ -65,7 +69,7 @@ def read_ply(path: Path, root: Path | None = None) -> ReadMesh:
     return ReadMesh(mesh, notices=tuple(notices))
 
 
-def _corners(path: Path, face: PlyTable | None) -> tuple[I64, I64, Bools]:
+def _corners(path: Path, face: PlyTable | None, vertices: int) -> tuple[I64, I64, Bools]:
     """Vertex of each corner, corners of each face, and which faces have at least three."""
     lists = {} if face is None else face.lists
     found = lists.get("vertex_indices") or lists.get("vertex_index")
@@ -75,14 +79,15 @@ def _corners(path: Path, face: PlyTable | None) -> tuple[I64, I64, Bools]:
     keep = sizes >= 3
     if not keep.any():
         raise InputError(path, "the file has no faces of three corners or more")
-    return _whole(path, flat[np.repeat(keep, sizes)]), sizes[keep], keep
-
-
-def _whole(path: Path, values: Array) -> I64:
-    """Indices as int64; ASCII tables and odd writers hold them as floats."""
-    if values.dtype.kind == "f" and not ((np.abs(values) < 2**31) & (values == np.rint(values))).all():
-        raise InputError(path, "faces hold indices that are not whole numbers")
-    return values.astype(np.int64)
+    row = np.repeat(np.arange(len(sizes)), sizes)
+    used = np.repeat(keep, sizes)
+    corner = whole_numbers(path, flat[used], "faces")
+    bad = (corner < 0) | (corner >= vertices)
+    if bad.any():
+        first = int(row[used][bad][0])
+        told = f"{len(np.unique(row[used][bad]))} faces refer to a vertex that is not there ({vertices} in the file)"
+        raise InputError(path, f"{told}; the first is face {first}, counted from 0")
+    return corner, sizes[keep], keep
 
 
 def _texture_coordinates(
@@ -123,7 +128,7 @@ def _materials(
         materials.append(Material(texture.stem, read_texture(texture, texture)))
     number = np.zeros(len(owner), np.int64)
     if face is not None and "texnumber" in face.scalars:
-        number = _whole(path, face.scalars["texnumber"][keep])[owner]
+        number = whole_numbers(path, face.scalars["texnumber"][keep], "faces")[owner]
         materials.append(GREY)  # MeshLab writes -1 for faces without a texture
         number = np.where(number < 0, len(textures), number)
         if (number > len(textures)).any():

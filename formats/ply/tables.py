@@ -15,6 +15,8 @@ from ...core.errors import InputError
 
 MAX_HEADER_BYTES = 1 << 16
 MAX_LIST = 4096  # corners of one polygon
+MAX_STRIP = 1 << 28  # corners of a strip of triangles
+_NEWLINE = r"\r\n|\n|\r"
 
 _TYPES = {
     "char": "i1", "int8": "i1", "uchar": "u1", "uint8": "u1", "short": "i2", "int16": "i2", "ushort": "u2",
@@ -74,7 +76,7 @@ def read_header(path: Path, content: bytes) -> tuple[str, list[PlyElement], list
     if end is None:
         raise InputError(path, "the PLY header has no end")
     order, elements, textures = "", [], []
-    for line in re.split(r"\r\n|\n|\r", content[: end.start()].decode("latin-1"))[1:]:
+    for number, line in enumerate(re.split(_NEWLINE, content[: end.start()].decode("latin-1"))[1:], 2):
         words = line.split()
         if not words or words[0] == "obj_info":
             continue
@@ -91,7 +93,7 @@ def read_header(path: Path, content: bytes) -> tuple[str, list[PlyElement], list
             assert found is not None
             elements[-1].properties.append(found)
         else:
-            raise InputError(path, f"the PLY header has a line that is not understood: {line[:60]!r}")
+            raise InputError(path, f"line {number} of the PLY header is not understood: {line[:60]!r}")
     if order not in ("ascii", "binary_little_endian", "binary_big_endian"):
         raise InputError(path, f"unknown PLY format {order!r}")
     for element in elements:
@@ -107,6 +109,19 @@ def _property(words: list[str]) -> PlyProperty | None:
     if len(words) == 5 and words[1] == "list" and words[2] in _TYPES and words[3] in _TYPES:
         return PlyProperty(words[4], _TYPES[words[3]], _TYPES[words[2]])
     return None
+
+
+def whole_numbers(path: Path, values: Array, what: str) -> I64:
+    """Indices as int64; ASCII tables and odd writers hold them as floats.
+
+    Raises:
+        InputError: `what` (for the message) holds a number that is none.
+    """
+    if values.dtype.kind == "f":
+        bad = ~((np.abs(values) < 2**31) & (values == np.rint(values)))
+        if bad.any():
+            raise InputError(path, f"{what} hold indices that are not whole numbers, such as {values[bad][0]:g}")
+    return values.astype(np.int64)
 
 
 def _too_short(path: Path, element: PlyElement) -> InputError:
@@ -142,7 +157,7 @@ def _uniform(content: bytes, at: int, element: PlyElement, order: str) -> tuple[
         if cursor + count_kind.itemsize > len(content):
             return None
         length = int(np.frombuffer(content, count_kind, 1, cursor)[0])
-        if not 0 <= length <= MAX_LIST:
+        if not 0 <= length <= _longest_list(element):
             return None
         lengths[item.name] = length
         fields += [(f"{item.name}\0count", count_kind), (item.name, kind, (length,))]
@@ -168,8 +183,8 @@ def _ragged(path: Path, content: bytes, at: int, element: PlyElement, order: str
     ]
     offsets: dict[str, list[int]] = {item.name: [] for item in element.properties}
     sizes: dict[str, list[int]] = {item.name: [] for item in element.properties}
-    end = len(content)
-    for _ in range(element.count):
+    end, longest = len(content), _longest_list(element)
+    for row in range(element.count):
         for item, kind, count_kind in kinds:
             length = 1
             if count_kind is not None:
@@ -177,8 +192,8 @@ def _ragged(path: Path, content: bytes, at: int, element: PlyElement, order: str
                     raise _too_short(path, element)
                 length = int(np.frombuffer(content, count_kind, 1, at)[0])
                 at += count_kind.itemsize
-                if not 0 <= length <= MAX_LIST:
-                    raise InputError(path, f"a list of {length} entries in element {element.name!r}")
+                if not 0 <= length <= longest:
+                    raise InputError(path, f"a list of {length} entries in row {row} of element {element.name!r}")
             offsets[item.name].append(at)
             sizes[item.name].append(length)
             at += length * kind.itemsize
@@ -204,14 +219,21 @@ def _gather(data: U8, offsets: I64, sizes: I64, kind: np.dtype[Any]) -> Array:
     return flat
 
 
-def read_ascii(path: Path, text: bytes, elements: list[PlyElement]) -> dict[str, PlyTable]:
-    """Read the tables of an ASCII file, all as float64."""
+def _longest_list(element: PlyElement) -> int:
+    """How many entries a list of an element may have: a strip holds the whole surface, a face is one polygon."""
+    return MAX_STRIP if element.name == "tristrips" else MAX_LIST
+
+
+def read_ascii(path: Path, content: bytes, start: int, elements: list[PlyElement]) -> dict[str, PlyTable]:
+    """The tables of an ASCII file whose data begin at `start`, all as float64."""
+    text = content[start:]
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         try:
             flat: F64 = np.fromstring(text.decode("ascii"), np.float64, sep=" ") if text.strip() else np.zeros(0)
         except (ValueError, DeprecationWarning) as error:
-            raise InputError(path, "the data hold something that is not a number") from error
+            odd = _first_odd(text, len(re.findall(_NEWLINE.encode(), content[:start])) + 1)
+            raise InputError(path, f"the data hold something that is not a number{odd}") from error
     tables: dict[str, PlyTable] = {}
     at = 0
     for element in elements:
@@ -220,6 +242,17 @@ def read_ascii(path: Path, text: bytes, elements: list[PlyElement]) -> dict[str,
         if element.count and element.properties:
             tables[element.name], at = _ascii_element(path, flat, at, element)
     return tables
+
+
+def _first_odd(text: bytes, first: int) -> str:
+    """The first word that is no number and its line, for the end of a message; the text begins in line `first`."""
+    for number, line in enumerate(re.split(_NEWLINE.encode(), text), first):
+        for word in line.split():
+            try:
+                float(word)
+            except ValueError:
+                return f": {word[:40].decode('latin-1')!r} (line {number})"
+    return ""
 
 
 def _ascii_element(path: Path, flat: F64, at: int, element: PlyElement) -> tuple[PlyTable, int]:
@@ -237,8 +270,8 @@ def _ascii_element(path: Path, flat: F64, at: int, element: PlyElement) -> tuple
                     raise _too_short(path, element)
                 number = flat[cursor]
                 cursor += 1
-                if not 0 <= number <= MAX_LIST or number != int(number):
-                    raise InputError(path, f"a list of {number:g} entries in element {element.name!r}")
+                if not 0 <= number <= _longest_list(element) or number != int(number):
+                    raise InputError(path, f"a list of {number:g} entries in row {row} of element {element.name!r}")
                 length = int(number)
             offsets[item.name].append(cursor)
             sizes[item.name].append(length)

@@ -86,6 +86,22 @@ def test_refuses_malformed_files_by_name(tmp_path: Path, text: str, reason: str)
     assert str(path) in str(caught.value)
 
 
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        (HIERARCHY.replace("OFFSET 10 2 -3", "OFFSET 10 two -3") + MOTION, r"'two', which is no number \(line 7\)"),
+        (HIERARCHY.replace("    End Site", "    Ende Site") + MOTION, r"has 'ENDE' where .* \(line 9\)"),
+        (HIERARCHY + MOTION.replace("-45", "x"), r"no number: 'x' \(line 19\)"),
+        (HIERARCHY + MOTION.replace("20 30", "nan 30"), r"not finite: 'nan' \(line 18\)"),
+        (HIERARCHY + MOTION.replace(" -45", ""), r"need 18; line 19 has 8"),
+        (HIERARCHY + MOTION.replace("Frame Time: 0.04", "Frame Time: soon"), r"no number .*line 15\)"),
+    ],
+)
+def test_the_line_is_named_as_an_editor_counts(tmp_path: Path, text: str, reason: str) -> None:
+    with pytest.raises(InputError, match=reason):
+        read_bvh(_write(tmp_path, text))
+
+
 def test_refuses_a_missing_file_and_endless_nesting(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="cannot be read"):
         read_bvh(tmp_path / "none.bvh")

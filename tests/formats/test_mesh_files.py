@@ -2,6 +2,7 @@
 
 import json
 import struct
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -10,7 +11,9 @@ import trimesh
 from mpc.core.errors import InputError, SettingsError
 from mpc.evaluate.folders import find_meshes
 from mpc.formats.mesh_files import READ_SUFFIXES, WRITE_FORMATS, read_mesh, read_mesh_file, write_mesh
+from mpc.formats.motions import read_motion_file
 from mpc.geometry.mesh import Material, PosedMesh
+from mpc.subjects.animations import doubt_motions
 from mpc.subjects.find import find_subjects
 from mpc.subjects.load import load_subject
 
@@ -203,3 +206,48 @@ def test_a_pictures_beside_material_is_given_on(tmp_path):
         read_mesh_file(tmp_path / "mesh.obj")
     found = read_mesh_file(tmp_path / "mesh.obj", tmp_path, texture=tmp_path / "other.png")
     assert np.array_equal(found.mesh.materials[0].texture, picture(1))
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "reason"),
+    [
+        (
+            "a.obj",
+            b"version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 9\n",
+            "pointer of Git LFS.*git lfs pull",
+        ),
+        ("a.fbx", b"version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 9\n", "pointer of Git LFS"),
+        ("a.glb", b"<!DOCTYPE html><html><body>Sign in</body></html>", "is a web page, not what .glb promises"),
+        ("a.ply", b"# made here\no body\nv 0 0 0\n", "is an OBJ, .*rename it to .obj"),
+        ("a.obj", b"ply\nformat ascii 1.0\n", "is a PLY, .*rename it to .ply"),
+        ("a.obj", b"Kaydara FBX Binary  \0\x1a\0", "is an FBX, .*rename it to .fbx"),
+        ("a.stl", b"glTF\2\0\0\0", "is a GLB"),
+        ("a.obj", b'<?xml version="1.0"?>\n<COLLADA version="1.4">', "is a Collada file, .*convert it to GLB"),
+        ("a.glb", b"PK\3\4 scene.usda", "is a ZIP archive .*USDZ.*convert it to GLB"),
+        ("a.ply", b"\x1f\x8b\x08", r"compressed \(gzip\)"),
+        ("a.obj", b"solid person\n facet normal 0 0 1\n", "is an STL"),
+        ("a.obj", b"# nothing\n", "no faces"),
+        ("a.ply", b"plx\n", "not a PLY"),
+    ],
+)
+def test_a_file_of_another_kind_is_named(tmp_path: Path, name: str, content: bytes, reason: str) -> None:
+    path = tmp_path / name
+    path.write_bytes(content)
+    with pytest.raises(InputError, match=reason) as caught:
+        read_mesh_file(path)
+    assert caught.value.path == path
+
+
+def test_a_motion_of_another_kind_is_named(tmp_path: Path) -> None:
+    path = tmp_path / "walk.bvh"
+    path.write_bytes(b"Kaydara FBX Binary  \0\x1a\0")
+    with pytest.raises(InputError, match=r"is an FBX, .*rename it to \.fbx"):
+        read_motion_file(path)
+    with pytest.raises(InputError, match="convert it to BVH, FBX or GLB"):
+        read_motion_file(tmp_path / "walk.c3d")
+
+
+def test_motions_of_formats_that_are_not_read_are_told(tmp_path: Path) -> None:
+    (tmp_path / "walk.c3d").touch()
+    with pytest.raises(InputError, match=r"holds no motion .*; 1 motions of formats that are not read"):
+        doubt_motions(tmp_path)

@@ -16,7 +16,7 @@ from mpc.subjects.find import find_subjects
 from mpc.subjects.load import LoadedSubject, load_subject
 from mpc.subjects.placement import PlacementOptions
 from support.box_person import POSES
-from support.fault_cases import Obj, Scan, disc, doubled, person, quad, write_obj, write_ply
+from support.fault_cases import Obj, Scan, disc, doubled, one_surface, person, quad, write_obj, write_ply
 from support.fault_folders import CASES, GEO, Z_UP, moved, turned
 
 
@@ -129,6 +129,27 @@ def test_what_is_no_person_decides_nothing_and_is_left_out(load, tmp_path: Path,
     np.testing.assert_allclose(loaded.mesh.bounds, alone.mesh.bounds, atol=1e-6)
     assert np.ptp(kept.mesh.bounds, axis=0).max() >= reach
     assert any("kept, but not counted" in notice for notice in kept.notices)
+
+
+@pytest.mark.parametrize(("ground", "pose"), [("floor", "arms down"), ("slab", "arms down"), ("wall", "sitting")])
+def test_a_floor_that_is_one_surface_with_the_person_decides_nothing(load, tmp_path: Path, ground, pose) -> None:
+    write_obj(turned(one_surface(pose), Z_UP), Obj(tmp_path / "alone"))
+    alone = load_subject(find_subjects(tmp_path)[0])
+    loaded, kept = load(f"60_fused_{ground}"), load(f"60_fused_{ground}", keep_parts=True)
+    for one in (loaded, kept):
+        assert (one.placement.unit, one.placement.up, one.placement.facing) == ("m", "+z", alone.placement.facing)
+        assert one.placement.facing_world == pytest.approx(alone.placement.facing_world or (0, 0, 1), abs=0.05)
+        assert one.placement.height_m == pytest.approx(alone.placement.height_m, abs=0.05)
+    np.testing.assert_allclose(loaded.mesh.bounds, alone.mesh.bounds, atol=0.05)
+    assert np.ptp(kept.mesh.bounds, axis=0).max() >= 1.8
+    (told,) = [notice for notice in loaded.notices if "no part of the person" in notice]
+    assert "a floor, wall or board of 2 x " in told or "a floor, wall or board of 1.9 x 1.9" in told
+
+
+@pytest.mark.parametrize("pose", [*POSES, None])
+def test_a_person_of_one_surface_stands_on_no_floor(pose: str | None) -> None:
+    scan = one_surface(pose)
+    assert find_person(PosedMesh(scan.vertices, scan.faces.astype(np.int32))).alone
 
 
 def test_a_file_of_fixes_keeps_parts_of_one_subject(load, tmp_path: Path) -> None:

@@ -13,8 +13,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mpc.core.errors import InputError
+from mpc.datasets.shards.groups import group_by_name
 from mpc.formats.fbx.read import peek_fbx
 from mpc.subjects.find import find_subjects, safe_name
+from mpc.subjects.loose_frames import doubt_numbers
 from support.shared import MODELS, needs_models
 
 
@@ -97,6 +99,33 @@ def test_missing_folder_and_empty_folder(tmp_path: Path) -> None:
     touch(tmp_path, "file")
     with pytest.raises(InputError, match="not a folder"):
         find_subjects(tmp_path / "file")
+
+
+def test_frames_named_by_numbers_alone_keep_their_folders(tmp_path: Path) -> None:
+    touch(tmp_path, *(f"00032/{take}/{n:06}.obj" for take in ("hips", "shoot") for n in range(2)))
+    touch(tmp_path, *(f"00096/hips/{n:06}.obj" for n in range(3)), "bob/000007.obj", "bob/000008.obj")
+    touch(tmp_path, "carl/000099/000099.obj", "0001.obj", "0002.obj")
+    found = ids(tmp_path)
+    frames = ["00032.hips.f000000", "00032.hips.f000001", "00032.shoot.f000000", "00032.shoot.f000001"]
+    frames += [f"00096.hips.f{n:06}" for n in range(3)]
+    assert found == ["0001", "0002", *frames, "000007", "000008", "000099"]
+    groups = group_by_name(found)
+    assert {groups[name] for name in frames[:4]} == {"00032"}
+    assert {groups[name] for name in frames[4:]} == {"00096"}
+    assert len(groups) == len(frames)
+
+
+def test_frames_below_names_are_kept_together() -> None:
+    names = ["anna.walk.f000", "anna.run.f000", "ben.walk.f000", "4d.00032.hips.f0001", "4d.person_7.f0001"]
+    assert list(group_by_name(names).values()) == ["00032", "person_7", "anna", "anna", "ben"]
+
+
+def test_numbers_that_may_be_one_person_are_doubted(tmp_path: Path) -> None:
+    touch(tmp_path, "bob/000007.obj", "bob/000008.obj", "carl/000009.obj", "a.obj")
+    touch(tmp_path, *(f"{who}/{n:04}.obj" for who in ("x", "y") for n in range(2)))
+    doubts = doubt_numbers(tmp_path, [subject.path for subject in find_subjects(tmp_path)])
+    assert list(doubts) == [tmp_path / "bob" / "000007.obj"]
+    assert "2 meshes of this folder are named by numbers alone" in doubts[tmp_path / "bob" / "000007.obj"]
 
 
 def test_subjects_travel_to_workers(tmp_path: Path) -> None:

@@ -13,6 +13,7 @@ from pathlib import Path
 import imageio.v3 as iio
 import numpy as np
 import numpy.typing as npt
+from skimage.measure import marching_cubes
 
 from support.box_person import POSES, boxes
 from support.gltf_files import Builder, png
@@ -78,6 +79,35 @@ def disc(radius: float, height: float = 0.0, corners: int = 32) -> tuple[F64, I6
     return np.concatenate([[[0.0, height, 0.0]], ring]), np.stack(
         [np.zeros(corners, np.int64), 1 + (fan + 1) % corners, 1 + fan], axis=1
     )
+
+
+def one_surface(pose: str | None = "arms down", ground: str | None = None, step: float = 0.02) -> Scan:
+    """A person as a single surface, as photogrammetry makes it, which goes over into the ground.
+
+    Args:
+        pose: of the person; None for somebody in a dress to the floor, which is closed below.
+        ground: "floor" for a sheet of 2 x 2 m at the soles, "slab" for one 4 cm thick, "wall" for a sheet that touches
+            the back; None for none.
+        step: of the grid, metres.
+    """
+    reach = np.arange(-1.0, 1.0 + step / 2, step)
+    grid = np.stack(np.meshgrid(reach, np.arange(-0.09, 1.9, step), reach, indexing="ij"), axis=-1)
+    parts = [] if pose is None else [np.asarray(part, float) for part in POSES[pose]]
+    distances = [np.max(np.abs(grid - part.mean(axis=0)) - np.ptp(part, axis=0) / 2, axis=-1) for part in parts]
+    if pose is None:
+        around = np.linalg.norm(grid[..., [0, 2]], axis=-1)
+        distances = [np.maximum(around - 0.35 + 0.15 * grid[..., 1], np.abs(grid[..., 1] - 0.85) - 0.85)]
+    y, z = grid[..., 1], grid[..., 2]
+    if ground == "slab":
+        distances.append(np.maximum(np.maximum(y, -0.04 - y), np.abs(grid[..., [0, 2]]).max(axis=-1) - 0.95))
+    elif ground is not None:
+        distances.append(y if ground == "floor" else z + 0.11)
+    field = np.min(distances, axis=0)
+    vertices, faces, *_ = marching_cubes(field, 0.0, spacing=(step,) * 3, gradient_direction="ascent")
+    vertices = vertices.astype(np.float64) + grid[0, 0, 0]
+    low, high = vertices.min(axis=0), vertices.max(axis=0)
+    share = (vertices - low) / (high - low)
+    return Scan(vertices, faces.astype(np.int64), share[:, :2] * 0.9 + 0.05)
 
 
 def picture() -> npt.NDArray[np.uint8]:

@@ -7,7 +7,19 @@ from pathlib import Path
 
 import numpy as np
 
-from support.fault_cases import Obj, Scan, disc, doubled, glb, into_store, person, quad, write_obj, write_ply
+from support.fault_cases import (
+    Obj,
+    Scan,
+    disc,
+    doubled,
+    glb,
+    into_store,
+    one_surface,
+    person,
+    quad,
+    write_obj,
+    write_ply,
+)
 
 GEO = np.array([432100.5, 5412345.25, 310.0])
 Z_UP = np.array([[1.0, 0, 0], [0, 0, -1], [0, 1, 0]])  # rows: file axes of the world's x, y, z
@@ -71,6 +83,14 @@ def _board(folder: Path) -> None:
 
 def _floor(folder: Path) -> None:
     write_obj(person().plus(*quad((-2, 0, -2), (0, 0, 4), (4, 0, 0))), Obj(folder))
+
+
+def _fused(ground: str, pose: str = "arms down") -> Callable[[Path], None]:
+    return lambda folder: _write_fused(folder, ground, pose)
+
+
+def _write_fused(folder: Path, ground: str, pose: str) -> None:
+    write_obj(turned(one_surface(pose, ground), Z_UP), Obj(folder))
 
 
 def _second_person(folder: Path) -> None:
@@ -169,6 +189,9 @@ CASES: dict[str, Callable[[Path], None]] = {
     "60_wall": _wall,
     "60_board": _board,
     "60_floor": _floor,
+    "60_fused_floor": _fused("floor"),
+    "60_fused_slab": _fused("slab"),
+    "60_fused_wall": _fused("wall", "sitting"),
     "60_second_person": _second_person,
     "60_speck": _speck,
     "11_face_colours": _face_colours,

@@ -30,6 +30,8 @@ def write_post(
     clamp: bool = False,
     body: bool = True,
     bind_pose: bool = False,
+    morph: float | None = None,
+    hidden: bool = False,
 ) -> Path:
     """A square post 0.2 m wide and 2 m high in the file's unit and axes; the upper bone starts at 1 m.
 
@@ -41,6 +43,8 @@ def write_post(
         clamp: the texture's edge is shown beyond u = 1 (v repeats).
         body: False leaves out the surface.
         bind_pose: a pose with the upper bone upright, while its node is stored turned by 40 degrees.
+        morph: weight, percent, of a shape that moves the uppermost ring up by half a metre.
+        hidden: the surface's node is not visible.
     """
     metre = 100.0 / unit_cm
 
@@ -65,7 +69,8 @@ def write_post(
         f'ReferenceInformationType: "IndexToDirect"\n{_array("Materials", [0])}\n}}\n'
         'Layer: 0 {\nVersion: 100\nLayerElement: {\nType: "LayerElementUV"\nTypedIndex: 0\n}\n'
         'LayerElement: {\nType: "LayerElementMaterial"\nTypedIndex: 0\n}\n}\n}',
-        'Model: 20, "Model::post", "Mesh" {\nVersion: 232\n}',
+        'Model: 20, "Model::post", "Mesh" {\nVersion: 232\nProperties70: {\n'
+        f'P: "Visibility", "Visibility", "", "A",{int(not hidden)}\n}}\n}}',
         'Material: 30, "Material::paint", "" {\nVersion: 102\nShadingModel: "lambert"\nProperties70: {\n'
         'P: "DiffuseColor", "Color", "", "A",1,0.5,0.25\n}\n}',
     ]
@@ -77,6 +82,16 @@ def write_post(
             f'Properties70: {{\nP: "WrapModeU", "enum", "", "",{int(clamp)}\nP: "WrapModeV", "enum", "", "",0\n}}\n}}'
         )
         links.append('C: "OP",31,30, "DiffuseColor"')
+    if morph is not None:
+        moved = [value for _ in range(4) for value in point(0, 0.5, 0)]
+        objects += [
+            f'Geometry: 11, "Geometry::tall", "Shape" {{\nVersion: 100\n{_array("Indexes", [8, 9, 10, 11])}\n'
+            f"{_array('Vertices', moved)}\n}}",
+            'Deformer: 71, "Deformer::shapes", "BlendShape" {\nVersion: 100\n}',
+            'Deformer: 72, "SubDeformer::tall", "BlendShapeChannel" {\nVersion: 100\nProperties70: {\n'
+            f'P: "DeformPercent", "Number", "", "A",{morph}\n}}\n{_array("FullWeights", [100])}\n}}',
+        ]
+        links += ['C: "OO",71,10', 'C: "OO",72,71', 'C: "OO",11,72']
     lower, upper = point(0, 0, 0), point(0, 1, 0)
     for number, (name, place) in enumerate((("lower", lower), ("upper", upper))):
         parent = 0 if number == 0 else 40

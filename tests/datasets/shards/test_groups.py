@@ -1,10 +1,12 @@
 """One person's scans stay in one split, whatever they are called."""
 
+from pathlib import Path
+
 import pytest
 
 from mpc.core.errors import SettingsError
 from mpc.datasets.shards.build import sample_renders
-from mpc.datasets.shards.groups import describe_groups, group_by_name, join_groups
+from mpc.datasets.shards.groups import choose_groups, describe_groups, group_by_name, join_groups
 from mpc.datasets.shards.index import read_index
 from mpc.datasets.shards.settings import SampleSettings
 from mpc.datasets.shards.split import choose_split, split_subjects
@@ -85,6 +87,16 @@ def test_a_list_that_parts_an_asked_for_group_is_refused(tmp_path):
     groups = group_by_name(["anna-1", "anna-2"], r"^(\w+)-")
     with pytest.raises(SettingsError, match="anna-1 and anna-2 are the same person"):
         choose_split(["anna-1", "anna-2"], (0.8, 0.1, 0.1), tmp_path, groups)
+
+
+def test_numbers_alone_are_told():
+    groups, remarks = choose_groups(["000001", "000002", "anna"], None, None, {})
+    assert groups == {}
+    (line,) = remarks
+    assert line.startswith("split: 2 subjects are named by numbers alone (000001, 000002)")
+    assert "--group-by or --split-file" in line
+    for settings in (([*"abc", "01"], None, None), (["01", "02"], ".*", None), (["01", "02"], None, Path("lists"))):
+        assert not any("numbers alone" in line for line in choose_groups(*settings, {})[1])
 
 
 def test_what_is_kept_together_is_told():

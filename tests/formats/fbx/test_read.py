@@ -80,6 +80,30 @@ def test_a_clip_without_a_body_rests_in_its_bind_pose(tmp_path: Path, unit_cm: f
     np.testing.assert_allclose(upright[0], upright[1], atol=1e-6)
 
 
+@pytest.mark.parametrize(("unit_cm", "z_up"), [(1.0, False), (2.54, True)])
+@pytest.mark.parametrize("morph", [0.0, 40.0, 100.0])
+def test_shapes_rest_at_their_weights(tmp_path: Path, unit_cm: float, z_up: bool, morph: float) -> None:
+    read = read_fbx(write_post(tmp_path / "post.fbx", unit_cm=unit_cm, z_up=z_up, morph=morph))
+    top = 2.0 + 0.5 * morph / 100.0
+    assert read.mesh.bounds == pytest.approx(np.array([[-0.1, 0.0, -0.1], [0.1, top, 0.1]]), abs=1e-6)
+    assert np.sort(read.mesh.vertices[:, 1]) == pytest.approx(np.repeat([0.0, 1.0, top], 4), abs=1e-6)
+    assert "morph targets stay as the file gives them at rest" in read.notices
+
+
+def test_what_is_hidden_is_left_out_and_told(tmp_path: Path) -> None:
+    path = write_post(tmp_path / "post.fbx", hidden=True)
+    with pytest.raises(InputError, match="holds no surface but of hidden nodes"):
+        read_fbx(path)
+    # A second, visible node shows the same surface half a metre to the left.
+    text = path.read_text().replace("Connections: {", 'Connections: {\nC: "OO",21,0\nC: "OO",10,21\nC: "OO",30,21')
+    node = 'Model: 21, "Model::shown", "Mesh" {\nVersion: 232\nProperties70: {\n'
+    node += 'P: "Lcl Translation", "Lcl Translation", "", "A",50,0,0\n}\n}\n'
+    path.write_text(text.replace("Objects: {\n", "Objects: {\n" + node))
+    read = read_fbx(path)
+    assert len(read.mesh.faces) == 16
+    assert "a hidden node is left out" in read.notices
+
+
 def test_subjects_and_scenes_of_fbx(tmp_path: Path) -> None:
     write_post(tmp_path / "rig.fbx")
     write_post(tmp_path / "still.fbx", skin=False, clip=False)

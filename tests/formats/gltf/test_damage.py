@@ -96,6 +96,19 @@ def test_damage_is_named(tmp_path: Path, where: str, value: Any, reason: str) ->
     refuse(change(rigged(), where, value).glb(tmp_path), reason)
 
 
+@pytest.mark.parametrize(
+    ("where", "value", "reason"),
+    [
+        ("nodes.0.translation", [1, 2], '"translation" of nodes 0 is not a list of 3 numbers'),
+        ("bufferViews.2.byteLength", -1, '"byteLength" of bufferViews 2 is -1'),
+        ("meshes.0.primitives.0.mode", "x", "\"mode\" of meshes 0, primitives 0 is 'x'"),
+        ("meshes.0.primitives", 3, '"primitives" of meshes 0 is not a list of objects'),
+    ],
+)
+def test_the_object_is_named(tmp_path: Path, where: str, value: Any, reason: str) -> None:
+    refuse(change(rigged(), where, value).glb(tmp_path), reason)
+
+
 def test_numbers_without_data_cost_nothing(tmp_path: Path) -> None:
     build = change(static(), "accessors.0.count", 3_000_000_000)
     del build.doc["accessors"][0]["bufferView"]

@@ -45,6 +45,26 @@ def test_damage_is_named(tmp_path: Path, text: str, reason: str) -> None:
     assert caught.value.path == path
 
 
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        # A vertex that goes on over three lines stands before the line that is named.
+        ("v 0 \\\n 0 \\\n 0\nv 1 0 0\nv 0 x 0\nf 1 2 3\n", r'not a number: "x" \(line 5\)'),
+        ("# a\\\nb\nv 0 0 0\nv 1 0\nv 0 1 0\nf 1 2 3\n", r"fewer than 3 numbers \(line 4\)"),
+        ("v 0 \\\r\n0 0\r\nv 1 0 0\r\nv 0 1 0\r\nf 1 2\r\n", r"fewer than 3 corners \(line 5\)"),
+        ("\\\nv 0 0 0\nv 1 0 0\nv 0 1 0\nf 1 2 4\n", r"not there \(3 in the file\) \(line 5\)"),
+        (TETRAHEDRON + "\n\nf 1 2 0\n", rf"OBJ counts from 1\) \(line {TETRAHEDRON.count(chr(10)) + 3}\)"),
+        (TETRAHEDRON + "f 1/1/1/1 2 3\n", rf"not an index \(line {TETRAHEDRON.count(chr(10)) + 1}\)"),
+        ("v 0 0 0\nv 1 0 0\nv 0 nan 0\nf 1 2 3\n", r"not finite .* \(line 3\)"),
+        ("v 0,5 0 0\nv 1 0 0\n", r'"0,5" \(line 1\); numbers need a decimal point'),
+        ("v 0 0 0\nv 1.5, 0, 2.0\n", r'"1.5," \(line 2\); .* spaces between them, not commas'),
+    ],
+)
+def test_the_line_is_named_as_an_editor_counts(tmp_path: Path, text: str, reason: str) -> None:
+    with pytest.raises(InputError, match=reason):
+        read_obj(write(tmp_path, text))
+
+
 @pytest.fixture(scope="module")
 def seed_file(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, bytes]:
     folder = tmp_path_factory.mktemp("fuzz")

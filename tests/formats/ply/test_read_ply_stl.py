@@ -148,6 +148,50 @@ def test_damage_is_named(tmp_path: Path, old: bytes, new: bytes, reason: str) ->
     assert caught.value.path == path
 
 
+@pytest.mark.parametrize(
+    ("old", "new", "reason"),
+    [
+        (b"property uchar flags", b"property quux flags", "line 12 of the PLY header"),
+        (b"0.5 1 1", b"0,5 1 1", r"not a number: '0,5' \(line 19\)"),
+        (
+            b"0 3 0 1 4",
+            b"0 3 0 1 9",
+            "faces refer to a vertex .*; the first is face 1, counted from 0",
+        ),
+        (b"0 3 2 3 4", b"0 9999 2 3 4", "list of 9999 entries in row 3 of element 'face'"),
+    ],
+)
+def test_the_line_or_the_row_is_named(tmp_path: Path, old: bytes, new: bytes, reason: str) -> None:
+    path = ply(tmp_path, "ascii")
+    content = path.read_bytes()
+    assert old in content
+    path.write_bytes(content.replace(old, new, 1))
+    with pytest.raises(InputError, match=reason):
+        read_ply(path)
+
+
+@pytest.mark.parametrize("order", ["ascii", "binary_little_endian", "binary_big_endian"])
+def test_strips_of_triangles_are_faces(tmp_path: Path, order: str) -> None:
+    """The sides of the pyramid as two strips in one row, the base as a row of its own; -1 ends a strip."""
+    rows = [[0, 1, 4, 2, -1, 2, 3, 4, 0, -1], [3, 2, 0, 1]]
+    header = f"ply\nformat {order} 1.0\nelement vertex 5\nproperty float x\nproperty float y\nproperty float z\n"
+    header += "element tristrips 2\nproperty list int int vertex_indices\nend_header\n"
+    if order == "ascii":
+        body = "\n".join(
+            [*(" ".join(map(str, p)) for p in POINTS), *(f"{len(r)} {' '.join(map(str, r))}" for r in rows)]
+        )
+        content = body.encode()
+    else:
+        mark = ">" if "big" in order else "<"
+        content = b"".join(struct.pack(mark + "3f", *p) for p in POINTS)
+        content += b"".join(struct.pack(f"{mark}{len(r) + 1}i", len(r), *r) for r in rows)
+    path = tmp_path / "mesh.ply"
+    path.write_bytes(header.encode() + content)
+    read = read_ply(path)
+    assert len(read.mesh.faces) == 6
+    assert volume(read) == pytest.approx(2 / 3)  # so all faces look the same way
+
+
 def test_texture_outside_the_folder_is_refused(tmp_path: Path) -> None:
     inner = tmp_path / "model"
     inner.mkdir()
