@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 from scipy.spatial import ConvexHull
 
-from ..core.arrays import F64, Bools
+from ..core.arrays import F64, I64, Bools
 from ..core.randomness import derive_rng
 
 # Lengths are shares of the size of what is left without the floor: the diagonal of the box that holds the middle 90 %
@@ -19,7 +21,7 @@ LEVEL_COSINE = 0.9
 REACH, LEAST_OUTSIDE = 0.1, 0.5
 LEAST_SHARE = 0.08  # of the surface
 BELOW_SHARE = 0.02  # of the rest, on the other side
-SAMPLES, PLANES, MOST = 4000, 64, 3
+SAMPLES, PLANES, TRIES, MOST = 4000, 64, 4, 3
 
 
 def size_of(points: F64, weights: F64) -> float:
@@ -78,31 +80,60 @@ def _find_one(corners: F64, areas: F64) -> Bools:
     rng = derive_rng(0, "floors")
     drawn = np.searchsorted(np.cumsum(areas) / areas.sum(), rng.random(SAMPLES)).clip(max=len(areas) - 1)
     on = _near(middle[drawn], normal[drawn], drawn[:PLANES], middle, normal, 0.01 * size_of(middle, areas))
-    best = int(on.sum(axis=0).argmax())
-    if on[:, best].mean() < LEAST_SHARE or on[:, best].all():
-        return none
-    size = size_of(middle[drawn][~on[:, best]], np.ones(int((~on[:, best]).sum())))
-    plane = drawn[on[:, best]]
-    turned = normal[plane] * np.sign(normal[plane] @ normal[drawn[best]])[:, None]
-    up = turned.mean(axis=0) / max(float(np.linalg.norm(turned.mean(axis=0))), 1e-300)
-    height = middle @ up - float(np.median(middle[plane] @ up))
-    if areas[height < 0].sum() > areas[height > 0].sum():
+    tried: list[Bools] = []
+    for best in np.argsort(-on.sum(axis=0), kind="stable").tolist():
+        hits = on[:, best]
+        if hits.mean() < LEAST_SHARE or hits.all() or len(tried) == TRIES:
+            break
+        if any((hits & other).sum() > 0.5 * hits.sum() for other in tried):
+            continue  # the same plane again
+        tried.append(hits)
+        turned = normal[drawn[hits]] * np.sign(normal[drawn[hits]] @ normal[drawn[best]])[:, None]
+        size = size_of(middle[drawn[~hits]], np.ones(int((~hits).sum())))
+        floor = _floor_on(corners, areas, middle, normal, _Plane(turned.mean(axis=0), middle[drawn[hits]], size))
+        if floor is not None:
+            return floor
+    return none
+
+
+@dataclass(frozen=True)
+class _Plane:
+    """An even area.
+
+    Attributes:
+        across: (3,) along its normal, any length.
+        points: (N, 3) on it.
+        size: of what is not on it, see above.
+    """
+
+    across: F64
+    points: F64
+    size: float
+
+
+def _floor_on(corners: F64, areas: F64, middle: F64, normal: F64, plane: _Plane) -> Bools | None:
+    """The faces of the floor on a plane and behind it; None where it is no floor."""
+    up = plane.across / max(float(np.linalg.norm(plane.across)), 1e-300)
+    height = middle @ up - float(np.median(plane.points @ up))
+    thickness = THICKNESS * plane.size
+    # A floor may be a slab: what lies right behind it is its other side, and no part of what stands on it.
+    if areas[height < -3 * thickness].sum() > areas[height > 3 * thickness].sum():
         up, height = -up, -height
-    thickness = THICKNESS * size
     floor = (np.abs(height) < thickness) & (np.abs(normal @ up) > LEVEL_COSINE)
-    rest = ~floor & (height > -3 * thickness)
-    total = float(areas[rest & (height > 0)].sum())
+    standing = ~floor & (height > 0)
+    total = float(areas[standing].sum())
     if not total > 0 or areas[~floor & (height < -3 * thickness)].sum() > BELOW_SHARE * total:
-        return none
-    if areas[floor].sum() < LEAST_SHARE * areas.sum() or sides_of(middle[floor])[0][1] < LEAST_SIDE * size:
-        return none
-    near = ~floor & (height > 0) & (height < REACH * size)
-    if _share_outside(middle[floor], areas[floor], corners[near].reshape(-1, 3), up) < LEAST_OUTSIDE:
-        return none
-    return floor | (height < 0)
+        return None
+    if areas[floor].sum() < LEAST_SHARE * areas.sum():
+        return None
+    if sides_of(middle[floor])[0][1] < LEAST_SIDE * plane.size:
+        return None
+    near = corners[standing & (height < REACH * plane.size)].reshape(-1, 3)
+    outside = _share_outside(middle[floor], areas[floor], near, up)
+    return floor | (height < 0) if outside >= LEAST_OUTSIDE else None
 
 
-def _near(points: F64, normals: F64, planes: np.ndarray, middle: F64, normal: F64, tolerance: float) -> Bools:
+def _near(points: F64, normals: F64, planes: I64, middle: F64, normal: F64, tolerance: float) -> Bools:
     """(N, P) bool: whether points with normals (N, 3) lie on the planes of faces numbered (P,)."""
     distance = points @ normal[planes].T - np.einsum("pi,pi->p", middle[planes], normal[planes])
     return (np.abs(distance) < tolerance) & (np.abs(normals @ normal[planes].T) > LEVEL_COSINE)

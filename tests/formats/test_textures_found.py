@@ -134,7 +134,7 @@ def test_letters_with_accents_match_in_both_normal_forms(tmp_path: Path) -> None
 @pytest.mark.parametrize(
     ("line", "text", "words"),
     [
-        (3, "v 1 2 three", r"a vertex line holds something that is not a number \(line 3\)"),
+        (3, "v 1 2 three", r'a vertex line holds something that is not a number: "three" \(line 3\)'),
         (4, "v 1 2", r"1 vertex lines have fewer than 3 numbers \(line 4\)"),
         (5, "f 1 2 x", r"a face line holds something that is not an? \w+ ?\(?"),
     ],

@@ -103,7 +103,7 @@ def one_surface(pose: str | None = "arms down", ground: str | None = None, step:
     elif ground is not None:
         distances.append(y if ground == "floor" else z + 0.11)
     field = np.min(distances, axis=0)
-    vertices, faces, *_ = marching_cubes(field, 0.0, spacing=(step,) * 3, gradient_direction="ascent")
+    vertices, faces, *_ = marching_cubes(field, 0.0, spacing=(step,) * 3, gradient_direction="descent")
     vertices = vertices.astype(np.float64) + grid[0, 0, 0]
     low, high = vertices.min(axis=0), vertices.max(axis=0)
     share = (vertices - low) / (high - low)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 import numpy.typing as npt
@@ -77,3 +78,41 @@ def some_turns(frames: int) -> F64:
     turns = Rotation.from_rotvec(rng.normal(0, 0.4, (frames * 17, 3))).as_matrix().reshape(frames, 17, 3, 3)
     turns[0] = np.eye(3)
     return turns
+
+
+def along_own_axes(plain: Motion) -> Motion:
+    """The same motion with bones along their own x axes: at rest, with all rotations zero, everything points to +x."""
+    children = {parent: child for child, parent in reversed(list(enumerate(PARENTS)))}
+    frames = np.empty((len(PARENTS), 3, 3))
+    for bone in range(len(PARENTS)):
+        child = children.get(bone)
+        aim = np.array([1.0, 0, 0])
+        if child is not None:
+            aim = plain.rest_places[child] - plain.rest_places[bone]
+        turn, _ = Rotation.align_vectors([aim / np.linalg.norm(aim)], [[1.0, 0, 0]])
+        frames[bone] = turn.as_matrix()
+    since_rest = plain.rotations @ plain.rest_rotations.transpose(0, 2, 1)
+    rest = np.zeros_like(plain.rest_places)
+    for bone, parent in enumerate(PARENTS):
+        if parent >= 0:
+            rest[bone] = rest[parent] + frames[parent].T @ (plain.rest_places[bone] - plain.rest_places[parent])
+    return replace(
+        plain, rest_rotations=np.tile(np.eye(3), (len(PARENTS), 1, 1)), rest_places=rest, rotations=since_rest @ frames
+    )
+
+
+SIDE = ("Shoulder", "Arm", "ForeArm", "Hand")
+LEG = ("Thigh", "Shin", "Foot")
+ROKOKO = [
+    *("Hips", "Spine1", "Spine2", "Neck", "Head"),
+    *(side + part for side in ("Left", "Right") for part in SIDE),
+    *(side + part for side in ("Left", "Right") for part in LEG),
+]
+ROKOKO_PARENTS = np.array([-1, 0, 1, 2, 3, 2, 5, 6, 7, 2, 9, 10, 11, 0, 13, 14, 0, 16, 17], np.int32)
+
+
+def with_collars() -> np.ndarray:
+    """(19, 3) the figure with a collar bone of 12 cm on each side."""
+    plain = stick(0.0, 1.0)
+    collars = plain[[5, 8]] * [0.4, 1.0, 1.0]
+    return np.concatenate([plain[:5], collars[:1], plain[5:8], collars[1:], plain[8:]])
