@@ -136,7 +136,8 @@ def _floor_on(corners: F64, areas: F64, middle: F64, normal: F64, plane: _Plane)
 def _near(points: F64, normals: F64, planes: I64, middle: F64, normal: F64, tolerance: float) -> Bools:
     """(N, P) bool: whether points with normals (N, 3) lie on the planes of faces numbered (P,)."""
     distance = points @ normal[planes].T - np.einsum("pi,pi->p", middle[planes], normal[planes])
-    return (np.abs(distance) < tolerance) & (np.abs(normals @ normal[planes].T) > LEVEL_COSINE)
+    on: Bools = (np.abs(distance) < tolerance) & (np.abs(normals @ normal[planes].T) > LEVEL_COSINE)
+    return on
 
 
 def _share_outside(points: F64, areas: F64, standing: F64, up: F64) -> float:
