@@ -29,6 +29,11 @@ from . import options, values
 @click.option(
     "--mining", type=click.Choice(["none", "item", "point", "both"]), help="Hard example mining.  [default: item]"
 )
+@click.option(
+    "--backgrounds", type=options.existing_folder,
+    help="Folder of photographs that stand behind people, where masks are damaged or augment.background is set.  "
+    "[default: smooth colours]",
+)  # fmt: skip
 @click.option("--max-minutes", type=click.FloatRange(min=0), help="End within this time.  [default: no limit]")
 @click.option(
     "--minutes-now", type=click.FloatRange(min=0), default=0.0,

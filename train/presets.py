@@ -217,6 +217,7 @@ def choose_settings(
     mining: str | None = None,
     stage: str | None = None,
     max_minutes: float | None = None,
+    backgrounds: Path | None = None,
     device: str | None = None,
     seed: int | None = None,
     shards: Path | None = None,
@@ -231,6 +232,7 @@ def choose_settings(
         mining: mode of hard example mining; here and below, None keeps the value of the arguments above.
         stage: what to train.
         max_minutes: time limit.
+        backgrounds: folder of photographs, see `AugmentSettings.backgrounds`.
         device: where to train.
         seed: of weights, draws and points.
         shards: folder of the shards that are to be trained on, whose pictures limit "auto"; None: no limit.
@@ -251,6 +253,7 @@ def choose_settings(
         "device": device,
         "seed": seed,
         "mining": None if mining is None else {"mode": mining},
+        "augment": None if backgrounds is None else {"backgrounds": str(backgrounds.resolve())},
     }
     given = {key: value for key, value in flags.items() if value is not None}
     settings = resolve_settings(

@@ -71,6 +71,7 @@ def train(
     Returns:
         The run's folder.
     """
+    from ..datasets.loading.augment import open_backgrounds
     from ..datasets.shards.index import read_index
     from .data import open_views, refuse_held_out
     from .find_landmarks import use_landmarks
@@ -80,6 +81,8 @@ def train(
     if "train" not in splits:
         raise InputError(shards, "holds no training split")
     refuse_held_out(shards, index)
+    if settings.augment.backgrounds:
+        open_backgrounds(settings.augment.backgrounds)
     points, colours = settings.surface.points, settings.texture.points
     # Validation always has the paper's 4,096 points and PIFu's mixture, so that IoUs of all settings compare.
     told = use_landmarks(shards, settings, earlier=resume or anneal, progress=progress)

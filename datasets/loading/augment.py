@@ -8,6 +8,8 @@ their labels.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -15,6 +17,7 @@ from torch import Tensor
 
 from ...core.arrays import F32, F64
 from ...core.errors import SettingsError
+from .backgrounds import Backgrounds
 from .mask_damage import damage_masks
 from .pixels import blur_channels, premultiply, smooth_colours, straighten, upload
 
@@ -45,6 +48,8 @@ class AugmentSettings:
         mask_halo: probability of a mask that is too large or too small somewhere.
         mask_soft: probability of a blurred mask.
         mask_cut: probability that the mask lacks a hand, a foot or more.
+        backgrounds: folder of photographs that stand behind people, where `background` is drawn and where a damaged
+            mask shows more than the person; empty: smooth random colours do.
     """
 
     flip: float = 0.0
@@ -59,11 +64,17 @@ class AugmentSettings:
     mask_halo: float = 0.0
     mask_soft: float = 0.0
     mask_cut: float = 0.0
+    backgrounds: str = ""
 
     def __post_init__(self) -> None:
         for name, most in LARGEST.items():
             if not 0.0 <= getattr(self, name) <= most:
                 raise SettingsError(f"augment.{name} {getattr(self, name)}: expected 0 to {most}")
+        if self.backgrounds and not (self.background or self.mask_damage):
+            raise SettingsError(
+                "augment.backgrounds: nothing shows a background; set augment.background, or a damage to masks such as "
+                "augment.mask_halo"
+            )
 
     @property
     def moves(self) -> bool:
@@ -98,6 +109,9 @@ def augment(
 
     Returns:
         Pictures and calibrations of the same shapes and dtypes.
+
+    Raises:
+        InputError: the folder of backgrounds is missing, or holds nothing that can be read.
     """
     draws = rng.random((count, 8))[rows]
     if settings.moves:
@@ -110,13 +124,28 @@ def augment(
     if settings.blur:
         sigma = upload(settings.blur * rng.random(count)[rows], images.device)
         images = straighten(blur_channels(premultiply(images), sigma, settings.blur))
+    ground: Tensor | None = None
+    if settings.backgrounds:
+        photographs = open_backgrounds(settings.backgrounds)
+        ground = photographs.draw(rng, rows, count, images.shape[-1]).to(images.device)
     if settings.mask_damage:
-        images = damage_masks(images, settings.mask_damage, rng=rng, rows=rows, count=count)
+        images = damage_masks(images, settings.mask_damage, rng=rng, rows=rows, count=count, ground=ground)
     if settings.background:
         chosen = upload(rng.random(count)[rows] < settings.background, images.device)
         patches = upload(rng.random((count, 3, PATCHES, PATCHES))[rows], images.device)
-        images = torch.where(chosen[:, None, None, None], _before(images, patches), images)
+        behind = smooth_colours(patches, images.shape[-2:]) if ground is None else ground
+        images = torch.where(chosen[:, None, None, None], _before(images, behind), images)
     return images, calibrations
+
+
+@lru_cache(maxsize=2)
+def open_backgrounds(folder: str) -> Backgrounds:
+    """The photographs of a folder, listed once in a process.
+
+    Raises:
+        InputError: see `Backgrounds`.
+    """
+    return Backgrounds(Path(folder))
 
 
 def _view_matrices(draws: F64, settings: AugmentSettings, grown: F64 | float) -> F64:
@@ -148,11 +177,10 @@ def _move(images: Tensor, back: Tensor) -> Tensor:
     return straighten(torch.nn.functional.grid_sample(premultiplied, grid, align_corners=False))
 
 
-def _before(images: Tensor, patches: Tensor) -> Tensor:
-    """Opaque pictures: the person in front of a smooth background of random colours (B, 3, P, P) in [0, 1]."""
-    ground = smooth_colours(patches, images.shape[-2:]) * 255.0
+def _before(images: Tensor, ground: Tensor) -> Tensor:
+    """Opaque pictures: the person in front of a background (B, 3, H, W) in [0, 1]."""
     values = premultiply(images)
-    colours = values[:, :3] + ground * (1.0 - values[:, 3:] / 255.0)
+    colours = values[:, :3] + 255.0 * ground * (1.0 - values[:, 3:] / 255.0)
     return torch.cat([colours.round().clamp(0, 255).to(torch.uint8), torch.full_like(images[:, 3:], 255)], dim=1)
 
 

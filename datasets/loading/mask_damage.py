@@ -2,7 +2,7 @@
 
 Pictures that were rendered have perfect masks, and a network that has seen no others takes the first hole for a real
 one. Only the picture changes: points keep their labels and layers their values, also where the mask has lost them. What
-a mask shows beyond the person is a background of smooth random colours.
+a mask shows beyond the person is a background of smooth random colours, or a photograph (backgrounds.py).
 """
 
 from __future__ import annotations
@@ -29,7 +29,13 @@ PATCHES = 4
 
 
 def damage_masks(
-    images: Tensor, shares: dict[str, float], *, rng: np.random.Generator, rows: slice, count: int
+    images: Tensor,
+    shares: dict[str, float],
+    *,
+    rng: np.random.Generator,
+    rows: slice,
+    count: int,
+    ground: Tensor | None = None,
 ) -> Tensor:
     """Damage the masks of some pictures of a batch.
 
@@ -39,6 +45,7 @@ def damage_masks(
         rng: draws for the whole batch of all processes, so that their number does not matter.
         rows: which of the whole batch's `count` items these are.
         count: items of the whole batch.
+        ground: (B, 3, H, W) float32 from 0 to 1, what is behind the people; None for smooth random colours.
 
     Returns:
         Pictures of the same shape and dtype.
@@ -58,9 +65,12 @@ def damage_masks(
             these = _rows(concerned, images)
             drawn = (upload(values[some[concerned]], images.device) for values in (draws, noise))
             alpha = alpha.index_copy(0, these, change(alpha[these], *drawn))
-    ground = _spread(upload(patches[some], images.device), alpha.shape[-2:]) * 255.0
+    if ground is None:
+        behind = _spread(upload(patches[some], images.device), alpha.shape[-2:])
+    else:
+        behind = ground[index]
     values = premultiply(part)
-    colours = torch.where(alpha > 0, values[:, :3] + ground * (1.0 - values[:, 3:] / 255.0), 0.0)
+    colours = torch.where(alpha > 0, values[:, :3] + behind * 255.0 * (1.0 - values[:, 3:] / 255.0), 0.0)
     damaged = torch.cat([colours, alpha * 255.0], dim=1).round().clamp(0, 255).to(torch.uint8)
     result = images.clone()
     result[index] = damaged
