@@ -47,6 +47,15 @@ def light_names() -> Iterable[str]:
     help="Angle of view, degrees, or 20:60 for one between the two at random for each camera, hence its distance; 0 "
     "for orthographic cameras.",
 )  # fmt: skip
+@click.option(
+    "--cameras", "camera_file", type=options.existing_path,
+    help="Cameras of a real rig in place of those around the person: transforms.json, a JSON file of OpenCV's K, R and "
+    "t, or a folder with a COLMAP model as text.",
+)  # fmt: skip
+@click.option(
+    "--cameras-up", "camera_up", type=click.Choice(["y", "z"]), default="y",
+    help="Axis that points up in the world of --cameras; people stand at its origin.",
+)  # fmt: skip
 @click.option("--size", type=click.IntRange(16, 4096), default=512, help="Edge of the pictures, pixels.")
 @click.option(
     "--antialias", type=click.IntRange(4, 16), default=4, metavar="4|8|16",
@@ -149,9 +158,14 @@ def render(
         raise click.UsageError("--frames and --poses exclude each other")
     if frames == "all":
         options.refuse_ignored("with --frames all", "frames_per_animation")
+    if settings["camera_file"] is not None:
+        options.refuse_ignored("with --cameras", "views", "step_deg", "offset_deg", "pitch_deg", "jitter_deg", "fov")
+    else:
+        options.refuse_ignored("without --cameras", "camera_up")
     if part is not None:
         options.refuse_ignored("with --part; --finish removes", "prune")
     from ..datasets.renders.build import render_models
+    from ..datasets.renders.camera_files import read_cameras
     from ..datasets.renders.dry_run import plan_renders
     from ..datasets.renders.extent import choose_extent
     from ..datasets.renders.folder import keep_centre
@@ -162,6 +176,10 @@ def render(
     if extent != "auto":
         settings["extent_m"] = extent
     chosen = RenderSettings(poses=poses or frames or "random", load=load, **settings)
+    if chosen.camera_file is not None:
+        distorted = [camera.name for camera in read_cameras(chosen.camera_file, chosen.camera_up) if camera.distorted]
+        if distorted:
+            click.echo(f"{chosen.camera_file}: the distortion of {', '.join(distorted)} is left out", err=True)
     if not options.is_given("centre"):
         chosen = keep_centre(out, chosen)
         if chosen.centre != settings["centre"]:

@@ -173,18 +173,18 @@ def camera_of(calibration: F64) -> OrthographicCamera | PerspectiveCamera:
     if is_orthographic(matrix):
         extent = 2.0 / float(np.linalg.norm(matrix[0, :3]))
         centre = unproject(np.zeros((1, 3)), matrix)[0]
-        return OrthographicCamera(_triple(centre), extent, *_angles(matrix[:3, :3] * (extent / 2)))
+        return OrthographicCamera(_triple(centre), extent, *angles_of(matrix[:3, :3] * (extent / 2)))
     right, down, away = matrix[0, :3], matrix[1, :3], matrix[3, :3]
     zoom = float(np.linalg.norm(right))  # distance over half an edge
     eye = np.linalg.inv(matrix)[:, 2]
     eye = eye[:3] / eye[3]
     half = -float(matrix[2, 3] + zoom * away @ eye) / (zoom * zoom - 1.0)
-    angles = _angles(np.stack([right / zoom, down / zoom, away]))
+    angles = angles_of(np.stack([right / zoom, down / zoom, away]))
     fov = float(2 * np.degrees(np.arctan(1.0 / zoom)))
     return PerspectiveCamera(_triple(eye + away * zoom * half), 2 * half, *angles, fov_deg=fov)
 
 
-def _angles(rotation: F64) -> tuple[float, float, float]:
+def angles_of(rotation: F64) -> tuple[float, float, float]:
     """(yaw, pitch, roll) in degrees of a rotation in the form of `Camera.rotation`."""
     right, _, away = rotation
     yaw = np.arctan2(-away[0], -away[2])

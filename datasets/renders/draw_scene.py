@@ -15,7 +15,7 @@ from ...core.arrays import F32, F64, U8
 from ...core.errors import SettingsError
 from ...core.randomness import derive_rng
 from ...formats.png_box import encode_png_box
-from ...geometry.camera import Camera, PerspectiveCamera, project
+from ...geometry.camera import Camera, OrthographicCamera, PerspectiveCamera, project
 from ...geometry.mesh import PosedMesh
 from ...geometry.refine import refine_mesh
 from ...render.light.lights import Light, LightSet, draw_light
@@ -87,7 +87,11 @@ def prepare_scene(scene: LoadedScene, settings: RenderSettings, lights: LightSet
     centre = scene_centre(mesh, scene.pelvis_world, settings.centre)
     stream = (settings.seed, spec.subject, spec.animation, spec.frame)
     cameras = place_cameras(scene, settings, centre)
-    check_fit(mesh, list(cameras.values()), settings.size)
+    if settings.camera_file is None:
+        check_fit(mesh, list(cameras.values()), settings.size)
+    else:
+        check_fit(mesh, [OrthographicCamera(centre, settings.extent_m)], settings.size)
+        _check_sight(mesh, cameras, settings)
     rng = derive_rng(*stream, "lights")
     drawn = {name: draw_light(lights, rng) for name in cameras}
     transfer = radiance_transfer(mesh, rays=settings.rays, threads=threads)
@@ -198,6 +202,20 @@ def check_fit(mesh: PosedMesh, cameras: list[Camera], size: int) -> None:
         raise SettingsError(f"does not fit a view cube of {cameras[0].extent_m:g} m; --extent {needed:g} holds it")
 
 
+def _check_sight(mesh: PosedMesh, cameras: dict[str, Camera], settings: RenderSettings) -> None:
+    """Check that each camera of a file sees the whole mesh.
+
+    Raises:
+        SettingsError: one does not, and is named.
+    """
+    for name, camera in cameras.items():
+        if fitting_extent(mesh, [camera], settings.size) is not None:
+            raise SettingsError(
+                f"camera {name} of {settings.camera_file} does not see the whole person, who stands at the origin; the "
+                f"file is in metres, {settings.camera_up} up"
+            )
+
+
 def fitting_extent(mesh: PosedMesh, cameras: list[Camera], size: int) -> float | None:
     """The edge of a view cube that would hold the mesh, metres, rounded up to centimetres; None where it fits."""
     if _needed_by_all(mesh, cameras, size) <= cameras[0].extent_m:
@@ -218,7 +236,10 @@ def _needed_by_all(mesh: PosedMesh, cameras: list[Camera], size: int) -> float:
 
 def misfit(scene: LoadedScene, settings: RenderSettings) -> float | None:
     """The extent that would hold a scene, metres; None where that of the settings does."""
-    cameras = place_cameras(scene, settings, scene_centre(scene.mesh, scene.pelvis_world, settings.centre))
+    centre = scene_centre(scene.mesh, scene.pelvis_world, settings.centre)
+    if settings.camera_file is not None:  # such cameras have their own extent, and see what they see
+        return fitting_extent(scene.mesh, [OrthographicCamera(centre, settings.extent_m)], settings.size)
+    cameras = place_cameras(scene, settings, centre)
     return fitting_extent(scene.mesh, list(cameras.values()), settings.size)
 
 

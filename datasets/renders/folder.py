@@ -10,14 +10,15 @@ from typing import Any
 from ...core import folders
 from ...core.settings import to_table
 from ...render.light.lights import load_lights
+from .camera_files import read_cameras
 from .format import RENDERS
 from .settings import RenderSettings
 
 # What folders were made with that are older than a setting, where the default of today is another.
 OLDER = {"centre": "pelvis"}
 # What lies there is compared, and not where it lies: motions are part of each scene's provenance
-# (OpenSubject.digest), panoramas are hashed below.
-PLACES = ("animations", "bone_map", "lights")
+# (OpenSubject.digest), panoramas and cameras are hashed below.
+PLACES = ("animations", "bone_map", "lights", "camera_file")
 
 
 def keep_centre(out: Path, settings: RenderSettings) -> RenderSettings:
@@ -72,4 +73,10 @@ def _recorded(settings: RenderSettings) -> dict[str, Any]:
         # Panoramas may change while the folder's name stays, so what was read from them is part of the settings.
         coefficients = load_lights(settings.lights).coefficients
         recorded["lights_sha256"] = hashlib.sha256(coefficients.tobytes()).hexdigest()
+    if settings.camera_file is not None:
+        digest = hashlib.sha256()
+        for camera in read_cameras(settings.camera_file, settings.camera_up):
+            digest.update(f"{camera.name}\x1f{camera.fov_deg!r}".encode())
+            digest.update(camera.eye_world.tobytes() + camera.rotation.tobytes())
+        recorded["cameras_sha256"] = digest.hexdigest()
     return recorded

@@ -16,6 +16,7 @@ from ...render.subpixels import ANTIALIAS
 from ...render.transfer import DEFAULT_RAYS
 from ...subjects.frames import FrameSettings
 from ...subjects.placement import PlacementOptions
+from .camera_files import UPS, read_cameras
 
 CENTRES = ("surface", "pelvis", "box")
 
@@ -36,6 +37,9 @@ class RenderSettings(FrameSettings):
         fov_deg: angle of view of perspective cameras, degrees; 0 for orthographic ones.
         fov_most_deg: each camera's own angle of view is drawn between `fov_deg` and this, so that its distance, from
             which the middle of the view cube fills the picture, varies, too; 0: all have `fov_deg`.
+        camera_file: cameras of a file (camera_files.py) in place of those around the person, which the attributes above
+            describe; None for those.
+        camera_up: the axis that points up in the world of that file, "y" or "z".
         lights_per_view: number of pictures that each camera takes, each in a light of its own.
         size: edge of the pictures, pixels.
         antialias: samples of a pixel on an edge, of ANTIALIAS; alpha has one value more.
@@ -58,6 +62,8 @@ class RenderSettings(FrameSettings):
     jitter_deg: tuple[float, float, float] = (0.0, 0.0, 0.0)
     fov_deg: float = 0.0
     fov_most_deg: float = 0.0
+    camera_file: Path | None = None
+    camera_up: str = "y"
     lights_per_view: int = 1
     size: int = 512
     antialias: int = 4
@@ -84,6 +90,7 @@ class RenderSettings(FrameSettings):
             exposure_ev=(-8.0, 8.0),
         )
         check_choice("centre", self.centre, CENTRES)
+        check_choice("camera_up", self.camera_up, tuple(UPS))
         check_choice("antialias", self.antialias, ANTIALIAS)
         if self.fov_deg and not 1.0 <= self.fov_deg <= 75.0:
             raise SettingsError(f"fov_deg is {self.fov_deg}, expected 1 to 75, or 0 for orthographic cameras")
@@ -105,7 +112,10 @@ class RenderSettings(FrameSettings):
     @property
     def pictures(self) -> int:
         """Number of lit pictures of a scene."""
-        return self.views * len(self.pitch_deg) * self.lights_per_view
+        cameras = self.views * len(self.pitch_deg)
+        if self.camera_file is not None:
+            cameras = len(read_cameras(self.camera_file, self.camera_up))
+        return cameras * self.lights_per_view
 
     def cameras(
         self, centre_world: tuple[float, float, float], rng: np.random.Generator | None = None
@@ -118,7 +128,31 @@ class RenderSettings(FrameSettings):
 
         Returns:
             Camera by the name of its picture; with several lights a camera has several pictures.
+
+        Raises:
+            SettingsError: a camera of a file looks away from the scene.
+            InputError: the file of cameras cannot be read.
         """
+        chosen = self._file_cameras(centre_world) if self.camera_file is not None else self._orbit(centre_world, rng)
+        found: dict[str, Camera] = {}
+        for name, camera in chosen.items():
+            found[name] = camera
+            found |= {f"{name}_light{light + 1}": camera for light in range(1, self.lights_per_view)}
+        return found
+
+    def _file_cameras(self, centre_world: tuple[float, float, float]) -> dict[str, Camera]:
+        assert self.camera_file is not None
+        try:
+            return {
+                camera.name: camera.facing(centre_world) for camera in read_cameras(self.camera_file, self.camera_up)
+            }
+        except ValueError as error:
+            raise SettingsError(
+                f"{self.camera_file}: {error}, which stands at the origin; the file is in metres, {self.camera_up} up"
+            ) from error
+
+    def _orbit(self, centre_world: tuple[float, float, float], rng: np.random.Generator | None) -> dict[str, Camera]:
+        """The cameras around a scene, by the names of their pictures in the first light."""
         found: dict[str, Camera] = {}
         for name, (yaw, pitch) in self._places():
             camera: Camera = OrthographicCamera(centre_world, self.extent_m, yaw, pitch)
@@ -131,7 +165,6 @@ class RenderSettings(FrameSettings):
             if rng is not None and self.fov_most_deg and isinstance(camera, PerspectiveCamera):
                 camera = replace(camera, fov_deg=float(rng.uniform(self.fov_deg, self.fov_most_deg)))
             found[name] = camera
-            found |= {f"{name}_light{light + 1}": camera for light in range(1, self.lights_per_view)}
         return found
 
     def _places(self) -> list[tuple[str, tuple[float, float]]]:

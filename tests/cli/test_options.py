@@ -23,6 +23,7 @@ from mpc.datasets.check.models import check_models
 from mpc.datasets.exchange.export import export_renders
 from mpc.datasets.exchange.import_folder import import_folder
 from mpc.datasets.renders.build import render_models
+from mpc.datasets.renders.camera_files import UPS
 from mpc.datasets.renders.settings import RenderSettings
 from mpc.datasets.shards.build import sample_renders
 from mpc.datasets.shards.settings import SampleSettings
@@ -274,7 +275,7 @@ def test_choices_are_all_there_are():
         "stage": STAGES,
         "engine": ENGINES,
         "layout": typing.get_args(Layout), "frames": ("all", "spread"), "baseline": BASELINES, "benchmark": BENCHMARKS,
-        "renderer": ("auto", "pyrender", "embree"),
+        "renderer": ("auto", "pyrender", "embree"), "camera_up": UPS,
     }  # fmt: skip
     for command in TARGETS:
         for option in main.commands[command].params:
