@@ -65,9 +65,9 @@ jobs = click.option("--jobs", type=int, default=0, help="Number of worker proces
 
 def layer_names() -> Iterable[str]:
     """The layers that can be drawn beside the lit pictures."""
-    from ..render.layers import LAYERS
+    from ..render.layers import BODY_LAYERS, LAYERS
 
-    return LAYERS
+    return (*LAYERS, *BODY_LAYERS)
 
 
 def workers(function: Callable[..., None]) -> Callable[..., None]:

@@ -56,6 +56,8 @@ class PosedMesh:
         uv: (T, 2) float32, origin at the texture's lower left, v up (OBJ, OpenGL); None without texture coordinates.
         face_uv: (F, 3) int32 into `uv`; None exactly when `uv` is None.
         vertex_colours: (V, 4) uint8, sRGB; they multiply the material's colour; None for white.
+        face_part: (F,) uint8, the part of the body that a face belongs to (geometry/labels.py); None where unknown.
+        face_garment: (F,) uint8, what a face is of: skin, hair, a shirt (geometry/labels.py); None where unknown.
     """
 
     vertices: F64
@@ -65,6 +67,8 @@ class PosedMesh:
     uv: F32 | None = None
     face_uv: I32 | None = None
     vertex_colours: U8 | None = None
+    face_part: U8 | None = None
+    face_garment: U8 | None = None
 
     def __post_init__(self) -> None:
         if len(self.face_material) == 0 and len(self.faces):
@@ -131,6 +135,8 @@ class PosedMesh:
             uv=self.uv,
             face_uv=None if self.face_uv is None else np.ascontiguousarray(self.face_uv[keep]),
             vertex_colours=None if self.vertex_colours is None else np.ascontiguousarray(self.vertex_colours[used]),
+            face_part=None if self.face_part is None else self.face_part[keep],
+            face_garment=None if self.face_garment is None else self.face_garment[keep],
         )
         return mesh, used
 
@@ -152,6 +158,8 @@ def check_mesh(mesh: PosedMesh) -> None:
         ("uv", mesh.uv, np.float32, (None, 2)),
         ("face_uv", mesh.face_uv, np.int32, (len(mesh.faces), 3)),
         ("vertex_colours", mesh.vertex_colours, np.uint8, (len(mesh.vertices), 4)),
+        ("face_part", mesh.face_part, np.uint8, (len(mesh.faces),)),
+        ("face_garment", mesh.face_garment, np.uint8, (len(mesh.faces),)),
     ]
     for name, array, dtype, shape in expected:
         if array is None:

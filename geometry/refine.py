@@ -72,7 +72,15 @@ def _split(mesh: PosedMesh, edges: I32, of_face: I64, long: Bools) -> PosedMesh:
         uv = np.concatenate([uv, uv[uv_edges[uv_long]].mean(axis=1)]).astype(np.float32)
         face_uv = _divide(face_uv.astype(np.int64), cut)[0]
     return PosedMesh(
-        np.ascontiguousarray(vertices), faces, mesh.materials, mesh.face_material[parent], uv, face_uv, colours
+        np.ascontiguousarray(vertices),
+        faces,
+        mesh.materials,
+        mesh.face_material[parent],
+        uv,
+        face_uv,
+        colours,
+        None if mesh.face_part is None else mesh.face_part[parent],
+        None if mesh.face_garment is None else mesh.face_garment[parent],
     )
 
 

@@ -20,12 +20,14 @@ from ..core.locks import one_writer
 from ..core.progress import NoProgress, Progress
 from ..core.randomness import derive_rng
 from ..formats.gltf.write import write_glb
+from ..formats.person_file import labels_path
 from .attempt import attempt
 from .body.animations import CLIPS, make_clip
 from .body.body import data_folder, skeleton
 from .bvh_clips import bvh_clips, read_motions
 from .clothes.mhclo import find_assets
 from .clothes.wardrobe import plan_person
+from .labels import write_rig_labels
 from .person import Person, build_person
 from .rig import BodyClip, body_rig, textured_mesh
 from .scan import write_scan
@@ -267,8 +269,10 @@ def _make_one(unit: _Unit) -> _Record:
             _make_scan(unit, folder)
             folder.replace(_target(unit))
         else:
-            _make_rig(unit, folder / "person.glb")
-            (folder / "person.glb").replace(_target(unit))
+            made = _make_rig(unit, folder / "person.glb")
+            # The labels first: a rig with its final name is whole.
+            labels_path(made).replace(labels_path(_target(unit)))
+            made.replace(_target(unit))
 
     return _Record(unit.name, attempt(unit.out, unit.name, make))
 
@@ -292,7 +296,7 @@ def _make_scan(unit: _Unit, folder: Path) -> None:
     write_scan(folder, person, local, offset)
 
 
-def _make_rig(unit: _Unit, path: Path) -> None:
+def _make_rig(unit: _Unit, path: Path) -> Path:
     person = _person(unit)
     clips: list[BodyClip] = [make_clip(person.body, name, unit.frames) for name in CLIPS]
     if unit.bvh is not None:
@@ -305,3 +309,5 @@ def _make_rig(unit: _Unit, path: Path) -> None:
     rig = body_rig(skeleton(), heads, raised, person.surface.weights, clips)
     normals = vertex_normals(raised, person.surface.faces)
     write_glb(path, mesh, rig, normals=normals, generator="mpc people")
+    write_rig_labels(path, person, raised, -low)
+    return path

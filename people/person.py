@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from ..core.arrays import F64, I32, I64, U8, Bools
+from ..formats.person_file import PersonFacts
 from ..motion.skinning import strongest_weights
 from .body.body import BODY_VERTICES, Body, make_body, skeleton
 from .body.hair import grow_hair, paint_hair
@@ -17,6 +18,7 @@ from .clothes.assets import dress, shrunk_body
 from .clothes.bags import make_bag
 from .clothes.fabric import Fabric, fabric_colour
 from .clothes.garments import Sewn, sew
+from .clothes.labels import person_facts, surface_garments
 from .clothes.outfits import Worn
 from .clothes.stitching import stitch
 from .clothes.wardrobe import PersonPlan
@@ -37,12 +39,16 @@ class Person:
         surface: vertices, faces and skin weights (at most four bones per vertex).
         uv: (F, 3, 2) texture coordinates of the corners, lower left origin.
         texture: (S, S, 3) uint8 sRGB.
+        vertex_garment: (V,) uint8, what each vertex is of, see geometry/labels.py.
+        facts: who it is.
     """
 
     body: Body
     surface: Surface
     uv: F64
     texture: U8
+    vertex_garment: U8
+    facts: PersonFacts
 
 
 def limit_weights(weights: F64) -> F64:
@@ -108,7 +114,8 @@ def build_person(
     texture = paint(texels, texture_size, lambda t: painter.colours(t, texel_m), _DARK, inside)
     weights = limit_weights(surface.weights)
     final = Surface(surface.vertices, surface.faces, weights, {}, surface.lining)
-    return Person(body, final, uv, texture)
+    garments = surface_garments(body, plan, sewn, [len(part.vertices) for part in parts])
+    return Person(body, final, uv, texture, garments, person_facts(plan, body))
 
 
 def _density(charts: list[Chart], uv: F64) -> float:

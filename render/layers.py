@@ -11,6 +11,7 @@ import numpy.typing as npt
 from ..core.arrays import F32, F64, I32, U8, Bools
 from ..core.errors import SettingsError
 from ..geometry.camera import Camera, pixel_centres, project, view_to_pixels
+from ..geometry.labels import UNKNOWN
 from ..geometry.mesh import PosedMesh
 from ..geometry.rays import Hits, ray_scene
 from ..geometry.surface import albedo_at, interpolate
@@ -19,8 +20,11 @@ from .shading_points import smooth_normals
 
 LAYERS = (
     "mask", "albedo", "depth_front", "depth_back", "normal_front", "normal_back", "smooth_normal_front",
-    "smooth_normal_back", "position",
+    "smooth_normal_back", "position", "part_front", "part_back", "garment_front", "garment_back",
 )  # fmt: skip
+BODY = "body_"
+BODY_LAYERS = tuple(f"{BODY}{name}" for name in ("depth_front", "depth_back", "normal_front", "normal_back"))
+"""Layers of the body below the clothes, which is a mesh of its own: `render_body_layers`."""
 
 # Vertex normals whose mean is shorter cancel one another, as around a fold, and say nothing.
 LEAST_NORMAL = 0.1
@@ -42,6 +46,16 @@ class RenderLayers:
             them: an edge of more than 45 degrees stays sharp (see render/shading_points.py).
         smooth_normal_back: the same for the last surface.
         position: (H, W, 3) float32, world metres of the first surface; NaN outside.
+        part_front: (H, W) uint8, the part of the body that the first surface is of (geometry/labels.py), never a mean
+            of several; 0 outside, UNKNOWN where the mesh has no such label.
+        part_back: the same for the last surface.
+        garment_front: (H, W) uint8, what the first surface is of, as part_front.
+        garment_back: the same for the last surface.
+        body_depth_front: as depth_front, of the body below the clothes as if it stood there alone; NaN everywhere
+            where the body is not known.
+        body_depth_back: the same for its last surface.
+        body_normal_front: as normal_front, of the body; 0 everywhere where it is not known.
+        body_normal_back: the same for its last surface.
     """
 
     mask: Bools | None = None
@@ -53,6 +67,14 @@ class RenderLayers:
     smooth_normal_front: F32 | None = None
     smooth_normal_back: F32 | None = None
     position: F32 | None = None
+    part_front: U8 | None = None
+    part_back: U8 | None = None
+    garment_front: U8 | None = None
+    garment_back: U8 | None = None
+    body_depth_front: F32 | None = None
+    body_depth_back: F32 | None = None
+    body_normal_front: F32 | None = None
+    body_normal_back: F32 | None = None
 
 
 def render_layers(
@@ -95,6 +117,35 @@ def render_layers(
     return RenderLayers(**shaped)
 
 
+def render_body_layers(
+    body: PosedMesh | None, camera: Camera, height: int, width: int, names: Sequence[str]
+) -> dict[str, F32]:
+    """Depths and normals of the body below the clothes, as if it stood there alone.
+
+    Args:
+        body: world metres; None where it is not known, which gives layers that show nothing.
+        camera: any camera.
+        height: pixels.
+        width: pixels.
+        names: layers to compute, of BODY_LAYERS.
+
+    Returns:
+        (H, W) depths and (H, W, 3) normals by name, as RenderLayers holds those of the surface.
+
+    Raises:
+        SettingsError: a name is not in BODY_LAYERS.
+    """
+    unknown = sorted(set(names) - set(BODY_LAYERS))
+    if unknown:
+        raise SettingsError(f"unknown layer {unknown[0]!r}; one of {', '.join(BODY_LAYERS)}")
+    if body is None:
+        empty = {"depth": np.full((height, width), np.nan, np.float32), "normal": np.zeros((height, width, 3), "f4")}
+        return {name: empty[name.split("_")[1]] for name in names}
+    plain = [name.removeprefix(BODY) for name in names]
+    layers = render_layers(body, camera, height, width, plain)
+    return {BODY + name: getattr(layers, name) for name in plain}
+
+
 def _side_layers(
     mesh: PosedMesh, camera: Camera, hits: Hits, names: Sequence[str], directions: F64
 ) -> dict[str, npt.NDArray[np.generic]]:
@@ -113,6 +164,10 @@ def _side_layers(
         elif name.startswith("depth"):
             depth = project(np.asarray(points, np.float64), camera.calibration)[:, 2]
             layers[name] = _spread(hits, inside, depth.astype(np.float32), np.nan)
+        elif name.startswith(("part", "garment")):
+            labels = mesh.face_part if name.startswith("part") else mesh.face_garment
+            found = np.full(len(face), UNKNOWN, np.uint8) if labels is None else labels[face]
+            layers[name] = _spread(hits, inside, found, 0)
         else:
             flat = mesh.face_normals[face]
             # Both sides of a face are drawn, so the normal is oriented against the ray.

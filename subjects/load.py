@@ -20,6 +20,7 @@ from ..geometry.orientation import Oriented, orient_mesh
 from ..motion.skinning import Clip, Rig
 from .bystanders import Company, find_person
 from .find import Subject, safe_name
+from .known import Known, known_of_scan, label_mesh, label_rig, read_labels
 from .layouts.layout import Fit, Layout
 from .layouts.recognise import find_layout
 from .placement import Hints, Placement, PlacementOptions, place_person
@@ -44,6 +45,7 @@ class LoadedSubject:
         layout: the data set whose conventions were used for the unit and the axes, None where there was none.
         notices: what was repaired or doubted, for the user.
         bone_map: name of the map that matched the bones, where clips of other files were added; else None.
+        known: the body below the clothes, joints, and who the person is; the labels of the faces are in `mesh`.
     """
 
     subject: Subject
@@ -55,6 +57,7 @@ class LoadedSubject:
     layout: str | None = None
     notices: tuple[str, ...] = ()
     bone_map: str | None = None
+    known: Known = field(default_factory=Known)
 
     @property
     def to_world(self) -> F64:
@@ -130,14 +133,18 @@ def _place_scan(
     fit, doubts = _read_fit(subject, layout, options)
     unit, up = (read.unit, read.up) if layout is None else (read.unit or layout.unit, read.up or layout.up)
     hints = Hints(unit=unit, up=up, fit=fit)
-    mesh, placement, notices = _place_surface(subject.path, read.mesh, options, hints)
+    labels = None if takes else read_labels(subject)
+    labelled, strange = (read.mesh, ()) if labels is None else label_mesh(read.mesh, labels)
+    mesh, placement, notices = _place_surface(subject.path, labelled, options, hints)
+    known = known_of_scan(labels, placement.matrix, strange)
     return LoadedSubject(
         subject=subject,
         mesh=mesh,
         placement=placement,
         takes=takes,
         layout=None if layout is None else layout.name,
-        notices=(*read.notices, *doubts, *notices),
+        notices=(*read.notices, *doubts, *notices, *known.notices),
+        known=known,
     )
 
 
@@ -206,10 +213,11 @@ def _read_fit(subject: Subject, layout: Layout | None, options: PlacementOptions
 def _place_person(subject: Subject, read: ReadPerson, options: PlacementOptions) -> LoadedSubject:
     """Place what glTF or FBX hold, with a skin or without; both readers return metres, y up."""
     if read.rig is None:
-        mesh, placement, notices = _place_surface(subject.path, read.mesh, options, Hints(unit="m", up="+y"))
-        return LoadedSubject(subject=subject, mesh=mesh, placement=placement, notices=(*read.notices, *notices))
+        whole = ReadMesh(read.mesh, unit="m", up="+y", notices=read.notices)
+        return _place_scan(subject, whole, options, {})
     ready = prepare_rig(read.rig, read.joints, read.mesh)
-    single = drop_doubles(read.mesh)
+    labelled, known = label_rig(read.mesh, ready.rig, read_labels(subject))
+    single = drop_doubles(labelled)
     rig = ready.rig.subset(single.used)
     placement = place_person(read.mesh, options, Hints(unit="m", up="+y", facing=ready.facing))
     oriented = orient_mesh(single.mesh.transformed(placement.matrix))
@@ -219,5 +227,8 @@ def _place_person(subject: Subject, read: ReadPerson, options: PlacementOptions)
         placement=placement,
         rig=rig,
         clips=name_clips(rig.clips),
-        notices=(*read.notices, *ready.notices, *placement.warnings, *single.notices, *oriented.notices),
-    )
+        notices=(
+            *read.notices, *ready.notices, *placement.warnings, *single.notices, *oriented.notices, *known.notices,
+        ),
+        known=known,
+    )  # fmt: skip

@@ -20,6 +20,7 @@ from ..motion.landmarks import hips_facing
 from ..motion.skinning import Clip, pose_rig
 from .body_shape import feet_facing
 from .find import Subject
+from .known import describe_known, foot_contact
 from .load import LoadedSubject, face_outward, load_subject, name_clips, name_takes
 from .placement import PlacementOptions
 from .sequences import read_frame
@@ -61,6 +62,10 @@ class LoadedScene:
         time_s: time of the frame in its clip, seconds; None for scans.
         facing_world: the horizontal unit vector that the person faces: that of the hips for rigs, that of the body fit,
             the user or the feet for scans (see `place_person`); None where it is unknown.
+        body: the body below the clothes, world metres; None where it is unknown.
+        joints: (J, 3) float64, world metres, J = len(JOINTS) of motion/joints.py, NaN for those that are unknown; None
+            where all are.
+        floor_m: height of the floor, metres: of the lowest point, of a rig at rest.
     """
 
     spec: SceneSpec
@@ -70,6 +75,9 @@ class LoadedScene:
     notices: tuple[str, ...] = ()
     time_s: float | None = None
     facing_world: tuple[float, float, float] | None = None
+    body: PosedMesh | None = None
+    joints: F64 | None = None
+    floor_m: float = 0.0
 
     def describe(self) -> dict[str, Any]:
         """What the notes in scene.json say of subject and pose, JSON-ready."""
@@ -79,6 +87,11 @@ class LoadedScene:
         if self.facing_world is not None:
             notes["facing_world"] = list(self.facing_world)
         return notes
+
+    def describe_known(self) -> dict[str, Any]:
+        """What scene.json says under "labels" of all views (docs/labels.md), JSON-ready."""
+        contact = {} if self.joints is None else foot_contact(self.mesh, self.joints, self.floor_m)
+        return describe_known(self.joints, contact, self.loaded.known.facts)
 
 
 def list_scenes(
@@ -184,7 +197,16 @@ def pose_scene(loaded: LoadedSubject, spec: SceneSpec) -> LoadedScene:
         return _pose_take(loaded, spec)
     if loaded.rig is None:
         facing = loaded.placement.facing_world
-        return LoadedScene(spec=spec, loaded=loaded, mesh=loaded.mesh, notices=loaded.notices, facing_world=facing)
+        return LoadedScene(
+            spec=spec,
+            loaded=loaded,
+            mesh=loaded.mesh,
+            notices=loaded.notices,
+            facing_world=facing,
+            body=loaded.known.body,
+            joints=loaded.known.joints,
+            floor_m=float(loaded.mesh.bounds[0, 1]),
+        )
     path, rig = loaded.subject.path, loaded.rig
     clip = loaded.clips.get(spec.animation)
     if clip is None and spec.animation != REST:
@@ -201,6 +223,7 @@ def pose_scene(loaded: LoadedSubject, spec: SceneSpec) -> LoadedScene:
     except MpcError as error:
         raise InputError(path, f"{spec.animation} frame {spec.frame}: {error}") from error
     check_area(path, mesh)
+    body, joints = loaded.known.posed(nodes, loaded.to_world)
     return LoadedScene(
         spec=spec,
         loaded=loaded,
@@ -209,6 +232,9 @@ def pose_scene(loaded: LoadedSubject, spec: SceneSpec) -> LoadedScene:
         notices=loaded.notices,
         time_s=time_s,
         facing_world=_hips_facing(nodes[list(rig.hips), :3, 3] @ turn.T) if rig.hips else None,
+        body=body,
+        joints=joints,
+        floor_m=float(loaded.mesh.bounds[0, 1]),
     )
 
 

@@ -2,8 +2,8 @@
 
 A layer holds what its view shows at the middle of each pixel. So it is not averaged over areas, as pictures are: at a
 new place its value is interpolated between the four pixels around, of which those count that show the surface, and for
-depths and positions only those that show the same surface as the one with the greatest weight. What shows the
-surface with less than half of its weight is outside.
+depths and positions only those that show the same surface as the one with the greatest weight. Labels are never mixed:
+the one with the greatest weight is taken. What shows the surface with less than half of its weight is outside.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ import torch
 from torch import Tensor
 
 from ...core.arrays import Array
+from ...geometry.labels import mirrored_parts
 from ..renders.layer_kinds import LayerKind, layer_kind, outside_value
 
 PREFIX = "layers/"
@@ -75,7 +76,8 @@ def move_layers(batch: Mapping[str, Tensor], calibrations: Tensor) -> dict[str, 
 
     Masks and colours are moved. Depths are moved and become those of the new view space: they grow and shrink with
     the person. Normals are moved and turned with the camera's axes: in a mirror image their x changes sign. Positions
-    are moved and stay, since the world does. Colours are those of the surface, which neither `augment`'s tints nor
+    are moved and stay, since the world does. Labels are moved, and in a mirror image left and right parts of the body
+    change places. Colours are those of the surface, which neither `augment`'s tints nor
     another light change.
 
     Args:
@@ -106,7 +108,16 @@ def move_layers(batch: Mapping[str, Tensor], calibrations: Tensor) -> dict[str, 
         kind = layer_kind(name.removeprefix(PREFIX))
         values = _sample(kind, layer, corners)
         moved[name] = _in_new_view(kind, values, source, change)
+        if kind == "label" and "part" in name.removeprefix(PREFIX).split("_"):
+            moved[name] = _with_sides(moved[name], change)
     return moved
+
+
+def _with_sides(parts: Tensor, change: Tensor) -> Tensor:
+    """Parts (B, 1, H, W) in which left and right have changed places where the change is a mirror."""
+    mirror = torch.linalg.det(change[:, :2, :2]) < 0
+    table = torch.from_numpy(mirrored_parts()).to(parts.device)
+    return torch.where(mirror[:, None, None, None], table[parts.long()], parts)
 
 
 def _in_new_view(kind: LayerKind, values: Tensor, source: Tensor, change: Tensor) -> Tensor:
@@ -167,6 +178,9 @@ def _mix(kind: LayerKind, values: list[Tensor], weights: list[Tensor]) -> Tensor
     """The value of a pixel from four (B, C, h, w) around it and their weights (B, h, w), 0 for those outside."""
     value, weight = torch.stack(values).float().nan_to_num(), torch.stack(weights)[:, :, None]
     shown = weight.sum(dim=0) >= 0.5 - ROUNDING
+    if kind == "label":
+        nearest = value.gather(0, weight.argmax(dim=0, keepdim=True).expand(-1, -1, value.shape[2], -1, -1))[0]
+        return torch.where(shown, nearest, 0.0).to(torch.uint8)
     if kind in JUMP:
         first = weight.argmax(dim=0, keepdim=True).expand(-1, -1, value.shape[2], -1, -1)
         apart = (value - value.gather(0, first)).abs().amax(dim=2, keepdim=True)
@@ -187,6 +201,6 @@ def _shown(kind: LayerKind, value: Tensor) -> Tensor:
         return value[:, 0].bool()
     if kind == "colour":
         return value[:, 3] > 0
-    if kind == "normal":
+    if kind in ("normal", "label"):
         return (value != 0).any(dim=1)
     return ~value.isnan().any(dim=1)

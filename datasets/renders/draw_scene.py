@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Generator, Iterable
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -16,13 +16,16 @@ from ...core.errors import SettingsError
 from ...core.randomness import derive_rng
 from ...formats.png_box import encode_png_box
 from ...geometry.camera import Camera, OrthographicCamera, PerspectiveCamera, project
+from ...geometry.labels import UNKNOWN
 from ...geometry.mesh import PosedMesh
 from ...geometry.refine import refine_mesh
+from ...render.layers import BODY_LAYERS, RenderLayers, render_body_layers
 from ...render.light.lights import Light, LightSet, draw_light
 from ...render.light.shading import display_irradiance
 from ...render.renderer import Renderer, RendererChoice, open_renderer
 from ...render.transfer import radiance_transfer
 from ...subjects.scenes import LoadedScene
+from .joints import joints_in_view
 from .layer_files import encode_layers, layer_name
 from .settings import RenderSettings
 from .write import Provenance, write_scene
@@ -57,6 +60,8 @@ class PreparedScene:
         transfer: (V, 9) float32, radiance transfer of each vertex.
         cameras: the cameras by the names of the pictures.
         lights: the lights by the names of the pictures.
+        body: the body below the clothes, world metres; None where it is not known.
+        joints: (J, 3) world metres, NaN for unknown ones; None where all are.
     """
 
     mesh: PosedMesh
@@ -64,6 +69,8 @@ class PreparedScene:
     transfer: F32
     cameras: dict[str, Camera]
     lights: dict[str, Light]
+    body: PosedMesh | None = None
+    joints: F64 | None = None
 
 
 def prepare_scene(scene: LoadedScene, settings: RenderSettings, lights: LightSet, threads: int = 1) -> PreparedScene:
@@ -95,7 +102,7 @@ def prepare_scene(scene: LoadedScene, settings: RenderSettings, lights: LightSet
     rng = derive_rng(*stream, "lights")
     drawn = {name: draw_light(lights, rng) for name in cameras}
     transfer = radiance_transfer(mesh, rays=settings.rays, threads=threads)
-    return PreparedScene(mesh, centre, transfer, cameras, drawn)
+    return PreparedScene(mesh, centre, transfer, cameras, drawn, scene.body, scene.joints)
 
 
 def draw_views(
@@ -164,9 +171,11 @@ def store_scene(
         "extent_m": settings.extent_m,
         "image_size": settings.size,
         "layers": list(settings.layers),
-        "views": [_describe(name, prepared) for name in prepared.cameras],
+        "views": [_describe(name, prepared, settings.size) for name in prepared.cameras],
+        "labels": scene.describe_known(),
         "notes": {**scene.describe(), **asdict(provenance)},
     }
+    description["notes"]["notices"] += _tell_unknown(scene, settings.layers)
     return write_scene(out, description, prepared.mesh, prepared.transfer, pictures)
 
 
@@ -270,13 +279,31 @@ def _encode_view(
     files = {name: encode_png_box(picture)}
     if settings.layers:
         # Embree casts them whichever renderer draws, so another thread may do it.
-        layers = renderer.layers(prepared.cameras[name], settings.layers)
+        layers = _draw_layers(prepared, settings, renderer, prepared.cameras[name])
         encoded = encode_layers(layers, settings.layers, prepared.centre_world, settings.extent_m)
         files |= {layer_name(name, layer): data for layer, data in encoded.items()}
     return files
 
 
-def _describe(name: str, prepared: PreparedScene) -> dict[str, Any]:
+def _draw_layers(prepared: PreparedScene, settings: RenderSettings, renderer: Renderer, camera: Camera) -> RenderLayers:
+    """The layers that the settings ask for: those of the surface, and those of the body below."""
+    of_body = [name for name in settings.layers if name in BODY_LAYERS]
+    layers = renderer.layers(camera, [name for name in settings.layers if name not in of_body])
+    return replace(layers, **render_body_layers(prepared.body, camera, settings.size, settings.size, of_body))
+
+
+def _tell_unknown(scene: LoadedScene, layers: tuple[str, ...]) -> list[str]:
+    """Notices about layers that are asked for and show nothing, since what they show is not known of this person."""
+    told = []
+    if scene.body is None and any(name in BODY_LAYERS for name in layers):
+        told.append("no body below the clothes is known: its layers are empty (docs/labels.md)")
+    for what, labels in (("part", scene.mesh.face_part), ("garment", scene.mesh.face_garment)):
+        if labels is None and any(name.startswith(what) for name in layers):
+            told.append(f"{what}s are not known: their layers hold {UNKNOWN} alone (docs/labels.md)")
+    return told
+
+
+def _describe(name: str, prepared: PreparedScene, size: int) -> dict[str, Any]:
     camera, light = prepared.cameras[name], prepared.lights[name]
     return {
         "name": name,
@@ -287,4 +314,5 @@ def _describe(name: str, prepared: PreparedScene) -> dict[str, Any]:
         "calibration": camera.calibration.tolist(),
         "light": light.coefficients.tolist(),
         "light_name": light.name,
+        **({} if prepared.joints is None else {"joints": joints_in_view(prepared.mesh, prepared.joints, camera, size)}),
     }

@@ -45,6 +45,7 @@ class ViewRecord:
             camera, and gives the divisor for a perspective one (see `project`).
         light: (9, 3) float32, radiance SH coefficients in world axes, linear RGB.
         light_name: the name of the environment.
+        joints: what scene.json says of the joints in this view, see `read_view_joints`; None where it says nothing.
     """
 
     name: str
@@ -54,6 +55,7 @@ class ViewRecord:
     calibration: F64
     light: F32
     light_name: str
+    joints: dict[str, Any] | None = None
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -76,6 +78,7 @@ class SceneRecord:
         sizes: bytes of these files, by name; empty for renders of earlier versions.
         textures: bytes of the textures that its mesh refers to, by name; None for renders of earlier versions.
         sha256: SHA-256 of scene.json.
+        labels: what scene.json says of joints, foot contact and the person (docs/labels.md); empty where nothing.
     """
 
     key: str
@@ -93,6 +96,7 @@ class SceneRecord:
     sizes: dict[str, int] = field(default_factory=dict)
     textures: dict[str, int] | None = None
     sha256: str = ""
+    labels: dict[str, Any] = field(default_factory=dict)
 
     def read_file(self, name: str) -> bytes:
         """Read a file of the scene's folder and compare it with the checksum that was recorded when it was written.
@@ -176,6 +180,7 @@ def read_scene(folder: Path) -> SceneRecord:
                 calibration=np.asarray(view["calibration"], np.float64).reshape(4, 4),
                 light=np.asarray(view["light"], np.float32).reshape(9, 3),
                 light_name=view["light_name"],
+                joints=view.get("joints"),
             )
             for view in content["views"]
         )
@@ -196,6 +201,7 @@ def read_scene(folder: Path) -> SceneRecord:
             sizes=dict(content.get("bytes", {})),
             textures=content.get("textures"),
             sha256=sha256,
+            labels=dict(content.get("labels", {})),
         )
     except (KeyError, TypeError, ValueError) as error:
         raise InputError(path, f"entry missing or of the wrong kind ({error})") from error

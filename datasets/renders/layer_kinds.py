@@ -7,6 +7,7 @@
 | depth | 16-bit grey | 0 outside (NaN), else 32768 + 32767 z, z in view space |
 | normal | 16-bit RGB | 0 outside (0), else 32768 + 32767 n, n a unit vector in camera axes |
 | position | 16-bit RGB | 0 outside (NaN), else 32768 + 32767 (p - centre) / extent, p in world metres |
+| label | 8-bit grey | itself: 0 outside, else a number of PARTS or GARMENTS (geometry/labels.py), 255 unknown |
 
 A layer's name says its kind (`layer_kind`). Shards record it (docs/shard-format.md), so that a reader need not know the
 name.
@@ -23,7 +24,7 @@ import numpy as np
 from ...core.arrays import F64, U8, U16, Array
 from ...core.errors import InputError
 
-LayerKind = Literal["mask", "colour", "depth", "normal", "position"]
+LayerKind = Literal["mask", "colour", "depth", "normal", "position", "label"]
 KINDS: tuple[LayerKind, ...] = get_args(LayerKind)
 MIDDLE, SCALE = 32768.0, 32767.0
 # dtype and channels (0: none, a grey picture) of each kind's PNG.
@@ -33,7 +34,10 @@ STORED: dict[LayerKind, tuple[type, int]] = {
     "depth": (np.uint16, 0),
     "normal": (np.uint16, 3),
     "position": (np.uint16, 3),
+    "label": (np.uint8, 0),
 }
+# Words of names that tell of another word for a kind.
+_WORDS: dict[str, LayerKind] = {"albedo": "colour", "part": "label", "garment": "label"}
 
 
 def layer_kind(name: str) -> LayerKind:
@@ -46,9 +50,11 @@ def layer_kind(name: str) -> LayerKind:
     for kind in KINDS:
         if kind in words:
             return kind
-    if "albedo" in words:
-        return "colour"
-    raise InputError(name, f"is no layer whose kind is known ({', '.join(KINDS)}, or albedo, as a word of its name)")
+    for word, kind in _WORDS.items():
+        if word in words:
+            return kind
+    known = ", ".join((*KINDS, *_WORDS))
+    raise InputError(name, f"is no layer whose kind is known (a word of its name is one of {known})")
 
 
 def layer_codes(kind: LayerKind, values: Array, centre_world: Sequence[float], extent_m: float) -> U8 | U16:
@@ -62,7 +68,7 @@ def layer_codes(kind: LayerKind, values: Array, centre_world: Sequence[float], e
     """
     if kind == "mask":
         return values.astype(np.uint8) * np.uint8(255)
-    if kind == "colour":
+    if kind in ("colour", "label"):
         return values
     wide = values.astype(np.float64)
     outside = np.isnan(wide) if wide.ndim == 2 else np.isnan(wide).any(axis=-1)
@@ -88,7 +94,7 @@ def layer_values(kind: LayerKind, codes: U8 | U16, centre_world: Sequence[float]
         raise ValueError(f"{8 * codes.dtype.itemsize} bits in {max(found, 1)} channels are no {kind} layer")
     if kind == "mask":
         return codes > 127
-    if kind == "colour":
+    if kind in ("colour", "label"):
         return codes
     outside = codes == 0 if codes.ndim == 2 else (codes == 0).all(axis=-1)
     if kind == "position":

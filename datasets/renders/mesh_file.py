@@ -26,7 +26,7 @@ REPAIR = "`mpc render MODELS --repair` renders the scene again"
 
 
 # Arrays of a mesh that all poses of a rig share.
-SHARED = ("faces", "face_material", "uv", "face_uv", "vertex_colours")
+SHARED = ("faces", "face_material", "uv", "face_uv", "vertex_colours", "face_part", "face_garment")
 FACES_SUFFIX = ".npz"
 
 
@@ -124,6 +124,8 @@ def read_mesh(path: Path, data: bytes, textures: Path) -> tuple[PosedMesh, F32]:
             content.get("uv"),
             content.get("face_uv"),
             content.get("vertex_colours"),
+            content.get("face_part"),
+            content.get("face_garment"),
         )
         return mesh, content["transfer"]
     except (OSError, KeyError, ValueError, zipfile.BadZipFile, MeshError) as error:

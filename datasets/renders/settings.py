@@ -11,7 +11,7 @@ from ...core.checks import check_choice, check_ranges
 from ...core.errors import SettingsError
 from ...core.messages import unknown_name
 from ...geometry.camera import DEFAULT_EXTENT_M, Camera, OrthographicCamera, PerspectiveCamera
-from ...render.layers import LAYERS
+from ...render.layers import BODY_LAYERS, LAYERS
 from ...render.subpixels import ANTIALIAS
 from ...render.transfer import DEFAULT_RAYS
 from ...subjects.frames import FrameSettings
@@ -103,9 +103,9 @@ class RenderSettings(FrameSettings):
             raise SettingsError(f"pitch_deg is {self.pitch_deg}, expected elevations from -85 to 85")
         if len(self.jitter_deg) != 3 or not all(0.0 <= turn <= 45.0 for turn in self.jitter_deg):
             raise SettingsError(f"jitter_deg is {self.jitter_deg}, expected yaw, pitch and roll from 0 to 45")
-        unknown = sorted(set(self.layers) - set(LAYERS))
+        unknown = sorted(set(self.layers) - {*LAYERS, *BODY_LAYERS})
         if unknown:
-            raise SettingsError(unknown_name("layer", unknown[0], LAYERS))
+            raise SettingsError(unknown_name("layer", unknown[0], (*LAYERS, *BODY_LAYERS)))
         if len({name for name, _ in self._places()}) != self.views * len(self.pitch_deg):
             raise SettingsError(f"{self.views} views {self.step_deg} degrees apart repeat a yaw, or an elevation does")
 

@@ -168,8 +168,8 @@ def skeleton() -> Skeleton:
     return Skeleton(
         tuple(kept),
         np.array(parents, np.int32),
-        tuple(_end_vertices(bones[n]["head"]) for n in kept),
-        tuple(_end_vertices(bones[n]["tail"]) for n in kept),
+        tuple(end_vertices(bones[n]["head"]) for n in kept),
+        tuple(end_vertices(bones[n]["tail"]) for n in kept),
         weights.astype(np.float32),
     )
 
@@ -184,7 +184,8 @@ def _depth_first(parents: dict[str, str]) -> list[str]:
     return order
 
 
-def _end_vertices(end: dict[str, object]) -> I32:
+def end_vertices(end: dict[str, object]) -> I32:
+    """The base mesh's vertices whose mean is an end of a bone, as the rig's file describes it."""
     strategy = end["strategy"]
     if strategy == "CUBE":
         return np.unique(base_mesh().quads[str(end["cube_name"])])

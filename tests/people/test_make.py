@@ -18,6 +18,10 @@ pytest.importorskip("anny")
 
 from mpc.core.errors import InputError, SettingsError
 from mpc.datasets.check.models import check_models
+from mpc.geometry.closest import closest_points
+from mpc.geometry.labels import PARTS, label_faces
+from mpc.geometry.surface import sample_surface
+from mpc.motion.joints import JOINTS
 from mpc.people.body.animations import CLIPS, make_clip
 from mpc.people.body.body import skeleton
 from mpc.people.body.posing import skin
@@ -25,6 +29,10 @@ from mpc.people.bvh_clips import bvh_clips
 from mpc.people.clothes.wardrobe import plan_person
 from mpc.people.make import make_people
 from mpc.people.person import build_person
+from mpc.sampling.inside import label_inside
+from mpc.subjects.find import find_subjects
+from mpc.subjects.load import load_subject
+from mpc.subjects.scenes import list_scenes, pose_scene
 from support.rig_bvh import write_bvh
 from support.shared import DATA
 
@@ -68,8 +76,9 @@ def _accessor(document: dict[str, Any], blob: bytes, number: int) -> np.ndarray:
 def test_layout_and_no_leftovers(people: Path) -> None:
     names = {str(p.relative_to(people)) for p in people.rglob("*") if p.is_file()}
     assert names == {
-        "LICENSE.txt", "people.json", "rig_000.glb", "scan_000/mesh.mtl", "scan_000/mesh.obj", "scan_000/texture.png",
-        "scan_001/mesh.mtl", "scan_001/mesh.obj", "scan_001/texture.png",
+        "LICENSE.txt", "people.json", "rig_000.glb", "rig_000.labels.npz",
+        *(f"scan_00{number}/{name}" for number in range(2)
+          for name in ("mesh.labels.npz", "mesh.mtl", "mesh.obj", "texture.png")),
     }  # fmt: skip
     assert "CC0" in (people / "LICENSE.txt").read_text()
     index = json.loads((people / "people.json").read_text())
@@ -279,3 +288,29 @@ def test_a_share_of_the_people_wears_assets(tmp_path: Path, monkeypatch: pytest.
     index = json.loads((tmp_path / "out" / "people.json").read_text())
     assert index["settings"]["assets_share"] == 0.25
     assert {name: entry["assets"] for name, entry in index["people"].items()} == dressed
+
+
+def test_labels_hold_the_body_below_the_clothes(people: Path) -> None:
+    """Of scans and of a rig in a pose: faces as the generator has them, joints in the body, the body in the clothes."""
+    for subject in find_subjects(people):
+        plan = plan_person(SEED, subject.id)
+        loaded = load_subject(subject)
+        scene = pose_scene(loaded, list_scenes(subject, frames_per_animation=1, seed=0)[-1])
+        mesh, body, joints = scene.mesh, scene.body, scene.joints
+        assert mesh.face_part is not None
+        assert mesh.face_garment is not None
+        assert body is not None
+        assert joints is not None
+        person = build_person(plan, texture_size=SIZE)
+        # Readers leave out the few faces whose corners fall together.
+        garment = label_faces(person.vertex_garment, person.surface.faces)
+        counts = [np.bincount(labels, minlength=256) for labels in (mesh.face_garment, garment)]
+        assert np.abs(counts[0] - counts[1]).sum() <= 0.001 * len(garment)
+        assert {PARTS[part] for part in np.unique(mesh.face_part)} >= set(PARTS[3:])
+        assert loaded.known.facts.age_years == plan.looks.age
+        assert label_inside(body, joints[[JOINTS.index(name) for name in ("pelvis", "spine2", "left_knee")]]).all()
+        # Bare skin is on the surface itself, so what counts as outside has to be farther from it.
+        points = sample_surface(body, 2000, np.random.default_rng(0)).positions
+        outside = points[~label_inside(mesh, points)]
+        distances = closest_points(mesh.vertices, mesh.faces, outside, device="cpu").distances
+        assert (distances > 5e-4).sum() <= 0.005 * len(points)

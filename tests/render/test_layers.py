@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import trimesh
 
 from mpc.core.errors import SettingsError
-from mpc.geometry.camera import OrthographicCamera, PerspectiveCamera, pixel_centres, project
+from mpc.geometry.camera import OrthographicCamera, PerspectiveCamera, pixel_centres, project, unproject
+from mpc.geometry.labels import UNKNOWN
 from mpc.geometry.mesh import Material, PosedMesh
-from mpc.render.layers import LAYERS, RenderLayers, render_layers
+from mpc.render.layers import BODY_LAYERS, LAYERS, RenderLayers, render_body_layers, render_layers
 from mpc.render.renderer import choose_renderer, open_renderer
 
 CENTRE = np.array([0.15, -0.1, 0.3])
@@ -44,7 +47,8 @@ def sphere_in_view() -> tuple[np.ndarray, np.ndarray]:
 
 def test_every_layer_has_its_encoding(layers: RenderLayers) -> None:
     plain = ("mask", "albedo", "depth_front", "depth_back", "normal_front", "normal_back")
-    assert (*plain, "smooth_normal_front", "smooth_normal_back", "position") == LAYERS
+    labels = ("part_front", "part_back", "garment_front", "garment_back")
+    assert (*plain, "smooth_normal_front", "smooth_normal_back", "position", *labels) == LAYERS
     found = {name: getattr(layers, name) for name in LAYERS}
     assert {name: (value.dtype.name, value.shape[2:]) for name, value in found.items()} == {
         "mask": ("bool", ()),
@@ -56,6 +60,7 @@ def test_every_layer_has_its_encoding(layers: RenderLayers) -> None:
         "smooth_normal_front": ("float32", (3,)),
         "smooth_normal_back": ("float32", (3,)),
         "position": ("float32", (3,)),
+        **dict.fromkeys(labels, ("uint8", ())),
     }
     outside = ~found["mask"]
     assert np.isnan(found["depth_front"][outside]).all()
@@ -184,3 +189,38 @@ def test_holes_of_cut_out_materials_are_seen_through() -> None:
     assert found.depth_front[20, 8] == pytest.approx(-0.3)
     assert found.depth_front[20, 24] == pytest.approx(-0.15)
     assert not found.mask[20, 33]
+
+
+def test_labels_are_those_of_the_faces_that_are_seen(ball: PosedMesh) -> None:
+    """A label for each octant of the ball; the point of the sphere that a pixel shows, in closed form, tells which."""
+    octant = (ball.vertices[ball.faces].mean(axis=1) > CENTRE) @ [1, 2, 4] + 3
+    labelled = replace(ball, face_part=octant.astype(np.uint8), face_garment=(octant * 2).astype(np.uint8))
+    names = ["part_front", "part_back", "garment_front", "garment_back", "mask"]
+    found = render_layers(labelled, CAMERA, SIZE, SIZE, names)
+    xy = pixel_centres(SIZE, SIZE)
+    for side, depth in zip(("front", "back"), sphere_in_view(), strict=True):
+        view = np.concatenate([xy, depth[..., None]], axis=-1).reshape(-1, 3)
+        offset = unproject(view, CAMERA.calibration) - CENTRE
+        # Not beside the borders between octants, which the ball's faces follow only roughly, nor at its rim.
+        clear = ((np.abs(offset) > 0.03).all(axis=1) & ~np.isnan(offset).any(axis=1)).reshape(SIZE, SIZE) & found.mask
+        assert clear.sum() > 1000
+        expected = ((offset > 0) @ [1, 2, 4] + 3).reshape(SIZE, SIZE)
+        part, garment = getattr(found, f"part_{side}"), getattr(found, f"garment_{side}")
+        assert (part == expected)[clear].mean() > 0.999
+        assert {0, 4, 8} <= set(np.unique(part)) <= {0, *range(3, 11)}, "labels are never mixed"
+        np.testing.assert_array_equal(garment, part * 2)
+        np.testing.assert_array_equal(part > 0, found.mask)
+    plain = render_layers(ball, CAMERA, SIZE, SIZE, names)
+    np.testing.assert_array_equal(plain.part_front, np.where(found.mask, UNKNOWN, 0))
+
+
+def test_the_body_is_drawn_as_if_it_stood_alone(ball: PosedMesh, layers: RenderLayers) -> None:
+    found = render_body_layers(ball, CAMERA, SIZE, SIZE, BODY_LAYERS)
+    for name, values in found.items():
+        np.testing.assert_array_equal(values, getattr(layers, name.removeprefix("body_")), err_msg=name)
+    empty = render_body_layers(None, CAMERA, SIZE, SIZE, BODY_LAYERS)
+    assert np.isnan(empty["body_depth_front"]).all()
+    assert not empty["body_normal_back"].any()
+    assert {name: (v.dtype, v.shape) for name, v in empty.items()} == {n: (v.dtype, v.shape) for n, v in found.items()}
+    with pytest.raises(SettingsError, match="unknown layer 'part_front'"):
+        render_body_layers(ball, CAMERA, SIZE, SIZE, ["part_front"])

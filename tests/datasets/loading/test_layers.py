@@ -13,6 +13,7 @@ from mpc.datasets.loading.views import ViewDataset
 from mpc.datasets.shards.build import sample_renders
 from mpc.datasets.shards.settings import SampleSettings
 from mpc.geometry.camera import PerspectiveCamera
+from mpc.geometry.labels import PARTS, UNKNOWN
 from mpc.render.layers import LAYERS
 from support import balls
 
@@ -125,6 +126,35 @@ def test_two_surfaces_are_not_mixed():
     assert ((small[~small.isnan()][:, None] - torch.tensor([-0.3, 0.4])).abs().amin(dim=1) < 1e-6).all()
     assert small[0, :2].isnan().all()
     assert not small[0, 2:].isnan().any()
+
+
+def test_labels_are_taken_and_never_mixed():
+    """At every size each label is that of one of the four pixels around; what they show decides the outline."""
+    labels = torch.from_numpy(np.random.default_rng(0).integers(1, 16, (1, 64, 64)).astype(np.uint8))
+    labels[:, :, 40:] = 0
+    for size in (48, 32, 16, 100):
+        small = resize_layer("label", labels, size)
+        assert (small.dtype, small.shape) == (torch.uint8, (1, size, size))
+        place = ((2 * np.arange(size) + 1) / size * 64 - 1) / 2
+        near = [(np.floor(place), np.ceil(place))[k].clip(0, 63).astype(int) for k in (0, 1)]
+        around = np.stack([labels[0].numpy()[rows[:, None], columns] for rows in near for columns in near])
+        shown = (small[0].numpy() == around).any(axis=0)
+        assert shown.all()
+        assert (small[0, :, place < 39].numpy() > 0).all()
+        assert (small[0, :, place > 40].numpy() == 0).all()
+
+
+def test_parts_change_sides_in_a_mirror_image():
+    left, right, torso = (PARTS.index(name) for name in ("left_hand", "right_hand", "torso"))
+    parts = torch.zeros((2, 1, 8, 8), dtype=torch.uint8)
+    parts[:, :, :, :2], parts[:, :, :, 3:5], parts[:, :, :, 6:] = left, torso, UNKNOWN
+    flip = torch.diag(torch.tensor([-1.0, 1, 1, 1]))
+    old = torch.eye(4).expand(2, 4, 4)
+    batch = {"calibration": old, "layers/part_front": parts, "layers/garment_front": parts}
+    moved = move_layers(batch, torch.stack([flip, torch.diag(torch.tensor([1.0, 1, 1.0001, 1]))]))
+    assert moved["layers/part_front"][0, 0, 0].tolist() == [UNKNOWN] * 2 + [0] + [torso] * 2 + [0] + [right] * 2
+    assert torch.equal(moved["layers/part_front"][1], parts[1])
+    assert moved["layers/garment_front"][0, 0, 0].tolist() == parts[0, 0, 0].tolist()[::-1]
 
 
 def test_what_layers_cannot_follow_is_refused(shards):

@@ -7,9 +7,10 @@ from mpc.core.errors import InputError
 from mpc.core.files import file_sha256
 from mpc.datasets.renders.format import SceneRecord, ViewRecord
 from mpc.datasets.renders.layer_files import encode_layers, layer_name, read_layer
-from mpc.render.layers import LAYERS, RenderLayers
+from mpc.render.layers import BODY_LAYERS, LAYERS, RenderLayers
 
 CENTRE, EXTENT = (0.2, 0.9, -0.1), 2.4
+ALL = (*LAYERS, *BODY_LAYERS)
 
 
 @pytest.fixture
@@ -32,8 +33,16 @@ def scene(tmp_path):
         smooth_normal_front=np.where(mask[..., None], normal[0, ::-1], 0).astype(np.float32),
         smooth_normal_back=np.where(mask[..., None], normal[1, ::-1], 0).astype(np.float32),
         position=np.where(mask[..., None], CENTRE + rng.uniform(-1.2, 1.2, (12, 12, 3)), np.nan).astype(np.float32),
-    )
-    for name, data in encode_layers(layers, LAYERS, CENTRE, EXTENT).items():
+        **{
+            f"{name}_{side}": np.where(mask, rng.integers(1, 256, (12, 12)), 0).astype(np.uint8)
+            for name in ("part", "garment") for side in ("front", "back")
+        },
+        body_depth_front=np.where(mask, depth[1, ::-1], np.nan).astype(np.float32),
+        body_depth_back=np.full((12, 12), np.nan, np.float32),
+        body_normal_front=np.where(mask[..., None], normal[1, :, ::-1], 0).astype(np.float32),
+        body_normal_back=np.zeros((12, 12, 3), np.float32),
+    )  # fmt: skip
+    for name, data in encode_layers(layers, ALL, CENTRE, EXTENT).items():
         (tmp_path / f"{layer_name('010', name)}.png").write_bytes(data)
     view = ViewRecord(
         name="010",
@@ -63,8 +72,8 @@ def scene(tmp_path):
 
 def test_layers_come_back_to_within_a_step(scene):
     record, view, layers = scene
-    steps = {"depth": 1 / 65534, "normal": 1 / 65534, "smooth": 1 / 65534, "position": EXTENT / 65534}
-    for name in LAYERS:
+    steps = dict.fromkeys(("depth", "normal", "smooth", "body"), 1 / 65534) | {"position": EXTENT / 65534}
+    for name in ALL:
         found, wanted = read_layer(record, view, name), getattr(layers, name)
         assert found.dtype == wanted.dtype
         step = steps.get(name.split("_")[0], 0.0)

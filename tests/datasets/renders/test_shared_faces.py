@@ -17,13 +17,14 @@ from support.box_person import rig_file
 
 
 def make_mesh(seed: int) -> PosedMesh:
-    """A tetrahedron with texture coordinates and colours, in a pose of its own."""
+    """A tetrahedron with texture coordinates, colours and labels, in a pose of its own."""
     rng = np.random.default_rng(seed)
     faces = np.array([[0, 2, 1], [0, 1, 3], [1, 2, 3], [0, 3, 2]], np.int32)
     uv = np.array([[0, 0], [1, 0], [0, 1], [1, 1]], np.float32)
     colours = np.full((4, 4), 90, np.uint8)
     vertices = rng.normal(size=(4, 3)).astype(np.float32).astype(np.float64)
-    return PosedMesh(vertices, faces, (Material(),), np.zeros(4, np.int32), uv, faces, colours)
+    part, garment = np.array([1, 2, 3, 3], np.uint8), np.array([1, 1, 4, 255], np.uint8)
+    return PosedMesh(vertices, faces, (Material(),), np.zeros(4, np.int32), uv, faces, colours, part, garment)
 
 
 def test_shared_and_own_faces_come_back(tmp_path):
