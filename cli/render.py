@@ -114,6 +114,10 @@ def light_names() -> Iterable[str]:
     "--layers", known=options.layer_names, metavar="NAME...",
     help="Layers to draw beside the lit pictures: normal_front, depth_front, mask and others.",
 )  # fmt: skip
+@click.option(
+    "--body-model", type=options.existing_file,
+    help="Your own SMPLX_*.npz: with it the fits of THuman2, CustomHumans and X-Humans give bodies, joints and parts.",
+)  # fmt: skip
 @click.option("--renderer", type=click.Choice(["auto", "pyrender", "embree"]), default="auto", help="Renderer to use.")
 @options.placement
 @options.selection

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from ..core.arrays import F32, F64, I32, U8, Bools
+from ..core.arrays import F32, F64, I32, U8, Array, Bools
 from ..core.errors import SettingsError
 from ..geometry.camera import Camera, pixel_centres, project, view_to_pixels
 from ..geometry.labels import UNKNOWN
@@ -119,7 +119,7 @@ def render_layers(
 
 def render_body_layers(
     body: PosedMesh | None, camera: Camera, height: int, width: int, names: Sequence[str]
-) -> dict[str, F32]:
+) -> dict[str, Array]:
     """Depths and normals of the body below the clothes, as if it stood there alone.
 
     Args:

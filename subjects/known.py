@@ -57,6 +57,7 @@ class Known:
         rig_body: the body of a rig.
         rig_joints: the joints of a rig, by its nodes, at rest in file coordinates.
         rest: (N, 4, 4) the rig's nodes at rest.
+        fit: what scene.json says of the fit of a body to a scan; None where there is none.
         notices: messages for the user.
     """
 
@@ -66,6 +67,7 @@ class Known:
     rig_body: RigBody | None = None
     rig_joints: BoundJoints | None = None
     rest: F64 | None = None
+    fit: dict[str, Any] | None = None
     notices: tuple[str, ...] = ()
 
     def posed(self, nodes: F64, to_world: F64) -> tuple[PosedMesh | None, F64 | None]:
@@ -204,8 +206,10 @@ def foot_contact(mesh: PosedMesh, joints: F64, floor_m: float) -> dict[str, bool
     return found
 
 
-def describe_known(joints: F64 | None, contact: dict[str, Any], facts: PersonFacts) -> dict[str, Any]:
-    """What scene.json says of all views: joints in the world, contact, facts; JSON-ready, without what is unknown."""
+def describe_known(
+    joints: F64 | None, contact: dict[str, Any], facts: PersonFacts, fit: dict[str, Any] | None
+) -> dict[str, Any]:
+    """What scene.json says of all views: joints in the world, contact, facts, fit; JSON-ready, without the unknown."""
     told: dict[str, Any] = {}
     if joints is not None:
         places = [None if np.isnan(place).any() else place.round(5).tolist() for place in joints]
@@ -213,4 +217,6 @@ def describe_known(joints: F64 | None, contact: dict[str, Any], facts: PersonFac
         told["contact"] = contact
     if facts.as_dict():
         told["person"] = facts.as_dict()
+    if fit is not None:
+        told["fit"] = fit
     return told

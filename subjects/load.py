@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +20,7 @@ from ..geometry.orientation import Oriented, orient_mesh
 from ..motion.skinning import Clip, Rig
 from .bystanders import Company, find_person
 from .find import Subject, safe_name
+from .fitted import fit_scan
 from .known import Known, known_of_scan, label_mesh, label_rig, read_labels
 from .layouts.layout import Fit, Layout
 from .layouts.recognise import find_layout
@@ -46,6 +47,7 @@ class LoadedSubject:
         notices: what was repaired or doubted, for the user.
         bone_map: name of the map that matched the bones, where clips of other files were added; else None.
         known: the body below the clothes, joints, and who the person is; the labels of the faces are in `mesh`.
+        body_model: the user's file of SMPL-X, for fits that come with scans; None for none.
     """
 
     subject: Subject
@@ -58,6 +60,7 @@ class LoadedSubject:
     notices: tuple[str, ...] = ()
     bone_map: str | None = None
     known: Known = field(default_factory=Known)
+    body_model: Path | None = None
 
     @property
     def to_world(self) -> F64:
@@ -101,7 +104,9 @@ def name_takes(subject: Subject) -> dict[str, tuple[Path, ...]]:
     return {safe_name(name)[:LONGEST_CLIP_NAME]: files for name, files in list_takes(subject.root).items()}
 
 
-def load_subject(subject: Subject, options: PlacementOptions | None = None) -> LoadedSubject:
+def load_subject(
+    subject: Subject, options: PlacementOptions | None = None, *, body_model: Path | None = None
+) -> LoadedSubject:
     """Read a subject's file and convert it to metres, y up, facing +z, faces outward; the origin stays where it is.
 
     Faces are turned here, once for all poses of a rig, so that all that follows (light, labels, layers, exports) has
@@ -111,6 +116,7 @@ def load_subject(subject: Subject, options: PlacementOptions | None = None) -> L
         subject: as `find_subjects` returns it.
         options: what the user knows of unit, axes and height; None to detect all of it. What is said of this subject
             alone (`Subject.given`) overrules it.
+        body_model: the user's file of SMPL-X, with which the fits of scans tell of bodies and joints; None for none.
 
     Raises:
         InputError: the file is damaged, hostile or of a kind that is not read; names the file and the reason.
@@ -118,11 +124,25 @@ def load_subject(subject: Subject, options: PlacementOptions | None = None) -> L
     """
     options = (options or PlacementOptions()).with_given(subject.given)
     if subject.kind == "scans":
-        return _place_scan(subject, read_frame(subject.path), options, name_takes(subject))
+        loaded = _place_scan(subject, read_frame(subject.path), options, name_takes(subject))
+        return replace(loaded, body_model=body_model)
     read = read_mesh_file(subject.path, subject.root, texture=subject.texture)
     if isinstance(read, ReadPerson):
         return _place_person(subject, read, options)
-    return _place_scan(subject, read, options, {})
+    loaded = _place_scan(subject, read, options, {})
+    return loaded if loaded.known.body is not None else _fitted(loaded, body_model)
+
+
+def _fitted(loaded: LoadedSubject, body_model: Path | None) -> LoadedSubject:
+    """A scan with what the fit that came with it tells; what labels beside the mesh tell stays."""
+    fit = fit_scan(loaded.subject, loaded.subject.path, loaded.mesh, loaded.to_world, body_model)
+    if fit.told is None:
+        return loaded
+    known = replace(loaded.known, fit=fit.told, body=fit.body, joints=loaded.known.joints)
+    if known.joints is None:
+        known = replace(known, joints=fit.joints)
+    mesh = fit.mesh if loaded.mesh.face_part is None else loaded.mesh
+    return replace(loaded, mesh=mesh, known=known, body_model=body_model)
 
 
 def _place_scan(

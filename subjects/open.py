@@ -26,6 +26,7 @@ class OpenSubject:
         options: what the user knows of unit, axes and height; None to detect all of it.
         clip: the only animation of a rig that is asked for; None for all. Subjects that are opened one after the
             other for different animations share one read.
+        body_model: the user's file of SMPL-X, for fits that come with scans; None for none.
     """
 
     def __init__(
@@ -34,8 +35,10 @@ class OpenSubject:
         settings: FrameSettings,
         options: PlacementOptions | None = None,
         clip: ClipChoice | None = None,
+        body_model: Path | None = None,
     ) -> None:
         self.subject = subject
+        self._body_model = body_model
         self._settings, self._options, self._clip = settings, options, clip
 
     @property
@@ -54,7 +57,7 @@ class OpenSubject:
 
     @cached_property
     def _read(self) -> tuple[LoadedSubject, frozenset[Path]]:
-        read = _read_once(self.subject, self._options, keep=self._clip is not None)
+        read = _read_once(self.subject, self._options, self._body_model, keep=self._clip is not None)
         loaded = read.loaded
         if self._clip is not None:
             loaded = with_clip(loaded, self._clip, self._settings.bone_map)
@@ -110,6 +113,7 @@ class _Read:
     Attributes:
         subject: which one.
         options: what the user knew of it.
+        body_model: see `load_subject`.
         loaded: what came of it.
         files: the files that were read for it.
         stamps: their times and sizes: what was read holds as long as these are the same.
@@ -117,6 +121,7 @@ class _Read:
 
     subject: Subject
     options: PlacementOptions | None
+    body_model: Path | None
     loaded: LoadedSubject
     files: frozenset[Path]
     stamps: dict[Path, tuple[int, int] | None]
@@ -125,15 +130,16 @@ class _Read:
 _recent: _Read | None = None
 
 
-def _read_once(subject: Subject, options: PlacementOptions | None, *, keep: bool) -> _Read:
+def _read_once(subject: Subject, options: PlacementOptions | None, body_model: Path | None, *, keep: bool) -> _Read:
     """Read a subject, unless it is the one that was read and kept last."""
     global _recent
     last, _recent = _recent, None
-    if last is None or (last.subject, last.options) != (subject, options) or last.stamps != _stamps(last.files):
+    asked = (subject, options, body_model)
+    if last is None or (last.subject, last.options, last.body_model) != asked or last.stamps != _stamps(last.files):
         del last
         with note_files() as files:
-            loaded = load_subject(subject, options)
-        last = _Read(subject, options, loaded, frozenset(files), _stamps(frozenset(files)))
+            loaded = load_subject(subject, options, body_model=body_model)
+        last = _Read(subject, options, body_model, loaded, frozenset(files), _stamps(frozenset(files)))
     if keep:
         _recent = last
     return last

@@ -20,6 +20,7 @@ from ..motion.landmarks import hips_facing
 from ..motion.skinning import Clip, pose_rig
 from .body_shape import feet_facing
 from .find import Subject
+from .fitted import fit_scan
 from .known import describe_known, foot_contact
 from .load import LoadedSubject, face_outward, load_subject, name_clips, name_takes
 from .placement import PlacementOptions
@@ -66,6 +67,7 @@ class LoadedScene:
         joints: (J, 3) float64, world metres, J = len(JOINTS) of motion/joints.py, NaN for those that are unknown; None
             where all are.
         floor_m: height of the floor, metres: of the lowest point, of a rig at rest.
+        fit: what scene.json says of the fit of a body; None where there is none.
     """
 
     spec: SceneSpec
@@ -78,6 +80,7 @@ class LoadedScene:
     body: PosedMesh | None = None
     joints: F64 | None = None
     floor_m: float = 0.0
+    fit: dict[str, Any] | None = None
 
     def describe(self) -> dict[str, Any]:
         """What the notes in scene.json say of subject and pose, JSON-ready."""
@@ -91,7 +94,7 @@ class LoadedScene:
     def describe_known(self) -> dict[str, Any]:
         """What scene.json says under "labels" of all views (docs/labels.md), JSON-ready."""
         contact = {} if self.joints is None else foot_contact(self.mesh, self.joints, self.floor_m)
-        return describe_known(self.joints, contact, self.loaded.known.facts)
+        return describe_known(self.joints, contact, self.loaded.known.facts, self.fit)
 
 
 def list_scenes(
@@ -206,6 +209,7 @@ def pose_scene(loaded: LoadedSubject, spec: SceneSpec) -> LoadedScene:
             body=loaded.known.body,
             joints=loaded.known.joints,
             floor_m=float(loaded.mesh.bounds[0, 1]),
+            fit=loaded.known.fit,
         )
     path, rig = loaded.subject.path, loaded.rig
     clip = loaded.clips.get(spec.animation)
@@ -259,7 +263,18 @@ def _pose_take(loaded: LoadedSubject, spec: SceneSpec) -> LoadedScene:
     # The sequence is placed as its first frame, in which the person may have stood another way.
     toes = feet_facing(oriented.mesh, np.array([0.0, 1.0, 0.0]))
     facing = None if toes is None else _rounded(toes)
-    return LoadedScene(spec=spec, loaded=loaded, mesh=oriented.mesh, notices=notices, facing_world=facing)
+    fit = fit_scan(loaded.subject, files[spec.frame], oriented.mesh, loaded.to_world, loaded.body_model)
+    return LoadedScene(
+        spec=spec,
+        loaded=loaded,
+        mesh=fit.mesh,
+        notices=notices,
+        facing_world=facing,
+        body=fit.body,
+        joints=fit.joints,
+        floor_m=float(fit.mesh.bounds[0, 1]),
+        fit=fit.told,
+    )
 
 
 def load_scene(subject: Subject, spec: SceneSpec, options: PlacementOptions | None = None) -> LoadedScene:

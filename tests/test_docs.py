@@ -17,7 +17,8 @@ from support.wheel import ROOT
 
 PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md")])
 # Pages whose examples run elsewhere: they need what other tests make.
-ELSEWHERE = {"README.md": "tests/test_front_door.py", "shard-format.md": "tests/datasets/shards/"}
+ELSEWHERE = {"README.md": "tests/test_front_door.py", "shard-format.md": "tests/datasets/shards/",
+             "labels.md": "tests/datasets/renders/test_labels.py"}  # fmt: skip
 
 
 def examples(name, kind="python"):

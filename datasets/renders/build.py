@@ -15,6 +15,7 @@ from ...core.progress import NoProgress, Progress
 from ...core.units import worker_count
 from ...render.renderer import RendererChoice, choose_renderer
 from ...subjects.animations import doubt_motions
+from ...subjects.body_model import load_body_model
 from ...subjects.selection import Selection, find_people
 from .belonging import SubjectScenes, finish_run
 from .count import SceneProgress, plan_subjects
@@ -106,6 +107,8 @@ def render_models(
     doubts = [] if settings.animations is None else doubt_motions(settings.animations, settings.bone_map)
     if settings.light_names:
         open_lights(settings)  # an unknown name is told before anything is made
+    if settings.body_model is not None:
+        load_body_model(settings.body_model)  # so is a damaged model
     claim_folder(out, settings)
     plans = plan_subjects(subjects, settings, limits=limits, jobs=jobs, progress=progress)
     work = list_work(subjects, plans)

@@ -162,7 +162,7 @@ def store_scene(
         provenance: what the scene was made from.
     """
     spec = scene.spec
-    description = {
+    description: dict[str, Any] = {
         "kind": scene.loaded.subject.kind,
         "subject": spec.subject,
         "animation": spec.animation,

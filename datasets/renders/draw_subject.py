@@ -157,7 +157,8 @@ class _Painter:
 
     def __init__(self, unit: SubjectUnit) -> None:
         self._unit = unit
-        self.opened = OpenSubject(unit.subject, unit.settings, unit.settings.load, unit.clip)
+        settings = unit.settings
+        self.opened = OpenSubject(unit.subject, settings, settings.load, unit.clip, settings.body_model)
         self._files = SourceFiles(unit.subject.root)
 
     @property

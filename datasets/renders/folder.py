@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from ...core import folders
+from ...core.files import file_sha256
 from ...core.settings import to_table
 from ...render.light.lights import load_lights
 from .camera_files import read_cameras
@@ -17,8 +18,8 @@ from .settings import RenderSettings
 # What folders were made with that are older than a setting, where the default of today is another.
 OLDER = {"centre": "pelvis"}
 # What lies there is compared, and not where it lies: motions are part of each scene's provenance
-# (OpenSubject.digest), panoramas and cameras are hashed below.
-PLACES = ("animations", "bone_map", "lights", "camera_file")
+# (OpenSubject.digest), panoramas, cameras and the body model are hashed below.
+PLACES = ("animations", "bone_map", "lights", "camera_file", "body_model")
 
 
 def keep_centre(out: Path, settings: RenderSettings) -> RenderSettings:
@@ -79,4 +80,6 @@ def _recorded(settings: RenderSettings) -> dict[str, Any]:
             digest.update(f"{camera.name}\x1f{camera.fov_deg!r}".encode())
             digest.update(camera.eye_world.tobytes() + camera.rotation.tobytes())
         recorded["cameras_sha256"] = digest.hexdigest()
+    if settings.body_model is not None:
+        recorded["body_model_sha256"] = file_sha256(settings.body_model)
     return recorded

@@ -53,6 +53,8 @@ class RenderSettings(FrameSettings):
         exposure_ev: exposure in photographic stops, each of which doubles the light.
         layers: names of render/layers.py, drawn beside the lit pictures.
         load: what the user knows of units and axes.
+        body_model: the user's file of SMPL-X, with which the fits that come with scans give bodies, joints and parts;
+            None for none.
     """
 
     views: int = 36
@@ -76,6 +78,7 @@ class RenderSettings(FrameSettings):
     exposure_ev: float = 0.0
     layers: tuple[str, ...] = ()
     load: PlacementOptions = field(default_factory=PlacementOptions)
+    body_model: Path | None = None
 
     def __post_init__(self) -> None:
         super().__post_init__()

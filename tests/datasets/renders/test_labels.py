@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import json
+import re
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
+import mpc
 from mpc.core.errors import InputError
 from mpc.datasets.renders.build import render_models
 from mpc.datasets.renders.format import SceneRecord, read_scene_mesh
@@ -15,7 +19,7 @@ from mpc.datasets.renders.layer_files import read_layer
 from mpc.datasets.renders.read import read_renders
 from mpc.datasets.renders.settings import RenderSettings
 from mpc.geometry.camera import camera_of, pixel_centres, project, view_to_pixels
-from mpc.geometry.labels import UNKNOWN
+from mpc.geometry.labels import GARMENTS, PARTS, UNKNOWN
 from mpc.geometry.mesh import PosedMesh
 from mpc.motion.joints import JOINTS
 from support.box_person import rig_file
@@ -115,6 +119,23 @@ def test_the_body_lies_behind_what_is_worn(scenes: dict[str, SceneRecord]) -> No
     assert np.isnan(read_layer(rig, rig.views[0], "body_depth_front")).all()
     assert not read_layer(rig, rig.views[0], "body_normal_back").any()
     assert any("no body below the clothes" in notice for notice in rig.notes["notices"])
+
+
+def test_the_example_of_the_page_on_labels(scenes: dict[str, SceneRecord], capsys: pytest.CaptureFixture[str]) -> None:
+    text = (Path(mpc.__file__).parent / "docs" / "labels.md").read_text()
+    (example,) = re.findall(r"```python\n(.*?)```", text, re.DOTALL)
+    folder = scenes["rig"].folder.parent.parent
+    space: dict[str, Any] = {}
+    exec(example.replace('"renders"', repr(str(folder))), space)
+    assert space["coco"].shape == (17, 2)
+    assert set(np.flatnonzero(~np.isnan(space["coco"]).any(axis=1))) == {11, 12}  # the rig has hips alone
+    for number, name in enumerate(PARTS[1:], 1):
+        side, _, rest = name.partition("_")
+        row = (
+            f"{number}, {number + 1} | left, right {rest.replace('_', ' ')}" if side == "left" else f"{number} | {name}"
+        )
+        assert side == "right" or f"| {row}" in text
+    assert all(re.search(rf"\b{number} \|? ?{name}", text) for number, name in enumerate(GARMENTS[1:], 1))
 
 
 def test_damaged_joints_are_named(scenes: dict[str, SceneRecord]) -> None:
