@@ -51,7 +51,8 @@ class BodyFit:
     def to_scan(self, vertices: F64) -> F64:
         """(4, 4) the fitted body's coordinates to those of the mesh file, whose vertices are (V, 3).
 
-        Where the file may be meant in two ways, the one that puts the pelvis nearer to the middle of the scan is right.
+        Where the file may be meant in two ways, the second is taken where it puts the pelvis at least twice as near to
+        the middle of the scan.
         """
         if self.or_to_file is None:
             return self.to_file
@@ -59,7 +60,7 @@ class BodyFit:
         middle = (vertices.min(axis=0) + vertices.max(axis=0)) / 2
         ways = (self.to_file, self.or_to_file)
         off = [float(np.linalg.norm((way @ pelvis)[:3] - middle)) for way in ways]
-        return ways[off[1] < off[0]]
+        return ways[2 * off[1] < off[0]]
 
 
 def fit_path(subject: Subject, mesh: Path) -> Path | None:

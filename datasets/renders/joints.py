@@ -62,7 +62,7 @@ def joints_in_view(mesh: PosedMesh, joints: F64, camera: Camera, size: int) -> d
         both None for joints that are not known. "visible": 1 where the joint is seen: the first surface on the ray to
         it is the skin or cloth around it; 0 where something is in front, or it is outside of the picture.
     """
-    known: Bools = ~np.isnan(joints).any(axis=1)
+    known = np.asarray(~np.isnan(joints).any(axis=1), bool)
     in_view = np.full_like(joints, np.nan)
     in_view[known] = project(joints[known], camera.calibration)
     pixels = view_to_pixels(in_view, size, size)[:, ::-1]
