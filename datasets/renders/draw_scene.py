@@ -16,7 +16,6 @@ from ...core.errors import SettingsError
 from ...core.randomness import derive_rng
 from ...formats.png_box import encode_png_box
 from ...geometry.camera import Camera, OrthographicCamera, PerspectiveCamera, project
-from ...geometry.labels import UNKNOWN
 from ...geometry.mesh import PosedMesh
 from ...geometry.refine import refine_mesh
 from ...render.layers import BODY_LAYERS, RenderLayers, render_body_layers
@@ -25,7 +24,7 @@ from ...render.light.shading import display_irradiance
 from ...render.renderer import Renderer, RendererChoice, open_renderer
 from ...render.transfer import radiance_transfer
 from ...subjects.scenes import LoadedScene
-from .joints import joints_in_view
+from .joints import joints_in_view, tell_unknown
 from .layer_files import encode_layers, layer_name
 from .settings import RenderSettings
 from .write import Provenance, write_scene
@@ -175,7 +174,7 @@ def store_scene(
         "labels": scene.describe_known(),
         "notes": {**scene.describe(), **asdict(provenance)},
     }
-    description["notes"]["notices"] += _tell_unknown(scene, settings.layers)
+    description["notes"]["notices"] += tell_unknown(scene, settings.layers)
     return write_scene(out, description, prepared.mesh, prepared.transfer, pictures)
 
 
@@ -290,17 +289,6 @@ def _draw_layers(prepared: PreparedScene, settings: RenderSettings, renderer: Re
     of_body = [name for name in settings.layers if name in BODY_LAYERS]
     layers = renderer.layers(camera, [name for name in settings.layers if name not in of_body])
     return replace(layers, **render_body_layers(prepared.body, camera, settings.size, settings.size, of_body))
-
-
-def _tell_unknown(scene: LoadedScene, layers: tuple[str, ...]) -> list[str]:
-    """Notices about layers that are asked for and show nothing, since what they show is not known of this person."""
-    told = []
-    if scene.body is None and any(name in BODY_LAYERS for name in layers):
-        told.append("no body below the clothes is known: its layers are empty (docs/labels.md)")
-    for what, labels in (("part", scene.mesh.face_part), ("garment", scene.mesh.face_garment)):
-        if labels is None and any(name.startswith(what) for name in layers):
-            told.append(f"{what}s are not known: their layers hold {UNKNOWN} alone (docs/labels.md)")
-    return told
 
 
 def _describe(name: str, prepared: PreparedScene, size: int) -> dict[str, Any]:

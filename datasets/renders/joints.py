@@ -10,11 +10,13 @@ import numpy as np
 from ...core.arrays import F64, Bools
 from ...core.errors import InputError
 from ...geometry.camera import Camera, project, view_to_pixels
-from ...geometry.labels import PARTS, SIDES
+from ...geometry.labels import PARTS, SIDES, UNKNOWN
 from ...geometry.mesh import PosedMesh
 from ...geometry.rays import ray_scene
 from ...motion.joints import JOINTS
 from ...render.cutouts import first_visible
+from ...render.layers import BODY_LAYERS
+from ...subjects.scenes import LoadedScene
 from .format import SCENE, SceneRecord, ViewRecord
 
 # The surface that hides a joint from nobody is of these parts of the body, and at most this far in front of it: half
@@ -71,6 +73,17 @@ def joints_in_view(mesh: PosedMesh, joints: F64, camera: Camera, size: int) -> d
         "px": [place.round(3).tolist() if one else None for place, one in zip(pixels, known, strict=True)],
         "visible": _visible(mesh, joints, known, in_view, camera).astype(int).tolist(),
     }
+
+
+def tell_unknown(scene: LoadedScene, layers: tuple[str, ...]) -> list[str]:
+    """Notices about layers that are asked for and show nothing, since what they show is not known of this person."""
+    told = []
+    if scene.body is None and any(name in BODY_LAYERS for name in layers):
+        told.append("no body below the clothes is known: its layers are empty (docs/labels.md)")
+    for what, labels in (("part", scene.mesh.face_part), ("garment", scene.mesh.face_garment)):
+        if labels is None and any(name.startswith(what) for name in layers):
+            told.append(f"{what}s are not known: their layers hold {UNKNOWN} alone (docs/labels.md)")
+    return told
 
 
 def read_world_joints(scene: SceneRecord) -> F64 | None:
