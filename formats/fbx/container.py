@@ -21,11 +21,13 @@ from ...core.errors import InputError, MpcError
 from ...motion.skinning import Skeleton, compose, world_matrices
 from ..limits import MAX_FACES, MAX_VERTICES, file_size
 from .contents import FbxClip, FbxCluster, FbxFile, FbxMaterial, FbxMesh, FbxTexture
+from .text import find_cut
 
 MAX_FBX_BYTES = 1 << 30
 CLAMP = 1  # ufbx's WrapMode; it knows no mirror images
 MAX_NODES = 20_000
 MAX_SAMPLES = 20_000_000  # nodes times frames of all clips together
+MAX_SECONDS = 7200.0  # of a clip; a damaged key may lie days behind the others
 FPS_RANGE = (14.0, 125.0)
 DEFAULT_FPS = 30.0
 
@@ -47,6 +49,9 @@ def open_fbx(path: Path) -> FbxFile:
         raise InputError(path, "the file is empty")
     if size > MAX_FBX_BYTES:
         raise InputError(path, f"the file has {size} bytes, more than the {MAX_FBX_BYTES} that are read")
+    cut = find_cut(path)
+    if cut is not None:
+        raise InputError(path, cut)
     try:
         scene = ufbx.load_file(
             str(path),
@@ -58,7 +63,8 @@ def open_fbx(path: Path) -> FbxFile:
             file_format=ufbx.FileFormat.FBX,
         )
     except (ufbx.UfbxError, OSError, ValueError) as error:
-        raise InputError(path, f"cannot be read as FBX ({str(error)[:120]})") from error
+        advice = "export it anew as binary FBX 2011 or later, or as GLB"
+        raise InputError(path, f"cannot be read as FBX ({str(error)[:120]}); {advice}") from error
     # All that is made of the scene must be gone before the scene is: hence a call of its own.
     return _read_scene(path, ufbx, scene)
 
@@ -263,6 +269,8 @@ def _clips(path: Path, ufbx: Any, scene: Any, items: _Items, nodes: tuple[Any, .
             baked = ufbx.bake_anim(scene, anim)
             start, end = float(baked.key_time_min), float(baked.key_time_max)
             del baked
+        if end - start > MAX_SECONDS:
+            raise InputError(path, f'animation "{stack.name}": {end - start:.0f} s are too long (is a key damaged?)')
         frames = round((end - start) * fps) + 1 if np.isfinite(end - start) and end > start else 1
         samples += frames * len(nodes)
         if samples > MAX_SAMPLES:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import imageio.v3 as iio
@@ -148,6 +149,24 @@ def test_damage_is_an_error_with_the_file(tmp_path: Path, content: bytes) -> Non
     path = tmp_path / "bad.fbx"
     path.write_bytes(content)
     with pytest.raises(InputError, match=r"bad\.fbx"):
+        read_fbx(path)
+
+
+@pytest.mark.parametrize(
+    ("cut", "words"),
+    [
+        (lambda text: text[: text.index("Deformer:")], r"line \d+: the brace is not closed; the file is cut off"),
+        (lambda text: text.replace('"Mesh"', '"Mesh', 1), "not closed"),
+        (lambda text: "}\n" + text, "line 1: a brace is closed that was not opened"),
+        (lambda text: '; {"\n' + text + '"', r"line {last}: the quotation mark is not closed"),
+        (lambda text: text.replace("Vertices: *", "Vertices: ?", 1), "export it anew as binary FBX 2011 or later"),
+    ],
+)
+def test_an_ascii_file_that_is_not_whole_is_refused(tmp_path: Path, cut: Callable[[str], str], words: str) -> None:
+    path = write_post(tmp_path / "post.fbx")
+    text = cut(path.read_text())
+    path.write_text(text)
+    with pytest.raises(InputError, match=words.replace("{last}", str(text.count("\n") + 1))):
         read_fbx(path)
 
 
