@@ -237,10 +237,10 @@ def rig_bones(rig: Rig, maps: Mapping[str, BoneMap] | None = None) -> MatchedBon
     names = [name if number in bones else "" for number, name in enumerate(rig.skeleton.names)]
     matched = match_bones(names, maps)
     matched = settle_by_shape(matched, names, rig.skeleton.parents, world_matrices(rig.skeleton, None)[:, :3, 3])
-    return replace(matched, roles=_crossed(matched.roles)) if rig.sides_crossed else matched
+    return replace(matched, roles=crossed(matched.roles)) if rig.sides_crossed else matched
 
 
-def _crossed(roles: Mapping[str, int]) -> dict[str, int]:
+def crossed(roles: Mapping[str, int]) -> dict[str, int]:
     """Roles with left and right exchanged."""
     other = {"left": "right", "right": "left"}
     parts = ((*role.partition("_"), bone) for role, bone in roles.items())

@@ -15,7 +15,8 @@ from ..core.arrays import F64, I32, U8
 from ..formats.person_file import PersonFacts, PersonFile, find_person_file, read_person_file
 from ..geometry.labels import PARTS, UNKNOWN, label_faces
 from ..geometry.mesh import PosedMesh
-from ..motion.bones import SIDES, MatchedBones, rig_bones
+from ..motion.bone_words import match_by_words
+from ..motion.bones import SIDES, MatchedBones, crossed, rig_bones
 from ..motion.joints import JOINTS, BoundJoints, joints_of_bones, with_feet
 from ..motion.parts import bone_parts, vertex_parts
 from ..motion.skinning import Rig, skin_vertices, world_matrices
@@ -140,7 +141,8 @@ def label_rig(mesh: PosedMesh, rig: Rig, labels: PersonFile | None) -> tuple[Pos
         rig: with pelvis and hips.
         labels: beside the file; None where there are none, and the bones tell.
     """
-    matched, rest = rig_bones(rig), world_matrices(rig.skeleton, None)
+    rest = world_matrices(rig.skeleton, None)
+    matched = _match(rig, rest)
     notices: tuple[str, ...] = ()
     if labels is not None:
         labelled, notices = label_mesh(mesh, labels)
@@ -152,6 +154,19 @@ def label_rig(mesh: PosedMesh, rig: Rig, labels: PersonFile | None) -> tuple[Pos
     joints = with_feet(joints_of_bones(matched, rest[:, :3, 3]), matched.roles, mesh.vertices, part)
     labelled = replace(mesh, face_part=label_faces(part, mesh.faces))
     return labelled, Known(rig_joints=joints, rest=rest, notices=notices)
+
+
+def _match(rig: Rig, rest: F64) -> MatchedBones:
+    """Which bone is which: by the tables of names, else by the words in them."""
+    matched = rig_bones(rig)
+    if not matched.missing:
+        return matched
+    bones = set(np.unique(rig.slot_node).tolist())
+    names = [name if number in bones else "" for number, name in enumerate(rig.skeleton.names)]
+    other = match_by_words(names, rig.skeleton.parents, rest[:, :3, 3])
+    if len(other.missing) >= len(matched.missing):
+        return matched
+    return replace(other, roles=crossed(other.roles)) if rig.sides_crossed else other
 
 
 def _known_of_labels(rig: Rig, rest: F64, matched: MatchedBones, labels: PersonFile, mesh: PosedMesh) -> Known:

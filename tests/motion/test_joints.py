@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+import tomllib
+
 import numpy as np
 import pytest
 
+from mpc.formats.gltf.read import read_gltf
 from mpc.geometry.labels import PARTS, UNKNOWN, label_faces, mirrored_parts
+from mpc.motion.bone_words import match_by_words
 from mpc.motion.bones import match_bones
 from mpc.motion.joints import BLAZEPOSE_33, COCO_17, JOINTS, SMPL_24, BoundJoints, joints_of_bones, pick, with_feet
 from mpc.motion.parts import bone_parts, vertex_parts
+from mpc.motion.skinning import world_matrices
+from support.cesium_bones import CESIUM
+from support.shared import MODELS, needs_models
 
 # A Mixamo skeleton: name, number of the bone above, place.
 BONES = [
@@ -124,3 +131,35 @@ def test_a_mirror_image_exchanges_left_and_right() -> None:
     assert table[PARTS.index("left_hand")] == PARTS.index("right_hand")
     assert table[[0, PARTS.index("torso"), UNKNOWN]].tolist() == [0, PARTS.index("torso"), UNKNOWN]
     np.testing.assert_array_equal(table[table], np.arange(256))
+
+
+def test_words_and_order_tell_bones_that_no_table_knows() -> None:
+    """Names as CesiumMan's, numbered from either end, with a collar bone on one side and a bone between."""
+    bones = [
+        ("Z_UP", -1), ("Skeleton_torso_joint_1", 0), ("torso_joint_3", 1), ("neck_joint_1", 2), ("neck_joint_2", 3),
+        ("shoulder_joint_L", 2), ("arm_joint_L__4_", 5), ("arm_joint_L__3_", 6), ("arm_joint_L__2_", 7),
+        ("arm_joint_R", 2), ("arm_joint_R__2_", 9), ("helper", 10), ("arm_joint_R__3_", 11),
+        ("leg_joint_L_1", 1), ("leg_joint_L_2", 13), ("leg_joint_L_3", 14),
+        ("leg_joint_R_1", 1), ("leg_joint_R_2", 16), ("leg_joint_R_3", 17), ("leg_joint_R_5", 18),
+    ]  # fmt: skip
+    names, parents = [name for name, _ in bones], np.array([above for _, above in bones], np.int32)
+    matched = match_by_words(names, parents, np.random.default_rng(0).normal(size=(len(bones), 3)))
+    assert matched.roles == {
+        "hips": 1, "head": 4, "left_clavicle": 5, "left_upperarm": 6, "left_lowerarm": 7, "left_hand": 8,
+        "right_upperarm": 9, "right_lowerarm": 10, "right_hand": 12, "left_thigh": 13, "left_shin": 14, "left_foot": 15,
+        "right_thigh": 16, "right_shin": 17, "right_foot": 18, "right_toe": 19,
+    }  # fmt: skip
+    assert matched.chains == {"neck": (3,), "spine": (2,)}
+    assert match_by_words(["leg_L", "body"], np.array([-1, 0], np.int32), np.zeros((2, 3))).roles == {}
+
+
+@needs_models
+def test_the_shared_figure_of_odd_names_has_its_parts() -> None:
+    """Words find what the map that tests write for it says."""
+    read = read_gltf(MODELS / "rigged" / "CesiumMan.gltf")
+    assert read.rig is not None
+    skeleton = read.rig.skeleton
+    found = match_by_words(skeleton.names, skeleton.parents, world_matrices(skeleton, None)[:, :3, 3])
+    table = tomllib.loads(CESIUM)["cesium"]
+    limbs = {role: name for role, name in table.items() if "_" in role or role in ("hips", "head")}
+    assert {role: skeleton.names[found.roles[role]] for role in limbs} == limbs
