@@ -18,6 +18,7 @@ from pathlib import Path
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
+import h5py
 import numpy as np
 import torch
 
@@ -30,7 +31,7 @@ SIDES = ("front", "back")
 PARTS = tuple(f"{name}_{side}" for name in ("part", "garment") for side in SIDES)
 BODY = tuple(f"body_{name}_{side}" for name in ("depth", "normal") for side in SIDES)
 SURFACE = tuple(f"{name}_{side}" for name in ("depth", "smooth_normal") for side in SIDES)
-SETS = {"none": (), "parts and garments": PARTS, "body": BODY, "both": PARTS + BODY, "surface (maps)": SURFACE}
+SETS = {"parts and garments": PARTS, "body": BODY, "both": PARTS + BODY, "surface (maps)": SURFACE}
 
 
 def milliseconds(dataset: ViewDataset, items: int) -> float:
@@ -52,23 +53,29 @@ def main() -> None:
     given = parser.parse_args()
     torch.set_num_threads(1)
     renders = read_renders(given.renders)
-    drawn = set(renders.settings["layers"])
+    drawn = tuple(renders.settings["layers"])
     views = sum(len(scene.views) for scene in renders.scenes)
     print(f"{len(renders.scenes)} scenes, {views} views of {renders.scenes[0].image_size} pixels")
-    first: tuple[float, float] | None = None
-    for name, layers in SETS.items():
-        if not set(layers) <= drawn:
-            continue
-        with tempfile.TemporaryDirectory() as folder:
-            settings = SampleSettings(
-                near_points=20_000, uniform_points=8_000, colour_points=2_000, layers=layers, ratios=(1.0, 0.0, 0.0)
-            )
-            sample_renders(given.renders, Path(folder), settings, jobs=1)
-            stored = sum(path.stat().st_size for path in Path(folder).glob("*.h5")) / views
-            taken = milliseconds(ViewDataset(Path(folder), "train", points=5000, layers=layers), given.items)
-        first = first or (stored, taken)
-        more = f"{(stored - first[0]) / 1000:7.1f} kB a view more, {taken / first[1]:5.2f} times the time of an item"
-        print(f"{name:20} {len(layers):2} layers  {taken:7.2f} ms an item  {more}")
+    with tempfile.TemporaryDirectory() as folder:
+        settings = SampleSettings(
+            near_points=8_000, uniform_points=2_000, colour_points=800, layers=drawn, ratios=(1.0, 0.0, 0.0)
+        )
+        sample_renders(given.renders, Path(folder), settings, jobs=1)
+        stored = dict.fromkeys(("pictures", *drawn), 0.0)
+        for path in Path(folder).glob("*.h5"):
+            with h5py.File(path) as file:
+                for name in stored:
+                    group = "views" if name == "pictures" else f"layers/{name}"
+                    stored[name] += file[f"{group}/png"].shape[0] / views / 1000
+        plain = milliseconds(ViewDataset(Path(folder), "train", points=5000), given.items)
+        print(f"pictures alone: {stored['pictures']:.1f} kB a view, {plain:.2f} ms an item")
+        for name, layers in SETS.items():
+            if set(layers) <= set(drawn):
+                taken = milliseconds(ViewDataset(Path(folder), "train", points=5000, layers=layers), given.items)
+                size = sum(stored[layer] for layer in layers)
+                print(
+                    f"{name:20} {len(layers):2} layers: {size:6.1f} kB a view more, {taken / plain:5.2f} times the time"
+                )
 
 
 if __name__ == "__main__":
