@@ -20,6 +20,7 @@ from .evaluate import evaluate
 from .exchange import export_, import_
 from .fetch import fetch
 from .landmarks import landmarks
+from .live import live
 from .people import people
 from .reconstruct import reconstruct
 from .render import render
@@ -100,7 +101,7 @@ def main(verbose: bool) -> None:
 
 
 for command in (
-    people, check, render, sample, stats, landmarks, train, evaluate, fetch, segment, reconstruct, view, demo, verify,
-    export_, import_, import_weights, export_model, doctor,
+    people, check, render, sample, stats, landmarks, train, evaluate, fetch, segment, reconstruct, view, live, demo,
+    verify, export_, import_, import_weights, export_model, doctor,
 ):  # fmt: skip
     main.add_command(command)

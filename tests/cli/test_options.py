@@ -38,6 +38,7 @@ from mpc.subjects.selection import Selection
 from mpc.train.find_landmarks import find_all_landmarks
 from mpc.train.presets import choose_settings
 from mpc.train.run import train
+from mpc.view.live.settings import LiveSettings
 from mpc.view.recognise import ViewOptions
 from mpc.view.server import ServerSettings
 
@@ -52,6 +53,7 @@ TARGETS = {
     "train": (choose_settings, train),
     "eval": (EvaluationSettings, FolderSettings, Limits),
     "reconstruct": (CaptureSettings,),
+    "live": (LiveSettings, ServerSettings),
     "segment": (SegmentSettings,),
     "check": (check_models, PlacementOptions, Limits, Selection),
     "people": (make_people, Limits),
@@ -96,6 +98,10 @@ OWN = {
         "device": "where to compute",
     },
     "segment": {"pictures": "become sources", "out": "a place"},
+    "live": {
+        "film": "becomes a source", "camera": "becomes a source", "run": "a place", "device": "where to compute",
+        "certificate": "becomes a Certificate", "key": "becomes a Certificate", "open_browser": "calls the browser",
+    },
     "view": {"open_browser": "calls another function"},
     "check": {"scheduler": "where the cluster is",
         "out": "calls another function", "json_file": "calls another function",
@@ -281,7 +287,8 @@ def test_choices_are_all_there_are():
         for option in main.commands[command].params:
             if isinstance(option.type, click.Choice):
                 units = ("auto", *EVAL_UNITS_M) if command == "eval" else UNITS_M
-                assert set(option.type.choices) == set(expected.get(option.name, units)), f"{command} {option.name}"
+                known = MODES if (command, option.name) == ("live", "mode") else expected.get(option.name, units)
+                assert set(option.type.choices) == set(known), f"{command} {option.name}"
 
 
 def test_sizes_are_converted():

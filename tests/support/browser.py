@@ -9,6 +9,7 @@ import json
 import shutil
 import subprocess
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -40,16 +41,17 @@ class Browser:
     Args:
         profile: an empty folder for its files.
         size: of the page, pixels.
+        flags: further flags of the program.
     """
 
-    def __init__(self, profile: Path, size: tuple[int, int] = (1200, 800)) -> None:
+    def __init__(self, profile: Path, size: tuple[int, int] = (1200, 800), flags: Sequence[str] = ()) -> None:
         from websockets.sync.client import connect
 
         program = find_chromium()
         assert program is not None
         window = f"--window-size={size[0]},{size[1]}"
         self._process = subprocess.Popen(
-            [program, *FLAGS, window, f"--user-data-dir={profile}", "--remote-debugging-port=0", "about:blank"],
+            [program, *FLAGS, *flags, window, f"--user-data-dir={profile}", "--remote-debugging-port=0", "about:blank"],
             stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
         )  # fmt: skip
         port = self._wait_for_port(profile / "DevToolsActivePort")
