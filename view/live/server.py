@@ -62,7 +62,7 @@ class PageServer:
         try:
             return await serve(
                 self._talk, host, port, ssl=tls, process_request=self._answer, max_size=MOST_BYTES, compression=None,
-                max_queue=4, ping_interval=20, ping_timeout=20, server_header=None,
+                max_queue=4, ping_interval=30, ping_timeout=60, server_header=None,
             )  # fmt: skip
         except OSError as error:
             raise SettingsError(

@@ -22,7 +22,7 @@ from mpc.view.live.settings import MODES, LiveSettings, Look
 from mpc.view.live.shots import MOST_SIDE, BrokenFrameError, decode
 from support.live_film import CountingFinder, jpeg, masked_frame, shot
 
-LONG = 60.0  # nothing here takes so long, unless the machine is busy with other things
+LONG = 120.0  # nothing here takes so long, unless the machine is busy with other things
 SETTINGS = LiveSettings(resolution=65, size=64)
 
 
@@ -265,7 +265,7 @@ def test_networks_that_are_not_here_are_asked_for_again_and_again():
 
 
 def test_frames_are_decoded_within_bounds():
-    assert np.abs(decode(jpeg(masked_frame())).astype(int) - masked_frame()[..., :3]).max() < 40
+    assert np.abs(decode(jpeg(masked_frame())).astype(int) - masked_frame()[..., :3]).mean() < 2
     assert decode(masked_frame()).shape == (200, 160, 4)
     assert decode(np.zeros((720, 1280, 3), np.uint8)).shape == (360, MOST_SIDE, 3)
     assert decode(jpeg(np.zeros((1280, 720, 3), np.uint8))).shape == (MOST_SIDE, 360, 3)
@@ -292,5 +292,5 @@ def test_the_meter_counts_what_was():
         meter.drawn(taken=number - 0.3, now=float(number) / 4)
     report = meter.report(now=2.25)
     assert report["fps"] == 4.0
-    assert meter.report(now=2.25 + 2.25)["fps"] == 2.0  # the last frame is long ago
+    assert meter.report(now=2.25 + 4.5)["fps"] == 0.2  # the last frame is long ago
     assert meter.report(now=60.0)["fps"] == 0.0
