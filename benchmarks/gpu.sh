@@ -43,6 +43,7 @@ if [ -n "$dry" ]; then
     paper="--batch 2 --steps 1 --warm-up 1 --set image_size=64 surface.points=128 $small surface_network.head.channels=16"
     base="--batch 2 --steps 1 --warm-up 1"
     frames="--resolution 33 --views 1 --size 32"
+    live="--tiny"
     metrics="--tiny"
     recipe="--set maps.steps=2 surface.steps=2 texture.steps=1"
     for name in maps surface texture; do
@@ -55,6 +56,7 @@ else
     paper="--steps 30 --warm-up 6"
     base="--steps 100 --warm-up 20"
     frames="--resolution 257 513 --views 5 --device cuda"
+    live="--resolution 129 257 513 --mode lossless fast --seconds 5"
     metrics="--repeats 2 --seeds 2"
     recipe=
 fi
@@ -97,6 +99,7 @@ shards=${SHARDS:-$out/work/shards}
 stage train_paper 90 "$python" benchmarks/train.py --shards "$shards" --preset paper $paper
 stage train_base 60 "$python" benchmarks/train.py --shards "$shards" --preset base $base
 stage frames 90 "$python" benchmarks/reconstruct.py --run models/weights/base --shards "$shards" $frames
+stage live 60 "$python" benchmarks/live.py --device $device $live
 stage metrics 60 "$python" benchmarks/metrics.py $metrics
 left=$((whole - SECONDS + began - 20)) # the end of the run, and its last validation
 minutes=$("$python" -c "print(max($left, 1) / 60)")

@@ -43,6 +43,17 @@ def frames(text: str) -> dict[str, Any]:
     }
 
 
+def live(text: str) -> dict[str, Any]:
+    """Frames a second and delay of `mpc live` (benchmarks/live.py)."""
+    rows = re.findall(
+        r"^ *(\d+) +(\w+) +(one by one|overlapped) +([\d.]+) frames a second, (\d+) ms", text, re.MULTILINE
+    )
+    return {
+        f"{nodes} {mode} {how}": {"frames/s": float(rate), "delay_ms": int(delay)}
+        for nodes, mode, how, rate, delay in rows
+    }
+
+
 def metrics(text: str) -> dict[str, Any]:
     """Seconds of each method at 100,000 points (benchmarks/metrics.py)."""
     rows = re.findall(r"^(\S.*?) +100000 +([\d.]+) ", text, re.MULTILINE)
@@ -75,6 +86,7 @@ READERS: dict[str, Callable[[str], dict[str, Any]]] = {
     "train_paper": json_lines,
     "train_base": json_lines,
     "frames": frames,
+    "live": live,
     "metrics": metrics,
     "recipe": trained,
 }

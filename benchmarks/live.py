@@ -1,12 +1,12 @@
 """Measure `mpc live`: milliseconds by stage, frames a second and delay, beside the dense grid and MonoPort's scheme.
 
-    python benchmarks/live.py --work DIR                 # makes and draws free people in DIR the first time
+    python benchmarks/live.py --work DIR                 # makes and draws a free person in DIR the first time
     python benchmarks/live.py --film film.mp4            # another film
     python benchmarks/live.py --tiny                     # seconds; proves that it runs
 
-The film is free people, drawn, who slide over a photograph of scikit-image. "find" is the person and the mask
-(networks of `mpc fetch`; without them the pictures' own masks are taken), "draw" one picture of 384 x 384 from the
-camera's place, "turned" one from 60 degrees beside it. Stages are medians over the frames, one after the other;
+The film is a free person, drawn from two sides, who slides over a photograph of scikit-image. "find" is the person and
+the mask (networks of `mpc fetch`; without them the pictures' own masks are taken), "draw" one picture of 384 x 384 from
+the camera's place, "turned" one from 60 degrees beside it. Stages are medians over the frames, one after the other;
 `--clock processor` counts this process's processor time, so that with one thread the figures are an idle core's.
 "dense" evaluates the whole grid, timed on every 16th plane; "MonoPort" is the scheme of that paper as
 monoport_scheme.py restates it, on the same network. Both stand for the localisation, and their ratio to it is printed.
@@ -64,9 +64,9 @@ def has_networks() -> bool:
     return True
 
 
-def sliding_people(work: Path, count: int, *, tiny: bool) -> list[np.ndarray]:
-    """Frames of drawn people over a photograph, each person for a dozen frames; with their masks without networks."""
-    views, rng = draw_people(work, tiny=tiny), derive_rng(0, "live")
+def sliding_person(work: Path, count: int) -> list[np.ndarray]:
+    """Frames of a drawn person over a photograph, a dozen from each side; with the mask where networks are missing."""
+    views, rng = draw_people(work, tiny=True), derive_rng(0, "live")
     ground = crop_ground(photographs([])["rocket"], *SIZE, rng).convert("RGBA")
     frames = []
     for number in range(count):
@@ -211,7 +211,7 @@ def main() -> None:
     run = load_run(options.run or shipped_run(), torch.device(options.device))
     with tempfile.TemporaryDirectory() as scratch:
         if options.film is None:
-            frames = sliding_people(options.work or Path(scratch), options.frames, tiny=options.tiny)
+            frames = sliding_person(options.work or Path(scratch), options.frames)
         else:
             frames = [frame for _, frame in itertools.islice(FilmFrames(options.film).frames(), options.frames)]
     height, width = frames[0].shape[:2]
