@@ -25,6 +25,8 @@ def test_three_js_shows_one_frame_after_the_other(tmp_path):
         browser = Browser(tmp_path / "profile", (480, 360))
         try:
             browser.open(address(server))
+            while not browser.run("document.querySelectorAll('canvas').length") and time.monotonic() < end:
+                time.sleep(0.2)
             while len(set(seen)) < 3 and time.monotonic() < end:
                 picture = browser.picture().astype(int)
                 colours = {

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 
 import numpy as np
@@ -35,7 +36,7 @@ def draw(surface: Surface, look: Look, size: int) -> U8:
     """
     camera = camera_for(surface, look)
     own, view = surface.framing.calibration, surface.view
-    colour = None if view.texture_features is None else view.colours
+    colour: Callable[[F32], F32] | None = None if view.texture_features is None else view.colours
     occupancy: Occupancy = view.occupancy
     space, grid = own, surface.grid
     if grid is None:  # only what this viewer sees is localised, in the view space of a camera at the viewer's place

@@ -7,6 +7,7 @@ import itertools
 import json
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 
 from ...core.arrays import U8
@@ -59,17 +60,20 @@ class Session:
 
     async def serve(self, client: Client) -> None:
         """Talk with a browser until it is gone."""
+        from websockets.exceptions import ConnectionClosed
+
         self._loop = asyncio.get_running_loop()
         self.clients[client.name] = client
         self.pipeline.look(client.name, Look())
         client.tell(self.state(client))
         try:
-            async for message in client.socket:
-                try:
-                    self._take(client, message)
-                except (MpcError, ValueError) as error:
-                    client.warn(str(error))
-                    client.tell(self.state(client))
+            with suppress(ConnectionClosed):  # a browser that is lost takes no leave
+                async for message in client.socket:
+                    try:
+                        self._take(client, message)
+                    except (MpcError, ValueError) as error:
+                        client.warn(str(error))
+                        client.tell(self.state(client))
         finally:
             del self.clients[client.name]
             self.pipeline.leave(client.name)

@@ -58,7 +58,9 @@ class Page:
 
     def __init__(self, served, **more):
         address = served.address.replace("http", "ws", 1)
-        self.socket = connect(f"{address}/socket", proxy=None, max_size=None, open_timeout=LONG, **more)
+        self.socket = connect(
+            f"{address}/socket", proxy=None, max_size=None, open_timeout=LONG, ping_interval=None, **more
+        )
         self.state = {}
 
     def __enter__(self):
