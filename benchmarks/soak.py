@@ -50,7 +50,7 @@ class Watcher(threading.Thread):
 
     def run(self) -> None:
         try:
-            with connect(self.address, max_size=None, proxy=None, open_timeout=60) as page:
+            with connect(self.address, max_size=None, proxy=None, open_timeout=60, ping_interval=None) as page:
                 for message in page:
                     if isinstance(message, str):
                         self.state |= json.loads(message)

@@ -22,17 +22,17 @@ def test_three_js_shows_one_frame_after_the_other(tmp_path):
     with open_server("a sequence", ServerSettings(port=0)) as server:
         server.scene.add_glb("/sequence", (tmp_path / "all.glb").read_bytes())
         server.initial_camera.position = (0.0, 1.5, 4.0)
-        browser = Browser(tmp_path / "profile", (480, 360))
+        browser = Browser(tmp_path / "profile", (1000, 700))
         try:
             browser.open(address(server))
             while not browser.run("document.querySelectorAll('canvas').length") and time.monotonic() < end:
                 time.sleep(0.2)
             while len(set(seen)) < 3 and time.monotonic() < end:
-                picture = browser.picture().astype(int)
+                picture = browser.picture()[250:450, 400:600].astype(int)  # beside viser's own panels
                 colours = {
                     name
                     for name, channel in (("red", 0), ("green", 1), ("blue", 2))
-                    if (picture[..., channel] - np.delete(picture, channel, axis=-1).max(axis=-1) > 60).sum() > 2000
+                    if (picture[..., channel] - np.delete(picture, channel, axis=-1).max(axis=-1) > 60).mean() > 0.3
                 }
                 assert len(colours) <= 1, colours
                 seen += colours
