@@ -18,7 +18,6 @@ pytest.importorskip("anny")
 
 from mpc.core.errors import InputError, SettingsError
 from mpc.datasets.check.models import check_models
-from mpc.geometry.closest import closest_points
 from mpc.geometry.labels import GARMENTS, PARTS
 from mpc.geometry.surface import sample_surface
 from mpc.motion.joints import JOINTS
@@ -308,8 +307,7 @@ def test_labels_hold_the_body_below_the_clothes(people: Path) -> None:
         assert {PARTS[part] for part in np.unique(mesh.face_part)} >= set(PARTS[3:])
         assert loaded.known.facts.age_years == plan.looks.age
         assert label_inside(body, joints[[JOINTS.index(name) for name in ("pelvis", "spine2", "left_knee")]]).all()
-        # Bare skin is on the surface itself, so what counts as outside has to be farther from it.
-        points = sample_surface(body, 2000, np.random.default_rng(0)).positions
-        outside = points[~label_inside(mesh, points)]
-        distances = closest_points(mesh.vertices, mesh.faces, outside, device="cpu").distances
-        assert (distances > 5e-4).sum() <= 0.005 * len(points)
+        # Bare skin is on the surface itself, so the points are taken half a millimetre below the body's.
+        drawn = sample_surface(body, 2000, np.random.default_rng(0))
+        below = drawn.positions - 5e-4 * body.face_normals[drawn.faces]
+        assert label_inside(mesh, below).mean() >= 0.995
