@@ -36,12 +36,12 @@ if [ -z "$dry" ] && ! grep -q '"cuda": true' "$out/machine.json"; then
 fi
 
 if [ -n "$dry" ]; then
-    device=cpu people="3 --texture-size 64" render="--size 64 --views 2 --step 180 --rays 8"
+    device=cpu people="3 --texture-size 64" render="--size 64 --views 2 --step 180 --rays 16"
     sample="--near 12000 --uniform 2000 --colours 2000"
     tests="tests/geometry/test_closest_extremes.py"
     small="workers=0 threads=1 surface_network.encoder.widths=8,8,8,8 surface_network.encoder.features=16"
     paper="--batch 2 --steps 1 --warm-up 1 --set image_size=64 surface.points=128 $small surface_network.head.channels=16"
-    base="--batch 2 --steps 1 --warm-up 1"
+    base="--batch 2 --steps 1 --warm-up 1 --set threads=1 surface.norm_batches=1 surface.points=64"
     frames="--resolution 33 --views 1 --size 32"
     live="--tiny"
     metrics="--tiny"
