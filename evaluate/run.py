@@ -265,6 +265,7 @@ def _measure(
             (mesh.vertices, mesh.faces), (truth.vertices, truth.faces),
             points=settings.points, seed=settings.seed, key=key, device=source.device,
         )  # fmt: skip
+        pair = replace(pair, parts=truth.face_part)
         if needs_colour(settings.metric_names):
             pair = replace(pair, colours=compare_view_colours(mesh, item, calibration, pair.device))
         scores = measure_pair(pair, settings.protocol, settings.metrics, settings.align, depth=calibration[2, :3])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -197,7 +198,7 @@ class ViewDataset(torch.utils.data.Dataset[dict[str, torch.Tensor]]):
         return load_picture(reader.picture(row), reader.box(row), stored, self.image_size)
 
     def scene_mesh(self, scene: int) -> PosedMesh:
-        """The true surface of a scene (geometry alone, world metres).
+        """The true surface of a scene: geometry, world metres, and the part of each face where it is known.
 
         Raises:
             InputError: the shards hold none for this split (`mpc sample --meshes all` keeps them for train too).
@@ -207,10 +208,14 @@ class ViewDataset(torch.utils.data.Dataset[dict[str, torch.Tensor]]):
         vertices, faces = reader.rows(row, "vertex"), reader.rows(row, "face")
         if faces.start == faces.stop:
             raise InputError(reader.path, "holds no true surfaces; sample with --meshes all")
-        return PosedMesh(
+        mesh = PosedMesh(
             reader.read("meshes/vertices", vertices.start, vertices.stop - vertices.start).astype(np.float64),
             reader.read("meshes/faces", faces.start, faces.stop - faces.start).astype(np.int32),
         )
+        parts = reader.rows(row, "part")
+        if parts.start == parts.stop:
+            return mesh
+        return replace(mesh, face_part=reader.read("meshes/part", parts.start, parts.stop - parts.start))
 
 
 CACHE_BYTES = 1 << 30

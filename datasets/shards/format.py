@@ -72,8 +72,9 @@ LAYOUT: dict[str, Column] = {
     "colours/transfer": Column("colour", "<f2", (9,)),
     "meshes/vertices": Column("vertex", "<f4", (3,), compressed=True),
     "meshes/faces": Column("face", "<i4", (3,), compressed=True),
+    "meshes/part": Column("part", "|u1", compressed=True, optional=True),
 }
-LEVELS = ("scene", "view", "byte", "point", "octet", "doubt", "colour", "vertex", "face")
+LEVELS = ("scene", "view", "byte", "point", "octet", "doubt", "colour", "vertex", "face", "part")
 NORMAL_SCALE = 32767.0
 ALBEDO_SCALE = 65535.0
 CONFIDENCE_SCALE = 255.0

@@ -145,9 +145,13 @@ def _colour_rows(colours: ColourSamples, lattice: Lattice) -> Part:
 
 
 def _mesh_rows(mesh: PosedMesh, keep: bool) -> Part:
-    if not keep:
-        return {"meshes/vertices": np.zeros((0, 3), "<f4"), "meshes/faces": np.zeros((0, 3), "<i4")}
-    return {"meshes/vertices": mesh.vertices.astype("<f4"), "meshes/faces": mesh.faces.astype("<i4")}
+    parts = mesh.face_part if keep else None
+    vertices, faces = (mesh.vertices, mesh.faces) if keep else (np.zeros((0, 3)), np.zeros((0, 3)))
+    return {
+        "meshes/vertices": vertices.astype("<f4"),
+        "meshes/faces": faces.astype("<i4"),
+        "meshes/part": np.zeros(0, np.uint8) if parts is None else parts,
+    }
 
 
 def _text(*values: str) -> Array:

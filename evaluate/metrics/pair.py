@@ -10,7 +10,7 @@ from typing import Any, Concatenate, Literal, ParamSpec, TypeVar, cast
 import numpy as np
 import numpy.typing as npt
 
-from ...core.arrays import F64, I32, Array, Bools
+from ...core.arrays import F64, I32, U8, Array, Bools
 from ...core.randomness import derive_rng
 from ...geometry.closest import ClosestPoints, ClosestSurface
 from ...geometry.device_mesh import DeviceMesh, SurfaceError
@@ -115,6 +115,8 @@ class MeshPair:
         true: surface of the truth.
         sampling: number of points and seed.
         colours: what the metrics of colour use in place of the colours of both meshes.
+        parts: (F,) uint8, the part of the body that each face of the truth belongs to (geometry/labels.py); None where
+            nobody knows.
         depth: direction of the depth of the picture that the prediction was made from, in the meshes' axes.
     """
 
@@ -122,6 +124,7 @@ class MeshPair:
     true: MeasuredSurface
     sampling: Sampling
     colours: ComparedColours | None = None
+    parts: U8 | None = None
     depth: tuple[float, float, float] = (0.0, 0.0, 1.0)
     _results: dict[object, Any] = field(default_factory=dict, init=False, repr=False)
 
@@ -137,7 +140,7 @@ class MeshPair:
         device: str = "auto",
         colours: ComparedColours | None = None,
     ) -> MeshPair:
-        """Check two meshes and put them on a device.
+        """Check two meshes and put them on a device. Where the truth is a PosedMesh, its parts are known if it has any.
 
         Args:
             predicted: a mesh, or its vertices (V, 3) in metres and its faces (F, 3).
@@ -157,6 +160,7 @@ class MeshPair:
             _open_surface("true", true, sampling, device),
             sampling,
             colours,
+            true.face_part if isinstance(true, PosedMesh) else None,
         )
 
     @property

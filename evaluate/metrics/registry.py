@@ -16,6 +16,7 @@ from .colour import (
     measure_view_ssim,
 )
 from .facing import measure_facing
+from .limbs import measure_limbs
 from .normal_image import measure_normal_image
 from .pair import MeshPair
 from .score import Score
@@ -74,6 +75,7 @@ METRICS: dict[str, Metric] = {
         Metric("normals", "deg", "both ways, mean of two", measure_normal_consistency),
         Metric("normal_image", "1", "symmetric, mean of four views", measure_normal_image),
         Metric("facing", "%", "symmetric, along the picture's depth", measure_facing, greater_is_better=True),
+        Metric("limbs", "%", "true to predicted, within 5 cm", measure_limbs, greater_is_better=True),
         Metric("volume_iou", "%", "symmetric", measure_volume_iou, greater_is_better=True),
         Metric("colour_l1", "/255", "both ways, at surface points", measure_colour_l1),
         Metric("colour_psnr", "dB", "both ways, at surface points", measure_colour_psnr, greater_is_better=True),

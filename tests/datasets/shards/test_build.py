@@ -176,7 +176,7 @@ def test_damage_is_named_by_shard_dataset_and_scene_and_repaired(renders, shards
     shutil.copytree(shards, folder)
     path = sorted(folder.glob("train*.h5"))[-1]
     for name, column in LAYOUT.items():
-        if column.level in ("scene", "view", "vertex", "face", "doubt"):
+        if column.level in ("scene", "view", "vertex", "face", "part", "doubt"):
             continue
         with h5py.File(path) as file:
             scene = len(file["scenes/key"]) - 1
