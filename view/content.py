@@ -77,6 +77,21 @@ class Picture:
     pixels: U8
 
 
+@dataclass(frozen=True, eq=False)
+class Board:
+    """A picture that stands upright in space, facing +z, its middle above the origin.
+
+    Attributes:
+        name: of the picture.
+        pixels: (H, W, 3) or (H, W, 4) uint8.
+        height_m: of the picture, metres.
+    """
+
+    name: str
+    pixels: U8
+    height_m: float
+
+
 @dataclass(frozen=True, eq=False, kw_only=True)
 class Content:
     """What is shown of one thing.
@@ -88,6 +103,7 @@ class Content:
         bodies: surfaces.
         points: clouds of points.
         cameras: cameras with their pictures.
+        boards: pictures in space.
         pictures: of the panel.
         charts: of the panel, HTML as pages/charts.py makes it.
         later: makes the content that replaces this one, where that takes long; None where this is all. Bodies that are
@@ -100,15 +116,19 @@ class Content:
     bodies: Sequence[Body] = ()
     points: Sequence[Points] = ()
     cameras: Sequence[CameraMark] = ()
+    boards: Sequence[Board] = ()
     pictures: Sequence[Picture] = ()
     charts: str = ""
     later: Callable[[], Content] | None = None
 
     @property
     def bounds(self) -> F64 | None:
-        """(2, 3) float64: least and greatest coordinates of surfaces and points, metres; None where there are none."""
+        """(2, 3) float64: least and greatest coordinates of surfaces, points and boards, metres; None without any."""
         boxes = [body.mesh.bounds for body in self.bodies]
         boxes += [np.stack([c.places.min(axis=0), c.places.max(axis=0)]) for c in self.points if len(c.places)]
+        for board in self.boards:
+            half = board.height_m / 2 * board.pixels.shape[1] / board.pixels.shape[0]
+            boxes.append(np.array([[-half, 0.0, 0.0], [half, board.height_m, 0.0]]))
         if not boxes:
             return None
         return np.stack([np.min([b[0] for b in boxes], axis=0), np.max([b[1] for b in boxes], axis=0)])

@@ -16,7 +16,7 @@ from ..formats.gltf.write import encode_glb
 from ..formats.png import encode_png
 from ..geometry.camera import Camera, PerspectiveCamera
 from ..geometry.mesh import Material, PosedMesh
-from .content import Body, CameraMark, Content, Points
+from .content import Board, Body, CameraMark, Content, Points
 
 if TYPE_CHECKING:
     import viser
@@ -31,6 +31,9 @@ AWAY, MARK_M = 1.0, 0.34
 FRAMES_IN_SIGHT = np.radians(40.0)
 
 
+Drawable = Body | Points | CameraMark | Board
+
+
 @dataclass
 class _Node:
     """Something in the browser's scene.
@@ -40,7 +43,7 @@ class _Node:
         handle: of viser.
     """
 
-    drawn: Body | Points | CameraMark
+    drawn: Drawable
     handle: Any
 
 
@@ -81,10 +84,10 @@ class Stage:
                 else:
                     self._nodes.pop(key).handle.remove()
 
-    def _key(self, one: Body | Points | CameraMark, style: Style) -> tuple[int, Style]:
+    def _key(self, one: Drawable, style: Style) -> tuple[int, Style]:
         return id(one), style if isinstance(one, Body) else "colours"
 
-    def _add(self, one: Body | Points | CameraMark, style: Style) -> Any:
+    def _add(self, one: Drawable, style: Style) -> Any:
         self._count += 1
         name, scene = f"/shown/{self._count}", self._client.scene
         if isinstance(one, Points):
@@ -93,6 +96,12 @@ class Stage:
             )
         if isinstance(one, CameraMark):
             return self._add_camera(name, one)
+        if isinstance(one, Board):
+            width = one.height_m * one.pixels.shape[1] / one.pixels.shape[0]
+            # viser's pictures have y down, as cameras do; turned about the x axis, they stand upright.
+            return scene.add_image(
+                name, one.pixels, width, one.height_m, wxyz=(0, 1, 0, 0), position=(0.0, one.height_m / 2, 0.0)
+            )
         if style == "colours":
             return scene.add_glb(name, encode_body(one))
         wire = style == "wireframe"
@@ -130,7 +139,8 @@ class Stage:
         if bounds is None or not _moved(self._fitted, bounds):
             return
         self._fitted = bounds
-        centre, size = bounds.mean(axis=0), float(np.linalg.norm(bounds[1] - bounds[0]))
+        size = float(np.linalg.norm(bounds[1] - bounds[0]))
+        centre = bounds.mean(axis=0) + np.array([0.1 * size, 0.0, 0.0])  # the panel covers the right of the window
         camera = self._client.camera
         with self._client.atomic():
             camera.up_direction = (0.0, 1.0, 0.0)
@@ -140,8 +150,8 @@ class Stage:
             camera.look_at = centre
 
 
-def _parts(content: Content) -> list[Body | Points | CameraMark]:
-    return [*content.bodies, *content.points, *content.cameras]
+def _parts(content: Content) -> list[Drawable]:
+    return [*content.bodies, *content.points, *content.cameras, *content.boards]
 
 
 def _moved(before: F64 | None, now: F64) -> bool:

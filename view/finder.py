@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from .content import Draw, Known
 
@@ -38,9 +38,9 @@ class Finder:
         self._name = known.names[0] if known.names else ""
         many = len(known.names) > 1
         with gui.add_folder("find"):
-            self._search = gui.add_text("search", "", visible=many, hint="words that the name holds")
-            self._list = gui.add_dropdown("name", self._window(), initial_value=self._name)
-            self._slider = gui.add_slider("number", 1, max(len(known.names), 2), 1, 1, visible=many)
+            self._search: Any = gui.add_text("search", "", visible=many, hint="words that the name holds")
+            self._list: Any = gui.add_dropdown("name", self._window(), initial_value=self._name)
+            self._slider: Any = gui.add_slider("number", 1, max(len(known.names), 2), 1, 1, visible=many)
             self._count = gui.add_html("", visible=many)
             buttons = gui.add_button_group("", (PREVIOUS, NEXT, AGAIN) if many else (AGAIN,))
             for draw in draws:

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -20,6 +21,8 @@ from ...core.errors import InputError
 from ...core.files import named, sync
 
 NAME = "manifest.jsonl"
+# Lines are written with sorted keys. Quotes inside of texts are escaped, so nothing else looks like the key.
+_KEY = re.compile(rb'"key": "((?:[^"\\]|\\.)*)"')
 Line = dict[str, Any]
 
 
@@ -50,6 +53,31 @@ def read_manifest(folder: Path) -> dict[str, Line] | None:
             reason = f"line {number} is damaged ({error}); remove the file and `mpc render MODELS` writes it again"
             raise InputError(path, reason) from error
     return {key: line for key, line in lines.items() if not line.get("removed")}
+
+
+def read_keys(folder: Path) -> list[str] | None:
+    """Read the keys of the scenes that belong, and nothing else of their lines, which name every file of a scene.
+
+    Returns:
+        Keys in the order in which they were first written; None where the folder has no manifest.
+
+    Raises:
+        InputError: the manifest cannot be read, or a line of it is damaged.
+    """
+    path = folder / NAME
+    try:
+        text = path.read_bytes()
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        raise InputError(path, f"cannot be read ({error.strerror})") from error
+    belongs: dict[bytes, bool] = {}
+    for row in text[: text.rfind(b"\n") + 1].splitlines():
+        found = _KEY.search(row)
+        if found is None:  # damaged, or written by another program: the whole reader decides
+            return [key for key, line in (read_manifest(folder) or {}).items() if "aside" not in line]
+        belongs[found[1]] = b'"aside": ' not in row and b'"removed": true' not in row
+    return [json.loads(b'"' + key + b'"') for key, kept in belongs.items() if kept]
 
 
 def append_manifest(folder: Path, lines: Iterable[Line]) -> None:

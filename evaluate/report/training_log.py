@@ -31,11 +31,12 @@ def read_log(path: Path) -> list[dict[str, Any]]:
 
 
 def training_charts(log: list[dict[str, Any]]) -> str:
-    """Draw loss and IoU of the surface stage and the colour error of the texture stage over steps."""
-    surface, texture = _stage(log, "surface"), _stage(log, "texture")
+    """Draw the curves of each stage over steps: maps (where there is that stage), surface and texture."""
+    maps, surface, texture = (_stage(log, name) for name in ("maps", "surface", "texture"))
     loss = [_series("training", surface, "loss"), _series("validation", surface, "val_loss", True)]
     iou = [_series("training", surface, "iou"), _series("validation", surface, "val_iou", True)]
     charts = [
+        *(_maps_charts(maps) if maps else ()),
         line_chart("Surface: loss", loss, x_label="step", y_label="loss", logarithmic=True),
         line_chart("Surface: IoU", iou, x_label="step", y_label="IoU of a view's points", zero=True),
     ]
@@ -45,6 +46,18 @@ def training_charts(log: list[dict[str, Any]]) -> str:
             line_chart("Texture: colour error", error, x_label="step", y_label="mean |difference|", zero=True)
         )
     return "".join(charts)
+
+
+def _maps_charts(maps: list[dict[str, Any]]) -> list[str]:
+    depth, normal = (
+        [_series(side, maps, f"val_{side}_{unit}", True) for side in ("front", "back")] for unit in ("cm", "deg")
+    )
+    loss = [_series("training", maps, "loss"), _series("validation", maps, "val_loss", True)]
+    return [
+        line_chart("Maps: loss", loss, x_label="step", y_label="loss", logarithmic=True),
+        line_chart("Maps: depth on held-out views", depth, x_label="step", y_label="mean error, cm", zero=True),
+        line_chart("Maps: normals on held-out views", normal, x_label="step", y_label="mean angle, deg", zero=True),
+    ]
 
 
 def mining_charts(log: list[dict[str, Any]]) -> str:
