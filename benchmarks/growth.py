@@ -203,6 +203,20 @@ def load(out: Path) -> dict[str, Any]:
             "pickle_mb": len(pickle.dumps(dataset)) / 1e6}  # fmt: skip
 
 
+# Processor seconds, imports included, until `mpc view` has its names and answers with its page.
+LOOK = """
+import sys, time
+from pathlib import Path
+from urllib.request import urlopen
+from mpc.view.recognise import open_source
+from mpc.view.serve import serve
+from mpc.view.server import ServerSettings
+with serve(open_source(Path(sys.argv[1])), ServerSettings(port=0)) as address, urlopen(address) as page:
+    assert b"<html" in page.read()
+    print(time.process_time())
+"""
+
+
 def child(step: str, *arguments: str) -> dict[str, Any]:
     """Run a step in a process of its own, whose time and memory are measured."""
     command = [sys.executable, __file__, "--step", step, *arguments]
@@ -232,9 +246,11 @@ def measure(count: int, folder: Path, points: int, shard_scenes: int) -> dict[st
     write_manifest(renders)
     added = child("sample", str(renders), str(out), *own)
     loaded = child("load", str(out))
+    looks = [[sys.executable, "-c", LOOK, str(folder)] for folder in (renders, out)]
+    viewed = [float(subprocess.run(look, check=True, stdout=subprocess.PIPE, text=True).stdout) for look in looks]
     shutil.rmtree(renders)
     shutil.rmtree(out)
-    return {"scenes": count, "first": first, "kept": kept, "added": added, "loaded": loaded}
+    return {"scenes": count, "first": first, "kept": kept, "added": added, "loaded": loaded, "viewed": viewed}
 
 
 def report(rows: list[dict[str, Any]]) -> None:
@@ -249,6 +265,7 @@ def report(rows: list[dict[str, Any]]) -> None:
         ("most on disk while sampling / result", lambda row: f"{row['first']['peak']:.2f}"),
         ("loader, opened: s, peak MB", lambda r: f"{r['loaded']['open_s']:.2f}, {r['loaded']['open_mb']:.0f}"),
         ("private memory of a worker after 600 batches: + MB", lambda row: f"{row['loaded']['worker_mb']:.0f}"),
+        ("page of `mpc view`, of renders and of shards: s", lambda r: "{:.1f}, {:.1f}".format(*r["viewed"])),
         ("pickle of the data set: MB", lambda row: f"{row['loaded']['pickle_mb']:.1f}"),
     ]
     for number, (name, show) in enumerate(lines):

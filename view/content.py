@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Protocol
 
 import numpy as np
@@ -217,10 +218,15 @@ class Known:
     """
 
     names: tuple[str, ...]
-    _lower: tuple[str, ...] = field(default=(), repr=False)
 
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "_lower", tuple(name.lower() for name in self.names))
+    @cached_property
+    def held(self) -> frozenset[str]:
+        """The names as a set."""
+        return frozenset(self.names)
+
+    @cached_property
+    def _lower(self) -> tuple[str, ...]:
+        return tuple(name.lower() for name in self.names)
 
     def find(self, words: str) -> tuple[str, ...]:
         """Names that hold all these words, whatever their case; all names where there are no words."""

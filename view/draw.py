@@ -12,7 +12,6 @@ import numpy as np
 from PIL import Image
 
 from ..core.arrays import F64, U8
-from ..formats.gltf.write import encode_glb
 from ..formats.png import encode_png
 from ..geometry.camera import Camera, PerspectiveCamera
 from ..geometry.mesh import Material, PosedMesh
@@ -146,7 +145,8 @@ class Stage:
             camera.up_direction = (0.0, 1.0, 0.0)
             camera.fov = float(np.radians(40.0))
             camera.near, camera.far = max(size * 0.01, 1e-4), max(size * 60.0, 50.0)
-            camera.position = centre + np.array([0.45, 0.2, 1.0]) * size * 1.35
+            flat = bounds[1, 2] - bounds[0, 2] < 1e-3 * size  # a picture is looked at from the front
+            camera.position = centre + np.array([0.0, 0.0, 1.5] if flat else [0.6, 0.27, 1.35]) * size
             camera.look_at = centre
 
 
@@ -173,6 +173,8 @@ def camera_place(camera: Camera) -> F64:
 
 def encode_body(body: Body) -> bytes:
     """A surface as GLB, its textures shrunk to `MOST_TEXELS`."""
+    from ..formats.gltf.write import encode_glb  # takes a while to import; the page is to be there first
+
     mesh = body.mesh
     if mesh.uv is not None and any(material.texture is not None for material in mesh.materials):
         mesh = replace(mesh, materials=tuple(_shrunk(material) for material in mesh.materials))

@@ -64,10 +64,17 @@ class Finder:
         def _(_: object) -> None:
             self._choose(*draw.pick())
 
-    def show(self, name: str) -> None:
-        """Say which thing is shown."""
+    def renew(self, known: Known) -> Known:
+        """Search among these names from now on; returns them."""
+        self._known, self._found = known, known.find(self._search.value)
+        return known
+
+    def show(self, name: str, *, passed: bool = False) -> None:
+        """Say which thing is shown; one that somebody has passed by meanwhile leaves the controls as they are."""
         self._name = name
-        if name not in self._found and name in self._known.names:
+        if passed:
+            return
+        if name not in self._found and name in self._known.held:
             self._search.value, self._found = "", self._known.names
         self._refresh()
 

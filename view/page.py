@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import logging
 import threading
 import time
 from collections import OrderedDict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from ..core.messages import describe_failure
-from .content import Content, Control, Known, Source
+from .content import Body, Content, Control, Known, Picture, Source
 from .draw import Stage
 from .finder import Finder
 from .panel import facts_html, link_html, title_html
@@ -22,9 +21,9 @@ from .shelf import Shelf
 if TYPE_CHECKING:
     import viser
 
-logger = logging.getLogger(__name__)
-
-KEPT_FRAMES = 64  # contents of one thing that stay in the browser, so that a clip plays smoothly from its second turn
+# Contents of one thing that stay in the browser, so that a clip plays smoothly from its second turn on: so many, and so
+# many faces and points together, which is a few hundred megabytes.
+KEPT_FRAMES, KEPT_FACES = 64, 4_000_000
 
 
 class Page:
@@ -44,9 +43,11 @@ class Page:
     def __init__(
         self, client: viser.ClientHandle, source: Source, known: Known, *, caller: Caller, place: Place
     ) -> None:
-        self._client, self._source, self._origin = client, source, caller.origin
+        self._client, self._source, self._known, self._origin = client, source, known, caller.origin
         self._wake = threading.Condition()
+        self._drawing = threading.RLock()  # both threads of the page draw
         self._wanted: Place | None = None
+        self._unfinished: tuple[Place, Content] | None = None
         self._closed = self._again = False
         self._shown, self._content = place, Content()
         self._kept: OrderedDict[str, Content] = OrderedDict()
@@ -60,7 +61,8 @@ class Page:
         self._picture_folder = gui.add_folder("pictures", visible=False)
         self._link = gui.add_html("")
         self.open(place.name or (known.names[0] if known.names else ""), place.chosen)
-        threading.Thread(target=self._work, name=f"page {client.client_id}", daemon=True).start()
+        for task in (self._work, self._finish):
+            threading.Thread(target=task, name=f"page {client.client_id}", daemon=True).start()
 
     def open(self, name: str, chosen: Mapping[str, str] | None = None) -> None:
         """Show a thing, with the controls as they are, or as `chosen` says."""
@@ -106,23 +108,49 @@ class Page:
             due = time.monotonic() + 1.0 / (rate or 1.0)
             try:
                 self._show(place, again=again)
-            except Exception:  # of the page itself; the next choice may be shown all the same
-                logger.exception("the page could not show %s", place)
+            except Exception as error:  # of the page itself; the next choice may be shown all the same
+                self._facts.content = facts_html(Content(problem=describe_failure(error)))
 
     def _show(self, place: Place, *, again: bool) -> None:
+        if again:
+            self._known = self._finder.renew(Known(tuple(self._source.names())))
         if again or place.name != self._shown.name:
             self._kept.clear()
         controls, chosen, failed = self._controls(place)
         self._shown = place = Place(place.name, chosen)
-        self._finder.show(place.name)
-        self._shelf.show(controls, chosen)
+        with self._wake:
+            passed = self._wanted is not None  # a slider that is being dragged is not drawn back
+        self._shelf.show(controls, chosen, passed=passed)
+        self._finder.show(place.name, passed=passed)
         content = failed or self._read(place)
         self._draw(content, busy=content.later is not None)
         self._link.content = link_html(place, self._origin)
-        if content.later is not None:
-            threading.Thread(target=self._add_later, args=(place, content), daemon=True).start()
+        with self._wake:
+            self._unfinished = None if content.later is None else (place, content)
+            self._wake.notify_all()
+
+    def _finish(self) -> None:
+        """Replace contents by those that take longer to make: of several the newest, unless something else is shown."""
+        while True:
+            with self._wake:
+                while self._unfinished is None and not self._closed:
+                    self._wake.wait()
+                if self._closed or self._unfinished is None:
+                    return
+                (place, first), self._unfinished = self._unfinished, None
+            assert first.later is not None
+            try:
+                content = first.later()
+            except Exception as error:
+                content = replace(first, remarks=(*first.remarks, describe_failure(error)), later=None)
+            with self._drawing:
+                if self._content is first and not self._closed:
+                    self._keep(place, content)
+                    self._draw(content, busy=False)
 
     def _controls(self, place: Place) -> tuple[Sequence[Control], dict[str, str], Content | None]:
+        if place.name not in self._known.held:  # a link may name anything
+            return (), dict(place.chosen), Content(problem=f"there is no {place.name or 'thing'} here")
         try:
             controls = self._source.controls(place.name, place.chosen)
         except Exception as error:
@@ -141,37 +169,33 @@ class Page:
         return content
 
     def _keep(self, place: Place, content: Content) -> None:
-        self._kept[repr(place)] = content
-        while len(self._kept) > KEPT_FRAMES:
-            self._kept.popitem(last=False)
-
-    def _add_later(self, place: Place, first: Content) -> None:
-        """Replace a content by the one that took longer to make, unless something else is shown by then."""
-        assert first.later is not None
-        try:
-            content = first.later()
-        except Exception as error:
-            content = replace(first, remarks=(*first.remarks, describe_failure(error)), later=None)
-        with self._wake:
-            current = self._content is first and not self._closed
-        if current:
-            self._keep(place, content)
-            self._draw(content, busy=False)
+        with self._drawing:
+            self._kept[repr(place)] = content
+            while len(self._kept) > 1 and (len(self._kept) > KEPT_FRAMES or _count(self._kept.values()) > KEPT_FACES):
+                self._kept.popitem(last=False)
 
     def _draw(self, content: Content, *, busy: bool) -> None:
-        self._content = content
-        self._stage.draw(content, self._shelf.style, self._kept.values())
-        self._facts.content = facts_html(content, busy=busy)
-        titles = [picture.title for picture in content.pictures]
-        if titles != [title for title, _ in self._pictures]:
-            for _, handle in self._pictures:
-                handle.remove()
-            with self._picture_folder:
-                self._pictures = [
-                    (picture.title, self._client.gui.add_image(picture.pixels, label=picture.title, format="png"))
-                    for picture in content.pictures
-                ]
-            self._picture_folder.visible = bool(titles)
-        else:
-            for (_, handle), picture in zip(self._pictures, content.pictures, strict=True):
+        with self._drawing:
+            self._content = content
+            self._stage.draw(content, self._shelf.style, self._kept.values())
+            self._facts.content = facts_html(content, busy=busy)
+            self._draw_pictures(content.pictures)
+
+    def _draw_pictures(self, pictures: Sequence[Picture]) -> None:
+        """Show pictures in the panel: in the places of those that are there, where they have the same titles."""
+        if [picture.title for picture in pictures] == [title for title, _ in self._pictures]:
+            for (_, handle), picture in zip(self._pictures, pictures, strict=True):
                 handle.image = picture.pixels
+            return
+        for _, handle in self._pictures:
+            handle.remove()
+        gui = self._client.gui
+        with self._picture_folder:
+            self._pictures = [(one.title, gui.add_image(one.pixels, label=one.title, format="png")) for one in pictures]
+        self._picture_folder.visible = bool(pictures)
+
+
+def _count(contents: Iterable[Content]) -> int:
+    """Number of faces and points of contents; what they share counts once."""
+    parts = {id(one): one for content in contents for one in (*content.bodies, *content.points)}
+    return sum(len(one.mesh.faces) if isinstance(one, Body) else len(one.places) for one in parts.values())

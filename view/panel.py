@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from html import escape
+import html
 
+from ..core.files import legible
 from .content import Content
 from .place import Place, link
 
@@ -20,6 +21,9 @@ STYLE = """<style>
 .mpc .chart .title { font-size: 15px; font-weight: 600; fill: var(--ink); }
 .mpc .chart .tick, .mpc .chart .label, .mpc .chart .note { font-size: 13px; fill: var(--soft); }
 .mpc .chart .grid { stroke: var(--line); }
+.mpc .legend { font-size: 12px; }
+.mpc .legend span { margin-right: 14px; }
+.mpc .legend i { display: inline-block; width: 14px; height: 3px; vertical-align: middle; margin-right: 5px; }
 </style>"""
 
 
@@ -40,10 +44,15 @@ def facts_html(content: Content, *, busy: bool = False) -> str:
 
 def link_html(place: Place, origin: str) -> str:
     """A link that opens the same thing again."""
-    target = escape(link(place, origin), quote=True)
+    target = escape(link(place, origin))
     return f'{STYLE}<div class="mpc"><a href="{target}" target="_blank">link to what is shown</a></div>'
 
 
 def title_html(title: str) -> str:
     """What is looked at."""
     return f'{STYLE}<div class="mpc"><b>{escape(title)}</b></div>'
+
+
+def escape(text: str) -> str:
+    """Text as HTML; bytes of file names that are no UTF-8, which cannot be sent, are written out."""
+    return html.escape(legible(text), quote=True)

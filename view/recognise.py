@@ -8,7 +8,6 @@ from pathlib import Path
 
 from ..core.errors import InputError, SettingsError
 from ..core.files import read_json_object
-from ..formats.mesh_files import READ_SUFFIXES
 from .content import Source
 
 KINDS = (
@@ -49,6 +48,8 @@ def open_source(path: Path, options: ViewOptions | None = None) -> Source:
 
 def _recognise(path: Path) -> str:
     if path.is_file():
+        from ..formats.mesh_files import READ_SUFFIXES
+
         if path.suffix.lower() in READ_SUFFIXES:
             return "mesh"
         raise InputError(path, f"is not known; mpc view shows {KINDS}, and meshes end in {', '.join(READ_SUFFIXES)}")

@@ -41,7 +41,10 @@ def serve(source: Source, settings: ServerSettings | None = None) -> Iterator[st
             if not caller.own:
                 client.gui.add_markdown("A page of another server may not show what is here. Open the address itself.")
                 return
-            pages[client.client_id] = Page(client, source, known, caller=caller, place=read_place(caller.path))
+            page = Page(client, source, known, caller=caller, place=read_place(caller.path))
+            pages[client.client_id] = page
+            if client.client_id not in server.get_clients():  # it has gone meanwhile
+                page.close()
 
         @server.on_client_disconnect
         def _(client: viser.ClientHandle) -> None:

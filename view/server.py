@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 
 from ..core.checks import check_ranges
 from ..core.errors import MpcError, SettingsError
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     import viser
 
 HERE = "127.0.0.1"
+LOCAL = (HERE, "::1", "localhost")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -103,7 +105,22 @@ def describe_caller(server: viser.ViserServer, client: viser.ClientHandle) -> Ca
         return Caller(path="/", origin=address(server), own=False)
     host = request.headers.get("Host", "")
     origin = request.headers.get("Origin") or f"http://{host}"
-    return Caller(path=request.path, origin=origin, own=origin.partition("://")[2] == host)
+    return Caller(path=request.path, origin=origin, own=is_own(origin, host, server.get_host()))
+
+
+def is_own(origin: str, host: str, bound: str) -> bool:
+    """Whether a page comes from this server, and not from another site that the browser shows.
+
+    Args:
+        origin: of the page, as the browser says, such as "http://127.0.0.1:8080".
+        host: name and port under which the browser reached the server.
+        bound: address that the server listens on. Of this machine's own, only this machine's names are taken: a site
+            can let its own name point here.
+    """
+    if origin.partition("://")[2] != host:
+        return False
+    name = urlsplit(f"//{host}").hostname or ""
+    return bound not in LOCAL or name in (*LOCAL, bound)
 
 
 def _free_port(settings: ServerSettings) -> int:

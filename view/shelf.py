@@ -49,11 +49,11 @@ class Shelf:
         place = int(self._handles[played.name].value) - 1
         return {played.name: played.values[(place + 1) % len(played.values)]}
 
-    def show(self, controls: Sequence[Control], chosen: Mapping[str, str]) -> None:
-        """Show these controls with what is chosen."""
+    def show(self, controls: Sequence[Control], chosen: Mapping[str, str], *, passed: bool = False) -> None:
+        """Show these controls with what is chosen, unless somebody has chosen something else meanwhile (`passed`)."""
         if tuple(controls) != self._controls:
             self._rebuild(tuple(controls), chosen)
-        for control in controls:
+        for control in () if passed else controls:
             handle, value = self._handles[control.name], chosen[control.name]
             handle.value = control.values.index(value) + 1 if control.slider else value
 

@@ -22,7 +22,7 @@ from ...core.files import named, sync
 
 NAME = "manifest.jsonl"
 # Lines are written with sorted keys. Quotes inside of texts are escaped, so nothing else looks like the key.
-_KEY = re.compile(rb'"key": "((?:[^"\\]|\\.)*)"')
+_KEY, _TEXT = b'"key": "', re.compile(rb'((?:[^"\\]|\\.)*)"')
 Line = dict[str, Any]
 
 
@@ -73,7 +73,8 @@ def read_keys(folder: Path) -> list[str] | None:
         raise InputError(path, f"cannot be read ({error.strerror})") from error
     belongs: dict[bytes, bool] = {}
     for row in text[: text.rfind(b"\n") + 1].splitlines():
-        found = _KEY.search(row)
+        start = row.find(_KEY)
+        found = _TEXT.match(row, start + len(_KEY)) if start >= 0 else None
         if found is None:  # damaged, or written by another program: the whole reader decides
             return [key for key, line in (read_manifest(folder) or {}).items() if "aside" not in line]
         belongs[found[1]] = b'"aside": ' not in row and b'"removed": true' not in row

@@ -120,11 +120,12 @@ class Browser:
         assert done, f"no button {label}"
 
     def write(self, label: str, text: str) -> None:
-        """Type text into the field with this label, as a person does: letter by letter."""
+        """Type text into the field with this label, in place of what it holds."""
         found = self.run(
-            f"(() => {{ const l = [...document.querySelectorAll('label')].find(e => e.innerText.trim() === "
-            f"{json.dumps(label)}); const f = l && document.getElementById(l.htmlFor); if (f) {{ f.focus(); "
-            "if (f.select) f.select(); } return !!f; })()"
+            "(() => { let p = [...document.querySelectorAll('*')].find(e => e.children.length === 0 && "
+            f"e.textContent.trim() === {json.dumps(label)}); "
+            "while (p && !p.querySelector('input, textarea')) p = p.parentElement; if (!p) return false; "
+            "const f = p.querySelector('input, textarea'); f.focus(); f.select(); return true; })()"
         )
         assert found, f"no field {label}"
         self.ask("Input.insertText", text=text)

@@ -11,7 +11,7 @@ from mpc.core.errors import MpcError, SettingsError
 from mpc.view.content import Content
 from mpc.view.panel import facts_html, link_html, title_html
 from mpc.view.place import Place
-from mpc.view.server import HERE, ServerSettings, address, open_server
+from mpc.view.server import HERE, ServerSettings, address, is_own, open_server
 
 
 def test_a_port_that_is_taken_is_refused_by_its_number():
@@ -78,3 +78,24 @@ def test_what_cannot_be_shown_is_one_clear_line(words, reason, tmp_path, monkeyp
     assert result.exit_code in (1, 2)
     assert reason in result.output
     assert "Traceback" not in result.output
+
+
+@pytest.mark.parametrize(
+    ("origin", "host", "bound", "own"),
+    [
+        ("http://127.0.0.1:8080", "127.0.0.1:8080", HERE, True),
+        ("http://localhost:9000", "localhost:9000", HERE, True),  # a forwarded port
+        ("http://[::1]:8080", "[::1]:8080", "::1", True),
+        ("http://evil.example", "127.0.0.1:8080", HERE, False),
+        ("http://127.0.0.1:8080.evil.example", "127.0.0.1:8080", HERE, False),
+        ("http://evil.example:8080", "evil.example:8080", HERE, False),  # whose name points to this machine
+        ("http://server:8080", "server:8080", "0.0.0.0", True),
+        ("http://evil.example", "server:8080", "0.0.0.0", False),
+    ],
+)
+def test_only_pages_of_this_server_are_answered(origin, host, bound, own):
+    assert is_own(origin, host, bound) == own
+
+
+def test_letters_that_cannot_be_sent_are_written_out():
+    assert "a\\xffb" in facts_html(Content(facts={"file": "a\udcffb"}))

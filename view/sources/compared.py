@@ -12,10 +12,11 @@ import numpy as np
 
 from ...core.arrays import U8
 from ...core.errors import InputError, SettingsError
+from ...core.files import legible
 from ...formats.mesh_files import read_mesh
 from ...geometry.mesh import Material, PosedMesh
 from ..content import Body, Content, Control, Draw
-from .meshes import describe_mesh
+from .facts import describe_mesh
 
 if TYPE_CHECKING:
     from ...evaluate.match import FilePair
@@ -73,8 +74,8 @@ class ComparedMeshes:
         from ...evaluate.match import FilePair, find_meshes, match_files
 
         if self.predicted.is_file() and self.true.is_file():
-            name = self.predicted.name
-            return {name: FilePair(name, self.true.name, self.predicted, self.true)}
+            name = legible(self.predicted.name)
+            return {name: FilePair(name, name, self.predicted, self.true)}
         if self.predicted.is_file() or self.true.is_file():
             raise SettingsError(f"--truth {self.true}: give a mesh for a mesh, or a folder for a folder")
         pairs, _ = match_files(find_meshes(self.predicted), find_meshes(self.true), self.predicted, self.true)

@@ -9,10 +9,10 @@ from typing import Any
 import numpy as np
 
 from ...core.errors import InputError
-from ...core.files import read_json_object
+from ...core.files import legible, read_json_object
 from ...formats.mesh_files import WRITE_FORMATS, read_mesh
 from ..content import Body, Content, Control, Draw
-from .meshes import describe_mesh
+from .facts import describe_mesh
 
 RECORD, UNFINISHED = "film.json", ".unfinished"
 FASTEST = 30.0
@@ -37,7 +37,7 @@ class Film:
 
     def names(self) -> Sequence[str]:
         """See Source."""
-        return (self.folder.resolve().name,)
+        return (legible(self.folder.resolve().name),)
 
     def controls(self, name: str, chosen: Mapping[str, str]) -> Sequence[Control]:
         """See Source."""
@@ -79,4 +79,7 @@ class Film:
             entries = [read_json_object(path) for path in places if path.name != RECORD]
         if not entries:
             raise InputError(self.folder, "no frame of the film is finished yet")
-        return {str(entry["name"]): entry for entry in sorted(entries, key=lambda entry: float(entry["seconds"]))}
+        frames = {str(entry["name"]): entry for entry in sorted(entries, key=lambda entry: float(entry["seconds"]))}
+        if any(Path(name).name != name for name in frames):
+            raise InputError(self.folder, "names frames that lie elsewhere")
+        return frames

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from ...core.arrays import F64, U8, Array
+from ...core.arrays import F64, U8, Array, Bools
 from ...core.pictures import resample
 from ...datasets.renders.layer_kinds import LayerKind
 from ...geometry.camera import pixel_centres, unproject
@@ -33,7 +33,7 @@ def layer_picture(kind: LayerKind, values: Array) -> U8:
         shown = np.repeat(np.where(values, 255, 0)[..., None], 3, axis=2)
         return _opaque(shown.astype(np.uint8), np.ones(values.shape, np.bool_))
     wide = values.astype(np.float64)
-    inside = np.isfinite(wide) if kind == "depth" else np.isfinite(wide).all(axis=2)
+    inside: Bools = np.asarray(np.isfinite(wide) if kind == "depth" else np.isfinite(wide).all(axis=2), np.bool_)
     if kind == "normal":
         inside &= (wide != 0).any(axis=2)
         share = (wide * (1.0, -1.0, -1.0) + 1.0) / 2.0
@@ -76,7 +76,7 @@ def thumbnail(picture: U8) -> U8:
     return resample(picture, min(THUMBNAIL_PX, len(picture)))
 
 
-def _stretched(values: F64, inside: Array) -> F64:
+def _stretched(values: F64, inside: Bools) -> F64:
     """Values from 0 at the least to 1 at the greatest of those inside."""
     if not inside.any():
         return np.zeros_like(values)
@@ -85,6 +85,6 @@ def _stretched(values: F64, inside: Array) -> F64:
     return shares
 
 
-def _opaque(colours: U8, inside: Array) -> U8:
+def _opaque(colours: U8, inside: Bools) -> U8:
     alpha = np.where(inside, 255, 0).astype(np.uint8)
     return np.ascontiguousarray(np.concatenate([colours, alpha[..., None]], axis=2))

@@ -6,9 +6,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from ...core.files import legible
 from ...formats.mesh_files import read_mesh
-from ...geometry.mesh import PosedMesh
 from ..content import Body, Content, Control, Draw
+from .facts import describe_mesh
 
 
 @dataclass(frozen=True)
@@ -29,7 +30,7 @@ class OneMesh:
 
     def names(self) -> Sequence[str]:
         """See Source."""
-        return (self.path.name,)
+        return (legible(self.path.name),)
 
     def controls(self, name: str, chosen: Mapping[str, str]) -> Sequence[Control]:
         """See Source."""
@@ -41,19 +42,3 @@ class OneMesh:
         facts = {"file": str(self.path), **describe_mesh(mesh)}
         facts["size, as it stands"] = facts.pop("size, metres")
         return Content(facts=facts, bodies=(Body("mesh", mesh),))
-
-
-def describe_mesh(mesh: PosedMesh) -> dict[str, str]:
-    """Facts about a mesh for the panel."""
-    size = mesh.bounds[1] - mesh.bounds[0]
-    textures = [material.texture.shape for material in mesh.materials if material.texture is not None]
-    facts = {
-        "vertices": f"{len(mesh.vertices):,}",
-        "faces": f"{len(mesh.faces):,}",
-        "size, metres": " x ".join(f"{edge:.3g}" for edge in size),
-    }
-    if textures:
-        facts["textures"] = ", ".join(f"{width} x {height}" for height, width, *_ in textures)
-    elif mesh.vertex_colours is not None:
-        facts["colours"] = "of the vertices"
-    return facts

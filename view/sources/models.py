@@ -13,7 +13,7 @@ from ...subjects.find import Subject, search_models
 from ...subjects.load import LoadedSubject, load_subject
 from ...subjects.scenes import SceneSpec, frame_counts, pose_scene
 from ..content import Body, Content, Control, Draw
-from .meshes import describe_mesh
+from .facts import describe_mesh
 from .recent import Recent
 
 if TYPE_CHECKING:

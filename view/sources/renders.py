@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 from ...core.arrays import U8
@@ -14,8 +15,8 @@ from ...datasets.renders.layer_kinds import layer_kind
 from ...datasets.renders.manifest import read_keys
 from ...geometry.camera import camera_of
 from ..content import Body, CameraMark, Content, Control, Draw, Picture, Points
+from .facts import describe_mesh
 from .layers import PICTURE, layer_picture, layer_points, thumbnail
-from .meshes import describe_mesh
 from .recent import Recent
 
 NOTED = {"height_m": "height", "unit": "unit", "up": "up", "facing": "facing", "licence": "licence", "time_s": "time"}
@@ -91,7 +92,7 @@ class Renders:
         for view in scene.views:
             key = scene.key, scene.sha256, view.name, view is chosen
             try:
-                marks.append(self._marks.get(key, lambda view=view: _mark(scene, view, view is chosen)))  # type: ignore[misc]
+                marks.append(self._marks.get(key, partial(_mark, scene, view, view is chosen)))
             except MpcError as error:
                 remarks.append(str(error))
         return replace(content, cameras=marks, remarks=remarks, later=None)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -48,6 +49,7 @@ class Shards:
         self.mining = None if run is None else MiningRun(run, folder, index)
         self.draws: Sequence[Draw] = () if self.mining is None else self.mining.draws()
         self._bodies: Recent[Body] = Recent(3)
+        self._marks: Recent[CameraMark] = Recent(200)
         self._readers: Recent[ShardReader] = Recent(16)
         self._entries: dict[str, ShardEntry] = {}
 
@@ -100,7 +102,14 @@ class Shards:
         if self.mining is not None:
             facts |= self.mining.describe(name, number)
         content = Content(facts=facts, remarks=_remarks(reader, scene), bodies=bodies, points=points, pictures=pictures)
-        return replace(content, later=lambda: replace(content, cameras=_marks(reader, scene, view), later=None))
+        return replace(content, later=lambda: replace(content, cameras=self._cameras(reader, scene, view), later=None))
+
+    def _cameras(self, reader: ShardReader, scene: int, chosen: int) -> list[CameraMark]:
+        first, marks = reader.rows(scene, "view").start, []
+        for view, name in enumerate(view_names(reader, scene), first):
+            key, mark = (reader.path, reader.header.contents, view, view == chosen), partial(_mark, reader, scene)
+            marks.append(self._marks.get(key, partial(mark, name, view, view == chosen)))
+        return marks
 
     def _find(self, name: str) -> tuple[ShardReader, int]:
         """The reader of a scene's shard, and its row there; a shard that was written anew is opened anew."""
@@ -144,17 +153,9 @@ def _picture(reader: ShardReader, scene: int, view: int) -> U8:
     return np.ascontiguousarray(whole.transpose(1, 2, 0))
 
 
-def _marks(reader: ShardReader, scene: int, chosen: int) -> list[CameraMark]:
-    rows, names = reader.rows(scene, "view"), view_names(reader, scene)
-    return [
-        CameraMark(
-            name,
-            camera_of(np.asarray(reader.row("views/calibration", view), np.float64)),
-            thumbnail(_picture(reader, scene, view)),
-            chosen=view == chosen,
-        )
-        for name, view in zip(names, range(rows.start, rows.stop), strict=True)
-    ]
+def _mark(reader: ShardReader, scene: int, name: str, view: int, chosen: bool) -> CameraMark:
+    camera = camera_of(np.asarray(reader.row("views/calibration", view), np.float64))
+    return CameraMark(name, camera, thumbnail(_picture(reader, scene, view)), chosen=chosen)
 
 
 def _samples(reader: ShardReader, scene: int, view: int, chosen: Mapping[str, str]) -> list[Points]:
