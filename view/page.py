@@ -5,12 +5,12 @@ from __future__ import annotations
 import threading
 import time
 from collections import OrderedDict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from ..core.messages import describe_failure
-from .content import Body, Content, Control, Known, Picture, Source
+from .content import Content, Control, Known, Picture, Source
 from .draw import Stage
 from .finder import Finder
 from .panel import facts_html, link_html, title_html
@@ -195,7 +195,7 @@ class Page:
         self._picture_folder.visible = bool(pictures)
 
 
-def _count(contents: Iterable[Content]) -> int:
-    """Number of faces and points of contents; what they share counts once."""
-    parts = {id(one): one for content in contents for one in (*content.bodies, *content.points)}
-    return sum(len(one.mesh.faces) if isinstance(one, Body) else len(one.places) for one in parts.values())
+def _count(contents: Collection[Content]) -> int:
+    """Number of faces and points of contents; a surface that they share counts once."""
+    bodies = {id(body): len(body.mesh.faces) for content in contents for body in content.bodies}
+    return sum(bodies.values()) + sum(len(cloud.places) for content in contents for cloud in content.points)

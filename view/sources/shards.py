@@ -194,7 +194,7 @@ def _colour_samples(reader: ShardReader, scene: int, view: int) -> Points:
 
 def _has_surface(reader: ShardReader, scene: int) -> bool:
     faces = reader.rows(scene, "face")
-    return faces.stop > faces.start
+    return bool(faces.stop > faces.start)
 
 
 def _surface(reader: ShardReader, scene: int) -> Body:
