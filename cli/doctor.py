@@ -43,7 +43,7 @@ EXTRAS = {
     "mask": (("ai-edge-litert",), "finds people in pictures in half the time (mpc segment, mpc reconstruct)"),
     "heic": (("pillow-heif",), "reads HEIC photographs of telephones"),
     "exr": (("OpenEXR",), "reads .exr panoramas (mpc render --lights)"),
-    "view": (("viser",), "looks at data and results in the browser (mpc view)"),
+    "view": (("viser", "websockets"), "looks at data and results in the browser (mpc view, mpc live)"),
     "cluster": (("distributed", "ray"), "spreads work over Dask and Ray clusters (--backend dask, --backend ray)"),
     "dev": (
         ("codespell", "hypothesis", "libigl", "mypy", "pytest", "pytest-xdist", "ruff"),
