@@ -5,7 +5,7 @@
     python benchmarks/live.py --tiny                     # seconds; proves that it runs
 
 The film is a free person, drawn from two sides, who slides over a photograph of scikit-image. "find" is the person and
-the mask (networks of `mpc fetch`; without them the pictures' own masks are taken), "draw" one picture of 384 x 384 from
+the mask (networks of `mpc fetch`; without them the pictures' own masks are taken), "draw" one picture of 256 x 256 from
 the camera's place, "turned" one from 60 degrees beside it. Stages are medians over the frames, one after the other;
 `--clock processor` counts this process's processor time, so that with one thread the figures are an idle core's.
 "dense" evaluates the whole grid, timed on every 16th plane; "MonoPort" is the scheme of that paper as

@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     "that viewer alone; the page can change it.",
 )  # fmt: skip
 @click.option("--height", "height_m", type=float, default=1.7, help="Assumed height of the standing person, metres.")
-@click.option("--size", type=click.IntRange(64, 1024), default=384, help="Edge of the drawn picture, pixels.")
+@click.option("--size", type=click.IntRange(64, 1024), default=256, help="Edge of the drawn picture, pixels.")
 @click.option("--clients", type=click.IntRange(1, 256), default=16, help="Greatest number of browsers at a time.")
 @click.option("--certificate", type=options.existing_file, help="PEM file of a certificate, to serve over TLS.")
 @click.option("--key", type=options.existing_file, help="PEM file of its private key.")

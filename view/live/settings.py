@@ -29,7 +29,7 @@ class LiveSettings:
 
     resolution: int = 129
     mode: str = "fast"
-    size: int = 384
+    size: int = 256
     height_m: float = 1.7
     clients: int = 16
 
