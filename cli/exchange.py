@@ -1,21 +1,26 @@
-"""`mpc export` and `mpc import`: to and from the training folders of PIFu and ICON."""
+"""`mpc export` and `mpc import`: to and from the training data of other toolkits."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import click
 
 from . import options, values
 
-layout = click.option(
-    "--format",
-    "layout",
-    type=click.Choice(["pifu", "icon"]),
-    required=True,
-    help="Toolkit whose training folder it is.",
-)
+EXPORTS = ["pifu", "icon", "webdataset"]
+IMPORTS = ["pifu", "icon", "webdataset"]
+# Formats in which something is random, and those whose pictures are drawn anew.
+SEEDED = {"pifu"}
+
+
+def layout(choices: list[str]) -> Callable[[Any], Any]:
+    """--format, one of these."""
+    return click.option(
+        "--format", "layout", type=click.Choice(choices), required=True, help="Format of the other toolkit."
+    )
 
 
 prune = click.option("--prune", is_flag=True, help="Remove the scenes of earlier runs whose source is gone.")
@@ -24,22 +29,22 @@ prune = click.option("--prune", is_flag=True, help="Remove the scenes of earlier
 @click.command(name="export", cls=values.Command)
 @click.argument("renders", type=options.existing_folder, default="renders")
 @click.argument("out", type=options.folder)
-@layout
+@layout(EXPORTS)
 @options.split
 @prune
 @options.seed
 @options.workers
 @options.limits
-def export_(renders: Path, out: Path, layout: Literal["pifu", "icon"], **settings: Any) -> None:
-    """Write RENDERS (what `mpc render` wrote) to OUT as another toolkit's training folder.
+def export_(renders: Path, out: Path, layout: Any, **settings: Any) -> None:
+    """Write RENDERS (what `mpc render` wrote) to OUT as another toolkit's training data (docs/exchange.md).
 
     PIFu's loader expects a picture per degree: render with `--views 360 --step 1`. For ICON, OUT is the folder of one
     set; its views go to OUT_<N>views beside it.
     """
     if settings["split_file"] is not None:
         options.refuse_ignored("with --split-file", "ratios")
-    if layout == "icon":
-        options.refuse_ignored("with --format icon, in which nothing is random", "seed")
+    if layout not in SEEDED:
+        options.refuse_ignored(f"with --format {layout}, in which nothing is random", "seed")
     from ..datasets.exchange.export import export_renders
     from .progress import TerminalProgress
 
@@ -53,7 +58,7 @@ def export_(renders: Path, out: Path, layout: Literal["pifu", "icon"], **setting
 @click.command(name="import")
 @click.argument("source", type=options.existing_folder)
 @click.option("--out", type=options.folder, default="renders", help="Renders folder to write to.")
-@layout
+@layout(IMPORTS)
 @options.unit
 @options.up
 @options.height
@@ -64,13 +69,20 @@ def export_(renders: Path, out: Path, layout: Literal["pifu", "icon"], **setting
 def import_(
     source: Path,
     out: Path,
-    layout: Literal["pifu", "icon"],
+    layout: Any,
     unit: str | None,
     up: str | None,
     height_m: float | None,
     **settings: Any,
 ) -> None:
-    """Make a renders folder, ready for `mpc sample`, of PIFu's dataroot or one set of ICON's at SOURCE."""
+    """Make a renders folder, ready for `mpc sample`, of what is at SOURCE.
+
+    SOURCE is PIFu's dataroot, one set of ICON's, or what `mpc export --format webdataset` wrote.
+    """
+    if layout == "webdataset":
+        options.refuse_ignored(
+            "with --format webdataset, which holds scenes as they were", "unit", "up", "height_m", "rays"
+        )
     from ..datasets.exchange.import_folder import import_folder
     from ..subjects.placement import PlacementOptions
     from .progress import TerminalProgress

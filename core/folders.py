@@ -40,8 +40,15 @@ def read_folder_settings(folder: Path, format_: FolderFormat) -> dict[str, Any] 
         InputError: settings.json does not read, or is of another format or version.
     """
     path = folder / NAME
-    if not path.is_file():
-        return None
+    return read_folder_format(path, format_) if path.is_file() else None
+
+
+def read_folder_format(path: Path, format_: FolderFormat) -> dict[str, Any]:
+    """The settings in a settings.json, or in a copy of one.
+
+    Raises:
+        InputError: the file is missing, does not read, or is of another format or version.
+    """
     content = read_json_object(path)
     if (content.get("format"), content.get("version")) != (format_.name, format_.version):
         raise InputError(

@@ -35,10 +35,26 @@ def read_sealed_json(path: Path) -> tuple[dict[str, Any], str]:
     """
     try:
         data = path.read_bytes()
-        content = json.loads(data)
     except FileNotFoundError:
         raise InputError(path, "no such file") from None
-    except (OSError, ValueError, RecursionError) as error:
+    except OSError as error:
+        raise InputError(path, f"does not read as JSON ({error})") from error
+    return parse_sealed_json(path, data), hashlib.sha256(data).hexdigest()
+
+
+def parse_sealed_json(path: Path | str, data: bytes) -> dict[str, Any]:
+    """The content, without its seal, of a file that `write_sealed_json` wrote.
+
+    Args:
+        path: the file, for messages.
+        data: its bytes.
+
+    Raises:
+        InputError: it does not read as JSON, or is not what was written.
+    """
+    try:
+        content = json.loads(data)
+    except (ValueError, RecursionError) as error:
         raise InputError(path, f"does not read as JSON ({error})") from error
     if not isinstance(content, dict):
         raise InputError(path, "holds no JSON object")
@@ -46,4 +62,4 @@ def read_sealed_json(path: Path) -> tuple[dict[str, Any], str]:
         head, _, tail = data.rpartition(_BEFORE)
         if tail != hashlib.sha256(head).hexdigest().encode() + _AFTER:
             raise InputError(path, "is not what was written (its checksum differs)")
-    return content, hashlib.sha256(data).hexdigest()
+    return content

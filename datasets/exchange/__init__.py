@@ -1,1 +1,1 @@
-"""Conversion between renders folders and the training folders of PIFu and ICON, in both directions."""
+"""Conversion between renders folders and the training data of other toolkits; some formats in both directions."""

@@ -1,4 +1,4 @@
-"""`mpc export`: a renders folder as PIFu's or ICON's training folder."""
+"""`mpc export`: a renders folder as the training data of other toolkits (formats.py lists them)."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 from ...core.errors import InputError
 from ...core.files import is_of_disk
@@ -20,30 +20,11 @@ from ..renders.read import describe_unfinished, read_renders
 from ..shards.groups import choose_groups
 from ..shards.split import SPLIT_RATIOS, choose_split, describe_lists, describe_twins, group_twins
 from .done import DONE, PARTS, is_kept, publish, remove_exported
-from .icon import icon_folders, write_icon_lists, write_icon_scene
-from .pifu import pifu_folders, write_pifu_lists, write_pifu_scene
+from .formats import FORMATS, Layout
+from .options import PICTURE_SIZE, ExportOptions
+from .summary import ExchangeSummary
 
-Layout = Literal["pifu", "icon"]
 GONE = "it was exported before and is not among the scenes any more"
-
-
-@dataclass(frozen=True)
-class ExchangeSummary:
-    """The result of an export or import.
-
-    Attributes:
-        out: the folder written.
-        written: number of scenes written by this run.
-        kept: number of finished scenes kept from earlier runs.
-        failures: (scene, reason) of each scene that failed.
-        notices: messages for the user.
-    """
-
-    out: Path
-    written: int
-    kept: int
-    failures: tuple[tuple[str, str], ...]
-    notices: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -52,26 +33,21 @@ class _Unit:
     name: str
     out: Path
     layout: Layout
-    seed: int
+    options: ExportOptions
 
     @property
     def source(self) -> dict[str, Any]:
-        """What decides the files that are written; nothing in ICON's is random."""
-        decides = {"scene_sha256": self.scene.sha256, "layout": self.layout}
-        return {**decides, "seed": self.seed} if self.layout == "pifu" else decides
+        """What decides the files that are written: the scene, and those options that the format uses."""
+        decides = {name: getattr(self.options, name) for name in sorted(FORMATS[self.layout].uses)}
+        return {"scene_sha256": self.scene.sha256, "layout": self.layout, **decides}
 
     def folders(self, out: Path) -> Sequence[Path]:
         """The scene's folders in an export at `out`."""
-        return (
-            pifu_folders(out, self.name)
-            if self.layout == "pifu"
-            else icon_folders(out, self.name, len(self.scene.views))
-        )
+        return FORMATS[self.layout].folders(out, self.name, self.scene)
 
     def write(self, out: Path) -> tuple[str, ...]:
         """Write the scene as an export at `out`; gives notices for the user."""
-        write = write_pifu_scene if self.layout == "pifu" else write_icon_scene
-        return write(self.scene, self.name, out, seed=self.seed)
+        return FORMATS[self.layout].write(self.scene, self.name, out, self.options)
 
 
 @one_writer("out")
@@ -84,6 +60,7 @@ def export_renders(
     split_file: Path | None = None,
     group_by: str | None = None,
     seed: int = 0,
+    size: int = PICTURE_SIZE,
     jobs: int = 0,
     backend: str = "loky",
     limits: Limits | None = None,
@@ -94,13 +71,14 @@ def export_renders(
 
     Args:
         renders: what `mpc render` wrote.
-        out: for "pifu" its `--dataroot`; for "icon" the folder of one set (its name is the set's), beside which
-            "<set>_<N>views" is made.
-        layout: the toolkit whose folder is written.
+        out: the folder to write; for "pifu" its `--dataroot`; for "icon" the folder of one set (its name is the
+            set's), beside which "<set>_<N>views" is made.
+        layout: the format that is written, see formats.py.
         ratios: shares of train, val and test; see datasets/shards/split.py.
         split_file: a file with a fixed split, used instead of these shares.
         group_by: regular expression that finds the person in a subject's id, see datasets/shards/groups.py.
-        seed: seed for drawing PIFu's coloured points.
+        seed: seed of what is random in a format.
+        size: edge of the pictures that a format draws anew, pixels.
         jobs: number of processes; see core/units.py.
         backend: joblib's backend; see core/units.py.
         limits: time and memory of a scene (core/guard.py); None for no bound and no process of its own.
@@ -114,6 +92,7 @@ def export_renders(
         InputError: `renders` holds no scenes.
     """
     progress = progress or NoProgress()
+    options = ExportOptions(seed=seed, size=size)
     found = read_renders(renders)
     scenes = found.scenes
     if not scenes:
@@ -122,7 +101,7 @@ def export_renders(
     subjects = [scene.subject for scene in scenes]
     groups, remarks = choose_groups(subjects, group_by, split_file, twins)
     split = choose_split(subjects, ratios, split_file, groups)
-    units = [_Unit(scene, _name(scene.key), out, layout, seed) for scene in scenes if scene.subject in split]
+    units = [_Unit(scene, _name(scene.key), out, layout, options) for scene in scenes if scene.subject in split]
     (out / DONE).mkdir(parents=True, exist_ok=True)
     waiting = [unit for unit in units if not is_kept(out, unit.name, unit.source)]
     progress.start("export", len(waiting))
@@ -140,7 +119,7 @@ def export_renders(
     shutil.rmtree(out / PARTS, ignore_errors=True)
     failed = {key for key, _ in failures}
     names = {unit.name: split[unit.scene.subject] for unit in units if unit.scene.key not in failed}
-    (write_pifu_lists if layout == "pifu" else write_icon_lists)(out, names)
+    FORMATS[layout].finish(out, names, found.settings)
     damaged = {_name(key) for key in found.refused if key not in (found.aside or ())}
     gone = sorted({path.name for path in (out / DONE).iterdir()} - {unit.name for unit in units} - damaged)
     notices = [

@@ -7,6 +7,7 @@ metres, and its configuration multiplies them by a scale (100 for THuman2.0) bef
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -19,23 +20,24 @@ from ...render.layers import render_layers
 from ..renders.format import SceneRecord, read_scene_mesh
 from ..renders.layer_files import read_picture
 from .calibrations import from_eight_rows, take_apart, to_eight_rows
+from .options import ExportOptions
 from .scene import ForeignScene, ForeignView, write_scan
 
 # `dataset.scales` of ICON's configurations for scans in metres.
 SCALE = 100.0
 
 
-def write_icon_scene(scene: SceneRecord, name: str, out: Path, *, seed: int) -> tuple[str, ...]:
-    """Write one scene; gives notices for the user. Nothing in it is random, so `seed` is not used.
+def write_icon_scene(scene: SceneRecord, name: str, out: Path, options: ExportOptions) -> tuple[str, ...]:
+    """Write one scene; gives notices for the user. Nothing is random or drawn anew, so `options` are not used.
 
     Raises:
         SettingsError: the folder cannot describe a camera, or a yaw is not a whole number of degrees.
         InputError: the renders are damaged.
     """
-    del seed
+    del options
     mesh, _ = read_scene_mesh(scene)
     notices = write_scan(out / "scans" / name / f"{name}.obj", mesh)
-    views = icon_folders(out, name, len(scene.views))[1]
+    views = icon_folders(out, name, scene)[1]
     written: set[str] = set()
     for kind in ("render", "calib", "normal_F", "normal_B"):
         (views / kind).mkdir(parents=True, exist_ok=True)
@@ -59,9 +61,9 @@ def write_icon_scene(scene: SceneRecord, name: str, out: Path, *, seed: int) -> 
     return notices
 
 
-def icon_folders(out: Path, name: str, views: int) -> tuple[Path, Path]:
+def icon_folders(out: Path, name: str, scene: SceneRecord) -> tuple[Path, Path]:
     """The folders of one scene: its mesh's, and its views' beside the set."""
-    return out / "scans" / name, out.parent / f"{out.name}_{views}views" / name
+    return out / "scans" / name, out.parent / f"{out.name}_{len(scene.views)}views" / name
 
 
 def list_icon_files(scene: ForeignScene) -> list[Path]:
@@ -71,8 +73,9 @@ def list_icon_files(scene: ForeignScene) -> list[Path]:
     return [path for folder in folders for path in sorted(folder.glob("*")) if path.is_file()]
 
 
-def write_icon_lists(out: Path, names: dict[str, str]) -> None:
+def write_icon_lists(out: Path, names: dict[str, str], settings: dict[str, Any]) -> None:
     """Write all.txt with names; train.txt, val.txt and test.txt with "<set>/<name>"."""
+    del settings
     write_bytes(out / "all.txt", "".join(f"{name}\n" for name in sorted(names)).encode())
     for split in ("train", "val", "test"):
         lines = [f"{out.name}/{name}\n" for name in sorted(names) if names[name] == split]

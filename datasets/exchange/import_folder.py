@@ -1,4 +1,4 @@
-"""`mpc import`: PIFu's or ICON's training folder as a renders folder, with the same pictures and cameras."""
+"""`mpc import`: PIFu's or ICON's training folder, or our WebDataset, as a renders folder of the same pictures."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
@@ -33,15 +33,19 @@ from ..renders.verify import check_scene
 from ..renders.write import remove_leftovers, write_scene
 from .calibrations import take_apart
 from .done import check_exported
-from .export import ExchangeSummary, Layout
 from .fit_light import fit_light
 from .icon import find_icon_scenes, list_icon_files, read_icon_views
+from .import_webdataset import import_webdataset
 from .pifu import camera_light_to_world, find_pifu_scenes, list_pifu_files, read_pifu_views
 from .scene import ForeignScene, ForeignView
+from .summary import ExchangeSummary
 
-FIND: dict[Layout, Callable[[Path], list[ForeignScene]]] = {"pifu": find_pifu_scenes, "icon": find_icon_scenes}
-READ: dict[Layout, Callable[[ForeignScene], list[ForeignView]]] = {"pifu": read_pifu_views, "icon": read_icon_views}
-LIST: dict[Layout, Callable[[ForeignScene], list[Path]]] = {"pifu": list_pifu_files, "icon": list_icon_files}
+Source = Literal["pifu", "icon", "webdataset"]
+"""The names of the formats that are read."""
+Foreign = Literal["pifu", "icon"]
+FIND: dict[Foreign, Callable[[Path], list[ForeignScene]]] = {"pifu": find_pifu_scenes, "icon": find_icon_scenes}
+READ: dict[Foreign, Callable[[ForeignScene], list[ForeignView]]] = {"pifu": read_pifu_views, "icon": read_icon_views}
+LIST: dict[Foreign, Callable[[ForeignScene], list[Path]]] = {"pifu": list_pifu_files, "icon": list_icon_files}
 LIGHT_POINTS = 20_000
 
 
@@ -49,7 +53,7 @@ LIGHT_POINTS = 20_000
 class _Unit:
     scene: ForeignScene
     out: Path
-    layout: Layout
+    layout: Foreign
     rays: int
     load: PlacementOptions
 
@@ -73,7 +77,7 @@ class _Record:
 def import_folder(
     source: Path,
     out: Path,
-    layout: Layout,
+    layout: Source,
     *,
     load: PlacementOptions | None = None,
     rays: int = DEFAULT_RAYS,
@@ -89,11 +93,11 @@ def import_folder(
     where the folder keeps them (PIFu) and fitted to the pictures where it does not (ICON). Every scan is a subject.
 
     Args:
-        source: PIFu's `--dataroot`, or one set of ICON's.
+        source: PIFu's `--dataroot`, one set of ICON's, or what `mpc export --format webdataset` wrote.
         out: the renders folder.
-        layout: the toolkit whose folder is read.
-        load: the unit and axes, where known; fields that are None are detected.
-        rays: of the radiance transfer.
+        layout: the format that is read.
+        load: the unit and axes, where known; fields that are None are detected. A WebDataset needs none.
+        rays: of the radiance transfer; a WebDataset holds it.
         jobs: processes; see core/units.py.
         backend: of joblib; see core/units.py.
         limits: time and memory of a scene (core/guard.py); None for no bound and no process of its own.
@@ -103,6 +107,8 @@ def import_folder(
     Raises:
         InputError: `source` is no such folder, or `out` holds something else.
     """
+    if layout == "webdataset":
+        return import_webdataset(source, out, jobs=jobs, backend=backend, limits=limits, prune=prune, progress=progress)
     progress = progress or NoProgress()
     load = load or PlacementOptions()
     scenes = FIND[layout](source)

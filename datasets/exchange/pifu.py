@@ -26,6 +26,7 @@ from ...sampling.colour import sample_colour
 from ..renders.format import SceneRecord, read_scene_mesh
 from ..renders.layer_files import read_picture
 from .calibrations import TO_GL, from_pifu, take_apart, to_pifu
+from .options import ExportOptions
 from .params import read_params, write_params
 from .scene import ForeignScene, ForeignView, write_scan
 
@@ -37,7 +38,7 @@ JPEG: dict[str, Any] = {"quality": 98, "subsampling": 0}
 PI = np.float64(np.pi)
 
 
-def write_pifu_scene(scene: SceneRecord, name: str, out: Path, *, seed: int) -> tuple[str, ...]:
+def write_pifu_scene(scene: SceneRecord, name: str, out: Path, options: ExportOptions) -> tuple[str, ...]:
     """Write one scene; gives notices for the user.
 
     Raises:
@@ -51,11 +52,11 @@ def write_pifu_scene(scene: SceneRecord, name: str, out: Path, *, seed: int) -> 
     stems = [_stem(camera["R"]) for camera in cameras]
     if len(set(stems)) != len(stems):
         raise InputError(scene.folder, "two views share a whole degree of yaw; PIFu's files are named by it")
-    for folder in pifu_folders(out, name):
+    for folder in pifu_folders(out, name, scene):
         folder.mkdir(parents=True, exist_ok=True)
     moved = mesh.with_vertices(_moved(mesh.vertices, to_file))
     notices = write_scan(out / "GEO" / "OBJ" / name / f"{name}_100k.obj", moved)
-    points = sample_colour(mesh, transfer, UV_SIZE**2, rng=derive_rng(seed, name, "uv"))
+    points = sample_colour(mesh, transfer, UV_SIZE**2, rng=derive_rng(options.seed, name, "uv"))
     order = spatial_order(points.positions)
     shape = (UV_SIZE, UV_SIZE, 3)
     write_png(out / "UV_MASK" / name / "00.png", np.full(shape[:2], 255, np.uint8))
@@ -73,8 +74,9 @@ def write_pifu_scene(scene: SceneRecord, name: str, out: Path, *, seed: int) -> 
     return notices
 
 
-def pifu_folders(out: Path, name: str) -> tuple[Path, ...]:
+def pifu_folders(out: Path, name: str, scene: SceneRecord) -> tuple[Path, ...]:
     """The folders of one scene, one for each kind of file."""
+    del scene
     return tuple(out / kind / name for kind in KINDS)
 
 
@@ -84,8 +86,9 @@ def list_pifu_files(scene: ForeignScene) -> list[Path]:
     return [path for folder in folders for path in sorted(folder.glob("*")) if path.is_file()]
 
 
-def write_pifu_lists(out: Path, names: dict[str, str]) -> None:
+def write_pifu_lists(out: Path, names: dict[str, str], settings: dict[str, Any]) -> None:
     """Write val.txt, which lists all scenes outside the training split."""
+    del settings
     held = sorted(name for name, split in names.items() if split != "train")
     # With a single line NumPy returns a string instead of a list of strings, and PIFu's loader fails.
     lines = held * 2 if len(held) == 1 else held

@@ -259,7 +259,8 @@ def test_choices_and_bounds_are_those_of_the_settings(command, option, owner):
 
 
 def test_choices_are_all_there_are():
-    from mpc.datasets.exchange.export import Layout
+    from mpc.datasets.exchange.formats import Layout
+    from mpc.datasets.exchange.import_folder import Source
     from mpc.datasets.renders.settings import CENTRES
     from mpc.datasets.shards.settings import KeptMeshes, Noise
     from mpc.datasets.shards.split import SPLITS
@@ -280,14 +281,17 @@ def test_choices_are_all_there_are():
         "turntable": TURNTABLES, "formats": WRITE_FORMATS, "mode": set(MODES) - {"visible"}, "mining": MINING,
         "stage": STAGES,
         "engine": ENGINES,
-        "layout": typing.get_args(Layout), "frames": ("all", "spread"), "baseline": BASELINES, "benchmark": BENCHMARKS,
+        "export layout": typing.get_args(Layout), "import layout": typing.get_args(Source),
+        "frames": ("all", "spread"), "baseline": BASELINES, "benchmark": BENCHMARKS,
         "renderer": ("auto", "pyrender", "embree"), "camera_up": UPS,
     }  # fmt: skip
     for command in TARGETS:
         for option in main.commands[command].params:
             if isinstance(option.type, click.Choice):
                 units = ("auto", *EVAL_UNITS_M) if command == "eval" else UNITS_M
-                known = MODES if (command, option.name) == ("live", "mode") else expected.get(option.name, units)
+                known = expected.get(f"{command} {option.name}", expected.get(option.name, units))
+                if (command, option.name) == ("live", "mode"):
+                    known = MODES
                 assert set(option.type.choices) == set(known), f"{command} {option.name}"
 
 

@@ -25,7 +25,8 @@ from mpc.datasets.verify import verify_folder
 from mpc.subjects.placement import PlacementOptions
 from support.balls import make_renders
 
-FORMATS: list[Any] = ["pifu", "icon"]
+FORMATS: list[Any] = ["pifu", "icon", "webdataset"]
+SCANS: list[Any] = ["pifu", "icon"]  # whose meshes are OBJ
 
 
 def export(folder: Path, layout: Any, name: str = "people", **more: Any) -> ExchangeSummary:
@@ -43,7 +44,7 @@ def folder(tmp_path: Path) -> Path:
     return tmp_path
 
 
-@pytest.mark.parametrize("layout", FORMATS)
+@pytest.mark.parametrize("layout", SCANS)
 def test_a_mirrored_texture_which_no_obj_can_hold_is_told(tmp_path: Path, layout: Any) -> None:
     make_renders(tmp_path / "renders", balls=2, views=2, size=32, mirrored=(1,))
     told = 'material "default": its texture is mirrored beyond [0, 1]; in the OBJ it repeats'
@@ -79,7 +80,8 @@ def test_what_changed_in_the_renders_is_exported_again(folder: Path, layout: Any
 def test_a_file_that_is_gone_or_shortened_is_exported_again(folder: Path, layout: Any) -> None:
     export(folder, layout)
     before = files_of(folder / layout)
-    victim = next(path for path in sorted((folder / layout).rglob("*.png")) if "ball_1" in str(path))
+    files = (path for path in sorted((folder / layout).rglob("*")) if path.suffix in (".png", ".tar"))
+    victim = next(path for path in files if "ball_1" in str(path))
     for data in (None, victim.read_bytes()[:-1]):
         victim.unlink() if data is None else victim.write_bytes(data)
         assert (export(folder, layout).written, export(folder, layout).kept) == (1, 3)
@@ -157,7 +159,7 @@ def test_who_is_gone_is_named_and_removed_on_request(folder: Path, layout: Any) 
     assert "--prune removes it" in reason
     assert export(folder, layout, prune=True).failures == ()
     assert not [path for path in (folder / layout).rglob("*") if "ball_0" in path.name]
-    listed = folder / layout / "people" / ("all.txt" if layout == "icon" else "val.txt")
+    listed = folder / layout / "people" / {"icon": "all.txt", "pifu": "val.txt", "webdataset": "train.txt"}[layout]
     assert "ball_0" not in listed.read_text()
 
 
