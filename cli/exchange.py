@@ -10,10 +10,11 @@ import click
 
 from . import options, values
 
-EXPORTS = ["pifu", "icon", "webdataset"]
+EXPORTS = ["pifu", "icon", "webdataset", "nerf", "coco", "pshuman", "era3d", "pamir"]
 IMPORTS = ["pifu", "icon", "webdataset"]
 # Formats in which something is random, and those whose pictures are drawn anew.
-SEEDED = {"pifu"}
+SEEDED = {"pifu", "era3d", "pamir"}
+DRAWN = {"pshuman", "era3d"}
 
 
 def layout(choices: list[str]) -> Callable[[Any], Any]:
@@ -33,18 +34,27 @@ prune = click.option("--prune", is_flag=True, help="Remove the scenes of earlier
 @options.split
 @prune
 @options.seed
+@click.option(
+    "--size",
+    type=click.IntRange(16, 4096),
+    default=768,
+    show_default=True,
+    help="Edge of the pictures that pshuman and era3d have drawn anew, pixels.",
+)
 @options.workers
 @options.limits
 def export_(renders: Path, out: Path, layout: Any, **settings: Any) -> None:
     """Write RENDERS (what `mpc render` wrote) to OUT as another toolkit's training data (docs/exchange.md).
 
     PIFu's loader expects a picture per degree: render with `--views 360 --step 1`. For ICON, OUT is the folder of one
-    set; its views go to OUT_<N>views beside it.
+    set; its views go to OUT_<N>views beside it. pshuman, era3d and pamir have pictures drawn anew from the meshes.
     """
     if settings["split_file"] is not None:
         options.refuse_ignored("with --split-file", "ratios")
     if layout not in SEEDED:
         options.refuse_ignored(f"with --format {layout}, in which nothing is random", "seed")
+    if layout not in DRAWN:
+        options.refuse_ignored(f"with --format {layout}, whose pictures are those of RENDERS", "size")
     from ..datasets.exchange.export import export_renders
     from .progress import TerminalProgress
 

@@ -8,12 +8,16 @@ from pathlib import Path
 from typing import Any, Literal
 
 from ..renders.format import SceneRecord
+from .coco import coco_folders, write_coco_lists, write_coco_scene
 from .icon import icon_folders, write_icon_lists, write_icon_scene
+from .multiview import write_era3d_scene, write_object_lists, write_pshuman_scene
+from .nerf import write_nerf_lists, write_nerf_scene
 from .options import ExportOptions
+from .pamir import pamir_folders, write_pamir_lists, write_pamir_scene
 from .pifu import pifu_folders, write_pifu_lists, write_pifu_scene
 from .webdataset import write_shard_lists, write_shards
 
-Layout = Literal["pifu", "icon", "webdataset"]
+Layout = Literal["pifu", "icon", "webdataset", "nerf", "coco", "pshuman", "era3d", "pamir"]
 """The names of the formats."""
 
 
@@ -45,4 +49,9 @@ FORMATS: dict[Layout, Format] = {
     "pifu": Format(write_pifu_scene, pifu_folders, write_pifu_lists, frozenset({"seed"})),
     "icon": Format(write_icon_scene, icon_folders, write_icon_lists),
     "webdataset": Format(write_shards, scene_folder, write_shard_lists),
+    "nerf": Format(write_nerf_scene, scene_folder, write_nerf_lists),
+    "coco": Format(write_coco_scene, coco_folders, write_coco_lists),
+    "pshuman": Format(write_pshuman_scene, scene_folder, write_object_lists, frozenset({"size"})),
+    "era3d": Format(write_era3d_scene, scene_folder, write_object_lists, frozenset({"seed", "size"})),
+    "pamir": Format(write_pamir_scene, pamir_folders, write_pamir_lists, frozenset({"seed"})),
 }

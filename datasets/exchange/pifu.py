@@ -13,27 +13,22 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from ...core.arrays import F64, U8, Array
+from ...core.arrays import F64, U8
 from ...core.errors import InputError
-from ...core.files import replacing, write_bytes
+from ...core.files import write_bytes
 from ...core.randomness import derive_rng
-from ...formats.exr import exr_bytes
 from ...formats.png import write_png
-from ...geometry.morton import spatial_order
 from ...render.light.harmonics import sh_rotation
-from ...render.light.shading import display_irradiance
-from ...sampling.colour import sample_colour
 from ..renders.format import SceneRecord, read_scene_mesh
 from ..renders.layer_files import read_picture
 from .calibrations import TO_GL, from_pifu, take_apart, to_pifu
 from .options import ExportOptions
 from .params import read_params, write_params
+from .pictures import draw_coloured_points, move_points, write_jpeg
 from .scene import ForeignScene, ForeignView, write_scan
 
 CENTIMETRES = 100.0
 KINDS = ("RENDER", "MASK", "PARAM", "UV_RENDER", "UV_MASK", "UV_POS", "UV_NORMAL", "GEO/OBJ")
-UV_SIZE = 256
-JPEG: dict[str, Any] = {"quality": 98, "subsampling": 0}
 # Our transfer is divided by pi (render/transfer.py), theirs is not.
 PI = np.float64(np.pi)
 
@@ -54,21 +49,17 @@ def write_pifu_scene(scene: SceneRecord, name: str, out: Path, options: ExportOp
         raise InputError(scene.folder, "two views share a whole degree of yaw; PIFu's files are named by it")
     for folder in pifu_folders(out, name, scene):
         folder.mkdir(parents=True, exist_ok=True)
-    moved = mesh.with_vertices(_moved(mesh.vertices, to_file))
+    moved = mesh.with_vertices(move_points(mesh.vertices, to_file))
     notices = write_scan(out / "GEO" / "OBJ" / name / f"{name}_100k.obj", moved)
-    points = sample_colour(mesh, transfer, UV_SIZE**2, rng=derive_rng(options.seed, name, "uv"))
-    order = spatial_order(points.positions)
-    shape = (UV_SIZE, UV_SIZE, 3)
-    write_png(out / "UV_MASK" / name / "00.png", np.full(shape[:2], 255, np.uint8))
-    places = _moved(points.positions[order], to_file).astype(np.float32).reshape(shape)
-    write_bytes(out / "UV_POS" / name / "00.exr", exr_bytes(places))
-    write_png(out / "UV_NORMAL" / name / "00.png", _to_bytes(points.normals[order].reshape(shape) * 0.5 + 0.5))
+    points = draw_coloured_points(mesh, transfer, derive_rng(options.seed, name, "uv"))
+    write_png(out / "UV_MASK" / name / "00.png", points.mask)
+    write_bytes(out / "UV_POS" / name / "00.exr", points.positions(to_file))
+    write_png(out / "UV_NORMAL" / name / "00.png", points.normals)
     for view, camera, stem in zip(scene.views, cameras, stems, strict=True):
         picture = read_picture(scene, view)
-        _write_jpeg(out / "RENDER" / name / f"{stem}.jpg", picture[..., :3])
+        write_jpeg(out / "RENDER" / name / f"{stem}.jpg", picture[..., :3])
         write_png(out / "MASK" / name / f"{stem}.png", picture[..., 3])
-        colours = points.albedo[order] * display_irradiance(points.transfer[order], view.light)
-        _write_jpeg(out / "UV_RENDER" / name / f"{stem}.jpg", _to_bytes(colours.reshape(shape)))
+        write_jpeg(out / "UV_RENDER" / name / f"{stem}.jpg", points.colours(view.light))
         light = sh_rotation(camera["R"]) @ view.light.astype(np.float64) / PI
         write_params(out / "PARAM" / name / f"{stem}.npy", {**camera, "sh": light})
     return notices
@@ -145,20 +136,6 @@ def _stem(rotation: F64) -> str:
     yaw = round(float(np.degrees(np.arctan2(rotation[0, 2], rotation[0, 0])))) % 360
     pitch = round(float(np.degrees(np.arcsin(np.clip(rotation[2, 1], -1.0, 1.0)))))
     return f"{yaw}_{pitch}_00"
-
-
-def _moved(points: F64, matrix: F64) -> F64:
-    return np.asarray(points @ matrix[:3, :3].T + matrix[:3, 3], np.float64)
-
-
-def _to_bytes(values: Array) -> U8:
-    pixels: U8 = np.rint(np.clip(values, 0.0, 1.0) * 255.0).astype(np.uint8)
-    return pixels
-
-
-def _write_jpeg(path: Path, picture: U8) -> None:
-    with replacing(path) as temporary:
-        Image.fromarray(np.ascontiguousarray(picture)).save(temporary, "JPEG", **JPEG)
 
 
 def _open(path: Path, mode: str) -> U8:

@@ -22,6 +22,7 @@ from mpc.core.guard import Limits
 from mpc.datasets.check.models import check_models
 from mpc.datasets.exchange.export import export_renders
 from mpc.datasets.exchange.import_folder import import_folder
+from mpc.datasets.exchange.options import ExportOptions
 from mpc.datasets.renders.build import render_models
 from mpc.datasets.renders.camera_files import UPS
 from mpc.datasets.renders.settings import RenderSettings
@@ -57,7 +58,7 @@ TARGETS = {
     "segment": (SegmentSettings,),
     "check": (check_models, PlacementOptions, Limits, Selection),
     "people": (make_people, Limits),
-    "export": (export_renders, Limits),
+    "export": (export_renders, ExportOptions, Limits),
     "import": (import_folder, PlacementOptions, Limits),
     "view": (ServerSettings, ViewOptions),
 }
@@ -320,6 +321,9 @@ IGNORED = [
     (["sample", ".", "--split-file", ".", "--split", "1", "0", "0"], "--split", "with --split-file"),
     (["export", ".", "out", "--format", "pifu", "--split-file", ".", "--split", "1,0,0"], "--split", "--split-file"),
     (["export", ".", "out", "--format", "icon", "--seed", "3"], "--seed", "with --format icon"),
+    (["export", ".", "out", "--format", "nerf", "--size", "64"], "--size", "with --format nerf"),
+    (["export", ".", "out", "--format", "pshuman", "--seed", "3"], "--seed", "with --format pshuman"),
+    (["import", ".", "--format", "webdataset", "--rays", "64"], "--rays", "with --format webdataset"),
     (["people", "out", "--scans", "0", "--rigged", "0", "--bvh", "."], "--bvh", "without rigged people"),
     (["people", "out", "--rigged", "0", "--hard-poses", "0", "--assets", ".", "--bvh", "."], "--bvh", "and hard poses"),
     (["people", "out", "--scans", "0", "--assets", ".", "--hard-poses", "0.2"], "--hard-poses", "without scans"),

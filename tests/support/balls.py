@@ -13,7 +13,7 @@ from mpc.datasets.renders.layer_files import encode_layers
 from mpc.datasets.renders.write import write_scene
 from mpc.formats.png import decode_png
 from mpc.formats.png_box import encode_png_box
-from mpc.geometry.camera import orbit_cameras
+from mpc.geometry.camera import Camera, PerspectiveCamera, orbit_cameras
 from mpc.geometry.mesh import Material, PosedMesh
 from mpc.render.layers import render_layers
 
@@ -40,10 +40,12 @@ def make_renders(
     boxed: bool = False,
     facing: dict[int, tuple[float, float, float]] | None = None,
     mirrored: tuple[int, ...] = (),
+    fov_deg: float = 0.0,
 ) -> Path:
     """Subjects ball_0, ...; pictures are discs of one colour; view k has (k + 1) / 4 of white light; `cut`: open.
 
-    `facing` says where some of them face; `mirrored`: a texture that is mirrored beyond [0, 1].
+    `facing` says where some of them face; `mirrored`: a texture that is mirrored beyond [0, 1]; `fov_deg`: perspective
+    cameras, whose layers are right while the pictures stay those of the others.
     """
     root.mkdir(parents=True)
     settings = {"seed": 0, "layers": list(layers)}
@@ -62,7 +64,10 @@ def make_renders(
         transfer = np.zeros((len(vertices), 9), np.float32)
         transfer[:, 0] = 1.0 / WHITE
         entries, pictures = [], {}
-        for k, camera in enumerate(orbit_cameras(centre(number), EXTENT, views=views, step_deg=360.0 / views)):
+        around: list[Camera] = [*orbit_cameras(centre(number), EXTENT, views=views, step_deg=360.0 / views)]
+        for k, camera in enumerate(around):
+            if fov_deg:
+                camera = PerspectiveCamera(centre(number), EXTENT, camera.yaw_deg, fov_deg=fov_deg)
             name = f"{round(camera.yaw_deg):03d}"
             pictures[name] = disc(size, row_shift=k)
             if boxed:  # as `mpc render` writes them; the others are whole pictures by another program

@@ -25,7 +25,7 @@ from mpc.datasets.verify import verify_folder
 from mpc.subjects.placement import PlacementOptions
 from support.balls import make_renders
 
-FORMATS: list[Any] = ["pifu", "icon", "webdataset"]
+FORMATS: list[Any] = ["pifu", "icon", "webdataset", "nerf", "coco"]
 SCANS: list[Any] = ["pifu", "icon"]  # whose meshes are OBJ
 
 
@@ -159,7 +159,8 @@ def test_who_is_gone_is_named_and_removed_on_request(folder: Path, layout: Any) 
     assert "--prune removes it" in reason
     assert export(folder, layout, prune=True).failures == ()
     assert not [path for path in (folder / layout).rglob("*") if "ball_0" in path.name]
-    listed = folder / layout / "people" / {"icon": "all.txt", "pifu": "val.txt", "webdataset": "train.txt"}[layout]
+    lists = {"icon": "all.txt", "pifu": "val.txt", "coco": "annotations/instances_train.json"}
+    listed = folder / layout / "people" / lists.get(layout, "train.txt")
     assert "ball_0" not in listed.read_text()
 
 

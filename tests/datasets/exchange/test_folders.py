@@ -26,6 +26,7 @@ from mpc.geometry.camera import OrthographicCamera, project, view_to_pixels
 from mpc.geometry.directions import fibonacci_directions
 from mpc.render.light.harmonics import sh_basis
 from mpc.subjects.placement import PlacementOptions
+from support.exr import read_exr
 
 SIZE = 96
 LOAD = PlacementOptions(unit="cm", up="+y", facing="+z")
@@ -65,19 +66,6 @@ def pifu_calibration(param, size):
     extrinsic[:3, 3] = -param["R"] @ param["center"]
     ratio = param["scale"] / param["ortho_ratio"]
     return np.diag([1 / (size // 2)] * 3 + [1]) @ np.diag([ratio, -ratio, ratio, 1]) @ extrinsic
-
-
-def read_exr(path, height, width):
-    """Uncompressed float32 B, G, R, a block a row; written from the format's description, apart from the writer."""
-    data = path.read_bytes()
-    assert data[:4] == b"\x76\x2f\x31\x01"
-    row = 8 + width * 12
-    picture = np.empty((height, width, 3), np.float32)
-    for y in range(height):
-        block = data[len(data) - (height - y) * row :]
-        assert np.frombuffer(block[:8], "<i4").tolist() == [y, width * 12]
-        picture[y] = np.frombuffer(block[8:row], "<f4").reshape(3, width)[::-1].T
-    return picture
 
 
 @pytest.mark.parametrize("size", [64, 512])
