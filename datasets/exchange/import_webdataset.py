@@ -24,7 +24,6 @@ from ...core.progress import NoProgress, Progress
 from ...core.sealed import parse_sealed_json
 from ...formats.png import decode_png_exact
 from ...formats.png_box import encode_png_box
-from ...subjects.find import safe_name
 from ..renders.belonging import SubjectScenes, describe_scene, finish_run
 from ..renders.format import MESH, RENDERS, SCENE, SceneRecord, read_scene, scene_key
 from ..renders.manifest import Line
@@ -38,6 +37,7 @@ from .webdataset import SCENE_TAR, SETTINGS, VIEWS_TAR, WHOLE
 IMPORTED = ".imported"
 # What scene.json says of its files, which are written anew.
 OF_FILES = ("files", "bytes", "textures")
+PLAIN_NAME = re.compile(r"[^./\\\0][^/\\\0]*")
 TEXTURE_NAME = re.compile(r"[0-9a-f]{16}\.(png|npz)")
 
 
@@ -162,10 +162,9 @@ def _check_names(path: Path, content: dict[str, Any]) -> None:
         size, files = int(content["image_size"]), set(content["files"])
     except (KeyError, TypeError, ValueError) as error:
         raise InputError(path, f"{SCENE}: entry missing or of the wrong kind ({error})") from error
-    if len(parts) != 2 or any(name != safe_name(name).lstrip(".") for name in (*parts, *views)) or size < 1:
+    plain = all(PLAIN_NAME.fullmatch(name) for name in (*parts, *views, *files))
+    if len(parts) != 2 or not plain or size < 1:
         raise InputError(path, f"{SCENE} describes {'/'.join(parts)!r}, whose names or picture size cannot be used")
-    if any("/" in name or "\\" in name for name in files):
-        raise InputError(path, f"{SCENE} lists a file outside the scene's folder")
 
 
 def _read_pictures(unit: _Unit, content: dict[str, Any]) -> Iterator[tuple[str, bytes]]:

@@ -101,12 +101,15 @@ def write_pamir_lists(out: Path, names: dict[str, str], settings: dict[str, Any]
 
 
 def _even_views(scene: SceneRecord) -> list[ViewRecord]:
-    """The views by their yaws.
+    """A view at each yaw, sorted: the first where a camera has pictures under several lights.
 
     Raises:
         SettingsError: view k of N is not at k * 360 / N degrees, where PaMIR's loader takes it to be.
     """
-    views = sorted(scene.views, key=lambda view: view.yaw_deg)
+    first: dict[float, ViewRecord] = {}
+    for view in scene.views:
+        first.setdefault(view.yaw_deg, view)
+    views = [first[yaw] for yaw in sorted(first)]
     step = 360.0 / len(views)
     if any(abs(view.yaw_deg - k * step) > 1e-6 or view.pitch_deg for k, view in enumerate(views)):
         raise SettingsError(
@@ -129,23 +132,23 @@ def _draw_samples(scene: SceneRecord, mesh: PosedMesh, to_file: F64, rng: np.ran
     """Points near the surface and anywhere, float32 in the file's space, parted by whether they are inside."""
     surface = move_points(sample_surface(mesh, NEAR_POINTS, rng).positions, to_file)
     near = surface + rng.normal(size=surface.shape) * rng.choice(SIGMAS, (NEAR_POINTS, 1))
-    bounds = move_points(np.stack(mesh.bounds), to_file)
-    in_box = rng.uniform(*bounds, (UNIFORM_POINTS, 3))
+    low, high = move_points(mesh.bounds, to_file)
+    in_box = rng.uniform(low, high, (UNIFORM_POINTS, 3))
     anywhere = rng.uniform(-0.5, 0.5, (UNIFORM_POINTS, 3))
     # Rounded before they are labelled, so that a label belongs to the position as stored.
     stored = np.concatenate([near, in_box, anywhere]).astype(np.float32)
     back = np.asarray(np.linalg.inv(to_file), np.float64)
     labels = label_inside(mesh, move_points(stored.astype(np.float64), back))
     ends = (NEAR_POINTS, NEAR_POINTS + UNIFORM_POINTS)
-    (near, in_box, anywhere), inside = np.split(stored, ends), np.split(labels, ends)
+    points, inside = np.split(stored, ends), np.split(labels, ends)
     most = UNIFORM_POINTS // 4
-    found = {
-        "surface_points_inside": near[inside[0]],
-        "surface_points_outside": near[~inside[0]],
-        "uniform_points_inside": in_box[inside[1]][:most],
-        "uniform_points_outside": anywhere[~inside[2]][:most],
+    found: dict[str, F32] = {
+        "surface_points_inside": points[0][inside[0]],
+        "surface_points_outside": points[0][~inside[0]],
+        "uniform_points_inside": points[1][inside[1]][:most],
+        "uniform_points_outside": points[2][~inside[2]][:most],
     }
-    empty = [name for name, points in found.items() if not len(points)]
+    empty = [name for name, kept in found.items() if not len(kept)]
     if empty:
         raise InputError(scene.folder, f"the mesh has no {empty[0].replace('_', ' ')}, which PaMIR's loader draws from")
     return found

@@ -125,6 +125,18 @@ def test_an_import_follows_its_source(folder: Path) -> None:
     assert len(read_renders(out).scenes) == 2
 
 
+def test_views_of_several_elevations_come_back(tmp_path: Path) -> None:
+    scene = make_renders(tmp_path / "renders", balls=1, views=1, size=16) / "ball_0" / "scan_0000"
+    (scene / "000.png").rename(scene / "000_+15.png")
+    content = json.loads((scene / "scene.json").read_text().replace('"000', '"000_+15'))
+    (scene / "scene.json").write_text(json.dumps({**content, "sha256": None}))
+    export_renders(tmp_path / "renders", tmp_path / "set", "webdataset", ratios=(1, 0, 0), jobs=1)
+    (sample,) = load_samples(tmp_path / "set" / "ball_0_scan_0000" / "views.tar")
+    assert sample["__key__"] == "ball_0_scan_0000/000_+15"
+    assert import_folder(tmp_path / "set", tmp_path / "back", "webdataset", jobs=1).failures == ()
+    assert (tmp_path / "back" / "ball_0" / "scan_0000" / "000_+15.png").is_file()
+
+
 def change(tar: Path, name: str, data: bytes | None, *, kind: bytes = tarfile.REGTYPE) -> None:
     """Replace a member of a tar file, leave it out, or add it."""
     with tarfile.open(tar) as before:
