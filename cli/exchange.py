@@ -10,10 +10,10 @@ import click
 
 from . import options, values
 
-EXPORTS = ["pifu", "icon", "webdataset", "nerf", "coco", "pshuman", "era3d", "pamir"]
+EXPORTS = ["pifu", "icon", "webdataset", "nerf", "coco", "pshuman", "era3d", "pamir", "monoport"]
 IMPORTS = ["pifu", "icon", "webdataset"]
 # Formats in which something is random, and those whose pictures are drawn anew.
-SEEDED = {"pifu", "era3d", "pamir"}
+SEEDED = {"pifu", "era3d", "pamir", "monoport"}
 DRAWN = {"pshuman", "era3d"}
 
 

@@ -1,7 +1,8 @@
-"""COCO's person masks (Lin et al., ECCV 2014): pictures, and annotations of each split.
+"""COCO's person masks and keypoints (Lin et al., ECCV 2014): pictures, and annotations of each split.
 
     images/<scene>/<view>.png             RGBA, straight alpha, as they were rendered
     annotations/instances_<split>.json    images, and of each the person: mask (run lengths), box and area
+    annotations/person_keypoints_<split>.json   the same and 17 keypoints, where the renders know joints
     scenes/<scene>/coco.json              the same of one scene, of which the others are put together
 
 A pixel belongs to the mask where the person covers half of it or more.
@@ -9,21 +10,30 @@ A pixel belongs to the mask where the person covers half of it or more.
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from ...core.arrays import Bools
-from ...core.files import read_json_object, write_json
+from ...core.files import read_json_object, write_bytes, write_json
 from ...formats.png import write_png
+from ...motion.joints import COCO_17, pick
 from ..renders.format import SceneRecord
+from ..renders.joints import ViewJoints, read_view_joints
 from ..renders.layer_files import read_picture
 from ..shards.split import SPLITS
 from .options import ExportOptions
 
 HALF = 127
 PERSON = {"id": 1, "name": "person", "supercategory": "person"}
+# COCO's lines between its keypoints, which it counts from 1.
+LIMBS = [
+    [16, 14], [14, 12], [17, 15], [15, 13], [12, 13], [6, 12], [7, 13], [6, 7], [6, 8], [7, 9], [8, 10], [9, 11],
+    [2, 3], [1, 2], [1, 3], [2, 4], [3, 5], [4, 6], [5, 7],
+]  # fmt: skip
+SEEN, HIDDEN, UNKNOWN = 2, 1, 0
 
 
 def write_coco_scene(scene: SceneRecord, name: str, out: Path, options: ExportOptions) -> tuple[str, ...]:
@@ -42,7 +52,9 @@ def write_coco_scene(scene: SceneRecord, name: str, out: Path, options: ExportOp
         write_png(pictures / f"{view.name}.png", picture)
         size = scene.image_size
         image = {"file_name": f"{name}/{view.name}.png", "height": size, "width": size}
-        entries.append({"image": image, "person": _describe_person(picture[..., 3] > HALF)})
+        joints = read_view_joints(scene, view)
+        keypoints = None if joints is None else _describe_joints(joints, size)
+        entries.append({"image": image, "person": _describe_person(picture[..., 3] > HALF), "joints": keypoints})
     write_json(described / "coco.json", {"views": entries})
     return ()
 
@@ -59,15 +71,45 @@ def write_coco_lists(out: Path, names: dict[str, str], settings: dict[str, Any])
     for split in SPLITS:
         images: list[dict[str, Any]] = []
         people: list[dict[str, Any]] = []
+        joints: list[dict[str, Any] | None] = []
         for name in sorted(name for name in names if names[name] == split):
             for entry in read_json_object(out / "scenes" / name / "coco.json")["views"]:
                 images.append({"id": len(images) + 1, **entry["image"]})
                 if entry["person"] is not None:
                     numbers = {"id": len(people) + 1, "image_id": len(images), "category_id": PERSON["id"]}
                     people.append({**numbers, "iscrowd": 0, **entry["person"]})
-        info = {"description": f"rendered people, {split}"}
-        content = {"info": info, "licenses": [], "images": images, "annotations": people, "categories": [PERSON]}
-        write_json(out / "annotations" / f"instances_{split}.json", content)
+                    joints.append(entry["joints"])
+        content = {"info": {"description": f"rendered people, {split}"}, "licenses": [], "images": images}
+        _write(out, f"instances_{split}", {**content, "annotations": people, "categories": [PERSON]})
+        # Readers of keypoints expect them of everybody: who has none, has 17 that are not labelled.
+        none = {"keypoints": [0] * 3 * len(COCO_17), "num_keypoints": 0}
+        with_joints = [{**person, **(own or none)} for person, own in zip(people, joints, strict=True)]
+        category = {**PERSON, "keypoints": list(COCO_17), "skeleton": LIMBS}
+        known = any(own is not None for own in joints)
+        whole = {**content, "annotations": with_joints, "categories": [category]}
+        _write(out, f"person_keypoints_{split}", whole if known else None)
+
+
+def _write(out: Path, name: str, content: dict[str, Any] | None) -> None:
+    """Write annotations; None removes those of an earlier run."""
+    path = out / "annotations" / f"{name}.json"
+    if content is None:
+        path.unlink(missing_ok=True)
+    else:
+        path.parent.mkdir(exist_ok=True)
+        write_bytes(path, json.dumps(content, sort_keys=True).encode())
+
+
+def _describe_joints(joints: ViewJoints, size: int) -> dict[str, Any]:
+    """COCO's keypoints: column, row and whether it is seen, of each of 17; 0, 0, 0 where unknown or out of view."""
+    places, seen = pick(COCO_17, joints.px), pick(COCO_17, joints.visible.astype(np.float64)) == 1
+    within = (np.isfinite(places) & (places > -0.5) & (places < size - 0.5)).all(axis=1)
+    flags = np.where(within, np.where(seen, SEEN, HIDDEN), UNKNOWN)
+    rows = [
+        [round(float(column), 2), round(float(row), 2), int(flag)] if flag else [0, 0, 0]
+        for (column, row), flag in zip(places, flags, strict=True)
+    ]
+    return {"keypoints": [value for row in rows for value in row], "num_keypoints": int((flags > 0).sum())}
 
 
 def _describe_person(mask: Bools) -> dict[str, Any] | None:

@@ -10,6 +10,7 @@ from typing import Any, Literal
 from ..renders.format import SceneRecord
 from .coco import coco_folders, write_coco_lists, write_coco_scene
 from .icon import icon_folders, write_icon_lists, write_icon_scene
+from .monoport import monoport_folders, write_monoport_lists, write_monoport_scene
 from .multiview import write_era3d_scene, write_object_lists, write_pshuman_scene
 from .nerf import write_nerf_lists, write_nerf_scene
 from .options import ExportOptions
@@ -17,7 +18,7 @@ from .pamir import pamir_folders, write_pamir_lists, write_pamir_scene
 from .pifu import pifu_folders, write_pifu_lists, write_pifu_scene
 from .webdataset import write_shard_lists, write_shards
 
-Layout = Literal["pifu", "icon", "webdataset", "nerf", "coco", "pshuman", "era3d", "pamir"]
+Layout = Literal["pifu", "icon", "webdataset", "nerf", "coco", "pshuman", "era3d", "pamir", "monoport"]
 """The names of the formats."""
 
 
@@ -53,5 +54,6 @@ FORMATS: dict[Layout, Format] = {
     "coco": Format(write_coco_scene, coco_folders, write_coco_lists),
     "pshuman": Format(write_pshuman_scene, scene_folder, write_object_lists, frozenset({"size"})),
     "era3d": Format(write_era3d_scene, scene_folder, write_object_lists, frozenset({"seed", "size"})),
+    "monoport": Format(write_monoport_scene, monoport_folders, write_monoport_lists, frozenset({"seed"})),
     "pamir": Format(write_pamir_scene, pamir_folders, write_pamir_lists, frozenset({"seed"})),
 }

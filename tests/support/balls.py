@@ -2,6 +2,7 @@
 
 import io
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import trimesh
@@ -41,11 +42,13 @@ def make_renders(
     facing: dict[int, tuple[float, float, float]] | None = None,
     mirrored: tuple[int, ...] = (),
     fov_deg: float = 0.0,
+    labels: dict[int, dict[str, Any]] | None = None,
 ) -> Path:
     """Subjects ball_0, ...; pictures are discs of one colour; view k has (k + 1) / 4 of white light; `cut`: open.
 
     `facing` says where some of them face; `mirrored`: a texture that is mirrored beyond [0, 1]; `fov_deg`: perspective
-    cameras, whose layers are right while the pictures stay those of the others.
+    cameras, whose layers are right while the pictures stay those of the others; `labels`: of
+    scene.json.
     """
     root.mkdir(parents=True)
     settings = {"seed": 0, "layers": list(layers)}
@@ -97,6 +100,8 @@ def make_renders(
             "views": entries,
             "notes": {"facing_world": list(facing[number])} if facing and number in facing else {},
         }
+        if labels and number in labels:
+            description["labels"] = labels[number]
         folder = write_scene(root, description, mesh, transfer, pictures)
         if number in broken:
             (folder / "mesh.npz").write_bytes(b"not an archive")

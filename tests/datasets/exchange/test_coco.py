@@ -84,3 +84,35 @@ def test_annotations_are_those_of_the_pictures(tmp_path: Path) -> None:
             assert one["area"] == mask.sum()
             assert (one["category_id"], one["iscrowd"]) == (1, 0)
     assert sorted(seen) == sorted(3 * list(scenes))
+
+
+def test_keypoints_are_the_joints_of_each_view(tmp_path: Path) -> None:
+    names = ["nose", "left_wrist", "right_ankle", "right_ear"]
+    make_renders(tmp_path / "renders", balls=2, views=2, size=40, labels={0: {"joints": {"names": names}}})
+    path = tmp_path / "renders" / "ball_0" / "scan_0000" / "scene.json"
+    content = json.loads(path.read_text())
+    del content["sha256"]
+    # Seen; hidden; outside of the picture; not known.
+    joints = {"px": [[20.25, 7], [3, 30.5], [41, 2], None], "visible": [1, 0, 1, 0], "view": [[0, 0, 0]] * 3 + [None]}
+    content["views"][0]["joints"] = joints
+    path.write_text(json.dumps(content))
+    export_renders(tmp_path / "renders", tmp_path / "coco", "coco", ratios=(1, 0, 0), jobs=1)
+    annotations = tmp_path / "coco" / "annotations"
+    assert not (annotations / "person_keypoints_val.json").exists()
+    found = json.loads((annotations / "person_keypoints_train.json").read_text())
+    (category,) = found["categories"]
+    assert category["keypoints"][:3] == ["nose", "left_eye", "right_eye"]
+    ends = [{category["keypoints"][a - 1], category["keypoints"][b - 1]} for a, b in category["skeleton"]]
+    assert {"left_wrist", "left_elbow"} in ends
+    assert {"right_knee", "right_ankle"} in ends
+    first, *others = (np.reshape(one["keypoints"], (17, 3)) for one in found["annotations"])
+    named = dict(zip(category["keypoints"], first.tolist(), strict=True))
+    assert named["nose"] == [20.25, 7, 2]
+    assert named["left_wrist"] == [3, 30.5, 1]
+    assert all(named[name] == [0, 0, 0] for name in category["keypoints"] if name not in ("nose", "left_wrist"))
+    assert [one["num_keypoints"] for one in found["annotations"]] == [2, 0, 0, 0]
+    assert not np.any(others)
+    plain = json.loads((annotations / "instances_train.json").read_text())
+    assert [one["segmentation"] for one in plain["annotations"]] == [
+        one["segmentation"] for one in found["annotations"]
+    ]
