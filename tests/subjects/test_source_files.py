@@ -27,6 +27,8 @@ def test_a_changed_texture_or_material_library_is_rendered_anew(figures, tmp_pat
     assert render(models, out) == (2, 0)
     notes = json.loads((out / "two" / "scan_0000" / "scene.json").read_text())["notes"]
     others = sorted(path.name for path in (models / "two").iterdir() if path.name != "mesh.obj")
+    # Labels may lie beside any mesh, so those that do not are noted, too.
+    assert notes["source_files"].pop("mesh.labels.npz") == "absent"
     assert sorted(notes["source_files"]) == others
     assert len(others) == 2, "a library and a texture"
     for name in others:

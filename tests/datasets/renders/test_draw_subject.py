@@ -129,5 +129,5 @@ def test_an_open_subject_reads_its_file_when_something_of_it_is_needed(tmp_path:
         assert scene is event.scene
         assert not files
     assert opened.loaded is opened.loaded
-    assert opened.other_files == set()
+    assert opened.other_files == {tmp_path / "models" / "bob.labels.npz"}  # which is looked for, and is not there
     assert (calls["read"], calls["pose"]) == (1, 3)
