@@ -51,6 +51,7 @@ bench-tiny: $(VENV)/.test-ready ## run the benchmarks on toy sizes
 	$(BIN)/python benchmarks/segment.py --tiny > /dev/null
 	PYTHON=$(BIN)/python benchmarks/gpu.sh --dry .site/gpu > /dev/null
 	$(BIN)/python benchmarks/live.py --tiny > /dev/null
+	$(BIN)/python benchmarks/search.py --tiny > /dev/null
 
 # Guides, and a page for each room from the docstrings. Any unknown link, page or argument is an error.
 docs: $(VENV)/.test-ready ## build the documentation site -> .site/html

@@ -13,6 +13,7 @@ from torch.nn import functional
 
 from ..core.arrays import F32
 from ..models.features import PixelFeatures
+from .localise.field import DeviceField
 
 Features = tuple[PixelFeatures, ...]
 Query = Callable[[Features, Tensor], Tensor]
@@ -84,21 +85,41 @@ class PointQuery:
         """
         found = self._evaluate(features, points)
         if self.speed.dtype != torch.float32 and not np.isfinite(found).all():
-            _log.warning("the network overflows in %s; it runs in float32 from now on", self.speed.dtype)
-            self.speed, self._fast = Speed(), None
+            self.retry()
             found = self._evaluate(features, points)
         return found
 
-    def _evaluate(self, features: Features, points: F32) -> F32:
+    def retry(self) -> bool:
+        """Run in float32 from now on, since values were not finite; False where that is so already."""
+        if self.speed.dtype == torch.float32:
+            return False
+        _log.warning("the network overflows in %s; it runs in float32 from now on", self.speed.dtype)
+        self.speed, self._fast = Speed(), None
+        return True
+
+    def field(self, features: Features) -> DeviceField:
+        """The values of one picture as a function of points (N, 3)."""
+        return DeviceField(
+            lambda points: self(features, points[None])[0],
+            lambda points: self.on_device(features, points[None])[0],
+            str(self.device),
+            self.retry,
+        )
+
+    def on_device(self, features: Features, points: Tensor) -> Tensor:
+        """Values (B, N, …) float32 at points (B, N, 3) of the network's device, without a wait."""
         count = points.shape[1]
         sizes = chunk_sizes(count, max(self.batch // len(points), 1), padded=self._fast is not None)
         with torch.inference_mode(), self.speed.precision(self.device):
-            here = torch.from_numpy(np.ascontiguousarray(points, np.float32))
-            if self.device.type == "cuda":
-                here = here.pin_memory().to(self.device, non_blocking=True)
-            here = functional.pad(here, (0, 0, 0, sum(sizes) - count))
-            values = [self._evaluate_chunk(features, part) for part in torch.split(here, sizes, dim=1)]
-            found: F32 = torch.cat(values, dim=1)[:, :count].float().cpu().numpy()
+            padded = functional.pad(points, (0, 0, 0, sum(sizes) - count))
+            values = [self._evaluate_chunk(features, part) for part in torch.split(padded, sizes, dim=1)]
+            return torch.cat(values, dim=1)[:, :count].float()
+
+    def _evaluate(self, features: Features, points: F32) -> F32:
+        here = torch.from_numpy(np.ascontiguousarray(points, np.float32))
+        if self.device.type == "cuda":
+            here = here.pin_memory().to(self.device, non_blocking=True)
+        found: F32 = self.on_device(features, here).cpu().numpy()
         return found
 
     def _evaluate_chunk(self, features: Features, points: Tensor) -> Tensor:

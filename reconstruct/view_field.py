@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from itertools import pairwise
 
 import numpy as np
@@ -19,6 +20,7 @@ from ..models.features import PixelFeatures, normalise_images
 from ..models.person.landmarks import no_landmarks
 from ..models.surface import SurfaceConfig, SurfaceNetwork
 from ..models.texture import TextureConfig, TextureNetwork
+from .localise.field import DeviceField
 from .point_query import Features, PointQuery, Speed
 
 _log = logging.getLogger(__name__)
@@ -95,9 +97,14 @@ class ViewEncoder:
 
     def depth_range(self, features: PixelFeatures, xy: F32) -> F32 | None:
         """See `ViewField.depth_range`; feature maps of one picture."""
+        ranges = self.depth_range_there(features, torch.from_numpy(xy).to(self.device))
+        return None if ranges is None else ranges.cpu().numpy()
+
+    def depth_range_there(self, features: PixelFeatures, xy: Tensor) -> Tensor | None:
+        """The same of a tensor of the network's device."""
         with torch.inference_mode():
-            ranges = self._surface.depth_range(features, torch.from_numpy(xy)[None].to(self.device))
-        return None if ranges is None else ranges[0].cpu().numpy()
+            ranges = self._surface.depth_range(features, xy[None])
+        return None if ranges is None else ranges[0]
 
     # The networks take world points and a calibration. For points that are in view space already, the calibration is
     # the identity.
@@ -124,19 +131,25 @@ class ViewField:
     surface_features: PixelFeatures
     texture_features: PixelFeatures | None
 
-    def occupancy(self, points_view: F32) -> F32:
-        """Occupancy (N,) float32 in [0, 1] at view-space points (N, 3)."""
-        values: F32 = self.encoder.occupancy((self.surface_features,), points_view[None])[0]
-        return values
+    @cached_property
+    def occupancy(self) -> DeviceField:
+        """Occupancy (N,) float32 in [0, 1] at view-space points (N, 3); on the network's device, too."""
+        return self.encoder.occupancy.field((self.surface_features,))
 
-    def depth_range(self, xy: F32) -> F32 | None:
+    @cached_property
+    def depth_range(self) -> DeviceField:
         """Nearest and farthest z (N, 2) at which view-space points above (N, 2) can be inside; see localise/bracket.py.
 
         None from networks that bound no depth.
         """
-        return self.encoder.depth_range(self.surface_features, xy)
+        encoder, features = self.encoder, self.surface_features
+        return DeviceField(
+            lambda xy: encoder.depth_range(features, xy), lambda xy: encoder.depth_range_there(features, xy),
+            str(encoder.device), encoder.occupancy.retry,
+        )  # fmt: skip
 
-    def colours(self, points_view: F32) -> F32:
+    @cached_property
+    def colours(self) -> DeviceField:
         """Display colours (N, 3) float32 in [0, 1] at view-space points (N, 3), under the picture's light.
 
         Raises:
@@ -144,8 +157,7 @@ class ViewField:
         """
         if self.texture_features is None:
             raise MpcError("the run has no texture network, only a surface network; train one (--stage texture)")
-        values: F32 = self.encoder.colours((self.texture_features, self.surface_features), points_view[None])[0]
-        return values
+        return self.encoder.colours.field((self.texture_features, self.surface_features))
 
 
 def encode_view(
@@ -165,7 +177,7 @@ def encode_view(
     return ViewEncoder(surface, texture, speed=Speed()).encode([image], [landmarks])[0]
 
 
-def batch_occupancy(views: Sequence[ViewField]) -> Callable[[F32, I64], F32]:
+def batch_occupancy(views: Sequence[ViewField]) -> DeviceField:
     """The occupancy function that `localise_many` takes, for pictures encoded together.
 
     Each call evaluates the network once, for the points of all pictures.
@@ -173,22 +185,24 @@ def batch_occupancy(views: Sequence[ViewField]) -> Callable[[F32, I64], F32]:
     stacks = tuple(torch.cat(stack) for stack in zip(*(view.surface_features.stacks for view in views), strict=True))
     fines = [view.surface_features.fine for view in views]
     fine = None if fines[0] is None else torch.cat([part for part in fines if part is not None])
+    whole, query = PixelFeatures(stacks, fine), views[0].encoder.occupancy
 
     def occupancy(points_view: F32, owner: I64) -> F32:
         if len(views) == 1:
-            return views[0].occupancy(points_view)
+            alone: F32 = views[0].occupancy(points_view)
+            return alone
         present, counts = np.unique(owner, return_counts=True)
         place = np.arange(len(owner)) - np.repeat(np.cumsum(counts) - counts, counts)
         row = np.repeat(np.arange(len(present)), counts)
         padded = np.zeros((len(present), int(counts.max()), 3), np.float32)
         padded[row, place] = points_view
-        part = PixelFeatures(stacks, fine)
+        part = whole
         if len(present) < len(views):
             part = PixelFeatures(tuple(stack[present] for stack in stacks), None if fine is None else fine[present])
-        values: F32 = views[0].encoder.occupancy((part,), padded)[row, place]
+        values: F32 = query((part,), padded)[row, place]
         return values
 
-    return occupancy
+    return DeviceField(occupancy, lambda points: query.on_device((whole,), points), str(query.device), query.retry)
 
 
 def batch_points(surface: SurfaceNetwork, texture: TextureNetwork | None, memory_bytes: float) -> int:

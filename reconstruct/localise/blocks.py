@@ -4,17 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cached_property, lru_cache
+from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
-from ...core.arrays import F32, I32, I64, U8, Bools
+from ...core.arrays import F32, I32, U8, Bools
+from ...core.kernels import load_warp
+from .device import Device
 
 # Cells along each side of a block. A block has one node more, which it shares with the next block, so that every cell
 # lies in one block completely.
 EDGE = 32
 SIDE = EDGE + 1
-_SHARED = [(i, j, k) for i in (0, 1) for j in (0, 1) for k in (0, 1)]
+# A host that works ahead does not know how many blocks hold both sides; it takes room for so many faces of the grid.
+BLOCKS_OF_FACES = 8
 
 
 @dataclass(frozen=True, eq=False)
@@ -23,13 +27,32 @@ class SurfaceBlocks:
 
     Attributes:
         resolution: nodes along each side of the whole grid.
-        table: (B, B, B) int32, the entry of the pool that holds a block; -1: all outside, -2: all inside.
-        pool: (P, 33, 33, 33) float32, evaluated values; 1 at other nodes inside and 0 at other nodes outside.
+        table_there: (B, B, B) int32 on the device: the entry of the pool that holds a block; -1: all outside, -2: all
+            inside.
+        pool_there: float32 on the device, 33^3 values of each entry: evaluated ones; 1 at other nodes inside and 0 at
+            other nodes outside.
+        count_there: (1,) int32 on the device: the number of entries.
+        device: where the arrays are.
     """
 
     resolution: int
-    table: I32
-    pool: F32
+    table_there: Any
+    pool_there: Any
+    count_there: Any
+    device: Device
+
+    @cached_property
+    def table(self) -> I32:
+        """The table, on the host."""
+        table: I32 = self.device.read(self.table_there)[0]
+        return table
+
+    @cached_property
+    def pool(self) -> F32:
+        """(P, 33, 33, 33) the values, on the host."""
+        count, values = self.device.read(self.count_there, self.pool_there)
+        pool: F32 = values.reshape(-1, SIDE, SIDE, SIDE)[: int(count[0])]
+        return pool
 
     def each(self) -> Iterator[tuple[tuple[int, int, int], F32]]:
         """Lowest node and values of each block that holds both sides, in rising order, cut where the grid ends."""
@@ -39,53 +62,41 @@ class SurfaceBlocks:
             yield low, self.pool[self.table[i, j, k], : size[0], : size[1], : size[2]]
 
 
-def gather_blocks(nodes: I64, values: F32, resolution: int, threshold: float) -> SurfaceBlocks:
+def gather_blocks(nodes: Any, values: Any, resolution: int, threshold: float, device: Device) -> SurfaceBlocks:
     """Blocks of a localised grid.
 
     Nodes that were never evaluated lie away from the surface, so each has the side of the nearest known node on a line.
 
     Args:
-        nodes: as in `LocalisedGrid`, like the other arguments.
-        values: see `LocalisedGrid`.
+        nodes: (M,) int64 Warp array of the device: flat indices of the known nodes, in any order.
+        values: (M,) float32 Warp array of the device.
         resolution: see `LocalisedGrid`.
         threshold: see `LocalisedGrid`.
+        device: where the blocks are gathered.
     """
+    wp = load_warp()
+    names, threads = _kernels(), device.threads
     per_axis = max(-(-(resolution - 1) // EDGE), 1)
-    ijk = np.stack([nodes // (resolution * resolution), nodes // resolution % resolution, nodes % resolution])
-    inside = values > threshold
-    members = [_members(ijk, offset, per_axis) for offset in _SHARED]
-    has = np.zeros((2, per_axis**3), np.bool_)
-    for chosen, block, _ in members:
-        has[1, block[inside[chosen]]] = True
-        has[0, block[~inside[chosen]]] = True
-    mixed = np.flatnonzero(has[0] & has[1])
-    sides = np.where(has[1], 2, np.where(has[0], 1, 0)).astype(np.uint8).reshape((per_axis,) * 3)
-    table = np.where(fill_sides(sides), -2, -1).astype(np.int32).reshape(-1)
-    table[mixed] = np.arange(len(mixed))
-    pool = np.zeros((len(mixed), SIDE**3), np.float32)
-    codes = np.zeros((len(mixed), SIDE**3), np.uint8)
-    for chosen, block, local in members:
-        entry = table[block]
-        kept = entry >= 0
-        at = entry[kept], local[kept]
-        pool[at] = values[chosen][kept]
-        codes[at] = np.where(inside[chosen][kept], 2, 1)
-    for one, code in zip(pool, codes, strict=True):
-        unknown = code == 0
-        one[unknown] = fill_sides(code.reshape(SIDE, SIDE, SIDE)).reshape(-1)[unknown]
-    return SurfaceBlocks(resolution, table.reshape((per_axis,) * 3), pool.reshape(-1, SIDE, SIDE, SIDE))
+    known = [nodes, values]
+    has, sides, table = (device.zeros(per_axis**3, wp.int32) for _ in range(3))
+    count = device.zeros(1, wp.int32)
+    device.launch(names.mark_blocks, [*known, threshold, resolution, per_axis, has, threads])
+    device.launch(names.number_blocks, [has, sides, per_axis, table, count], 1)
+    mixed = min(per_axis**3, BLOCKS_OF_FACES * per_axis**2) if device.ahead else int(device.look(count)[0])
+    pool = device.empty(mixed * SIDE**3, wp.float32)
+    device.launch(names.clear_pool, [pool, count, threads])
+    device.launch(names.fill_pool, [*known, resolution, per_axis, table, pool, threads])
+    for size in (1, SIDE, SIDE**2):
+        device.launch(names.spread_sides, [pool, count, threshold, size, threads])
+    return SurfaceBlocks(resolution, table.reshape((per_axis,) * 3), pool, count, device)
 
 
-def _members(ijk: I64, offset: tuple[int, int, int], per_axis: int) -> tuple[npt.NDArray[np.intp], I64, I64]:
-    """Which nodes lie in a block as its own (offset 0) or on its last plane (1), the block, and their places."""
-    shift = np.array(offset)[:, None]
-    block = (ijk - shift) // EDGE
-    block = np.where((shift == 0) & (block == per_axis), per_axis - 1, block)  # the last plane of the grid
-    local = ijk - block * EDGE
-    good = ((block >= 0) & (local < SIDE) & ((shift == 0) | (local == EDGE))).all(axis=0)
-    chosen = np.flatnonzero(good)
-    b, at = block[:, chosen], local[:, chosen]
-    return chosen, (b[0] * per_axis + b[1]) * per_axis + b[2], (at[0] * SIDE + at[1]) * SIDE + at[2]
+@lru_cache(maxsize=1)
+def _kernels() -> Any:
+    load_warp()
+    from . import block_kernels
+
+    return block_kernels
 
 
 def fill_sides(codes: U8) -> Bools:

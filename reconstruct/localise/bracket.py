@@ -7,11 +7,13 @@ behind the back, by more than a margin, nothing can be inside: this is no estima
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
-from ...core.arrays import F32, I32, I64, Bools
+from ...core.arrays import F32
+from .device import Device
 from .lattice import Lattice
 
 DepthRange = Callable[[F32], F32 | None]
@@ -19,39 +21,46 @@ DepthRange = Callable[[F32], F32 | None]
 the second where none can; None from a network that proves nothing."""
 
 
-@dataclass(eq=False)
+@dataclass(frozen=True, eq=False)
 class Bracket:
     """The nodes of each column along z that can be inside.
 
     Attributes:
-        lattice: the lattice of the finest level.
-        ranges: (R * R, 2), from a `DepthRange` at every column, i (along x) before j; NaN proves nothing.
+        first: (R, R) int32, the first one of each column, i (along x) before j: an array, or a tensor of the device.
+        last: the last one.
     """
 
-    lattice: Lattice
-    ranges: F32
-    _first: I32 = field(init=False)
-    _last: I32 = field(init=False)
-
-    def __post_init__(self) -> None:
-        side = self.lattice.resolution
-        places = (self.ranges.astype(np.float64) + 1) / 2 * (side - 1)
-        places = np.where(np.isnan(places), (-1.0, side), np.clip(places, -1.0, side)).reshape(side, side, 2)
-        self._first, self._last = (
-            rounded.astype(np.int32) for rounded in (np.floor(places[..., 0]), np.ceil(places[..., 1]))
-        )
+    first: Any
+    last: Any
 
     @classmethod
-    def of(cls, lattice: Lattice, depth_range: DepthRange | None) -> Bracket | None:
+    def of(cls, lattice: Lattice, depth_range: DepthRange | None, device: Device | None = None) -> Bracket | None:
         """The bracket at the columns of a lattice; None where nothing is proved."""
         if depth_range is None:
             return None
         x, y = np.meshgrid(lattice.axis, lattice.axis, indexing="ij")
-        ranges = depth_range(np.stack([x, y], axis=-1).reshape(-1, 2))
-        return None if ranges is None else cls(lattice, ranges)
+        columns = np.stack([x, y], axis=-1).reshape(-1, 2)
+        if device is not None and device.ahead and hasattr(depth_range, "on_device"):
+            return cls._there(lattice.resolution, depth_range.on_device, columns, device)
+        ranges = depth_range(columns)
+        return None if ranges is None else cls.of_ranges(lattice.resolution, ranges)
 
-    def outside(self, nodes: I64) -> Bools:
-        """Which nodes cannot be inside."""
-        i, j, k = self.lattice.split(nodes)
-        proved: Bools = (k < self._first[i, j]) | (k > self._last[i, j])
-        return proved
+    @classmethod
+    def of_ranges(cls, side: int, ranges: F32) -> Bracket:
+        """The bracket of ranges (R * R, 2) from a `DepthRange` at every column; NaN proves nothing."""
+        places = (ranges.astype(np.float64) + 1) / 2 * (side - 1)
+        places = np.where(np.isnan(places), (-1.0, side), np.clip(places, -1.0, side)).reshape(side, side, 2)
+        return cls(np.floor(places[..., 0]).astype(np.int32), np.ceil(places[..., 1]).astype(np.int32))
+
+    @classmethod
+    def _there(cls, side: int, depth_range: Any, columns: F32, device: Device) -> Bracket | None:
+        """The same on the device, without a wait."""
+        import torch
+
+        ranges = depth_range(torch.from_numpy(columns).to(device.name, non_blocking=True))
+        if ranges is None:
+            return None
+        places = (ranges.double() + 1) / 2 * (side - 1)
+        free = torch.tensor((-1.0, side), dtype=torch.float64).to(device.name, non_blocking=True)
+        places = torch.where(places.isnan(), free, places.clamp(-1.0, side)).reshape(side, side, 2)
+        return cls(places[..., 0].floor().int().contiguous(), places[..., 1].ceil().int().contiguous())

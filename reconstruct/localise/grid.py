@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 
 from ...core.arrays import F32, F64, I64, U8, Bools
+from ...core.kernels import load_warp
 from .blocks import SurfaceBlocks, fill_sides, gather_blocks
+from .device import Device
 from .march import Marcher
-
-Box = tuple[tuple[int, int, int], tuple[int, int, int]]
+from .search import Box
 
 
 @dataclass(frozen=True, eq=False)
@@ -30,6 +32,7 @@ class LocalisedGrid:
         surface_box: least and greatest node (exclusive) of a box around all cells that the surface passes, enlarged by
             one node where the grid continues; None without a surface.
         device: where rays walk through the grid and meshes are made: "cpu", "cuda:0", …
+        there: nodes and values, in any order, where the search has left them on that device; None: on the host alone.
     """
 
     resolution: int
@@ -41,6 +44,15 @@ class LocalisedGrid:
     calls: int
     surface_box: Box | None
     device: str = "cpu"
+    there: tuple[Any, Any] | None = None
+
+    @cached_property
+    def lists(self) -> tuple[Any, Any]:
+        """Nodes and values on the device, as Warp arrays."""
+        if self.there is not None and str(self.there[0].device) == self.device:
+            return self.there
+        wp, device = load_warp(), Device(self.device)
+        return device.upload(self.nodes, wp.int64), device.upload(self.values, wp.float32)
 
     @property
     def total_evaluations(self) -> int:
@@ -55,12 +67,12 @@ class LocalisedGrid:
     @cached_property
     def blocks(self) -> SurfaceBlocks:
         """The values around the surface."""
-        return gather_blocks(self.nodes, self.values, self.resolution, self.threshold)
+        return gather_blocks(*self.lists, self.resolution, self.threshold, Device(self.device))
 
     @cached_property
     def marcher(self) -> Marcher:
         """The same values, ready for walks along rays."""
-        return Marcher(self.blocks, self.threshold, self.device)
+        return Marcher(self.blocks, self.threshold)
 
     def sides(self, box: Box | None = None) -> Bools:
         """Which nodes are inside, in the whole grid or in `box` (least node, greatest node exclusive).

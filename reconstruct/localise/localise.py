@@ -13,26 +13,23 @@ anyway, plus those of the bisections.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from itertools import pairwise
-from typing import Any
 
-import numpy as np
-
-from ...core.arrays import F32, I64, Bools
-from ...core.errors import MpcError, SettingsError
+from ...core.arrays import F32, Bools
+from ...core.errors import SettingsError
 from .bracket import Bracket, DepthRange
-from .evaluator import NodeEvaluator
-from .grid import Box, LocalisedGrid
-from .interpolate import interpolate_level
+from .device import Device
+from .field import BatchOccupancy, FieldError, Occupancy, alone, as_values
+from .grid import LocalisedGrid
 from .lattice import Lattice
-from .search import Search
+from .run import CHUNK_AHEAD, run_ahead, run_in_step
+from .search import Search, SearchSettings
 from .silhouette import Silhouette
 
-Occupancy = Callable[[F32], Any]
-"""(N, 3) float32 view-space points -> (N,) values, an array or a tensor."""
-BatchOccupancy = Callable[[F32, I64], Any]
-"""The same for several fields: the second argument, (N,) int64, is the field in which each point is evaluated."""
+__all__ = [
+    "MAX_BATCH", "MODES", "BatchOccupancy", "FieldError", "Occupancy", "as_values", "localise", "localise_many",
+]  # fmt: skip
 
 MODES = ("lossless", "fast", "visible")
 # The features that a small network reads for so many points take a few hundred megabytes. `view_field.batch_points`
@@ -40,10 +37,6 @@ MODES = ("lossless", "fast", "visible")
 MAX_BATCH = 1 << 17
 START = 17
 """Nodes along each side of the first grid."""
-
-
-class FieldError(MpcError):
-    """An occupancy function that returned NaN, or another number of values than it was given points."""
 
 
 def localise(
@@ -73,10 +66,10 @@ def localise(
             interpolation is in doubt; "visible": the first surface along +z of every column of nodes, and everything
             behind it counts as inside (`field_seen_by` turns a field towards any other camera).
         start: nodes along each side of the first grid; None: 17, or 33 with a bracket. From 17 on, and without a
-            bracket, only a part of it is evaluated (see `evaluate_start_grid`). A body part is then missed when it lies
-            more than a start spacing outside the box of the others and holds none of the nodes that are evaluated
-            first. From 9 on, a body part is missed when it lies within a start spacing of the cube's faces and holds no
-            node farther in.
+            bracket, only a part of it is evaluated (see `decide_start` in search_program.py). A body part is then
+            missed when it lies more than a start spacing outside the box of the others and holds none of the nodes that
+            are evaluated first. From 9 on, a body part is missed when it lies within a start spacing of the cube's
+            faces and holds no node farther in.
         levels: resolutions to visit, first `start`, last `resolution`. None: resolutions are doubled while the spacing
             is at least eight final ones; with a mask, or where the start grid was cheap beside the surface, while it
             is at least four (the levels just below the last one cost more than what they find). Not for "fast".
@@ -96,12 +89,9 @@ def localise(
         FieldError: the occupancy returned NaN or a wrong number of values.
     """
 
-    def one(points: F32, owner: I64) -> Any:
-        return occupancy(points)
-
     return localise_many(
-        one, 1, resolution, mode=mode, start=start, levels=levels, threshold=threshold, seeds=[seeds], masks=[mask],
-        brackets=[bracket], max_batch=max_batch,
+        alone(occupancy), 1, resolution, mode=mode, start=start, levels=levels, threshold=threshold, seeds=[seeds],
+        masks=[mask], brackets=[bracket], max_batch=max_batch,
     )[0]  # fmt: skip
 
 
@@ -146,7 +136,9 @@ def localise_many(
         raise SettingsError(f"fast mode needs an odd resolution of at least {least} and its own levels")
     finest = (resolution + 1) // 2 if fast else resolution
     lattice = Lattice(finest)
-    proved = [Bracket.of(lattice, bound) for bound in bounds]
+    # A function of the host is searched there.
+    device = Device(getattr(occupancy, "device", "cpu"))
+    proved = [Bracket.of(lattice, bound, device) for bound in bounds]
     bracketed = all(one is not None for one in proved)
     if start is None:  # what a bracket rules out costs nothing, so a finer grid costs less than the coarse one without
         start = 2 * START - 1 if bracketed and finest > 2 * START - 1 else START
@@ -162,38 +154,27 @@ def localise_many(
     check_levels(chosen, finest)
     searches = [
         Search(
-            NodeEvaluator(
-                lattice, threshold,
-                None if masks is None or (mask := masks[index]) is None else Silhouette(lattice, mask),
-                proved[index], visible=mode == "visible",
+            SearchSettings(
+                lattice=lattice, threshold=threshold, levels=chosen, visible=mode == "visible", spare=spare,
+                seeds=None if seeds is None else seeds[index],
+                silhouette=None if masks is None or (mask := masks[index]) is None else Silhouette(lattice, mask),
+                bracket=proved[index],
             ),
-            chosen, None if seeds is None else seeds[index], visible=mode == "visible", spare=spare,
+            device, min(max_batch, CHUNK_AHEAD) if device.ahead else max_batch,
         )
         for index in range(count)
     ]  # fmt: skip
-    query = FieldQuery(occupancy, max_batch)
-    running = {index: search.run() for index, search in enumerate(searches)}
-    while running:
-        pending = {index: nodes for index, steps in running.items() if (nodes := next(steps, None)) is not None}
-        running = {index: running[index] for index in pending}
-        if not pending:
-            break
-        answers = query([lattice.points(nodes) for nodes in pending.values()], list(pending))
-        for (index, nodes), values in zip(pending.items(), answers, strict=True):
-            searches[index].evaluator.record(nodes, values)
-    grids = []
-    for index, search in enumerate(searches):
-        nodes, values = search.evaluator.store.answers()
-        grid = LocalisedGrid(
-            finest, threshold, lattice.flat(nodes), values, tuple(search.levels), tuple(search.counts),
-            query.calls.get(index, 0), _box_of(np.unique(search.edges // 3), lattice),
-        )  # fmt: skip
-        if fast:
-            coarse = search.evaluator.silhouette
-            both = None if coarse is None else (coarse, Silhouette(Lattice(resolution), coarse.mask))
-            grid = interpolate_level(grid, query, index, both)
-        grids.append(grid)
-    return grids
+    if device.ahead:
+        answers = run_ahead(searches, occupancy, fast=fast)
+    else:
+        answers = run_in_step(searches, occupancy, max_batch, fast=fast)
+    return [
+        LocalisedGrid(
+            resolution, threshold, one.found.nodes, one.found.values, one.found.levels, one.found.counts, one.calls,
+            one.found.box, device.name, one.there,
+        )
+        for one in answers
+    ]  # fmt: skip
 
 
 def default_levels(start: int, resolution: int, closest: int = 8) -> tuple[int, ...]:
@@ -215,55 +196,3 @@ def check_levels(levels: Sequence[int], resolution: int) -> None:
             raise SettingsError(
                 f"resolution {fine} does not refine {coarse}: {fine} - 1 must be 2, 4, 8, … times {coarse} - 1"
             )
-
-
-class FieldQuery:
-    """Evaluates points of several fields in calls of at most `max_batch` points.
-
-    Args:
-        occupancy: see `localise_many`.
-        max_batch: greatest number of points in one call.
-
-    Attributes:
-        calls: number of calls that evaluated points of each field.
-    """
-
-    def __init__(self, occupancy: BatchOccupancy, max_batch: int) -> None:
-        self.occupancy, self.max_batch = occupancy, max_batch
-        self.calls: dict[int, int] = {}
-
-    def __call__(self, points: Sequence[F32], owners: Sequence[int]) -> list[F32]:
-        whole = np.concatenate(points)
-        owner = np.repeat(np.array(owners, np.int64), [len(part) for part in points])
-        values = np.empty(len(whole), np.float32)
-        for first in range(0, len(whole), self.max_batch):
-            part = slice(first, min(first + self.max_batch, len(whole)))
-            values[part] = as_values(self.occupancy(whole[part], owner[part]), part.stop - part.start)
-            for index in np.unique(owner[part]).tolist():
-                self.calls[index] = self.calls.get(index, 0) + 1
-        return np.split(values, np.cumsum([len(part) for part in points])[:-1])
-
-
-def _box_of(nodes: I64, lattice: Lattice) -> Box | None:
-    """The box around cells with these lowest corners, enlarged by a node (see `LocalisedGrid.surface_box`)."""
-    if not len(nodes):
-        return None
-    ijk = np.stack(lattice.split(nodes))
-    low, high = np.maximum(ijk.min(axis=1) - 1, 0), np.minimum(ijk.max(axis=1) + 3, lattice.resolution)
-    return (int(low[0]), int(low[1]), int(low[2])), (int(high[0]), int(high[1]), int(high[2]))
-
-
-def as_values(returned: Any, count: int) -> F32:
-    """The values that an occupancy function returned, as (count,) float32 on the host.
-
-    Raises:
-        FieldError: another number of values, or values that are not finite.
-    """
-    if hasattr(returned, "detach"):
-        returned = returned.detach().float().cpu().numpy()
-    values: F32 = np.ascontiguousarray(returned, dtype=np.float32).reshape(-1)
-    if len(values) != count:
-        raise FieldError(f"the occupancy returned {len(values)} values for {count} points")
-    if not np.isfinite(values).all():
-        raise FieldError(f"the occupancy returned {int((~np.isfinite(values)).sum())} values that are not finite (NaN)")
-    return values

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any
 
@@ -22,26 +22,23 @@ class Marcher:
     Attributes:
         blocks: the values.
         threshold: values above it are inside.
-        device: "cpu", "cuda", …
+        grid: the blocks, as kernels take them.
     """
 
     blocks: SurfaceBlocks
     threshold: float
-    device: str = "cpu"
+    grid: Any = field(init=False)
 
     def __post_init__(self) -> None:
-        wp = load_warp()
-        pool = self.blocks.pool if len(self.blocks.pool) else np.zeros(1, np.float32)
-        self._grid = _kernels().BlockGrid()
-        self._grid.last, self._grid.edge = self.blocks.resolution - 1, EDGE
-        self._grid.table = wp.array(self.blocks.table, dtype=wp.int32, device=self.device, copy=False)
-        self._grid.pool = wp.array(pool.reshape(-1), dtype=wp.float32, device=self.device, copy=False)
+        self.grid = _kernels().BlockGrid()
+        self.grid.last, self.grid.edge = self.blocks.resolution - 1, EDGE
+        self.grid.table, self.grid.pool = self.blocks.table_there, self.blocks.pool_there
 
     def sample(self, positions: F64) -> F64:
         """Trilinear values (N,) at positions (N, 3) in nodes; beyond the border, the values at the border."""
         wp = load_warp()
-        values = wp.empty(len(positions), dtype=wp.float64, device=self.device)
-        self._launch("sample", len(positions), [self._array(positions), self._grid], [values])
+        values = wp.empty(len(positions), dtype=wp.float64, device=self.blocks.device.name)
+        self._launch("sample", len(positions), [self._array(positions), self.grid], [values])
         found: F64 = values.numpy()
         return found
 
@@ -60,19 +57,23 @@ class Marcher:
         """
         wp = load_warp()
         rays = [self._array(part) for part in (origins, directions, enters, starts, ends)]
-        outputs = [wp.empty(len(origins), dtype=wp.float64, device=self.device) for _ in range(2)]
+        outputs = [wp.empty(len(origins), dtype=wp.float64, device=self.blocks.device.name) for _ in range(2)]
         spacing = 2.0 / max(self.blocks.resolution - 1, 1)
-        self._launch("first_change", len(origins), [*rays, spacing, self.threshold, self._grid], outputs)
+        self._launch("first_change", len(origins), [*rays, spacing, self.threshold, self.grid], outputs)
         before, after = (part.numpy() for part in outputs)
         return before, after
 
     def _array(self, values: F64) -> Any:
         wp = load_warp()
         kind = wp.vec3d if values.ndim == 2 else wp.float64
-        return wp.array(np.ascontiguousarray(values, np.float64), dtype=kind, device=self.device, copy=False)
+        return wp.array(
+            np.ascontiguousarray(values, np.float64), dtype=kind, device=self.blocks.device.name, copy=False
+        )
 
     def _launch(self, name: str, count: int, inputs: list[Any], outputs: list[Any]) -> None:
-        launch(getattr(_kernels(), name), count, inputs, outputs, device=self.device, per_thread=_PER_THREAD)
+        launch(
+            getattr(_kernels(), name), count, inputs, outputs, device=self.blocks.device.name, per_thread=_PER_THREAD
+        )
 
 
 @lru_cache(maxsize=1)

@@ -92,33 +92,25 @@ def steps_in_block(position: wp.vec3d, pace: wp.vec3d, grid: BlockGrid) -> wp.in
     return wp.int32(wp.max(least, wp.float64(0.0)))
 
 
-@wp.kernel
-def first_change(
-    origins: wp.array(dtype=wp.vec3d),
-    directions: wp.array(dtype=wp.vec3d),
-    enters: wp.array(dtype=wp.float64),
-    starts: wp.array(dtype=wp.float64),
-    ends: wp.array(dtype=wp.float64),
+@wp.func
+def walk(
+    origin: wp.vec3d,
+    direction: wp.vec3d,
+    enter: wp.float64,
+    start: wp.float64,
+    end: wp.float64,
     spacing: wp.float64,
     threshold: wp.float64,
     grid: BlockGrid,
-    first: wp.int32,
-    before_out: wp.array(dtype=wp.float64),
-    after_out: wp.array(dtype=wp.float64),
-):
-    """Walk along rays in steps of half a spacing, up to the first step that ends inside.
+) -> wp.vec2d:
+    """Walk along a ray in steps of half a spacing, up to the first step that ends inside.
 
-    Writes the distances of the last point outside and of the first point inside; the latter is -1 where there is none.
+    Returns the distances of the last point outside and of the first point inside; the latter is -1 where there is none.
     """
-    index = first + wp.tid()
-    origin = origins[index]
-    direction = directions[index]
-    enter = enters[index]
-    end = ends[index]
     step = spacing / wp.float64(2.0)
     one = wp.float64(1.0)
     corner = wp.vec3d(one, one, one)
-    distance = starts[index]
+    distance = start
     before = distance
     after = wp.float64(-1.0)
     going = bool(end > distance)
@@ -142,5 +134,25 @@ def first_change(
             before = distance + wp.float64(skipped) * step
             distance = before + step
             going = distance < end + step
-    before_out[index] = before
-    after_out[index] = after
+    return wp.vec2d(before, after)
+
+
+@wp.kernel
+def first_change(
+    origins: wp.array(dtype=wp.vec3d),
+    directions: wp.array(dtype=wp.vec3d),
+    enters: wp.array(dtype=wp.float64),
+    starts: wp.array(dtype=wp.float64),
+    ends: wp.array(dtype=wp.float64),
+    spacing: wp.float64,
+    threshold: wp.float64,
+    grid: BlockGrid,
+    first: wp.int32,
+    before_out: wp.array(dtype=wp.float64),
+    after_out: wp.array(dtype=wp.float64),
+):
+    """`walk` along each ray."""
+    index = first + wp.tid()
+    found = walk(origins[index], directions[index], enters[index], starts[index], ends[index], spacing, threshold, grid)
+    before_out[index] = found[0]
+    after_out[index] = found[1]

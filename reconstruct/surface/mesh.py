@@ -45,7 +45,7 @@ def extract_mesh(grid: LocalisedGrid, *, largest_component: bool = False) -> Pos
             f"(values {grid.values.min():.3g} to {grid.values.max():.3g}, threshold {grid.threshold:g})"
         )
     if grid.device != "cpu" and marching_cubes_of_warp() is not None:
-        vertices, faces = march_blocks(grid.blocks, grid.threshold, grid.device)
+        vertices, faces = march_blocks(grid.blocks, grid.threshold)
     else:
         vertices, faces = _march_one_by_one(grid)
     if not len(faces):

@@ -188,9 +188,9 @@ def test_nobody_within_the_range_is_nobody():
 def test_columns_are_those_of_their_places():
     lattice = Lattice(33)
     bracket = Bracket.of(lattice, lambda xy: np.stack([xy[:, 0], xy[:, 0] + 0.25 + 0 * xy[:, 1]], axis=1))
-    i, j, k = (np.array(one) for one in zip((0, 4, 5), (4, 9, 7), (4, 9, 8), (4, 9, 9), strict=True))
-    outside = bracket.outside(lattice.join(i, j, k))
-    assert outside.tolist() == [True, False, False, True]  # nodes 0 to 4 at x = -1, 4 to 8 at x = -0.75
+    columns = [0, 4], [4, 9]
+    assert bracket.first[columns].tolist() == [0, 4]  # nodes 0 to 4 at x = -1, 4 to 8 at x = -0.75
+    assert bracket.last[columns].tolist() == [4, 8]
 
 
 def test_networks_prove_their_own_field():

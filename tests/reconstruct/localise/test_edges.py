@@ -1,12 +1,12 @@
-"""Mixed edges and the cells around them, against all edges and cells of a small grid one by one."""
+"""The reference of the search: mixed edges and cells around them, against all of a small grid one by one."""
 
 from itertools import product
 
 import numpy as np
 
-from mpc.reconstruct.localise.edges import cells_around_edges, diagonal_cells, mixed_edges, unresolved_edges
-from mpc.reconstruct.localise.lattice import Lattice
-from mpc.reconstruct.localise.node_store import NodeStore
+from support.numpy_search.edges import cells_around_edges, diagonal_cells, mixed_edges, unresolved_edges
+from support.numpy_search.lattice import Lattice
+from support.numpy_search.node_store import NodeStore
 
 SIDE, STRIDE = 9, 2
 PLACES = range(0, SIDE, STRIDE)

@@ -136,7 +136,7 @@ def test_the_mesh_of_a_gpu_is_that_of_the_dense_grid(name, resolution):
         pytest.skip("warp is older than 1.18")
     expected, corners = kernel.extract(load_warp().array(dense(FIELDS[name], resolution)), 0.5)
     grid = localise(FIELDS[name], resolution, start=11 if resolution == 81 else 17)
-    vertices, faces = march_blocks(grid.blocks, grid.threshold, "cpu")
+    vertices, faces = march_blocks(grid.blocks, grid.threshold)
     assert len(faces) == len(corners) // 3
     order, expected_order = (np.lexsort(v.round(3).T) for v in (vertices, expected.numpy().astype(float)))
     assert np.abs(vertices[order] - expected.numpy()[expected_order]).max() < 1e-4

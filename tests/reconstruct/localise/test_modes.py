@@ -5,10 +5,10 @@ import pytest
 
 from mpc.core.errors import SettingsError
 from mpc.reconstruct.localise.baselines import dense_grid, octree_grid
-from mpc.reconstruct.localise.lattice import Lattice
 from mpc.reconstruct.localise.localise import localise, localise_many
-from mpc.reconstruct.localise.node_store import NodeStore
 from mpc.reconstruct.surface.mesh import extract_mesh, signed_volume
+from support.numpy_search.lattice import Lattice
+from support.numpy_search.node_store import NodeStore
 
 
 def logistic(distance, width):

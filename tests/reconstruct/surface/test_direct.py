@@ -11,9 +11,9 @@ from mpc.core.kernels import load_warp
 from mpc.geometry.camera import OrthographicCamera, PerspectiveCamera, project, unproject
 from mpc.geometry.mesh import PosedMesh
 from mpc.geometry.rays import RayScene
-from mpc.reconstruct.localise import march_kernels
+from mpc.reconstruct.localise import block_kernels, level_kernels, march_kernels, search_program
 from mpc.reconstruct.localise.localise import localise
-from mpc.reconstruct.surface import direct
+from mpc.reconstruct.surface import direct, draw_kernels
 from mpc.reconstruct.surface.direct import orthographic_rays, perspective_rays, render_surface, to_rgba
 from mpc.reconstruct.surface.mesh import extract_mesh, to_world
 from mpc.render.layers import render_layers
@@ -125,12 +125,14 @@ def test_the_walk_equals_small_steps_through_scipys_interpolation(grid):
     assert np.abs(after - before - 1 / 128)[after > 0].max() < 1e-9
 
 
-def test_the_walk_compiles_for_cuda(tmp_path):
+@pytest.mark.slow
+@pytest.mark.parametrize("module", [march_kernels, draw_kernels, block_kernels, level_kernels, search_program])
+def test_the_kernels_compile_for_cuda(module, tmp_path):
     """From the one source; needs no GPU, but warp's compiler for it."""
     wp = load_warp()
     if not hasattr(wp, "compile_aot_module") or not wp.get_cuda_supported_archs():
         pytest.skip("this warp cannot compile for CUDA")
-    wp.compile_aot_module(march_kernels, arch=90, module_dir=tmp_path, use_ptx=True)
+    wp.compile_aot_module(module, arch=90, module_dir=tmp_path, use_ptx=True)
     (code,) = tmp_path.glob("*.ptx")
     entries = re.findall(r"\.entry (\w+)", code.read_text())
     assert all(any(name in entry for entry in entries) for name in ("sample", "first_change"))

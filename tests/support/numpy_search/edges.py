@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from ...core.arrays import I64, Bools
+from mpc.core.arrays import I64, Bools
+
 from .lattice import Lattice
 from .node_store import NodeStore
 

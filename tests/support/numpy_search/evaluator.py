@@ -7,7 +7,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ...core.arrays import F32, I64, Bools
+from mpc.core.arrays import F32, I64, Bools
+
 from .bracket import Bracket
 from .lattice import Lattice
 from .node_store import INSIDE, OUTSIDE, NodeStore

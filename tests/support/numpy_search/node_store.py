@@ -6,7 +6,8 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from ...core.arrays import F32, I32, I64, U8, Bools
+from mpc.core.arrays import F32, I32, I64, U8, Bools
+
 from .lattice import Lattice
 
 OUTSIDE, INSIDE = np.uint8(1), np.uint8(2)

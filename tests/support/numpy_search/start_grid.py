@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from ...core.arrays import I64
+from mpc.core.arrays import I64
+
 from .evaluator import Evaluating, FindingNodes, NodeEvaluator
 from .lattice import AROUND
 from .node_store import INSIDE

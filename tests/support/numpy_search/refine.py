@@ -11,7 +11,8 @@ from collections.abc import Generator
 
 import numpy as np
 
-from ...core.arrays import I64
+from mpc.core.arrays import I64
+
 from .edges import cells_around_edges, diagonal_cells, mixed_edges, split_front_edges, unresolved_edges
 from .evaluator import FindingNodes, NodeEvaluator
 from .lattice import AROUND
