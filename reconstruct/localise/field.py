@@ -37,7 +37,7 @@ class DeviceField:
     """
 
     host: Callable[..., Any]
-    on_device: Callable[[Tensor], Tensor]
+    on_device: Callable[[Tensor], Any]
     device: str
     retry: Callable[[], bool]
 

@@ -68,7 +68,7 @@ class InterpolatedLevel:
         """The points (N, 3) whose values are due, at most `chunk`; None at the end."""
         num = _kernels().Num
         if self._asked:
-            self.device.launch(_kernels().proceed_level, [self.states], 1)
+            self.device.launch(_rounds().proceed_level, [self.states], 1)
         while self._regs[num.OVERFLOW]:
             self.restart()
         self._asked = True
@@ -83,17 +83,17 @@ class InterpolatedLevel:
     def queue_jobs(self) -> None:
         """Decide and work, as often as a round needs."""
         for _ in range(JOBS_A_ROUND):
-            self.device.launch(_kernels().decide_next_round, [self.states], 1)
-            self.device.launch(_kernels().work_all_rounds, [self.states, self.device.threads])
+            self.device.launch(_rounds().decide_next_round, [self.states], 1)
+            self.device.launch(_rounds().work_all_rounds, [self.states, self.device.threads])
 
     def queue_points(self, points: Any) -> None:
         """Write the points whose values are due into `points`, (chunk,) Warp vectors."""
-        self.device.launch(_kernels().show_level_points, [self.states, points], self.chunk)
+        self.device.launch(_rounds().show_level_points, [self.states, points], self.chunk)
 
     def queue_answers(self) -> None:
         """Take the values at those points out of `state.answers`."""
-        self.device.launch(_kernels().learn_all, [self.states, self.device.threads])
-        self.device.launch(_kernels().close_answers, [self.states], 1)
+        self.device.launch(_rounds().learn_all, [self.states, self.device.threads])
+        self.device.launch(_rounds().close_answers, [self.states], 1)
 
     def queue_end(self) -> None:
         """Compute the values of all nodes, if nothing is left to ask."""
@@ -248,3 +248,11 @@ def _kernels() -> Any:
     from . import level_kernels
 
     return level_kernels
+
+
+@lru_cache(maxsize=1)
+def _rounds() -> Any:
+    load_warp()
+    from . import level_rounds
+
+    return level_rounds

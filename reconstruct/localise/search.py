@@ -191,11 +191,11 @@ def ordered(nodes: I64, values: F32) -> tuple[I64, F32]:
 
 @lru_cache(maxsize=1)
 def kernels() -> Any:
-    """The module of the kernels, which has the registers as `Reg`."""
+    """The module of the kernels, which has the registers as `Reg` and the steps as `Step`."""
     load_warp()
-    from . import search_program
+    from . import search_kernels
 
-    return search_program
+    return search_kernels
 
 
 def _new_state(settings: SearchSettings, device: Device, room: int, chunk: int) -> Any:

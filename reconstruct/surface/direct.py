@@ -193,7 +193,8 @@ def render_surface(
     picture, threads = _new_picture(grid, rays, device), device.threads
     pictures = _pass(picture, device)
     if grid.surface_box is not None:
-        _find_hits(grid, pictures, device)
+        _draw_spots(grid, picture, device)
+        device.launch(names.find_hits, [pictures, grid.marcher.grid, grid.threshold, threads])
         for _ in range(refinements):
             device.launch(names.show_middles, [pictures, threads])
             _evaluate_hits(device, picture, occupancy, picture.values)
@@ -263,16 +264,15 @@ def _pass(picture: Any, device: Device) -> Any:
     return load_warp().array([picture], dtype=_kernels().Picture, device=device.name)
 
 
-def _find_hits(grid: LocalisedGrid, pictures: Any, device: Device) -> None:
-    """List the rays that enter the surface, with the distances just before and just after they do."""
-    names, threads = _kernels(), device.threads
+def _draw_spots(grid: LocalisedGrid, picture: Any, device: Device) -> None:
+    """Bound where each ray can meet the surface, by the known inside nodes."""
+    names, threads, pictures = _kernels(), device.threads, _pass(picture, device)
     nodes = [*grid.lists, grid.threshold, threads]
     device.launch(names.measure_reach, [pictures, *nodes])
     device.launch(names.choose_radius, [pictures], 1)
     device.launch(names.draw_spots, [pictures, *nodes])
     for rows in (1, 0):
         device.launch(names.spread_spots, [pictures, rows, threads])
-    device.launch(names.find_hits, [pictures, grid.marcher.grid, grid.threshold, threads])
 
 
 def _evaluate_hits(device: Device, picture: Any, function: Callable[[F32], Any], into: Any) -> None:

@@ -11,7 +11,7 @@ from mpc.core.kernels import load_warp
 from mpc.geometry.camera import OrthographicCamera, PerspectiveCamera, project, unproject
 from mpc.geometry.mesh import PosedMesh
 from mpc.geometry.rays import RayScene
-from mpc.reconstruct.localise import block_kernels, level_kernels, march_kernels, search_program
+from mpc.reconstruct.localise import block_kernels, level_kernels, level_rounds, march_kernels, search_kernels
 from mpc.reconstruct.localise.localise import localise
 from mpc.reconstruct.surface import direct, draw_kernels
 from mpc.reconstruct.surface.direct import orthographic_rays, perspective_rays, render_surface, to_rgba
@@ -126,7 +126,9 @@ def test_the_walk_equals_small_steps_through_scipys_interpolation(grid):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("module", [march_kernels, draw_kernels, block_kernels, level_kernels, search_program])
+@pytest.mark.parametrize(
+    "module", [march_kernels, draw_kernels, block_kernels, level_kernels, level_rounds, search_kernels]
+)
 def test_the_kernels_compile_for_cuda(module, tmp_path):
     """From the one source; needs no GPU, but warp's compiler for it."""
     wp = load_warp()
@@ -135,15 +137,21 @@ def test_the_kernels_compile_for_cuda(module, tmp_path):
     wp.compile_aot_module(module, arch=90, module_dir=tmp_path, use_ptx=True)
     (code,) = tmp_path.glob("*.ptx")
     entries = re.findall(r"\.entry (\w+)", code.read_text())
-    assert all(any(name in entry for entry in entries) for name in ("sample", "first_change"))
+    kernels = [name for name, value in vars(module).items() if isinstance(value, wp.Kernel)]
+    assert len(kernels) >= 2
+    assert all(any(name in entry for entry in entries) for name in kernels)
 
 
 def test_where_rays_begin_costs_no_hit(grid, monkeypatch):
     camera = OrthographicCamera((0.1, 0.8, 0.0), 1.3, 33.0, 20.0)
     rays = orthographic_rays(PICTURE.calibration, camera.calibration, 90, 90)
     quick = render_surface(grid, body, rays)
-    everywhere = np.zeros((90, 90)), np.full((90, 90), np.inf)
-    monkeypatch.setattr(direct, "_reach", lambda grid, rays: everywhere)
+
+    def everywhere(grid, picture, device):
+        """As for a camera that is inside the surface."""
+        device.look(picture.regs)[draw_kernels.Spot.BESIDE] = 1
+
+    monkeypatch.setattr(direct, "_draw_spots", everywhere)
     slow = render_surface(grid, body, rays)
     # Steps fall elsewhere along the ray, so a ray that grazes the surface may be seen by one and not by the other.
     assert (quick.mask != slow.mask).sum() <= 6  # of 6,100; measured: 2
