@@ -279,34 +279,45 @@ def decide_seeds(state: wp.array(dtype=SearchState), step: wp.int32):
 
 
 @wp.func
+def take_step(state: wp.array(dtype=SearchState), step: wp.int32):
+    """One step of the program, which chooses a job or the step after it."""
+    if step <= Step.FACES:
+        decide_start(state, step)
+    elif step == Step.FOLLOW:
+        decide_follow(state)
+    elif step <= Step.NEXT_LEVEL:
+        decide_level(state, step)
+    elif step >= Step.WALK and step <= Step.WALKED:
+        decide_walk(state, step)
+    elif step == Step.FINISH:
+        state[0].regs[Reg.MARKS + state[0].levels - 1] = state[0].regs[Reg.ASKED]
+        state[0].regs[Reg.SETTLING] = 1
+        begin_on(state, Job.FINISH, 0, Step.END)
+    else:
+        decide_seeds(state, step)
+
+
+@wp.func
 def decide(state: wp.array(dtype=SearchState)):
     """Choose the next job; none while the field has questions to answer, or at the end."""
     state[0].regs[Reg.JOB] = Job.NONE
-    held = state[0].regs[Reg.HOLD] != 0
     if state[0].regs[Reg.OVERFLOW] != 0:
         state[0].regs[Reg.STEP] = Step.END
         state[0].regs[Reg.ANSWERED] = state[0].regs[Reg.ASKED]
-    elif state[0].regs[Reg.ANSWERED] < state[0].regs[Reg.ASKED] and not held:
-        pass
-    elif state[0].regs[Reg.HEAD] < state[0].regs[Reg.TAIL] and not held:
-        state[0].regs[Reg.FROM] = state[0].regs[Reg.HEAD]
-        state[0].regs[Reg.TO] = state[0].regs[Reg.TAIL]
         state[0].regs[Reg.HEAD] = state[0].regs[Reg.TAIL]
-        state[0].regs[Reg.JOB] = Job.RECORD
-    else:
-        while state[0].regs[Reg.JOB] == Job.NONE and state[0].regs[Reg.STEP] != Step.END:
-            step = state[0].regs[Reg.STEP]
-            if step <= Step.FACES:
-                decide_start(state, step)
-            elif step == Step.FOLLOW:
-                decide_follow(state)
-            elif step <= Step.NEXT_LEVEL:
-                decide_level(state, step)
-            elif step >= Step.WALK and step <= Step.WALKED:
-                decide_walk(state, step)
-            elif step == Step.FINISH:
-                state[0].regs[Reg.MARKS + state[0].levels - 1] = state[0].regs[Reg.ASKED]
-                state[0].regs[Reg.SETTLING] = 1
-                begin_on(state, Job.FINISH, 0, Step.END)
-            else:
-                decide_seeds(state, step)
+    going = wp.bool(True)
+    while going:
+        held = state[0].regs[Reg.HOLD] != 0
+        if state[0].regs[Reg.ANSWERED] < state[0].regs[Reg.ASKED] and not held:
+            going = False
+        elif state[0].regs[Reg.HEAD] < state[0].regs[Reg.TAIL] and not held:
+            state[0].regs[Reg.FROM] = state[0].regs[Reg.HEAD]
+            state[0].regs[Reg.TO] = state[0].regs[Reg.TAIL]
+            state[0].regs[Reg.HEAD] = state[0].regs[Reg.TAIL]
+            state[0].regs[Reg.JOB] = Job.RECORD
+            going = False
+        elif state[0].regs[Reg.STEP] == Step.END:
+            going = False
+        else:
+            take_step(state, state[0].regs[Reg.STEP])
+            going = state[0].regs[Reg.JOB] == Job.NONE
