@@ -142,7 +142,8 @@ def _have_ended(searches: Sequence[Search | InterpolatedLevel], read: list[Any])
 
 def _read(searches: Sequence[Search], levels: Sequence[InterpolatedLevel]) -> tuple[list[Any], list[Any]]:
     """Registers, nodes and values of searches and levels, in one wait."""
-    arrays = [array for one in (*searches, *levels) for array in one.arrays]
+    every: list[Search | InterpolatedLevel] = [*searches, *levels]
+    arrays = [array for one in every for array in one.arrays]
     read = searches[0].device.read(*arrays)
     each = [read[first : first + 3] for first in range(0, len(read), 3)]
     return each[: len(searches)], each[len(searches) :]

@@ -210,11 +210,11 @@ def render_surface(
     if regs[names.Spot.BAD]:
         raise FieldError(f"the occupancy returned {int(regs[names.Spot.BAD])} values that are not finite (NaN)")
     shape, count = (rays.height, rays.width), int(regs[names.Spot.HITS])
-    colours = None
+    colours: F32 | None = None
     if colour is not None:
-        colours = np.zeros((rays.height * rays.width, 3), np.float32)
-        colours[hits[:count]] = paint[:count]
-        colours = colours.reshape(*shape, 3)
+        flat = np.zeros((rays.height * rays.width, 3), np.float32)
+        flat[hits[:count]] = paint[:count]
+        colours = flat.reshape(*shape, 3)
     return SurfaceMap(
         mask=np.isfinite(depth).reshape(shape), points=points.reshape(*shape, 3), depth=depth.reshape(shape),
         normals=normals.reshape(*shape, 3), colours=colours, evaluations=refinements * count,
