@@ -44,4 +44,5 @@ def label_faces(vertex_labels: U8, faces: I32) -> U8:
     """
     first, second, third = vertex_labels[faces].T
     others: Bools = second == third
-    return np.where(others, second, first).astype(np.uint8)
+    labels: U8 = np.where(others, second, first).astype(np.uint8)
+    return labels

@@ -44,10 +44,12 @@ def draw(surface: Surface, look: Look, size: int) -> U8:
         back = own @ np.linalg.inv(space)
 
         def occupancy(points: F32) -> F32:
-            return view.occupancy(_moved(points, back))
+            inside: F32 = view.occupancy(_moved(points, back))
+            return inside
 
         def colours(points: F32) -> F32:
-            return view.colours(_moved(points, back))
+            found: F32 = view.colours(_moved(points, back))
+            return found
 
         colour = None if colour is None else colours
         grid = _localise_visible(surface, look, occupancy)
