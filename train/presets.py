@@ -246,7 +246,11 @@ def choose_settings(
     """
     remark = ""
     if name == "auto" and run is None:
-        name, remark = auto_preset(None if shards is None else smallest_picture(shards))
+        import torch
+
+        # Without a GPU the choice does not depend on the pictures, and a wrong setting is told before missing shards.
+        pixels = smallest_picture(shards) if shards is not None and torch.cuda.is_available() else None
+        name, remark = auto_preset(pixels)
     flags: dict[str, Any] = {
         "stages": stage,
         "max_minutes": max_minutes,

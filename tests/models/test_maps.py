@@ -148,8 +148,6 @@ def test_settings_that_do_not_fit_are_refused() -> None:
         MapsConfig(depth_unit=0.0)
     with pytest.raises(SettingsError, match="fine_size"):
         MapsConfig(fine_widths=(8, 8), fine_size=100)
-    with pytest.raises(SettingsError, match="one picture of each person"):
-        BoundedHead(12, 1, 1, HeadConfig(kind="bounded"))(*head_input(0, 0, 0, 0), 2)
 
 
 def test_the_loss_of_level_2_leaves_level_1_alone_and_a_frozen_level_1_keeps_its_statistics() -> None:

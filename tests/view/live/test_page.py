@@ -1,6 +1,7 @@
 """The page of `mpc live` in Chromium: a film and the browser's own camera, drawn, turned, saved; pixels are read."""
 
 import json
+import time
 
 import numpy as np
 import pytest
@@ -85,9 +86,15 @@ def test_a_film_is_drawn_turned_and_saved(browser, run_folder):
         key = "document.getElementById('result').dispatchEvent(new KeyboardEvent('keydown', {key: 'ArrowLeft'}))"
         for _ in range(9):
             browser.run(key)
-        wait_for(browser, "mpcLive.frames > 4")
-        (place,) = served.session.pipeline._looks.values()
+        end = time.monotonic() + LONG / 2  # the page tells its place with the next frame it draws
+        while time.monotonic() < end:
+            (place,) = served.session.pipeline._looks.values()
+            if place.yaw_deg == 90.0:
+                break
+            time.sleep(0.05)
         assert (place.yaw_deg, place.zoom) == (90.0, pytest.approx(2.72, abs=0.01))
+        drawn_before = int(browser.run("mpcLive.frames"))
+        wait_for(browser, f"mpcLive.frames > {drawn_before + 1}")
         browser.click("Record")
         wait_for(browser, "mpcLive.state.progress.startsWith('recording: 2')")
         browser.click("Stop, and save the sequence")
