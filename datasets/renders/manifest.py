@@ -37,21 +37,17 @@ def read_manifest(folder: Path) -> dict[str, Line] | None:
     Raises:
         InputError: the manifest cannot be read, or a line of it is damaged.
     """
-    path = folder / NAME
-    try:
-        text = path.read_bytes()
-    except FileNotFoundError:
+    rows = _read_rows(folder)
+    if rows is None:
         return None
-    except OSError as error:
-        raise InputError(path, f"cannot be read ({error.strerror})") from error
     lines: dict[str, Line] = {}
-    for number, row in enumerate(text[: text.rfind(b"\n") + 1].splitlines(), 1):
+    for number, row in enumerate(rows, 1):
         try:
             line = json.loads(row)
             lines[line["key"]] = line
         except (ValueError, TypeError, KeyError) as error:
             reason = f"line {number} is damaged ({error}); remove the file and `mpc render MODELS` writes it again"
-            raise InputError(path, reason) from error
+            raise InputError(folder / NAME, reason) from error
     return {key: line for key, line in lines.items() if not line.get("removed")}
 
 
@@ -64,6 +60,21 @@ def read_keys(folder: Path) -> list[str] | None:
     Raises:
         InputError: the manifest cannot be read, or a line of it is damaged.
     """
+    rows = _read_rows(folder)
+    if rows is None:
+        return None
+    belongs: dict[bytes, bool] = {}
+    for row in rows:
+        start = row.find(_KEY)
+        found = _TEXT.match(row, start + len(_KEY)) if start >= 0 else None
+        if found is None:  # damaged, or written by another program: the whole reader decides
+            return [key for key, line in (read_manifest(folder) or {}).items() if "aside" not in line]
+        belongs[found[1]] = b'"aside": ' not in row and b'"removed": true' not in row
+    return [json.loads(b'"' + key + b'"') for key, kept in belongs.items() if kept]
+
+
+def _read_rows(folder: Path) -> list[bytes] | None:
+    """The whole lines of the manifest; None where the folder has none. Raises as `read_manifest` does."""
     path = folder / NAME
     try:
         text = path.read_bytes()
@@ -71,14 +82,7 @@ def read_keys(folder: Path) -> list[str] | None:
         return None
     except OSError as error:
         raise InputError(path, f"cannot be read ({error.strerror})") from error
-    belongs: dict[bytes, bool] = {}
-    for row in text[: text.rfind(b"\n") + 1].splitlines():
-        start = row.find(_KEY)
-        found = _TEXT.match(row, start + len(_KEY)) if start >= 0 else None
-        if found is None:  # damaged, or written by another program: the whole reader decides
-            return [key for key, line in (read_manifest(folder) or {}).items() if "aside" not in line]
-        belongs[found[1]] = b'"aside": ' not in row and b'"removed": true' not in row
-    return [json.loads(b'"' + key + b'"') for key, kept in belongs.items() if kept]
+    return text[: text.rfind(b"\n") + 1].splitlines()
 
 
 def append_manifest(folder: Path, lines: Iterable[Line]) -> None:
