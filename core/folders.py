@@ -86,14 +86,16 @@ def check_folder(
     """
     if folder.exists() and not folder.is_dir():
         raise InputError(folder, f"is a file, expected a folder to write {format_.holds} to")
+    # A command that was killed while it wrote settings.json leaves a temporary file, which is no foreign content; nor
+    # is the lock of the command that asks. The folder is listed before the settings are read: another writer with a
+    # part of the work writes them first, so that what is listed and has none is nobody's part.
+    own = (f".{NAME}.", LOCK)
+    foreign = folder.is_dir() and any(not child.name.startswith(own) for child in folder.iterdir())
     existing = read_folder_settings(folder, format_)
     if existing is not None:
         refuse_changes(folder, fill_missing(existing, missing or {}), settings, places=places)
         return True
-    # A command that was killed while it wrote settings.json leaves a temporary file, which is no foreign content; nor
-    # is the lock of the command that asks.
-    own = (f".{NAME}.", LOCK)
-    if folder.is_dir() and any(not child.name.startswith(own) for child in folder.iterdir()):
+    if foreign:
         raise InputError(folder, f"is not empty and not a {format_.holds} folder; choose another --out")
     return False
 

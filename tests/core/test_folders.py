@@ -4,6 +4,7 @@ import json
 
 import pytest
 
+from mpc.core import folders
 from mpc.core.errors import InputError, SettingsError
 from mpc.core.folders import FolderFormat, check_folder, claim_folder, read_folder_settings
 
@@ -32,6 +33,23 @@ def test_a_claim_that_was_killed_is_no_foreign_content(tmp_path):
     (tmp_path / ".settings.json.tmp-1-2").write_text("{")
     claim_folder(tmp_path, THINGS, {})
     assert read_folder_settings(tmp_path, THINGS) == {}
+
+
+def test_two_writers_that_begin_together_claim_the_same_folder(tmp_path, monkeypatch):
+    """While one looks for settings, another with a part of the work writes them, and a subject after them."""
+    read, waiting = folders.read_folder_settings, [True]
+
+    def read_while_another_writes(folder, format_):
+        found = read(folder, format_)
+        if waiting.pop() if waiting else False:
+            claim_folder(folder, THINGS, {"seed": 1})
+            (folder / "subject").mkdir()
+        return found
+
+    monkeypatch.setattr(folders, "read_folder_settings", read_while_another_writes)
+    claim_folder(tmp_path, THINGS, {"seed": 1})
+    assert read(tmp_path, THINGS) == {"seed": 1}
+    assert (tmp_path / "subject").is_dir()
 
 
 def test_foreign_places_are_refused(tmp_path):

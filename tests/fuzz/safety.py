@@ -20,6 +20,7 @@ import signal
 import tempfile
 import threading
 import time
+import traceback
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
@@ -54,6 +55,8 @@ def start(work: Work, out: Path) -> int:
         try:
             work(out)
             os._exit(0)
+        except BaseException:
+            traceback.print_exc()  # what a run that was not killed died of
         finally:
             os._exit(1)
     return child
