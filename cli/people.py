@@ -38,6 +38,13 @@ from . import options
     metavar="SHARE",
     help="Share of the scans that run, kneel, reach, sit on the floor ..., with limbs far ahead and behind.",
 )
+@click.option(
+    "--rig-poses",
+    type=click.IntRange(0, 10_000),
+    default=0,
+    metavar="N",
+    help="Number of unrelated hard poses that each rigged person also takes, as frames of one more clip.",
+)
 @click.option("--texture-size", type=click.IntRange(64, 8192), default=1024, help="Edge of each texture, pixels.")
 @click.option(
     "--benchmark",
@@ -60,6 +67,8 @@ def people(out: Path, benchmark: str | None, **settings: Any) -> None:
         options.refuse_ignored("without scans", "hard_poses")
     if not settings["rigged"] and not (settings["scans"] and settings["hard_poses"]):
         options.refuse_ignored("without rigged people and hard poses", "bvh")
+    if not settings["rigged"]:
+        options.refuse_ignored("without rigged people", "rig_poses")
     if not settings["assets"]:
         options.refuse_ignored("without --assets", "assets_share")
     from ..people.make import make_people
@@ -73,7 +82,7 @@ def people(out: Path, benchmark: str | None, **settings: Any) -> None:
 
 
 # Options that a benchmark leaves no choice in, by parameter name.
-_ONLY_DRAWN = ("scans", "rigged", "assets", "assets_share", "bvh", "hard_poses", "texture_size", "seed")
+_ONLY_DRAWN = ("scans", "rigged", "assets", "assets_share", "bvh", "hard_poses", "rig_poses", "texture_size", "seed")
 
 
 def _make_benchmark(out: Path, name: str, settings: dict[str, Any]) -> None:

@@ -31,12 +31,12 @@ from .labels import write_rig_labels
 from .person import Person, build_person
 from .rig import BodyClip, body_rig, textured_mesh
 from .scan import write_scan
-from .scan_poses import plan_scan_pose, scan_rotations
+from .scan_poses import is_skirted, plan_scan_pose, pose_clip, scan_rotations
 from .surface import vertex_normals
 
 FORMAT, VERSION = "mpc-people", 1
 # The values of settings for folders that were made before there were these settings.
-MISSING = {"hard_poses": 0.0, "assets_share": 1.0}
+MISSING = {"hard_poses": 0.0, "assets_share": 1.0, "rig_poses": 0}
 
 LICENSE_TEXT = """\
 The files in this folder are dedicated to the public domain: Creative Commons CC0 1.0 Universal,
@@ -79,6 +79,7 @@ class _Unit:
     assets: Path | None
     bvh: Path | None
     hard_poses: float
+    rig_poses: int
     assets_share: float
 
 
@@ -100,6 +101,7 @@ def make_people(
     assets: Path | None = None,
     bvh: Path | None = None,
     hard_poses: float = 0.5,
+    rig_poses: int = 0,
     assets_share: float = 1.0,
     jobs: int = 0,
     backend: str = "loky",
@@ -122,6 +124,7 @@ def make_people(
         bvh: folder of BVH files that become animations of the rigs, after the made ones; a third of the hard poses of
             scans are frames of them.
         hard_poses: share of the scans in hard poses (running, kneeling, limbs far ahead and behind), 0 to 1.
+        rig_poses: number of hard poses that each rig takes, as the frames of one more clip, "poses"; 0 for no clip.
         assets_share: share of the people that `assets` dress, 0 to 1; the others wear what is sewn here.
         jobs: worker processes; 0 for one per core.
         backend: of joblib.
@@ -144,7 +147,8 @@ def make_people(
     for name, share in (("hard_poses", hard_poses), ("assets_share", assets_share)):
         check_range(name, share, 0, 1)
     shares = {"hard_poses": float(hard_poses), "assets_share": float(assets_share)}
-    settings = _settings(seed, texture_size, frames, assets, bvh) | shares
+    check_range("rig_poses", rig_poses, 0, 10_000)
+    settings = _settings(seed, texture_size, frames, assets, bvh) | shares | {"rig_poses": rig_poses}
     # Read once here, so that a bad file ends the command before anything is made.
     if assets is not None:
         find_assets(assets)
@@ -164,6 +168,7 @@ def make_people(
             frames=frames,
             assets=assets,
             bvh=bvh,
+            rig_poses=rig_poses,
             **shares,
         )
         for name in names
@@ -299,6 +304,9 @@ def _make_scan(unit: _Unit, folder: Path) -> None:
 def _make_rig(unit: _Unit, path: Path) -> Path:
     person = _person(unit)
     clips: list[BodyClip] = [make_clip(person.body, name, unit.frames) for name in CLIPS]
+    if unit.rig_poses:
+        rng = derive_rng(unit.seed, unit.name, "rig", 0, "poses")
+        clips.append(pose_clip(person.body, unit.rig_poses, rng, skirted=is_skirted(unit.seed, unit.name)))
     if unit.bvh is not None:
         clips += bvh_clips(unit.bvh, person.body, {clip.name for clip in clips})
     # The rest pose, its bones included, is raised until the soles stand on the floor.

@@ -1,4 +1,5 @@
-"""The pose that each scan takes: an everyday one, a hard one drawn from joint angles, or a frame of a user's motion."""
+"""The poses that people take: of a scan an everyday one, a hard one drawn from joint angles, or a frame of a user's
+motion; of a rig a clip of hard ones."""
 
 from __future__ import annotations
 
@@ -9,6 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from ..core.arrays import F64
+from ..core.errors import MpcError
 from ..core.randomness import derive_rng
 from ..formats.motions import read_motion_file
 from .body.body import Body
@@ -20,6 +22,7 @@ from .body.posing import bone_transforms, pose_rotations
 from .body.rotations import rotation_about
 from .bvh_clips import motion_files, retarget_body
 from .clothes.wardrobe import plan_person
+from .rig import BodyClip
 
 # Of the hard poses of a data set with motions, this share are frames of them.
 MOTION_SHARE = 1 / 3
@@ -51,8 +54,7 @@ def plan_scan_pose(seed: int, name: str, *, hard_poses: float, bvh: Path | None 
     """
     number = int(name.rsplit("_", 1)[1])
     hard_before = math.floor(number * hard_poses)
-    # Cloth is not simulated, so the skirt of a sitting person would stand out in front.
-    skirted = any(worn.garment.kind == "skirt" for worn in plan_person(seed, name).worn)
+    skirted = is_skirted(seed, name)
     if math.floor((number + 1) * hard_poses) == hard_before:
         pose = _take_turns(seed, "poses", sorted(POSES), number - hard_before)
         return ScanPose(
@@ -65,6 +67,40 @@ def plan_scan_pose(seed: int, name: str, *, hard_poses: float, bvh: Path | None 
         files = motion_files(bvh)
         return ScanPose("motion", str(files[int(rng.integers(len(files)))].relative_to(bvh)))
     return ScanPose("hard", _take_turns(seed, "hard poses", sorted(FAMILIES), hard_before))
+
+
+def is_skirted(seed: int, name: str) -> bool:
+    """Whether a person wears a skirt: cloth is not simulated, so that of somebody who sits would stand out in front."""
+    return any(worn.garment.kind == "skirt" for worn in plan_person(seed, name).worn)
+
+
+def pose_clip(body: Body, count: int, rng: np.random.Generator, *, skirted: bool) -> BodyClip:
+    """A clip of unrelated hard poses, a frame each, the families in turn.
+
+    Args:
+        body: who takes them.
+        count: number of frames.
+        rng: source of randomness.
+        skirted: keep to the poses that suit a skirt.
+
+    Returns:
+        The clip "poses".
+
+    Raises:
+        MpcError: no pose of any family suits the body.
+    """
+    families = list(SKIRTED if skirted else sorted(FAMILIES))
+    drawn: list[tuple[F64, F64]] = []
+    while len(drawn) < count:
+        if not families:
+            raise MpcError("this body can take none of the hard poses")
+        for family in rng.permutation(families).tolist():
+            try:
+                drawn.append(pose_rotations(body, draw_hard_pose(body, family, rng)))
+            except MpcError:
+                families.remove(family)
+    rotations, offsets = zip(*drawn[:count], strict=True)
+    return BodyClip("poses", np.stack(rotations), np.stack(offsets))
 
 
 def _take_turns(seed: int, purpose: str, names: list[str] | tuple[str, ...], number: int) -> str:

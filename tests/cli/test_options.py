@@ -327,6 +327,7 @@ IGNORED = [
     (["people", "out", "--scans", "0", "--rigged", "0", "--bvh", "."], "--bvh", "without rigged people"),
     (["people", "out", "--rigged", "0", "--hard-poses", "0", "--assets", ".", "--bvh", "."], "--bvh", "and hard poses"),
     (["people", "out", "--scans", "0", "--assets", ".", "--hard-poses", "0.2"], "--hard-poses", "without scans"),
+    (["people", "out", "--rigged", "0", "--rig-poses", "3"], "--rig-poses", "without rigged people"),
     (["people", "out", "--scans", "1", "--bvh", ".", "--assets-share", "0.2"], "--assets-share", "without --assets"),
     (["reconstruct", "a.png", "--out", "out", "--run", ".", "--format", "ply", "--texture-size", "64"],
      "--texture-size", "with --format ply"),

@@ -182,6 +182,8 @@ def test_rerun_keeps_what_is_finished_and_refuses_other_settings(people: Path) -
     assert all(p.stat().st_mtime_ns == t for p, t in before.items())
     with pytest.raises(SettingsError, match="seed"):
         make_people(people, scans=1, rigged=0, seed=SEED + 1, jobs=1, texture_size=SIZE, frames=FRAMES)
+    with pytest.raises(SettingsError, match="rig_poses 0 -> 3"):
+        make_people(people, scans=1, rigged=0, seed=SEED, rig_poses=3, jobs=1, texture_size=SIZE, frames=FRAMES)
 
 
 def test_a_folder_from_before_there_were_hard_poses_goes_on_without_them(people: Path, tmp_path: Path) -> None:
@@ -199,7 +201,15 @@ def test_a_folder_from_before_there_were_hard_poses_goes_on_without_them(people:
 
 
 @pytest.mark.parametrize(
-    "wrong", [{"scans": -1}, {"hard_poses": 1.5}, {"texture_size": 8}, {"frames": 1}, {"scans": 0, "rigged": 0}]
+    "wrong",
+    [
+        {"scans": -1},
+        {"hard_poses": 1.5},
+        {"rig_poses": -1},
+        {"texture_size": 8},
+        {"frames": 1},
+        {"scans": 0, "rigged": 0},
+    ],
 )
 def test_refuses_settings_out_of_range(tmp_path: Path, wrong: dict[str, int]) -> None:
     with pytest.raises(SettingsError):

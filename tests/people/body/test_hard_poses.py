@@ -12,6 +12,7 @@ from scipy.spatial.transform import Rotation
 pytest.importorskip("anny")
 
 from mpc.core.randomness import derive_rng
+from mpc.people import scan_poses
 from mpc.people.body.animations import make_clip
 from mpc.people.body.body import Body, make_body, skeleton
 from mpc.people.body.capsules import body_capsules, overlaps, segment_distance
@@ -23,7 +24,7 @@ from mpc.people.body.poses import POSES, vary
 from mpc.people.body.posing import Arm, Pose, bone_transforms, pose_rotations
 from mpc.people.body.rotations import rotation_about
 from mpc.people.clothes.wardrobe import plan_person
-from mpc.people.scan_poses import ScanPose, plan_scan_pose, scan_rotations
+from mpc.people.scan_poses import ScanPose, plan_scan_pose, pose_clip, scan_rotations
 from support.rig_bvh import write_bvh
 
 SEED = 5
@@ -214,3 +215,21 @@ def test_a_scan_takes_a_frame_of_a_motion(tmp_path: Path, bodies: list[Body]) ->
     ahead = local[0][:, 2]
     assert ahead[0] == pytest.approx(0, abs=1e-6) and ahead[2] > 0.9  # noqa: PT018
     assert np.abs(clip.rotations[:, 1:] - local[1:]).reshape(len(clip.rotations), -1).max(axis=1).min() < 1e-6
+
+
+def test_a_clip_of_hard_poses_stays_within_the_joints_ranges_and_keeps_skirts_off_the_ground() -> None:
+    body, rng = make_body(plan_person(SEED, "rig_000").phenotype), np.random.default_rng(SEED)
+    capsules = body_capsules(body)
+    clip = pose_clip(body, 12, rng, skirted=False)
+    assert (clip.name, clip.rotations.shape[0], clip.offsets.shape) == ("poses", 12, (12, 3))
+    for local, offset in zip(clip.rotations, clip.offsets, strict=True):
+        placed = bone_transforms(body, local, offset)
+        assert not beyond(joint_angles(*placed))
+        assert overlaps(capsules, body, *placed).max() <= 0
+    apart = np.abs(clip.rotations[:, None] - clip.rotations[None]).max(axis=(2, 3, 4))
+    assert apart[~np.eye(12, dtype=bool)].min() > 0.1
+    drawn: list[str] = []
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(scan_poses, "draw_hard_pose", lambda _b, name, _r: drawn.append(name) or Pose())
+        pose_clip(body, 40, rng, skirted=True)
+    assert set(drawn) == set(SKIRTED)
