@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import math
+import struct
 import zipfile
 import zlib
 from collections.abc import Collection
@@ -46,10 +47,12 @@ def read_npz(path: Path, names: Collection[str] | None = None, *, limit: int = M
                 left -= member.file_size
                 if left < 0:
                     raise ValueError(f"more than {limit} bytes when unpacked")
+                if member.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
+                    raise ValueError(f"{name} is compressed in a way that NumPy does not use")
                 array = _read_array(archive.read(member))
                 if array is not None:
                     found[name] = array
-    except (OSError, ValueError, EOFError, RuntimeError, zipfile.BadZipFile, zlib.error) as error:
+    except (OSError, ValueError, EOFError, RuntimeError, struct.error, zipfile.BadZipFile, zlib.error) as error:
         raise InputError(path, f"does not read as an .npz ({error})") from error
     return found
 
@@ -61,9 +64,12 @@ def _read_array(data: bytes) -> Array | None:
         ValueError: it is none, or holds fewer bytes than its head says.
     """
     stream = io.BytesIO(data)
-    version = np.lib.format.read_magic(stream)
-    read = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
-    shape, fortran, dtype = read(stream)
+    try:
+        version = np.lib.format.read_magic(stream)
+        read = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
+        shape, fortran, dtype = read(stream)
+    except Exception as error:  # a damaged head is evaluated as a literal, which raises anything
+        raise ValueError(f"the head of an array does not read: {error}") from error
     if dtype.hasobject:
         return None
     count = math.prod(shape)

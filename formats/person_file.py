@@ -24,6 +24,9 @@ from .npz import read_npz
 FORMAT, VERSION = "mpc-person", 1
 SUFFIX = ".labels.npz"
 _MAX_BYTES = 256 << 20
+# The text "about" is a few kilobytes, no coordinate in any unit is greater, and a joint or a body lies within so many
+# sizes of the mesh.
+_MAX_ABOUT, _MOST, _FAR = 1 << 20, 1e9, 10.0
 SEXES = ("female", "male")
 
 
@@ -136,14 +139,77 @@ def read_person_file(path: Path) -> PersonFile:
     """
     arrays = read_npz(path, limit=_MAX_BYTES)
     try:
-        about = json.loads(str(arrays["about"]))
+        about = _read_about(arrays["about"])
         if (about["format"], about["version"]) != (FORMAT, VERSION):
             raise ValueError(f"is {about['format']} version {about['version']}, expected {FORMAT} {VERSION}")
         return _checked(about, arrays)
     except KeyError as error:
         raise InputError(path, f"the labels lack {error}") from error
-    except (ValueError, TypeError) as error:
+    except (ValueError, TypeError, OverflowError) as error:
         raise InputError(path, f"the labels do not hold together: {error}") from error
+
+
+def _read_about(array: Array) -> dict[str, Any]:
+    """The text of a file as a tree.
+
+    Raises:
+        ValueError: it is no JSON, longer than any such text is, or no object.
+    """
+    if array.dtype.kind != "U" or array.size != 1 or array.nbytes > 4 * _MAX_ABOUT:
+        raise ValueError(f"about is {array.dtype} {array.shape}, expected a text")
+    try:
+        about = json.loads(str(array))
+    except RecursionError:
+        raise ValueError("about is nested too deeply") from None
+    if not isinstance(about, dict):
+        raise ValueError("about is no JSON object")
+    return about
+
+
+def _names(about: dict[str, Any], name: str) -> list[str]:
+    """A list of names out of the text.
+
+    Raises:
+        KeyError: it is missing.
+        ValueError: it is no list of texts.
+    """
+    found = about[name]
+    if not isinstance(found, list) or not all(isinstance(one, str) for one in found):
+        raise ValueError(f"{name} in about is no list of names")
+    return found
+
+
+def _read_facts(found: Any) -> PersonFacts:
+    """What the text says of the person.
+
+    Raises:
+        ValueError: it is no object, or a number of it is none that a person has.
+    """
+    if not isinstance(found, dict):
+        raise ValueError("person in about is no JSON object")
+    numbers: dict[str, float | None] = {}
+    for name, most in (("height_m", 3.0), ("age_years", 130.0)):
+        given = found.get(name)
+        numbers[name] = None if given is None else float(given)
+        if given is not None and not 0 <= float(given) <= most:
+            raise ValueError(f"{name} is {given}, expected 0 to {most:g}")
+    sex = found.get("sex")
+    return PersonFacts(height_m=numbers["height_m"], age_years=numbers["age_years"], sex=sex if sex in SEXES else None)
+
+
+def _check_near(name: str, places: F64, vertices: F64) -> None:
+    """Check that points are about where the mesh is.
+
+    Raises:
+        ValueError: a point is farther from the mesh than ten times its size.
+    """
+    known = places[~np.isnan(places).any(axis=1)]
+    if not len(known) or not len(vertices):
+        return
+    low, high = vertices.min(axis=0), vertices.max(axis=0)
+    room = _FAR * (high - low).max()
+    if (known < low - room).any() or (known > high + room).any():
+        raise ValueError(f"{name} are not where vertices are: of another mesh, or in another unit")
 
 
 def _checked(about: dict[str, Any], arrays: dict[str, Array]) -> PersonFile:
@@ -156,13 +222,13 @@ def _checked(about: dict[str, Any], arrays: dict[str, Array]) -> PersonFile:
     vertices, body = _take(arrays, "vertices", "f", (-1, 3)), _take(arrays, "body_vertices", "f", (-1, 3))
     count, size = len(vertices), len(body)
     faces = _take(arrays, "body_faces", "i", (-1, 3), below=size)
-    given = [str(name) for name in about["joints"]]
+    given = _names(about, "joints")
     places = _take(arrays, "joints", "f", (len(given), 3), finite=False)
     places = np.where(np.isfinite(places).all(axis=1, keepdims=True), places, np.nan)
     rows = [given.index(name) if name in given else len(given) for name in JOINTS]
     binding = None
     if "bones" in about:
-        bones = tuple(str(name) for name in about["bones"])
+        bones = tuple(_names(about, "bones"))
         joint_bones = _take(arrays, "joint_bones", "i", (len(given),), least=-1, below=len(bones))
         weights = _take(arrays, "body_weights", "f", (size, -1))
         if size and not (weights.min() >= 0 and np.abs(weights.sum(axis=1) - 1).max() < 0.01):
@@ -173,19 +239,19 @@ def _checked(about: dict[str, Any], arrays: dict[str, Array]) -> PersonFile:
             joints=_take(arrays, "body_bones", "i", weights.shape, below=len(bones)).astype(np.int32),
             weights=weights / np.maximum(weights.sum(axis=1, keepdims=True), 1e-9),
         )
-    facts = about.get("person", {})
-    height, age = (None if facts.get(name) is None else float(facts[name]) for name in ("height_m", "age_years"))
+    _check_near("body_vertices", body, vertices)
+    _check_near("joints", places, vertices)
     return PersonFile(
         vertices=vertices,
-        vertex_part=_renumbered(_take(arrays, "vertex_part", "u", (count,), below=256), about["parts"], PARTS),
+        vertex_part=_renumbered(_take(arrays, "vertex_part", "u", (count,), below=256), _names(about, "parts"), PARTS),
         vertex_garment=_renumbered(
-            _take(arrays, "vertex_garment", "u", (count,), below=256), about["garments"], GARMENTS
+            _take(arrays, "vertex_garment", "u", (count,), below=256), _names(about, "garments"), GARMENTS
         ),
         body_vertices=body,
         body_faces=faces.astype(np.int32),
         joints=np.concatenate([places, np.full((1, 3), np.nan)])[rows],
         binding=binding,
-        facts=PersonFacts(height_m=height, age_years=age, sex=facts["sex"] if facts.get("sex") in SEXES else None),
+        facts=_read_facts(about.get("person", {})),
     )
 
 
@@ -215,6 +281,8 @@ def _take(
         array = array.astype(np.float64)
         if finite and not np.isfinite(array).all():
             raise ValueError(f"{name} holds NaN or infinite values")
+        if array.size and np.abs(array[np.isfinite(array)]).max(initial=0.0) > _MOST:
+            raise ValueError(f"{name} holds values beyond {_MOST:g}")
     elif array.size and (array.min() < least or (below is not None and array.max() >= below)):
         raise ValueError(f"{name} holds {array.min()} to {array.max()}, expected {least} to {below} without the last")
     return array

@@ -25,6 +25,12 @@ from mpc.geometry.labels import GARMENTS, UNKNOWN
 from mpc.motion.joints import JOINTS
 
 
+def told(**changes: object) -> np.ndarray:
+    """The text of a file with other entries."""
+    about = {"format": "mpc-person", "version": 1, "parts": [], "garments": [], "joints": list(JOINTS)}
+    return np.array(json.dumps(about | changes))
+
+
 def person(*, rigged: bool = False) -> PersonFile:
     rng = np.random.default_rng(4)
     joints = rng.normal(size=(len(JOINTS), 3))
@@ -95,6 +101,15 @@ def test_others_may_name_fewer_joints_and_other_garments(tmp_path: Path) -> None
         ({"about": np.array('{"format": "mpc-person", "version": 9}')}, "version 9"),
         ({"about": np.array("[1, 2]")}, "do not hold together"),
         ({"vertices": np.array([None] * 6)}, "lack 'vertices'"),
+        ({"about": np.array([1, 2, 3])}, "expected a text"),
+        ({"about": np.array("[" * 100_000)}, "nested too deeply"),
+        ({"about": told(joints=7)}, "joints in about is no list of names"),
+        ({"about": told(parts={})}, "parts in about is no list of names"),
+        ({"about": told(person=[])}, "person in about is no JSON object"),
+        ({"about": told(person={"height_m": 170})}, "height_m is 170"),
+        ({"about": told(person={"age_years": float("nan")})}, "age_years is nan"),
+        ({"joints": np.full((len(JOINTS), 3), 1e308)}, "joints holds values beyond"),
+        ({"body_vertices": np.full((4, 3), 400.0)}, "body_vertices are not where vertices are"),
     ],
 )
 def test_damaged_labels_are_one_error(tmp_path: Path, change: dict[str, np.ndarray | None], message: str) -> None:
@@ -106,6 +121,28 @@ def test_damaged_labels_are_one_error(tmp_path: Path, change: dict[str, np.ndarr
     with pytest.raises(InputError, match=message) as caught:
         read_person_file(path)
     assert str(path) in str(caught.value)
+
+
+class Pickled:
+    """Its pickle calls a function."""
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return exec, ("raise SystemExit('a pickle was run')",)
+
+
+def test_pickles_are_not_run(tmp_path: Path) -> None:
+    path = tmp_path / "a.labels.npz"
+    write_person_file(path, person())
+    with np.load(path) as content:
+        arrays = dict(content)
+    pickled = np.array([Pickled()], object)
+    np.savez(path, allow_pickle=True, **{**arrays, "other": pickled})
+    assert read_person_file(path).facts.sex == "female"  # an array that nobody asks for is left alone
+    np.savez(path, allow_pickle=True, **{**arrays, "joints": pickled})
+    with pytest.raises(InputError, match="lack 'joints'"):
+        read_person_file(path)
+    with pytest.raises(SystemExit), np.load(path, allow_pickle=True) as content:
+        content["joints"]  # so that the pickle would do something
 
 
 def test_an_npz_reserves_no_more_than_it_holds(tmp_path: Path) -> None:

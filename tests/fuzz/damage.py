@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import struct
 from typing import Any
 
 import numpy as np
@@ -11,12 +12,15 @@ from fuzz.files import (
     body,
     good_bvh,
     good_gltf,
+    good_labels,
     good_mtl,
     good_obj,
     good_pickle,
     good_ply,
     pack_glb,
     pack_gltf,
+    pack_npy,
+    pack_npz,
     picture,
 )
 
@@ -107,6 +111,74 @@ def damage_json(document: dict[str, Any], rng: np.random.Generator) -> dict[str,
     return document
 
 
+# Heads of a .npy: lengths that no file holds, types of every other kind, and what is no head at all.
+SHAPES = ("()", "(3,)", "(1152921504606846976,)", "(1073741824, 3)", "(-1, -3)", "(True, 3)", "(0, 3)", "3", "(3.5, 3)")
+TYPES = ("<f4", "<f8", "<i8", "|u1", "|O", "<U0", "<U9", "|V0", "<M8[s]", "<c16", ">f4", "x", "(3,)<f4", "|b1")
+NO_HEADS = ("", "{", "{'descr': (", "[" * 3000, "{'descr': '<f4'}", "1", "'\\xff", "{'descr': '<f8', 'shape': (1L,)}")
+NUMBERS = (np.nan, np.inf, -1.0, 0.0, 1e308, -1e39, 2.0**31, 255.0, 256.0, 1e6)
+
+
+class Pickled:
+    """What no reader may load: its pickle calls a function."""
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return exec, ("raise SystemExit('a pickle was run')",)
+
+
+def npy_with_head(head: str, content: bytes) -> bytes:
+    """A .npy whose head is any text."""
+    text = head.encode("latin1") + b"\n"
+    return b"\x93NUMPY\x01\x00" + struct.pack("<H", len(text)) + text + content
+
+
+def damage_array(array: Any, rng: np.random.Generator) -> bytes:
+    """An array with another type, shape, head or numbers, as a .npy."""
+    action = int(rng.integers(8))
+    if action == 0:
+        objects = np.empty(array.shape[:1] or (1,), object)
+        objects[:] = [Pickled()] * len(objects) if rng.random() < 0.5 else [None] * len(objects)
+        return pack_npy(objects)
+    if action == 1:
+        kind, shape = TYPES[int(rng.integers(len(TYPES)))], SHAPES[int(rng.integers(len(SHAPES)))]
+        order = "True" if rng.random() < 0.3 else "False"
+        return npy_with_head(f"{{'descr': '{kind}', 'fortran_order': {order}, 'shape': {shape}}}", array.tobytes())
+    if action == 2:
+        return npy_with_head(NO_HEADS[int(rng.integers(len(NO_HEADS)))], array.tobytes())
+    if action == 3:
+        changed = (array.ravel(), array[None], array.T, array[:0], array[:-1], np.concatenate([array, array]))
+        return pack_npy(changed[int(rng.integers(len(changed)))])
+    if action == 4:
+        types = ("f8", "f2", "i8", "u1", "c8", "U7", "bool")
+        with np.errstate(invalid="ignore", over="ignore"):
+            return pack_npy(np.nan_to_num(array).astype(types[int(rng.integers(len(types)))]))
+    if action == 5:
+        return damage_bytes(pack_npy(array), rng)
+    values = array.astype(np.float64) if action == 6 else array.copy()
+    if values.size:
+        number = NUMBERS[int(rng.integers(len(NUMBERS)))]
+        if values.dtype.kind != "f":
+            number = int(np.clip(np.nan_to_num(number), np.iinfo(values.dtype).min, np.iinfo(values.dtype).max))
+        values.ravel()[rng.integers(values.size, size=rng.integers(1, 4))] = number
+    return pack_npy(values)
+
+
+def damage_labels(*, rigged: bool, rng: np.random.Generator) -> bytes:
+    """Labels whose text, whose arrays, or whose bytes are damaged; now and then the text is no tree, or a deep one."""
+    about, arrays = good_labels(rigged=rigged)
+    action = int(rng.integers(6))
+    text = json.dumps(damage_json(about, rng) if action in (0, 1) else about)
+    if action == 2:
+        text = ("[" * 200_000, '{"a":' * 5000, "[1, 2]", "", "NaN", '{"format": 1')[int(rng.integers(6))]
+    members = {"about": pack_npy(np.array(text))} | {name: pack_npy(array) for name, array in arrays.items()}
+    if action in (3, 4):
+        for name in rng.choice(sorted(arrays), size=rng.integers(1, 3), replace=False).tolist():
+            members[name] = damage_array(arrays[name], rng)
+        if rng.random() < 0.1:
+            del members[str(rng.choice(sorted(members)))]
+    content = pack_npz(members)
+    return damage_bytes(content, rng) if action == 5 else content
+
+
 def make_input(kind: str, rng: np.random.Generator) -> dict[str, bytes]:
     """The files of one damaged subject by name."""
     text = damage_words if rng.random() < 0.5 else damage_bytes
@@ -135,4 +207,8 @@ def make_input(kind: str, rng: np.random.Generator) -> dict[str, bytes]:
         return {name: damage_bytes(pack(document, blob), rng)}
     if kind == "bvh":
         return {"clip.bvh": text(good_bvh(), rng)}
+    if kind == "labels":
+        rigged = bool(rng.random() < 0.5)
+        mesh = {"mesh.glb": pack_glb(*good_gltf())} if rigged else {"mesh.obj": good_obj(), "mesh.mtl": good_mtl()}
+        return {**mesh, "mesh.labels.npz": damage_labels(rigged=rigged, rng=rng)}
     return {"mesh.pkl": damage_bytes(good_pickle(), rng)}

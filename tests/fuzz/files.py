@@ -7,11 +7,16 @@ import io
 import json
 import pickle
 import struct
+import zipfile
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 import trimesh
 from PIL import Image
+
+from mpc.formats.person_file import FORMAT, VERSION
+from mpc.geometry.labels import GARMENTS, PARTS
 
 
 def body() -> trimesh.Trimesh:
@@ -173,6 +178,51 @@ def good_pickle() -> bytes:
     )
 
 
+def good_labels(*, rigged: bool) -> tuple[dict[str, Any], dict[str, Any]]:
+    """What is known of the person of `good_obj`, or of `good_gltf`: the text "about", and the arrays beside it."""
+    mesh = body()
+    vertices, count = np.array(mesh.vertices, "<f4"), len(mesh.vertices)
+    names = ["pelvis", "head", "left_toe"]
+    about: dict[str, Any] = {
+        "format": FORMAT, "version": VERSION, "parts": list(PARTS), "garments": list(GARMENTS), "joints": names,
+        "person": {"height_m": 1.8, "age_years": 33.5, "sex": "female"},
+    }  # fmt: skip
+    arrays = {
+        "vertices": vertices, "vertex_part": np.full(count, PARTS.index("torso"), "u1"),
+        "vertex_garment": np.full(count, GARMENTS.index("shirt"), "u1"), "body_vertices": vertices * np.float32(0.9),
+        "body_faces": np.array(mesh.faces, "<i4"), "joints": np.array([[0, 0, 0], [0, 0.7, 0], [np.nan] * 3]),
+    }  # fmt: skip
+    if rigged:
+        about["bones"] = ["hips", "spine"]
+        arrays |= {
+            "joint_bones": np.array([0, 1, -1], "<i4"), "body_bones": np.tile(np.array([0, 1], "<i4"), (count, 1)),
+            "body_weights": np.full((count, 2), 0.5, "<f4"),
+        }  # fmt: skip
+    return about, arrays
+
+
+def pack_npy(array: Any) -> bytes:
+    """An array as a .npy; Python objects as the pickle that such files hold."""
+    stream = io.BytesIO()
+    np.save(stream, array, allow_pickle=True)
+    return stream.getvalue()
+
+
+def pack_npz(members: Mapping[str, bytes]) -> bytes:
+    """An .npz of members that are .npy already, good or not."""
+    stream = io.BytesIO()
+    with zipfile.ZipFile(stream, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, content in members.items():
+            archive.writestr(f"{name}.npy", content)
+    return stream.getvalue()
+
+
+def pack_labels(about: Any, arrays: Mapping[str, Any]) -> bytes:
+    """The file that lies beside a mesh."""
+    members = {"about": pack_npy(np.array(json.dumps(about)))}
+    return pack_npz(members | {name: pack_npy(array) for name, array in arrays.items()})
+
+
 def good_files() -> dict[str, bytes]:
     """A folder of subjects, a clip and a pickle, one of each, by name."""
     return {
@@ -181,4 +231,6 @@ def good_files() -> dict[str, bytes]:
         "b/b.ply": good_ply("little"), "c/c.ply": good_ply("big"), "d/d.stl": bytes(body().export(file_type="stl")),
         "e/e.stl": body().export(file_type="stl_ascii").encode(), "f/f.glb": pack_glb(*good_gltf()),
         "g/g.gltf": pack_gltf(*good_gltf()), "h.bvh": good_bvh(), "i.pkl": good_pickle(),
+        "obj/mesh.labels.npz": pack_labels(*good_labels(rigged=False)),
+        "f/f.labels.npz": pack_labels(*good_labels(rigged=True)),
     }  # fmt: skip

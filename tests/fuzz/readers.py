@@ -3,14 +3,16 @@
     cd tests && python -m fuzz.readers [--inputs N] [--seed S] [--jobs J] [--formats obj ply ...] [--keep FOLDER]
 
 Small good files of each format are made here and damaged: bytes and blocks changed, cut, doubled and swapped, numbers
-replaced by awkward ones, and in glTF values of the JSON with the container put together again. Each goes the whole
-way: found, loaded, placed, and scenes of it posed. Whatever is not an MpcError counts as a crash; a process that dies,
-or a batch that does not end, is counted by the same guard that protects `mpc render`.
+replaced by awkward ones, in glTF values of the JSON with the container put together again, and in the labels beside a
+mesh whole arrays with their heads. Each goes the whole way: found, loaded, placed, and scenes of it posed. Whatever is
+not an MpcError counts as a crash; a process that dies, or a batch that does not end, is counted by the same guard that
+protects `mpc render`.
 """
 
 from __future__ import annotations
 
 import argparse
+import json
 import resource
 import sys
 import tempfile
@@ -80,7 +82,7 @@ def use(folder: Path) -> None:
     for subject in find_subjects(folder):
         loaded = load_subject(subject)
         for spec in list_scenes(subject, seed=0)[:3]:
-            pose_scene(loaded, spec)
+            json.dumps(pose_scene(loaded, spec).describe_known(), allow_nan=False)
 
 
 def run_batch(batch: Batch) -> Tally:
@@ -130,7 +132,7 @@ def _new_folder(keep: Path, label: str) -> Path:
     return keep / label.replace(" ", "_").replace("/", "_")
 
 
-FORMATS: tuple[str, ...] = ("obj", "ply", "stl", "gltf", "bvh", "pickle")
+FORMATS: tuple[str, ...] = ("obj", "ply", "stl", "gltf", "bvh", "pickle", "labels")
 
 
 def main() -> None:
