@@ -51,6 +51,10 @@ MOST_POINTS = 100_000_000
     "--layers", known=options.layer_names, metavar="NAME...",
     help="Layers of `mpc render --layers` that the shards are to hold too: depth_front, normal_back and others.",
 )  # fmt: skip
+@click.option(
+    "--joints", is_flag=True,
+    help="Keep the 39 joints of each person: in the world, in each view, and whether they are seen there.",
+)  # fmt: skip
 @options.split
 @click.option(
     "--shard-size", "shard_mib", type=click.IntRange(1, 1 << 30), default=512, help="Size of a full shard, MiB."

@@ -10,15 +10,17 @@ from typing import Any
 import numpy as np
 import torch
 
-from ...core.arrays import F64, U8, U16
+from ...core.arrays import F32, F64, U8, U16, Bools
 from ...core.errors import InputError, SettingsError
 from ...core.randomness import derive_rng
 from ...geometry.mesh import PosedMesh
 from ..renders.layer_kinds import STORED, layer_codes, layer_values
 from ..shards.index import ShardEntry, read_index
+from ..shards.joints import read_joints
 from ..shards.landmarks import ViewLandmarks
 from ..shards.pictures import load_picture
 from ..shards.reader import ShardReaders
+from .joints import VIEW, VISIBLE, WORLD
 from .layers import PREFIX, layer_tensor, resize_layer
 from .points import draw_colours, draw_points, draw_transfer, mixture_counts
 from .view_table import ViewTable
@@ -49,6 +51,10 @@ class ViewDataset(torch.utils.data.Dataset[dict[str, torch.Tensor]]):
         relight_transfer: (R, 9) float32, on request.
         landmarks: (33, 7) float32, on request, the person's landmarks in the frame of the picture
             (datasets/shards/landmarks.py); NaN where nobody was found.
+        joints_world: (39, 3) float32, on request, the person's joints (datasets/shards/joints.py), metres; NaN for
+            those that are not known.
+        joints: (39, 3) float32, on request, where the view shows them: x, y and depth in its view space.
+        joints_visible: (39,) bool, on request, whether they are seen there.
         layers/<name>: (C, H, W), on request, a layer of the view (render/layers.py): depths and positions float32, NaN
             outside; normals float32, 0 outside; masks bool; albedo uint8. How they are shrunk, and how they move
             with augmented pictures, says datasets/loading/layers.py.
@@ -67,6 +73,7 @@ class ViewDataset(torch.utils.data.Dataset[dict[str, torch.Tensor]]):
         relight_points: number R of points to compute another light from, 0 for none (datasets/loading/relight.py).
         layers: names of the layers that items hold, of those that the shards hold (`mpc sample --layers`).
         landmarks: whether items hold "landmarks", from `mpc landmarks`.
+        joints: whether items hold joints, from `mpc sample --joints`.
 
     Raises:
         InputError: the folder holds no finished shards, or none of this split, or lacks landmarks.
@@ -88,13 +95,14 @@ class ViewDataset(torch.utils.data.Dataset[dict[str, torch.Tensor]]):
         relight_points: int = 0,
         layers: Sequence[str] = (),
         landmarks: bool = False,
+        joints: bool = False,
     ) -> None:
         index = read_index(shards)
         self.settings: dict[str, Any] = index.settings
         self.split = split
         self.points, self.colour_points, self.seed = points, colour_points, seed
         self.confidence, self.balanced, self.relight_points = confidence, balanced, relight_points
-        self.layers = tuple(layers)
+        self.layers, self.joints = tuple(layers), joints
         entries = [entry for entry in index.shards if entry.split == split]
         if not entries:
             raise InputError(shards, f"holds no scene of the split {split!r}")
@@ -107,6 +115,8 @@ class ViewDataset(torch.utils.data.Dataset[dict[str, torch.Tensor]]):
                     f"{shards} holds no layer {name} (it holds: {', '.join(held) or 'none'}); sample with "
                     f"--layers {name}"
                 )
+        if joints and not self.settings.get("joints"):
+            raise SettingsError(f"{shards} holds no joints; sample with --joints")
         self.views = ViewTable(self._readers, entries)
         self.landmarks = ViewLandmarks(shards, entries) if landmarks else None
         stored = {size for number, entry in enumerate(entries) for size in self._image_sizes(number, entry)}
@@ -153,8 +163,12 @@ class ViewDataset(torch.utils.data.Dataset[dict[str, torch.Tensor]]):
         colours = draw_colours(reader, row, self.colour_points, light, rng, relight=relight)
         if relight:
             colours |= draw_transfer(reader, row, self.relight_points, rng)
+        person: dict[str, F32 | Bools] = {}
         if self.landmarks is not None:
-            colours["landmarks"] = self.landmarks.of(shard, view_row)
+            person["landmarks"] = self.landmarks.of(shard, view_row)
+        if self.joints:
+            joints = read_joints(reader, view_row)
+            person |= {WORLD: joints.world, VIEW: joints.view, VISIBLE: joints.visible}
         return {
             "image": torch.from_numpy(self.picture(view)),
             "calibration": torch.from_numpy(calibration.astype(np.float32)),
@@ -162,7 +176,7 @@ class ViewDataset(torch.utils.data.Dataset[dict[str, torch.Tensor]]):
             "facing": torch.from_numpy(reader.tables["scenes/facing_world"][row].copy()),
             "view": torch.tensor(view),
             "scene": torch.tensor(scene),
-            **{name: torch.from_numpy(array) for name, array in (points | colours).items()},
+            **{name: torch.from_numpy(array) for name, array in {**points, **colours, **person}.items()},
             **{PREFIX + name: self.layer(name, view) for name in self.layers},
         }
 

@@ -10,6 +10,7 @@ import numpy as np
 
 from ...core.arrays import Array
 from ...core.errors import InputError
+from ...motion.joints import JOINTS
 from ..renders.layer_kinds import LayerKind
 
 FORMAT = "mpc-shard"
@@ -30,6 +31,7 @@ class Column:
         tail: shape of a row.
         compressed: whether it is chunked and gzip-compressed; all others lie in one piece, to be read by offset.
         optional: whether shards of older versions lack it; then it reads as zeros, or as no rows.
+        gaps: whether NaN stands for what is not known.
     """
 
     level: str
@@ -37,6 +39,7 @@ class Column:
     tail: tuple[int, ...] = ()
     compressed: bool = False
     optional: bool = False
+    gaps: bool = False
 
 
 # The order is the order in the file: small tables first.
@@ -74,6 +77,12 @@ LAYOUT: dict[str, Column] = {
     "meshes/faces": Column("face", "<i4", (3,), compressed=True),
     "meshes/part": Column("part", "|u1", compressed=True, optional=True),
 }
+# On request (`mpc sample --joints`), in the order of JOINTS, which the root attribute "joints" repeats.
+JOINT_COLUMNS: dict[str, Column] = {
+    "scenes/joints": Column("scene", "<f4", (len(JOINTS), 3), gaps=True),
+    "views/joints": Column("view", "<f4", (len(JOINTS), 3), gaps=True),
+    "views/joints_visible": Column("view", "|u1", (len(JOINTS),)),
+}
 LEVELS = ("scene", "view", "byte", "point", "octet", "doubt", "colour", "vertex", "face", "part")
 NORMAL_SCALE = 32767.0
 ALBEDO_SCALE = 65535.0
@@ -85,9 +94,9 @@ def layer_level(layer: str) -> str:
     return f"layers/{layer}"
 
 
-def layout(layers: Iterable[str]) -> dict[str, Column]:
-    """The datasets of a shard whose views have these layers: those of `LAYOUT`, and three for each layer."""
-    columns = dict(LAYOUT)
+def layout(layers: Iterable[str], *, joints: bool = False) -> dict[str, Column]:
+    """The datasets of a shard: those of `LAYOUT`, three for each layer of its views, and on request those of joints."""
+    columns = LAYOUT | (JOINT_COLUMNS if joints else {})
     for group in map(layer_level, layers):
         columns[f"{group}/box"] = Column("view", "<i4", (4,))
         columns[f"{group}/png_size"] = Column("view", "<i8")
@@ -125,6 +134,7 @@ class ShardHeader:
         sets: kinds of points, in the order they have within a scene's rows of "points/".
         contents: digest of settings and inputs; equal contents, equal shard.
         layers: kind of each layer of the views (datasets/renders/layer_kinds.py), by its name.
+        joints: names of the joints, in the order of their rows; empty where the shard holds none.
     """
 
     split: str
@@ -132,6 +142,12 @@ class ShardHeader:
     sets: tuple[PointSetInfo, ...]
     contents: str
     layers: dict[str, LayerKind] = field(default_factory=dict)
+    joints: tuple[str, ...] = ()
+
+    @property
+    def columns(self) -> dict[str, Column]:
+        """The datasets of the shard."""
+        return layout(self.layers, joints=bool(self.joints))
 
 
 @dataclass(frozen=True, eq=False)
@@ -139,7 +155,7 @@ class SampledScene:
     """A scene that waits for its shard.
 
     Attributes:
-        rows: its rows of every dataset in `layout(layers)`.
+        rows: its rows of every dataset of `layout`.
         layers: names of the layers of its views.
         notices: remarks for the user.
     """
@@ -156,13 +172,13 @@ def level_rows(part: Part, layers: Iterable[str]) -> dict[str, int]:
     return {level: len(part[first[level]]) for level in levels(layers)}
 
 
-def check_part(key: str, part: Part, layers: Iterable[str]) -> None:
-    """Check that a scene's arrays fit the layout and are finite.
+def check_part(key: str, part: Part, layers: Iterable[str], *, joints: bool = False) -> None:
+    """Check that a scene's arrays fit the layout and are finite; arguments as for `layout`.
 
     Raises:
         InputError: one does not or is not; names the scene and the dataset.
     """
-    columns = layout(layers)
+    columns = layout(layers, joints=joints)
     for name, column in columns.items():
         array = part.get(name)
         if array is None or array.shape[1:] != column.tail:
@@ -171,7 +187,7 @@ def check_part(key: str, part: Part, layers: Iterable[str]) -> None:
         fits = array.dtype.kind == "S" if column.dtype == "S" else array.dtype == np.dtype(column.dtype)
         if not fits:
             raise InputError(key, f"{name} is {array.dtype}, expected {column.dtype}")
-        if array.dtype.kind == "f" and not np.isfinite(array).all():
+        if array.dtype.kind == "f" and not (np.isfinite(array) | (column.gaps and np.isnan(array))).all():
             raise InputError(key, f"{name} holds NaN or infinite values")
     rows = level_rows(part, layers)
     for name, column in columns.items():

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from ...core.files import file_sha256
 from ...core.parts import Part
+from ...motion.joints import JOINTS
 from ..renders.layer_kinds import layer_kind
 from .format import ShardHeader
 from .index import SceneFailure, ShardEntry, input_mark
@@ -24,8 +25,14 @@ def pack_shard(out: Path, planned: ShardPlan, outcomes: list[SceneOutcome], part
     ambiguous: dict[str, float] = {}
     if shard.scenes:
         settings = shard.settings
-        layers = {name: layer_kind(name) for name in settings.layers}
-        header = ShardHeader(shard.split, settings.as_json(), settings.point_sets, shard.contents, layers)
+        header = ShardHeader(
+            split=shard.split,
+            settings=settings.as_json(),
+            sets=settings.point_sets,
+            contents=shard.contents,
+            layers={name: layer_kind(name) for name in settings.layers},
+            joints=JOINTS if settings.joints else (),
+        )
         write_shard(out / shard.file, header, [scene.part for scene in shard.scenes])
         entry, ambiguous = describe_shard(out, shard)
     notices = sorted(f"{one.key}: {notice}" for one in outcomes for notice in one.notices)

@@ -19,7 +19,7 @@ from ...core.errors import InputError
 from ...formats.png import decode_png_exact
 from ...formats.png_box import Box, paste_box
 from ..renders.layer_kinds import KINDS, layer_values, outside_value
-from .format import FORMAT, LAYOUT, READABLE, VERSION, PointSetInfo, ShardHeader, layer_level, layout, levels
+from .format import FORMAT, LAYOUT, READABLE, VERSION, PointSetInfo, ShardHeader, layer_level, levels
 
 # Open shards in each process: far below the usual limit of 1024 files, and opening one again takes microseconds.
 MAX_OPEN = 128
@@ -66,7 +66,7 @@ class ShardReader:
         try:
             with h5py.File(path, "r", locking=False) as file:
                 self.header = read_header(file, path)
-                columns = layout(self.header.layers)
+                columns = self.header.columns
                 layers = [layer_level(name) for name in self.header.layers]
                 per_view = ["offsets/png", *(f"offsets/{group}" for group in layers)]
                 per_scene = [name for name, column in columns.items() if column.level == "scene"]
@@ -234,7 +234,14 @@ def read_header(file: h5py.File, path: Path) -> ShardHeader:
     if unknown:
         raise InputError(path, f"holds layers of the kind {unknown[0]}, this mpc knows {', '.join(KINDS)}")
     sets = tuple(PointSetInfo(*entry) for entry in json.loads(file.attrs["point_sets"]))
-    return ShardHeader(file.attrs["split"], json.loads(file.attrs["settings"]), sets, file.attrs["contents"], layers)
+    return ShardHeader(
+        split=file.attrs["split"],
+        settings=json.loads(file.attrs["settings"]),
+        sets=sets,
+        contents=file.attrs["contents"],
+        layers=layers,
+        joints=tuple(json.loads(file.attrs.get("joints", "[]"))),
+    )
 
 
 _open: OrderedDict[tuple[int, Path], int] = OrderedDict()

@@ -16,7 +16,8 @@ import numpy as np
 
 from ...core.arrays import I64, Array
 from ...core.errors import InputError
-from .format import LEVELS, Part, SampledScene, ShardHeader, check_part, layer_level, layout
+from ...motion.joints import JOINTS
+from .format import LEVELS, Part, SampledScene, ShardHeader, check_part, layer_level
 from .index import ShardIndex, input_mark
 from .plan import ShardPlan
 from .reader import read_header
@@ -82,8 +83,10 @@ def copy_scene(old: OldScene) -> SampledScene:
         header = read_header(file, old.path)
         if header.contents != old.contents:
             raise InputError(old.path, "is not the shard that the index describes")
+        if header.joints not in ((), JOINTS):
+            raise InputError(old.path, "holds the joints of another version of mpc")
         part = _read_rows(file, header, old)
-    check_part(old.key, part, header.layers)
+    check_part(old.key, part, header.layers, joints=bool(header.joints))
     if bytes(part["scenes/key"][0]).decode() != old.key:
         raise InputError(old.path, f"holds another scene where {old.key} was")
     return SampledScene(part, tuple(header.layers), old.notices)
@@ -98,7 +101,7 @@ def _read_rows(file: h5py.File, header: ShardHeader, old: OldScene) -> Part:
         chosen = ends[views] if level.startswith("layers/") else ends[old.row : old.row + 2]
         places[level] = int(chosen[0]), int(chosen[1])
     part: Part = {}
-    for name, column in layout(header.layers).items():
+    for name, column in header.columns.items():
         rows = slice(*places[column.level])
         if column.level in ("scene", "view"):
             table = _table(file, name, old)[rows]

@@ -17,6 +17,7 @@ from ...sampling.occupancy import OccupancySamples, PointSet, sample_occupancy
 from ..renders.format import SceneRecord, read_scene_mesh
 from ..renders.layer_files import layer_path
 from .format import ALBEDO_SCALE, CONFIDENCE_SCALE, NORMAL_SCALE, Part, SampledScene, check_part, layer_level
+from .joints import joint_rows
 from .pictures import boxed_png
 from .settings import SampleSettings
 
@@ -59,8 +60,9 @@ def sample_scene(scene: SceneRecord, settings: SampleSettings, *, keep_mesh: boo
         **_point_rows(occupancy),
         **_colour_rows(colours, occupancy.lattice),
         **_mesh_rows(mesh, keep_mesh),
+        **(joint_rows(scene) if settings.joints else {}),
     }
-    check_part(scene.key, part, settings.layers)
+    check_part(scene.key, part, settings.layers, joints=settings.joints)
     return SampledScene(part, settings.layers, (*repairs, *occupancy.notices))
 
 

@@ -36,6 +36,7 @@ class SampleSettings:
             one person are not parted. None for the names of known data sets.
         shard_bytes: estimated size from which on a shard is full.
         layers: names of the views' layers that the shards hold too, of those that were rendered.
+        joints: whether the shards hold the joints of each scene and view, too.
     """
 
     seed: int = 0
@@ -51,6 +52,7 @@ class SampleSettings:
     group_by: str | None = None
     shard_bytes: int = 512 << 20
     layers: tuple[str, ...] = ()
+    joints: bool = False
 
     def __post_init__(self) -> None:
         check_ranges(
@@ -80,7 +82,8 @@ class SampleSettings:
         content = to_table(self)
         if self.split_file is not None:
             content["split_file"] = "given"
-        for name in ("focus", "layers", "group_by"):  # so that shards do not change with an option that nobody uses
+        # So that shards do not change with an option that nobody uses.
+        for name in ("focus", "layers", "joints", "group_by"):
             if not content[name]:
                 del content[name]
         return content

@@ -16,7 +16,7 @@ from ...core.errors import InputError
 from ...core.files import file_sha256, read_json
 from ...core.progress import NoProgress, Progress
 from ...core.units import run_units
-from .format import layer_level, layout
+from .format import layer_level
 from .index import SHARDS, ShardEntry, ShardIndex, json_bytes, read_index
 from .landmarks import landmarks_path, read_landmarks
 from .reader import read_header
@@ -152,7 +152,7 @@ def _check_datasets(path: Path) -> list[Problem]:
 
     def open_and_check() -> list[Problem]:
         with h5py.File(path, "r", locking=False) as file:
-            columns = layout(read_header(file, path).layers)
+            columns = read_header(file, path).columns
             names: list[str] = []
             file.visititems(lambda name, item: names.append(name) if isinstance(item, h5py.Dataset) else None)
             needed = {name for name, column in columns.items() if not column.optional}
@@ -171,13 +171,13 @@ def _check_dataset(file: h5py.File, path: Path, name: str) -> list[Problem]:
     sealed = dataset.attrs["sha256"]
     if _sha256(dataset) == sealed:
         return []
-    layers = read_header(file, path).layers
-    column = layout(layers).get(name)
+    header = read_header(file, path)
+    column = header.columns.get(name)
     if column is None or column.level in ("scene", "view"):
         return [Problem(path.name, name, None, "checksum differs")]
     keys = [bytes(key).decode(errors="replace") for key in file["scenes/key"][...]]
     offsets, sums = file[f"offsets/{column.level}"][...], file[f"checksums/{name}"][...]
-    if column.level in map(layer_level, layers):  # these offsets are those of views
+    if column.level in map(layer_level, header.layers):  # these offsets are those of views
         offsets = offsets[file["offsets/view"][...]]
     damaged = [
         keys[scene]

@@ -14,7 +14,7 @@ import numpy as np
 from ... import __version__
 from ...core.arrays import Array
 from ...core.files import release, replacing, reserve, sync
-from .format import FORMAT, VERSION, Column, Part, SampledScene, ShardHeader, layer_level, layout, level_rows, levels
+from .format import FORMAT, VERSION, Column, Part, SampledScene, ShardHeader, layer_level, level_rows, levels
 
 COMPRESSED_CHUNK_ROWS = 16384
 # At most so many bytes of a file are HDF5's own: headers, attributes, indices of chunks.
@@ -66,7 +66,7 @@ def load_part(path: Path) -> SampledScene:
 
 
 def _write(file: h5py.File, header: ShardHeader, parts: list[Path]) -> None:
-    columns, all_levels = layout(header.layers), levels(header.layers)
+    columns, all_levels = header.columns, levels(header.layers)
     small: dict[str, list[Array]] = {name: [] for name, column in columns.items() if column.level in ("scene", "view")}
     counts: list[Array] = []
     for path in parts:
@@ -85,6 +85,7 @@ def _write(file: h5py.File, header: ShardHeader, parts: list[Path]) -> None:
             "contents": header.contents,
             "point_sets": json.dumps([[s.name, s.sigma_m, s.count] for s in header.sets]),
             "layers": json.dumps(header.layers),
+            **({"joints": json.dumps(header.joints)} if header.joints else {}),
         }
     )
     tables = {name: np.concatenate(blocks) for name, blocks in small.items()}
