@@ -284,7 +284,7 @@ def test_lattice_is_exact_in_float32():
 
 def test_the_reading_example_of_the_documentation(shards):
     text = (Path(mpc.__file__).parent / "docs" / "shard-format.md").read_text()
-    first, more, _ = re.findall(r"```python\n(.*?)```", text, re.DOTALL)  # the third: test_layers.py
+    first, more, _, _ = re.findall(r"```python\n(.*?)```", text, re.DOTALL)  # others: test_layers.py, test_joints.py
     assert len([line for line in first.splitlines() if line]) == 10
     example = first + more
     path = sorted(shards.glob("test*.h5"))[0]
