@@ -27,7 +27,7 @@ def metric_names() -> Iterable[str]:
 @click.option(
     "--protocol",
     default="mpc",
-    help="Protocol to measure by: mpc, pifuhd, monoport, icon, econ, econ-exact, integratedpifu and others.",
+    help="Protocol to measure by: mpc, pifuhd, monoport, icon, econ, sith, synchuman and others.",
 )
 @click.option(
     "--align",

@@ -93,7 +93,8 @@ def doubt_scale(records: Sequence[ViewScores], settings: FolderSettings) -> list
         for record in records
         if not record.failure and record.notes.get("true_height_m")
     ]
-    if not heights or "icp-scale" in settings.align or settings.protocol == "sith":
+    recipe = find_protocol(settings.protocol).recipe
+    if not heights or "icp-scale" in settings.align or (recipe is not None and recipe.leaves_size_aside):
         return []
     ratio = float(np.median([one / other for one, other in heights]))
     if abs(np.log(ratio)) < np.log(OTHER_SIZE):

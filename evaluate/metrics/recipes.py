@@ -37,7 +37,8 @@ class Recipe:
         distance: to the "surface"; to the nearest of the "points" drawn on it; or "edges": to the surface, but of
             triangles below PyTorch3D's least area only the edges count.
         squared: square distances before they are averaged.
-        space: "world" (metres) or "cube" (ICON's, in which the true body is 1.758 high).
+        space: "world" (metres), "cube" (ICON's, in which the true body is 1.758 high), or "unit" (either mesh for
+            itself: the middle of its box at the origin, the longest edge of the box 1).
         factor: multiplies each distance before it is squared.
         largest: keep only the component with the most vertices of both meshes.
         icp: first move the prediction's vertices onto the truth's by trimesh's ICP.
@@ -48,10 +49,15 @@ class Recipe:
     sampler: Literal["area", "even"] = "area"
     distance: Literal["surface", "points", "edges"] = "surface"
     squared: bool = False
-    space: Literal["world", "cube"] = "world"
+    space: Literal["world", "cube", "unit"] = "world"
     factor: float = 1.0
     largest: bool = False
     icp: bool = False
+
+    @property
+    def leaves_size_aside(self) -> bool:
+        """Whether the sizes of both meshes are made equal before they are measured."""
+        return self.icp or self.space == "unit"
 
 
 @dataclass(frozen=True, eq=False)
@@ -65,6 +71,7 @@ class Sides:
         there: (N,) distances from the predicted points to the truth, scaled and squared as the recipe says.
         back: (N,) distances from the true points to the prediction.
         nearest: for the distance to "points": (N,) index of the nearest point of the other surface, both ways.
+        opposite: (N,) face of the other surface that the nearest point lies on, both ways; None for "edges".
     """
 
     surfaces: tuple[Surface, Surface]
@@ -73,6 +80,7 @@ class Sides:
     there: F64
     back: F64
     nearest: tuple[Ints, Ints] | None = None
+    opposite: tuple[Ints, Ints] | None = None
 
 
 @once_per_pair
@@ -84,28 +92,34 @@ def take_sides(pair: MeshPair, recipe: Recipe) -> Sides:
         predicted, true = _largest(*predicted), _largest(*true)
     if recipe.icp:
         predicted = (_icp(predicted[0], true[0]), predicted[1])
+    if recipe.space == "unit":
+        predicted, true = ((_to_unit(vertices), faces) for vertices, faces in (predicted, true))
     scale = recipe.factor
     if recipe.space == "cube":
         scale *= CUBE_HEIGHT / true_height(true[0])
     surfaces = ((predicted[0] * scale, predicted[1]), (true[0] * scale, true[1]))
     drawn = _draw(pair, recipe, surfaces[0], "predicted"), _draw(pair, recipe, surfaces[1], "true")
     nearest: tuple[Ints, Ints] | None = None
+    opposite: tuple[Ints, Ints] | None = None
     if recipe.distance == "points":
         (there, first), (back, second) = (
             cKDTree(other[0]).query(own[0]) for own, other in ((drawn[0], drawn[1]), (drawn[1], drawn[0]))
         )
-        nearest = (first, second)
+        nearest, opposite = (first, second), (drawn[1][1][first], drawn[0][1][second])
     else:
         # PyTorch3D's least area is in units of the cube, not in hundredths of it.
         area = P3D_MIN_AREA * recipe.factor**2 if recipe.distance == "edges" else 0.0
-        there, back = (
-            ClosestSurface(*_edges_of_small(*surface, area), device=pair.device).query(own[0]).distances
+        found = [
+            ClosestSurface(*_edges_of_small(*surface, area), device=pair.device).query(own[0])
             for own, surface in ((drawn[0], surfaces[1]), (drawn[1], surfaces[0]))
-        )
+        ]
+        there, back = found[0].distances, found[1].distances
+        if not area:
+            opposite = (found[0].faces, found[1].faces)
     if recipe.squared:
         there, back = there**2, back**2
     points, faces = ((drawn[0][part], drawn[1][part]) for part in (0, 1))
-    return Sides(surfaces, points, faces, there, back, nearest)  # type: ignore[arg-type]  # mypy sees a wider union
+    return Sides(surfaces, points, faces, there, back, nearest, opposite)  # type: ignore[arg-type]  # mypy sees a wider union
 
 
 def peer_chamfer(recipe: Recipe, *, halved: bool = True) -> Callable[[MeshPair], Score]:
@@ -138,19 +152,19 @@ def sith_fscore(recipe: Recipe) -> Callable[[MeshPair], Score]:
     return measure
 
 
-def sith_normals(recipe: Recipe) -> Callable[[MeshPair], Score]:
+def peer_normals(recipe: Recipe) -> Callable[[MeshPair], Score]:
     """Return the metric: mean absolute cosine of the face normals at a point and at the nearest other point."""
 
     def measure(pair: MeshPair) -> Score:
         sides = take_sides(pair, recipe)
-        assert sides.nearest is not None
+        assert sides.opposite is not None
         normals = [
-            PosedMesh(vertices, np.ascontiguousarray(triangles, np.int32)).face_normals[faces]
-            for (vertices, triangles), faces in zip(sides.surfaces, sides.faces, strict=True)
+            PosedMesh(vertices, np.ascontiguousarray(triangles, np.int32)).face_normals
+            for vertices, triangles in sides.surfaces
         ]
         means = [
-            mean_score(np.abs(np.einsum("ij,ij->i", own, other[nearest])))
-            for own, other, nearest in zip(normals, normals[::-1], sides.nearest, strict=True)
+            mean_score(np.abs(np.einsum("ij,ij->i", own[faces], other[opposite])))
+            for own, other, faces, opposite in zip(normals, normals[::-1], sides.faces, sides.opposite, strict=True)
         ]
         return mean_of_two(means)
 
@@ -163,6 +177,13 @@ def true_height(vertices: F64) -> float:
     if not height > 0:
         raise MetricError("the true mesh has no height to scale by")
     return height
+
+
+def _to_unit(vertices: F64) -> F64:
+    """Vertices with the middle of their box at the origin, in units of the longest edge of the box."""
+    low, high = vertices.min(axis=0), vertices.max(axis=0)
+    moved: F64 = (vertices - (low + high) / 2) / (high - low).max()
+    return moved
 
 
 def _draw(pair: MeshPair, recipe: Recipe, surface: Surface, side: Side) -> tuple[F64, Ints]:

@@ -147,6 +147,50 @@ def test_sith_measures_between_drawn_points_after_its_icp(pair):
     assert value(pair, "sith", "normals") == pytest.approx((there + back) / 2, rel=1e-6)
 
 
+def sheet(height_at, *edges):
+    """Strips between the planes y = +-1/2 with these x, folded to the height of each."""
+    rows = [(x, y, height_at(x)) for x in edges for y in (-0.5, 0.5)]
+    faces = [f for k in range(0, 2 * len(edges) - 2, 2) for f in ((k, k + 2, k + 1), (k + 2, k + 3, k + 1))]
+    return np.array(rows), np.array(faces)
+
+
+def test_synchuman_in_closed_form():
+    """A square sheet against a roof over it: both are 1 long, and the roof is rise high, so its middle moves down."""
+    slope = 0.1
+    flat = sheet(lambda x: 0.0, -0.5, 0.5)
+    roof = sheet(lambda x: slope * (0.5 - abs(x)), -0.5, 0.0, 0.5)
+    rise = slope / 2
+    # The roof is from -rise / 2 to rise / 2 about the sheet, evenly: its mean distance from it is rise / 4. Seen from
+    # the sheet the roof is at a right angle to its slope, up to what the ridge and the eaves end.
+    moved = roof[0] * 7.5 + [3.0, -2.0, 40.0]
+    scores = measure_pair(MeshPair.of((moved, roof[1]), flat, seed=1, device="cpu"), "synchuman")
+    assert list(scores) == ["chamfer", "p2s", "normals"]
+    assert scores["p2s"].value == pytest.approx(100 * rise / 4, rel=0.01)
+    assert scores["chamfer"].value == pytest.approx(100 * rise / 4 * (1 + np.cos(np.arctan(slope))) / 2, rel=0.01)
+    assert scores["normals"].value == pytest.approx(np.cos(np.arctan(slope)), rel=1e-6)
+    # Two sheets apart are one of the same place and size at once: nothing is left to measure.
+    far = (flat[0] * [0.2, 0.2, 1.0] + [9.0, 9.0, 9.0], flat[1])
+    same = measure_pair(MeshPair.of(far, flat, seed=1, device="cpu"), "synchuman")
+    assert same["chamfer"].value == pytest.approx(0.0, abs=1e-9)
+    assert same["normals"].value == pytest.approx(1.0)
+
+
+def test_synchuman_scales_either_mesh_by_its_longest_axis(pair):
+    """Restated in a few lines on the same points; a stray ball far out shrinks the body."""
+    sides = take_sides(pair, PROTOCOLS["synchuman"].recipe)
+    meshes = [(side.mesh.positions, side.mesh.triangles) for side in (pair.predicted, pair.true)]
+    units = [(v - (v.max(0) + v.min(0)) / 2) / np.ptp(v, axis=0).max() for v, _ in meshes]
+    assert [np.ptp(unit, axis=0).max() for unit in units] == pytest.approx([1.0, 1.0])
+    there = exact(sides.points[0][:300] / 100, units[1], meshes[1][1])
+    back = exact(sides.points[1][:300] / 100, units[0], meshes[0][1])
+    assert np.allclose(sides.there[:300], 100 * there, rtol=1e-9)
+    assert np.allclose(sides.back[:300], 100 * back, rtol=1e-9)
+    assert value(pair, "synchuman", "p2s") == pytest.approx(sides.there.mean())
+    assert value(pair, "synchuman", "chamfer") == pytest.approx((sides.there.mean() + sides.back.mean()) / 2)
+    grown = MeshPair.of((3 * meshes[0][0] + 5, meshes[0][1]), meshes[1], points=2000, seed=3, key="p", device="cpu")
+    assert value(grown, "synchuman", "chamfer") == pytest.approx(value(pair, "synchuman", "chamfer"), rel=1e-6)
+
+
 def test_p3d_is_a_sum_of_squares_between_points(pair):
     x, y = drawn(pair, "p3d")
     expected = (cKDTree(y).query(x)[0] ** 2).mean() + (cKDTree(x).query(y)[0] ** 2).mean()
