@@ -5,8 +5,9 @@
 
 Beside the clients that look (each turns a little after each picture) there is one that opens a websocket and never
 reads, and one that sends garbage, again and again, and comes back when it is thrown out. Printed are, for each part of
-the time, the server's resident memory, its frames a second and delay as it states them, and the pictures that each
-client got. At the end: the slope of the memory over the last two thirds, and clients that were lost.
+the time, the server's resident memory, its processor time and frames so far, frames a second and delay as it states
+them, and the pictures that each client got. At the end: the slope of the memory over the last two thirds, and clients
+that were lost.
 """
 
 from __future__ import annotations
@@ -120,7 +121,8 @@ def main() -> None:
         deaf = open_deaf(address)
         threading.Thread(target=send_garbage, args=(address, stop, sent), daemon=True).start()
         began, samples = time.monotonic(), []
-        print(f"{'s':>7} {'MiB':>7} {'fps':>6} {'delay ms':>9} {'viewers':>8} pictures of each client", flush=True)
+        head = ("s", "MiB", "cpu s", "frames", "fps", "delay ms", "viewers")
+        print(" ".join(f"{name:>8}" for name in head), "pictures of each client", flush=True)
         for row in range(1, ROWS + 1):
             end = began + 60 * options.minutes * row / ROWS
             while time.monotonic() < end:
@@ -128,8 +130,9 @@ def main() -> None:
                 samples.append((time.monotonic() - began, process.memory_info().rss / 2**20))
             state, (seconds, size) = watchers[0].state, samples[-1]
             counts = " ".join(str(watcher.pictures) for watcher in watchers)
-            told = f"{state.get('fps', 0):6.1f} {state.get('delay_ms', 0):9} {state.get('clients', 0):8}"
-            print(f"{seconds:7.0f} {size:7.1f} {told} {counts}", flush=True)
+            told = " ".join(f"{state.get(name, 0):8}" for name in ("frames", "fps", "delay_ms", "clients"))
+            used = sum(process.cpu_times()[:2])
+            print(f"{seconds:8.0f} {size:8.1f} {used:8.0f} {told} {counts}", flush=True)
         late = np.array(samples[len(samples) // 3 :])
         slope, most = np.polyfit(late[:, 0] / 60, late[:, 1], 1)[0], max(size for _, size in samples)
         print(f"memory over the last two thirds: {slope:+.2f} MiB a minute, greatest {most:.1f} MiB")

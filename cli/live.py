@@ -38,6 +38,7 @@ if TYPE_CHECKING:
 @click.option("--clients", type=click.IntRange(1, 256), default=16, help="Greatest number of browsers at a time.")
 @click.option("--certificate", type=options.existing_file, help="PEM file of a certificate, to serve over TLS.")
 @click.option("--key", type=options.existing_file, help="PEM file of its private key.")
+@options.photo_colours
 @options.device
 @options.server
 def live(

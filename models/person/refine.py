@@ -53,17 +53,25 @@ def drop_strays(mask: F32, points: F64) -> F32:
     Returns:
         (H, W) float32.
     """
-    parts, count = label(mask > STRAY_LEVEL)
+    above = mask > STRAY_LEVEL
+    rows, columns = np.flatnonzero(above.any(axis=1)), np.flatnonzero(above.any(axis=0))
+    if not len(rows):
+        return mask
+    top, left = int(rows[0]), int(columns[0])
+    box = slice(top, int(rows[-1]) + 1), slice(left, int(columns[-1]) + 1)
+    parts, count = label(above[box])
     if count < 2:
         return mask
-    height, width = mask.shape
-    inside = ((points >= 0) & (points < (width, height))).all(axis=1)
-    columns, rows = points[inside].astype(np.int64).T
+    height, width = parts.shape
+    places = points - (left, top)
+    inside = ((places >= 0) & (places < (width, height))).all(axis=1)
+    columns, rows = places[inside].astype(np.int64).T
     kept = np.zeros(count + 1, np.bool_)
     kept[parts[rows, columns]] = True
     kept[1 + np.argmax(np.bincount(parts.ravel())[1:])] = True
     kept[0] = True  # below the level: the soft edge of what is kept
-    cleaned: F32 = np.where(kept[parts], mask, np.float32(0))
+    cleaned = mask.copy()
+    cleaned[box] = np.where(kept[parts], mask[box], np.float32(0))
     return cleaned
 
 

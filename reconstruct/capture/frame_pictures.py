@@ -109,7 +109,9 @@ def _masked(picture: U8, source: Source) -> tuple[U8, str]:
 
 def with_alpha(picture: U8, alpha: U8) -> U8:
     """A picture (H, W, 3) with a mask (H, W) as its alpha channel."""
-    return np.ascontiguousarray(np.concatenate([picture[..., :3], alpha[..., None]], axis=2))
+    joined = np.empty((*alpha.shape, 4), np.uint8)
+    joined[..., :3], joined[..., 3] = picture[..., :3], alpha
+    return joined
 
 
 def _frame_found(

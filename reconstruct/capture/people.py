@@ -114,13 +114,16 @@ class FilmTracker:
     Args:
         finder: the networks.
         person: number of the person in the first frame that shows somebody, from 1.
+        trust: after the detector was asked, so many frames in a row may show somebody who moves before it is asked
+            again, which takes as long as the landmark network.
 
     Attributes:
         square: where the person was last; None: in no frame yet.
     """
 
-    def __init__(self, finder: PersonFinder, person: int = 1) -> None:
-        self._finder, self._person = finder, person
+    def __init__(self, finder: PersonFinder, person: int = 1, trust: int = 0) -> None:
+        self._finder, self._person, self._trust = finder, person, trust
+        self._trusted = 0  # frames since the detector was asked
         self.square: Region | None = None
         self._mask: F32 | None = None  # of the frame before; None where it shows nobody
 
@@ -134,7 +137,7 @@ class FilmTracker:
         if last is not None:
             # The detector spoke for this person in an earlier frame.
             person = rounded(self._finder.look(picture, last, passes=1, detection=1.0))
-            if person.is_there and (self._is_steady(person) or self._finder.sees(picture, person.next_region)):
+            if person.is_there and (self._is_steady(person) or self._is_seen(picture, person)):
                 return self.follow(person)
         try:
             people = find_people(self._finder, picture)
@@ -154,6 +157,14 @@ class FilmTracker:
     def lose(self) -> None:
         """Go on from a frame that shows nobody."""
         self._mask = None
+
+    def _is_seen(self, picture: U8, person: Person) -> bool:
+        """Whether the detector sees the person, or is not asked yet."""
+        self._trusted += 1
+        if self._trusted <= self._trust and self._mask is not None and person.score >= STEADY_PRESENCE:
+            return True
+        self._trusted = 0
+        return self._finder.sees(picture, person.next_region)
 
     def _is_steady(self, person: Person) -> bool:
         if self._mask is None or self._mask.shape != person.mask.shape or person.score < STEADY_PRESENCE:

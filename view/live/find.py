@@ -16,6 +16,8 @@ from .shots import Seen, Shot, decode
 
 # The detector looks at the whole picture so often, to see whether somebody else has come.
 COUNT_EVERY_S = 1.0
+# Of frames in which the person moves much, each one after so many is shown to the detector.
+TRUST = 3
 SEVERAL = "{count} people are in sight; the one who was seen first is shown"
 
 
@@ -49,7 +51,7 @@ class StageOfFinding:
             return _masked(shot, picture)
         finder = self._open()
         if self._tracker is None or picture.shape != self._shape:  # another camera, or the telephone was turned
-            self._tracker, self._shape = FilmTracker(finder), picture.shape
+            self._tracker, self._shape = FilmTracker(finder, trust=TRUST), picture.shape
         person = None
         try:
             if self._tracker.square is None:  # nobody was there yet: look for everybody

@@ -26,7 +26,7 @@ class Newest(Generic[Value]):
         with self._changed:
             self.dropped += self._value is not None
             self._value = value
-            self._changed.notify()
+            self._changed.notify_all()
 
     def take(self, timeout: float | None = None) -> Value | None:
         """Wait for a value and take it away.
@@ -40,7 +40,13 @@ class Newest(Generic[Value]):
         with self._changed:
             self._changed.wait_for(lambda: self._value is not None or self._closed, timeout)
             value, self._value = (None if self._closed else self._value), None
+            self._changed.notify_all()
             return value
+
+    def wait_until_taken(self) -> None:
+        """Wait until no value is left here that nobody has taken, or the place is closed."""
+        with self._changed:
+            self._changed.wait_for(lambda: self._value is None or self._closed)
 
     def close(self) -> None:
         """Let everybody who waits go on with None, now and later."""

@@ -1,7 +1,12 @@
 """The stages at work at the same time, each in its own thread: finding, surfaces, drawing.
 
 While a frame is drawn, the next one is localised, and in the one after that the person is looked for, as in the
-pipeline of MonoPort (Li et al., ECCV 2020, section 5). Between two stages there is room for one frame, the newest.
+pipeline of MonoPort (Li et al., ECCV 2020, section 5). Between two stages there is room for one frame, and a stage
+begins with a frame only when the next stage has taken the one before: what would be dropped is not computed. Frames
+that come meanwhile are dropped before the first stage, which takes the newest.
+
+Each stage runs the networks on its own part of the cores. Were all of them to use all cores, their threads would wait
+for one another at the end of each layer.
 """
 
 from __future__ import annotations
@@ -13,6 +18,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 
+import torch
+
 from ...core.errors import MpcError
 from ...models.person.finder import PersonFinder
 from ...models.runs import LoadedRun
@@ -20,11 +27,14 @@ from .draw import draw, input_panel
 from .find import StageOfFinding
 from .meter import Meter
 from .newest import Newest
+from .paint import FramePaint
 from .reconstruct import StageOfSurfaces
 from .settings import LiveSettings, Look
 from .shots import Seen, Shot, Surface, encode_jpeg
 
 _log = logging.getLogger(__name__)
+# So many of the three stages are at work at a time, one with another; each has this part of the cores.
+BUSY_STAGES = 2
 
 
 @dataclass(frozen=True, eq=False)
@@ -76,15 +86,20 @@ class Pipeline:
         self.on_taken: Callable[[Shot], None] = lambda shot: None
         self.on_surface: Callable[[Surface], None] = lambda surface: None
         self._size, self._deliver = settings.size, deliver
-        self._finding, self.surfaces = StageOfFinding(finder), StageOfSurfaces(run, settings.height_m, self.meter)
+        self._photo = settings.photo_colours
+        self._paint: FramePaint | None = None  # of the newest surface
+        self._finding = StageOfFinding(finder)
+        self.surfaces = StageOfSurfaces(run, settings.height_m, self.meter, photo_colours=settings.photo_colours)
         self.shots: Newest[Shot] = Newest()
         self._seen: Newest[Seen] = Newest()
         self._wake = threading.Condition()
         self._looks: dict[str, Look] = {}
         self._shown: dict[str, tuple[int, Look]] = {}  # what each viewer was sent last
+        self._fresh = False  # the newest surface has not been taken by the stage that draws
         self._closed = False
+        self._cores = torch.get_num_threads()
         self._threads = [
-            threading.Thread(target=work, name=f"live-{work.__name__.strip('_')}", daemon=True)
+            threading.Thread(target=self._run, args=(work,), name=f"live-{work.__name__.strip('_')}", daemon=True)
             for work in (self._find, self._reconstruct, self._draw)
         ]
 
@@ -103,6 +118,7 @@ class Pipeline:
         for thread in self._threads:
             with suppress(RuntimeError):  # never started
                 thread.join()
+        torch.set_num_threads(self._cores)  # what a thread sets is what later ones begin with
 
     def look(self, viewer: str, look: Look) -> None:
         """Let a viewer look from another place; it gets a picture even if no frame comes."""
@@ -115,12 +131,19 @@ class Pipeline:
         with self._wake:
             self._looks.pop(viewer, None)
             self._shown.pop(viewer, None)
+            self._wake.notify_all()
+
+    def _run(self, work: Callable[[], None]) -> None:
+        """A stage's thread."""
+        torch.set_num_threads(max(self._cores // BUSY_STAGES, 1))  # of this thread
+        work()
 
     def _find(self) -> None:
         while (shot := self.shots.take()) is not None:
             self.on_taken(shot)
             with self._told(), self.meter.stage("find"):
                 self._seen.put(self._finding.find(shot))
+            self._seen.wait_until_taken()
 
     def _reconstruct(self) -> None:
         while (seen := self._seen.take()) is not None:
@@ -128,9 +151,11 @@ class Pipeline:
                 surface = self.surfaces.reconstruct(seen, self.resolution, self.mode)
                 self.note = seen.note
                 with self._wake:
-                    self.latest = surface
+                    self.latest, self._fresh = surface, True
                     self._wake.notify_all()
                 self.on_surface(surface)
+            with self._wake:
+                self._wake.wait_for(lambda: self._closed or not self._fresh or not self._waiting())
 
     def _draw(self) -> None:
         while True:
@@ -138,7 +163,8 @@ class Pipeline:
                 self._wake.wait_for(lambda: self._closed or self._waiting())
                 if self._closed:
                     return
-                surface, waiting = self.latest, self._waiting()
+                surface, waiting, self._fresh = self.latest, self._waiting(), False
+                self._wake.notify_all()
             if surface is not None:
                 with self._told():
                     self._draw_round(surface, waiting)
@@ -156,10 +182,12 @@ class Pipeline:
         with self._wake:  # also where drawing fails: the next frame is another chance
             fresh = all(shown[0] != number for shown in self._shown.values())
             self._shown |= {viewer: (number, look) for viewer, look in waiting.items() if viewer in self._looks}
+        if self._photo and (self._paint is None or self._paint.surface is not surface):
+            self._paint = FramePaint(surface)
         with self.meter.stage("draw"):
             shown = encode_jpeg(input_panel(surface, self._size))
             for look in dict.fromkeys(waiting.values()):
-                drawn = encode_jpeg(draw(surface, look, self._size))
+                drawn = encode_jpeg(draw(surface, look, self._size, self._paint))
                 for viewer in (name for name, place in waiting.items() if place == look):
                     self._deliver(viewer, Picture(surface, look, shown, drawn))
         if fresh:

@@ -35,10 +35,13 @@ class StageOfSurfaces:
         run: the networks.
         height_m: assumed height of the standing person, metres.
         meter: is told how long encoding and localising take.
+        photo_colours: meshes have the frame's colours where it shows them.
     """
 
-    def __init__(self, run: LoadedRun, height_m: float, meter: Meter | None = None) -> None:
-        self._run, self._meter = run, meter or Meter()
+    def __init__(
+        self, run: LoadedRun, height_m: float, meter: Meter | None = None, *, photo_colours: bool = True
+    ) -> None:
+        self._run, self._meter, self._photo = run, meter or Meter(), photo_colours
         self._size = int(run.settings.get("image_size", 512))
         self._settings = CaptureSettings(height_m=height_m)
         self._encoder = ViewEncoder(run.surface, run.texture)
@@ -93,7 +96,7 @@ class StageOfSurfaces:
         Raises:
             NoSurfaceError: the network predicts that nothing is inside.
         """
-        photo: U8 = cut_photo(surface.seen.picture, surface.framing, PHOTO)
+        photo: U8 | None = cut_photo(surface.seen.picture, surface.framing, PHOTO) if self._photo else None
         return reconstruct_field(
             surface.view, surface.framing.calibration, surface.resolution, mask=mask_of(surface.square), photo=photo
         )

@@ -25,6 +25,7 @@ class LiveSettings:
         size: pixels along each side of the drawn picture.
         height_m: assumed height of the standing person, metres.
         clients: greatest number of browsers at a time.
+        photo_colours: colour what the frame shows by the frame, and only the rest by the texture network.
     """
 
     resolution: int = 129
@@ -32,6 +33,7 @@ class LiveSettings:
     size: int = 256
     height_m: float = 1.7
     clients: int = 16
+    photo_colours: bool = True
 
     def __post_init__(self) -> None:
         check_choice("mode", self.mode, MODES)

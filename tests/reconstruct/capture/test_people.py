@@ -237,6 +237,24 @@ def test_in_a_film_the_landmark_network_is_no_proof():
         tracker.find(empty)
 
 
+def test_somebody_who_moves_is_believed_for_so_many_frames():
+    """The landmark network sees somebody jumping about where nobody is; every third frame, the detector is asked."""
+    finder, empty = Credulous(), np.full((200, 160, 3), 200, np.uint8)
+    tracker = FilmTracker(finder, trust=2)
+    tracker.find(red_person()[..., :3])
+    for left in (80, 60):
+        finder.left = left
+        tracker.find(empty)
+    finder.left = 80
+    for _ in range(2):  # and from then on in each, until it sees somebody
+        with pytest.raises(NobodyError):
+            tracker.find(empty)
+    tracker.find(red_person()[..., :3])
+    finder.presence, finder.left = 0.8, 60  # one who is doubtful is not believed
+    with pytest.raises(NobodyError):
+        tracker.find(empty)
+
+
 def test_people_are_chosen_by_number():
     people = find_people(StickFinder(), np.concatenate([red_person(), red_person()], axis=1)[..., :3])
     assert [number for number, _ in choose_people(people, "all")] == [1, 2]
