@@ -5,11 +5,15 @@
     python benchmarks/live.py --tiny                     # seconds; proves that it runs
 
 The film is a free person, drawn from two sides, who slides over a photograph of scikit-image. "find" is the person and
-the mask (networks of `mpc fetch`; without them the pictures' own masks are taken), "draw" one picture of 256 x 256 from
-the camera's place, "turned" one from 60 degrees beside it. Stages are medians over the frames, one after the other;
-`--clock processor` counts this process's processor time, so that with one thread the figures are an idle core's.
-"dense" evaluates the whole grid, timed on every 16th plane; "MonoPort" is the scheme of that paper as
-monoport_scheme.py restates it, on the same network. Both stand for the localisation, and their ratio to it is printed.
+the mask (networks of `mpc fetch`; without them the pictures' own masks are taken), "draw" what the page gets from the
+camera's place: the frame and a picture of 256 x 256, as JPEG. The sum of the stages up to there gives the frames a
+second of a program that does one after the other. "turned" is a picture from 60 degrees beside it; "network" and
+"turned, n." are the same two with `--network-colours`, that is, without the frame's own colours. Stages are medians
+over the frames. `--clock processor` counts this process's processor time, so that with one thread the figures are an
+idle core's.
+"dense" evaluates the whole grid, timed on every 16th plane (513 nodes: every 64th) and multiplied; "MonoPort" is the
+scheme of that paper as monoport_scheme.py restates it, on the same network, left out where memory is short. Both stand
+for the localisation, and their ratio to lossless localisation, timed beside them, is printed.
 The last rows play the film at 30 frames a second into the pipeline for some seconds (wall time): frames a second and
 delay with the stages one after the other in one thread, and overlapped as `mpc live` has them. Compare rows of one
 run: other work on the machine slows all of them.
@@ -27,22 +31,26 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
+import psutil
 import torch
 from monoport_scheme import monoport
 from PIL import Image
 from segment import crop_ground, draw_people, photographs
 
 from mpc.core.errors import MpcError
+from mpc.core.pictures import mask_of
 from mpc.core.randomness import derive_rng
 from mpc.formats.png import read_png
 from mpc.models.person.store import require_networks
 from mpc.models.runs import LoadedRun, load_run
 from mpc.models.shipped import shipped_run
 from mpc.reconstruct.capture.people import lazy_finder
+from mpc.reconstruct.localise.localise import localise
 from mpc.reconstruct.view_field import ViewField
-from mpc.view.live.draw import draw
+from mpc.view.live.draw import draw, input_panel
 from mpc.view.live.find import StageOfFinding
 from mpc.view.live.meter import Meter
+from mpc.view.live.paint import FramePaint
 from mpc.view.live.pipeline import Picture, Pipeline
 from mpc.view.live.reconstruct import StageOfSurfaces
 from mpc.view.live.settings import MODES, LiveSettings, Look
@@ -50,9 +58,10 @@ from mpc.view.live.shots import Shot, Surface, encode_jpeg
 from mpc.view.live.sources import FilmFrames
 
 SIZE, STEPS, STEP_PX = (640, 480), 12, 4
-STAGES = ("find", "frame+encode", "localise", "draw", "turned")
-# MonoPort's scheme works on dense arrays, which take gigabytes beyond this.
-MOST_MONOPORT = 257
+STAGES = ("find", "frame+encode", "localise", "draw", "turned", "network", "turned, n.")
+WIDTH = 12
+# MonoPort's scheme works on dense arrays: bytes for each node of the grid.
+MONOPORT_BYTES = 60
 
 
 def has_networks() -> bool:
@@ -98,9 +107,9 @@ class Stopwatch:
 
 
 def dense_ms(view: ViewField, resolution: int, clock: Callable[[], float]) -> float:
-    """Milliseconds of the whole grid, from every 16th plane."""
+    """Milliseconds of the whole grid, from every 16th plane, or every 64th of a fine grid."""
     axis = np.linspace(-1, 1, resolution).astype(np.float32)
-    planes, began = axis[::16], clock()
+    planes, began = axis[:: 16 if resolution <= 257 else 64], clock()
     for x in planes:
         view.occupancy(np.stack(np.meshgrid(x, axis, axis, indexing="ij"), -1).reshape(-1, 3))
     return 1000 * (clock() - began) * resolution / len(planes)
@@ -137,23 +146,32 @@ def measure_stages(
             )  # which localises nothing yet
         with watch.stage("localise+"):
             surface = surfaces.localise(seen, surface.framing, resolution, mode)
-        for name, look in (("draw", Look()), ("turned", Look(60.0))):
+        with watch.stage("draw"):
+            paint = FramePaint(surface)
+            encode_jpeg(input_panel(surface, LiveSettings.size))
+            encode_jpeg(draw(surface, Look(), LiveSettings.size, paint))
+        for name, yaw, colours in (("turned", 60.0, paint), ("network", 0.0, None), ("turned, n.", 60.0, None)):
             with watch.stage(name):
-                encode_jpeg(draw(surface, look, LiveSettings.size))
-    times = {name: watch.median(name) for name in ("find", "frame+encode", "draw", "turned")}
+                encode_jpeg(draw(surface, Look(yaw), LiveSettings.size, colours))
+    times = {name: watch.median(name) for name in STAGES if name != "localise"}
     times["localise"] = max(watch.median("localise+") - times["frame+encode"], 0.0)
     total = sum(times[name] for name in STAGES[:4])
     asked = 0 if surface.grid is None else surface.grid.total_evaluations
-    row = " ".join(f"{times[name]:12.1f}" for name in STAGES)
+    row = " ".join(f"{times[name]:{WIDTH}.1f}" for name in STAGES)
     print(f"{resolution:9d} {mode:>9} {asked:9d} {row} {1000 / total:9.2f}", flush=True)
     return surface
 
 
-def measure_alternatives(surface: Surface, resolution: int, localise_ms: float, clock: Callable[[], float]) -> None:
+def measure_alternatives(surface: Surface, resolution: int, clock: Callable[[], float]) -> None:
     """Print what the dense grid and MonoPort's scheme take on the same network and frame."""
+    watch, view = Stopwatch(clock), surface.view
+    for _ in range(3):
+        with watch.stage("ours"):
+            localise(view.occupancy, resolution, mask=mask_of(surface.square), bracket=view.depth_range)
+    localise_ms = watch.median("ours")
     dense = dense_ms(surface.view, resolution, clock)
     print(f"{resolution:9d} dense     {resolution**3:9d} {dense:38.1f} ms, {dense / localise_ms:.1f} times ours")
-    if resolution <= MOST_MONOPORT:
+    if MONOPORT_BYTES * resolution**3 < psutil.virtual_memory().available:
         took, asked = monoport_ms(surface.view, resolution, clock)
         print(f"{resolution:9d} MonoPort  {asked:9d} {took:38.1f} ms, {took / localise_ms:.1f} times ours", flush=True)
 
@@ -180,7 +198,8 @@ def play(run: LoadedRun, frames: list[np.ndarray], settings: LiveSettings, secon
             time.sleep(max(began + number / 30 - time.monotonic(), 0.0))
         else:
             surface = surfaces.reconstruct(finding.find(shot), settings.resolution, settings.mode)
-            encode_jpeg(draw(surface, Look(), settings.size))
+            encode_jpeg(input_panel(surface, settings.size))
+            encode_jpeg(draw(surface, Look(), settings.size, FramePaint(surface)))
             meter.drawn(shot.taken, time.monotonic())
     pipeline.close()
     report = meter.report(time.monotonic())
@@ -215,15 +234,13 @@ def main() -> None:
         else:
             frames = [frame for _, frame in itertools.islice(FilmFrames(options.film).frames(), options.frames)]
     height, width = frames[0].shape[:2]
-    print(f"device {options.device}, {torch.get_num_threads()} threads, {options.clock} ms")
+    print(f"device {options.device}, {torch.get_num_threads()} threads, {options.clock} ms", flush=True)
     print(f"{len(frames)} frames of {width} x {height}, networks of {run.settings.get('image_size')} pixels")
-    print(f"{'nodes':>9} {'mode':>9} {'asked':>9} {' '.join(f'{name:>12}' for name in STAGES)} {'frames/s':>9}")
+    print(f"{'nodes':>9} {'mode':>9} {'asked':>9} {' '.join(f'{name:>{WIDTH}}' for name in STAGES)} {'frames/s':>9}")
     for resolution in options.resolution:
         for mode in options.mode:
             surface = measure_stages(run, frames, resolution, mode, clock)
-        began = clock()
-        StageOfSurfaces(run, 1.7).localise(surface.seen, surface.framing, resolution, "lossless")
-        measure_alternatives(surface, resolution, 1000 * (clock() - began), clock)
+        measure_alternatives(surface, resolution, clock)
     for resolution, overlapped in itertools.product(options.resolution if options.seconds else (), (False, True)):
         settings = LiveSettings(resolution=resolution, mode=options.mode[0])
         play(run, frames, settings, options.seconds, overlapped=overlapped)
