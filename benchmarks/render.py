@@ -30,7 +30,8 @@ from PIL import Image
 
 from mpc.core.arrays import F32
 from mpc.datasets.renders.build import render_models, threads_each
-from mpc.datasets.renders.draw_scene import Drawing, draw_views, prepare_scene, store_scene
+from mpc.datasets.renders.draw_scene import prepare_scene, store_scene
+from mpc.datasets.renders.draw_views import Drawing, draw_views
 from mpc.datasets.renders.settings import RenderSettings
 from mpc.datasets.renders.write import Provenance
 from mpc.geometry.camera import OrthographicCamera, orbit_cameras

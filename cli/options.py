@@ -70,6 +70,13 @@ def layer_names() -> Iterable[str]:
     return (*LAYERS, *BODY_LAYERS)
 
 
+def stored_layer_names() -> Iterable[str]:
+    """The layers that renders can hold: those that are drawn on request, and what --backgrounds adds."""
+    from ..datasets.renders.backdrops import PHOTO
+
+    return (*layer_names(), PHOTO)
+
+
 def workers(function: Callable[..., None]) -> Callable[..., None]:
     """--jobs, --backend and --scheduler: how units of work are distributed. Results do not depend on them."""
 

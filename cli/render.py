@@ -26,6 +26,13 @@ def light_names() -> Iterable[str]:
     return builtin_lights().names
 
 
+def crop_names() -> Iterable[str]:
+    """The crops of a view that can be drawn."""
+    from ..datasets.renders.crops import CROPS
+
+    return CROPS
+
+
 @click.command(cls=values.Command)
 @click.argument("models", type=options.existing_folder)
 @click.option("--out", type=options.folder, default="renders", help="Folder to write the renders to.")
@@ -107,6 +114,11 @@ def light_names() -> Iterable[str]:
     help="Lights to use, such as 'studio_*' or room_lamp_02; * and ? stand for other letters.  [default: all lights]",
 )  # fmt: skip
 @click.option(
+    "--backgrounds", type=options.existing_folder,
+    help="Folder of photographs and panoramas: the layer photo shows each view in front of one of them; panoramas also "
+    "light the person.",
+)  # fmt: skip
+@click.option(
     "--exposure", "exposure_ev", type=click.FloatRange(-8, 8), default=0.0, metavar="STOPS",
     help="Exposure, photographic stops: 1 doubles the light, -1 halves it.",
 )  # fmt: skip
@@ -114,6 +126,14 @@ def light_names() -> Iterable[str]:
     "--layers", known=options.layer_names, metavar="NAME...",
     help="Layers to draw beside the lit pictures: normal_front, depth_front, mask and others.",
 )  # fmt: skip
+@values.names(
+    "--crops", known=crop_names, metavar="face|upper...",
+    help="Also draw each view's face, or upper body, as a picture of its own with its calibration, where joints are "
+    "known.",
+)  # fmt: skip
+@click.option(
+    "--crop-size", type=click.IntRange(16, 4096), default=512, help="Edge of the pictures of --crops, pixels."
+)
 @click.option(
     "--body-model", type=options.existing_file,
     help="Your own SMPLX_*.npz: with it the fits of THuman2, CustomHumans and X-Humans give bodies, joints and parts.",
@@ -166,6 +186,8 @@ def render(
         options.refuse_ignored("with --cameras", "views", "step_deg", "offset_deg", "pitch_deg", "jitter_deg", "fov")
     else:
         options.refuse_ignored("without --cameras", "camera_up")
+    if not settings["crops"]:
+        options.refuse_ignored("without --crops", "crop_size")
     if part is not None:
         options.refuse_ignored("with --part; --finish removes", "prune")
     from ..datasets.renders.build import render_models

@@ -48,7 +48,7 @@ MOST_POINTS = 100_000_000
     help="Keep the true surfaces of the val and test splits (eval), or of all splits.",
 )  # fmt: skip
 @values.names(
-    "--layers", known=options.layer_names, metavar="NAME...",
+    "--layers", known=options.stored_layer_names, metavar="NAME...",
     help="Layers of `mpc render --layers` that the shards are to hold too: depth_front, normal_back and others.",
 )  # fmt: skip
 @click.option(

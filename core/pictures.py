@@ -37,12 +37,12 @@ BACKGROUND = (246, 244, 240)
 LIGHT_GREY = (246, 246, 246)
 
 
-def over_background(rgba: U8, background: tuple[int, int, int] = BACKGROUND) -> U8:
-    """Lay a picture over a colour.
+def over_background(rgba: U8, background: tuple[int, int, int] | U8 = BACKGROUND) -> U8:
+    """Lay a picture over a colour, or over another picture.
 
     Args:
         rgba: (H, W, 4) uint8, straight alpha.
-        background: RGB of the colour, 0 to 255.
+        background: RGB of the colour, 0 to 255, or a picture (H, W, 3) uint8.
 
     Returns:
         (H, W, 3) uint8; exactly rounded, since no mean of two bytes by a byte lies half-way between two bytes.

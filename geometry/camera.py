@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -140,6 +140,46 @@ class PerspectiveCamera(Camera):
     def depth_m(self, points_world: F64) -> F64:
         """See Camera."""
         return np.asarray((points_world - self.eye_world) @ self.rotation[2])
+
+
+@dataclass(frozen=True)
+class CroppedCamera(Camera):
+    """A square of another camera's picture, drawn as a picture of its own.
+
+    View space follows the square in x and y; z is that of the other camera. `extent_m` is the edge of what the square
+    shows at the depth of the cube's centre. Made by `crop_camera`.
+
+    Attributes:
+        whole: the other camera.
+        middle: view-space x and y of the square's middle in the picture of `whole`; the square may leave that picture.
+        share: edge of the square as a share of that picture's, more than 0.
+    """
+
+    whole: Camera = field(kw_only=True)
+    middle: tuple[float, float] = field(kw_only=True)
+    share: float = field(kw_only=True)
+
+    @property
+    def calibration(self) -> F64:
+        """(4, 4) float64: homogeneous world metres to view space; that of `whole` with x and y of the square."""
+        crop = np.diag([1.0 / self.share, 1.0 / self.share, 1.0, 1.0])
+        crop[:2, 3] = [-value / self.share for value in self.middle]
+        matrix: F64 = crop @ self.whole.calibration
+        return matrix
+
+    def rays(self, xy: F64, *, backwards: bool = False) -> tuple[F64, F64]:
+        """See Camera; the rays of `whole`."""
+        return self.whole.rays(np.asarray(self.middle) + self.share * xy, backwards=backwards)
+
+    def depth_m(self, points_world: F64) -> F64:
+        """See Camera; the depth of `whole`."""
+        return self.whole.depth_m(points_world)
+
+
+def crop_camera(whole: Camera, middle: tuple[float, float], share: float) -> CroppedCamera:
+    """The camera that sees a square of another one's picture; arguments are attributes of CroppedCamera."""
+    angles = (whole.yaw_deg, whole.pitch_deg, whole.roll_deg)
+    return CroppedCamera(whole.centre_world, whole.extent_m * share, *angles, whole=whole, middle=middle, share=share)
 
 
 def orbit_cameras(

@@ -14,7 +14,7 @@ import numpy as np
 from ..core.arrays import F32, U8
 from ..core.errors import SettingsError
 from ..core.pictures import straight_alpha
-from ..geometry.camera import Camera, PerspectiveCamera
+from ..geometry.camera import Camera, CroppedCamera, PerspectiveCamera
 from ..geometry.mesh import PosedMesh
 from .layers import RenderLayers, render_layers
 from .parts import MeshPart, split_parts
@@ -136,6 +136,8 @@ class PyrenderRenderer:
     def _draw(self, camera: Camera, down: float = 0.0, right: float = 0.0) -> U8:
         """The picture (H, W, 4), colours times alpha, with its samples moved by parts of a pixel."""
         self._place(camera, down, right)
+        # Renderers of pictures of another size share the context.
+        self._offscreen.viewport_height, self._offscreen.viewport_width = self._size
         with _coverage_from_alpha(any(part.cut_out for part in self._parts)):
             picture: U8 = self._offscreen.render(self._scene, flags=self._flags)[0]
         return picture
@@ -159,6 +161,7 @@ class PyrenderRenderer:
     def _place(self, camera: Camera, down_px: float, right_px: float) -> None:
         import pyrender
 
+        seen, camera = camera, camera.whole if isinstance(camera, CroppedCamera) else camera
         extent = camera.extent_m
         if self._camera_node is not None:
             self._scene.remove_node(self._camera_node)
@@ -177,15 +180,17 @@ class PyrenderRenderer:
             # pyrender widens the view of a picture that is not square; view space always spans the picture.
             height, width = self._size
             pose[:3, 0] *= height / width
+        if isinstance(seen, CroppedCamera):
+            _zoom(lens, 1.0 / seen.share, (seen.middle[1] / seen.share, -seen.middle[0] / seen.share))
         if down_px or right_px:
-            _shift(lens, 2.0 * down_px / self._size[0], -2.0 * right_px / self._size[1])
+            _zoom(lens, 1.0, (2.0 * down_px / self._size[0], -2.0 * right_px / self._size[1]))
         self._camera_node = self._scene.add(lens, pose=pose)
 
 
-def _shift(lens: Any, up: float, right: float) -> None:
-    """Move what a camera of pyrender sees on the picture, in halves of its edges."""
-    project, moved = lens.get_projection_matrix, np.eye(4)
-    moved[:2, 3] = right, up
+def _zoom(lens: Any, times: float, shift: tuple[float, float]) -> None:
+    """Enlarge what a camera of pyrender sees, and move it up and to the right, in halves of the picture's edges."""
+    project, moved = lens.get_projection_matrix, np.diag([times, times, 1.0, 1.0])
+    moved[:2, 3] = shift[1], shift[0]
     lens.get_projection_matrix = lambda width=None, height=None: moved @ project(width, height)
 
 

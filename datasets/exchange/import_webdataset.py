@@ -160,10 +160,11 @@ def _check_names(path: Path, content: dict[str, Any]) -> None:
         parts = scene_key(content["subject"], content["animation"], content["frame"]).split("/")
         views = [str(view["name"]) for view in content["views"]]
         size, files = int(content["image_size"]), set(content["files"])
+        cropped = int(content.get("crop_size", 0))
     except (KeyError, TypeError, ValueError) as error:
         raise InputError(path, f"{SCENE}: entry missing or of the wrong kind ({error})") from error
     plain = all(PLAIN_NAME.fullmatch(name) for name in (*parts, *views, *files))
-    if len(parts) != 2 or not plain or size < 1:
+    if len(parts) != 2 or not plain or size < 1 or (cropped < 1 and any("@" in file for file in files)):
         raise InputError(path, f"{SCENE} describes {'/'.join(parts)!r}, whose names or picture size cannot be used")
 
 
@@ -171,7 +172,6 @@ def _read_pictures(unit: _Unit, content: dict[str, Any]) -> Iterator[tuple[str, 
     """Names (without ".png") and bytes of the scene's pictures and layers, as a renders folder holds them."""
     path = unit.folder / VIEWS_TAR
     missing = {file for file in content["files"] if file.endswith(".png")}
-    size = content["image_size"]
     for name, data in _read_members(path):
         file = name.removeprefix(f"{unit.folder.name}/")
         if not name.endswith(".png"):
@@ -183,6 +183,7 @@ def _read_pictures(unit: _Unit, content: dict[str, Any]) -> Iterator[tuple[str, 
             pixels = decode_png_exact(data)
         except (OSError, SyntaxError, ValueError, zlib.error) as error:
             raise InputError(path, f"{name} does not read as a picture ({error})") from error
+        size = content["crop_size"] if "@" in file else content["image_size"]
         if pixels.shape[:2] != (size, size):
             found = f"{pixels.shape[1]}x{pixels.shape[0]}"
             raise InputError(path, f"{name} is {found} pixels, its {SCENE} says {size}x{size}")

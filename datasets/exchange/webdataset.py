@@ -1,6 +1,7 @@
 """WebDataset tar shards (Aizman, Maltby and Breuel, 2020), two of each scene.
 
-    <scene>/views.tar   a sample for each view: <scene>/<view>.png, .json, and .<layer>.png for each layer
+    <scene>/views.tar   a sample for each view: <scene>/<view>.png, .json, and .<layer>.png for each layer;
+                        and one for each crop: <scene>/<view>@face.png ...
     <scene>/scene.tar   one sample: <scene>/scene.scene.json, .mesh.npz, .<hash>.png and .<hash>.npz
     train.txt ...       the views.tar of each split, one a line
     renders.json        the settings of the renders
@@ -23,6 +24,7 @@ from ...core.files import replacing, write_bytes, write_json
 from ...core.sealed import parse_sealed_json
 from ...formats.png import encode_png, encode_png_rows
 from ...formats.png_box import decode_png_whole
+from ..renders.crops import describe_crop, kinds_of_crops, read_crops
 from ..renders.format import MESH, RENDERS, SCENE, TEXTURES, SceneRecord, ViewRecord
 from ..renders.layer_files import read_picture
 from ..renders.mesh_file import FACES_SUFFIX, read_faces, read_texture, texture_names
@@ -55,6 +57,12 @@ def write_shards(scene: SceneRecord, name: str, out: Path, options: ExportOption
             described = {"scene": scene.key, **{of: content[of] for of in OF_SCENE}, "view": view.name, **entry}
             for extension, member in _view_members(scene, view, described):
                 _add(tar, f"{name}/{view.name}.{extension}", member)
+        for crops in (read_crops(scene, kind) for kind in kinds_of_crops(scene)):
+            for crop in crops.views:
+                described = {"scene": scene.key, **{of: content[of] for of in OF_SCENE}, "view": crop.name}
+                described |= {"image_size": scene.crop_size, **describe_crop(crop)}
+                for extension, member in _view_members(crops, crop, described):
+                    _add(tar, f"{name}/{crop.name}.{extension}", member)
     with replacing(folder / SCENE_TAR) as temporary, tarfile.open(temporary, "w") as tar:
         _add(tar, f"{name}/{WHOLE}.{SCENE}", data)
         _add(tar, f"{name}/{WHOLE}.{MESH}", scene.read_file(MESH))

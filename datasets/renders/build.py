@@ -19,8 +19,8 @@ from ...subjects.body_model import load_body_model
 from ...subjects.selection import Selection, find_people
 from .belonging import SubjectScenes, finish_run
 from .count import SceneProgress, plan_subjects
-from .draw_scene import Drawing
 from .draw_subject import SubjectOutcome, SubjectUnit, draw_subject, open_lights
+from .draw_views import Drawing
 from .folder import claim_folder
 from .parts import begin_part, read_parts, remove_parts, write_part
 from .settings import RenderSettings

@@ -19,7 +19,9 @@ from ...subjects.frames import ChosenScene, LeftOut, NoFitFrameError
 from ...subjects.open import OpenSubject
 from ...subjects.source_files import SourceFiles
 from .belonging import SubjectScenes, describe_scene
-from .draw_scene import Drawing, draw_views, misfit, prepare_scene, store_scene
+from .draw_scene import prepare_scene, store_scene
+from .draw_views import Drawing, draw_views
+from .fit import misfit
 from .format import SCENE, TEXTURES, SceneRecord, read_scene
 from .manifest import Line
 from .settings import RenderSettings

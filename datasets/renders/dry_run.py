@@ -19,8 +19,9 @@ from ...subjects.load import load_subject
 from ...subjects.scenes import frame_counts, pick_scenes, pose_scene
 from ...subjects.selection import Selection, find_people
 from .count import count_scenes
-from .draw_scene import Drawing, draw_views, prepare_scene, store_scene
+from .draw_scene import prepare_scene, store_scene
 from .draw_subject import open_lights
+from .draw_views import Drawing, draw_views
 from .folder import check_folder
 from .format import scene_folders
 from .manifest import read_manifest

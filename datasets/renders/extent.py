@@ -15,7 +15,7 @@ from ...subjects.frames import LeftOut
 from ...subjects.open import OpenSubject
 from ...subjects.scenes import LoadedScene
 from ...subjects.selection import Selection, find_people
-from .draw_scene import place_cameras, required_extent, scene_centre
+from .fit import place_cameras, required_extent, scene_centre
 from .format import RENDERS
 from .settings import RenderSettings
 from .units import mix

@@ -11,6 +11,7 @@ from ...core import folders
 from ...core.files import file_sha256
 from ...core.settings import to_table
 from ...render.light.lights import load_lights
+from .backdrops import open_backdrops
 from .camera_files import read_cameras
 from .format import RENDERS
 from .settings import RenderSettings
@@ -18,8 +19,8 @@ from .settings import RenderSettings
 # What folders were made with that are older than a setting, where the default of today is another.
 OLDER = {"centre": "pelvis"}
 # What lies there is compared, and not where it lies: motions are part of each scene's provenance
-# (OpenSubject.digest), panoramas, cameras and the body model are hashed below.
-PLACES = ("animations", "bone_map", "lights", "camera_file", "body_model")
+# (OpenSubject.digest), panoramas, backgrounds, cameras and the body model are hashed below.
+PLACES = ("animations", "bone_map", "lights", "backgrounds", "camera_file", "body_model")
 
 
 def keep_centre(out: Path, settings: RenderSettings) -> RenderSettings:
@@ -74,6 +75,8 @@ def _recorded(settings: RenderSettings) -> dict[str, Any]:
         # Panoramas may change while the folder's name stays, so what was read from them is part of the settings.
         coefficients = load_lights(settings.lights).coefficients
         recorded["lights_sha256"] = hashlib.sha256(coefficients.tobytes()).hexdigest()
+    if settings.backgrounds is not None:
+        recorded["backgrounds_sha256"] = open_backdrops(settings.backgrounds, settings.exposure_ev).digest()
     if settings.camera_file is not None:
         digest = hashlib.sha256()
         for camera in read_cameras(settings.camera_file, settings.camera_up):

@@ -7,6 +7,7 @@ renders/<subject>/textures/<hash>.png          textures, shared by the subject's
 renders/<subject>/textures/<hash>.npz          faces and texture coordinates that all scenes of a rig share
 renders/<subject>/<animation>_<frame>/         scene.json, mesh.npz (posed mesh, transfer), 000.png ... 350.png,
                                                and with --layers 000.<layer>.png ... (datasets/renders/layer_files.py)
+                                               and with --crops 000@face.png ... (datasets/renders/crops.py)
 """
 
 from __future__ import annotations
@@ -46,6 +47,7 @@ class ViewRecord:
         light: (9, 3) float32, radiance SH coefficients in world axes, linear RGB.
         light_name: the name of the environment.
         joints: what scene.json says of the joints in this view, see `read_view_joints`; None where it says nothing.
+        crops: what scene.json says of its crops by kind, see datasets/renders/crops.py.
     """
 
     name: str
@@ -56,6 +58,7 @@ class ViewRecord:
     light: F32
     light_name: str
     joints: dict[str, Any] | None = None
+    crops: dict[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -79,6 +82,7 @@ class SceneRecord:
         textures: bytes of the textures that its mesh refers to, by name; None for renders of earlier versions.
         sha256: SHA-256 of scene.json.
         labels: what scene.json says of joints, foot contact and the person (docs/labels.md); empty where nothing.
+        crop_size: edge of the pictures of crops, pixels; 0 where none were asked for.
     """
 
     key: str
@@ -97,6 +101,7 @@ class SceneRecord:
     textures: dict[str, int] | None = None
     sha256: str = ""
     labels: dict[str, Any] = field(default_factory=dict)
+    crop_size: int = 0
 
     def read_file(self, name: str) -> bytes:
         """Read a file of the scene's folder and compare it with the checksum that was recorded when it was written.
@@ -181,6 +186,7 @@ def read_scene(folder: Path) -> SceneRecord:
                 light=np.asarray(view["light"], np.float32).reshape(9, 3),
                 light_name=view["light_name"],
                 joints=view.get("joints"),
+                crops=dict(view.get("crops", {})),
             )
             for view in content["views"]
         )
@@ -202,6 +208,7 @@ def read_scene(folder: Path) -> SceneRecord:
             textures=content.get("textures"),
             sha256=sha256,
             labels=dict(content.get("labels", {})),
+            crop_size=int(content.get("crop_size", 0)),
         )
     except (KeyError, TypeError, ValueError) as error:
         raise InputError(path, f"entry missing or of the wrong kind ({error})") from error

@@ -37,7 +37,7 @@ STORED: dict[LayerKind, tuple[type, int]] = {
     "label": (np.uint8, 0),
 }
 # Words of names that tell of another word for a kind.
-_WORDS: dict[str, LayerKind] = {"albedo": "colour", "part": "label", "garment": "label"}
+_WORDS: dict[str, LayerKind] = {"albedo": "colour", "photo": "colour", "part": "label", "garment": "label"}
 
 
 def layer_kind(name: str) -> LayerKind:

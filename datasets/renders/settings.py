@@ -17,6 +17,7 @@ from ...render.transfer import DEFAULT_RAYS
 from ...subjects.frames import FrameSettings
 from ...subjects.placement import PlacementOptions
 from .camera_files import UPS, read_cameras
+from .crops import CROPS
 
 CENTRES = ("surface", "pelvis", "box")
 
@@ -50,8 +51,12 @@ class RenderSettings(FrameSettings):
         lights: folder of HDR panoramas; None for the built-in environments.
         light_names: the environments that are used, by their names, in which * and ? stand for other letters; none for
             all of them.
+        backgrounds: folder of photographs and panoramas; of each view a layer `photo` shows the person in front of one,
+            and a panorama's light is the view's (datasets/renders/backdrops.py). None for none.
         exposure_ev: exposure in photographic stops, each of which doubles the light.
         layers: names of render/layers.py, drawn beside the lit pictures.
+        crops: crops of each view, of CROPS, drawn as pictures of their own.
+        crop_size: edge of their pictures, pixels.
         load: what the user knows of units and axes.
         body_model: the user's file of SMPL-X, with which the fits that come with scans give bodies, joints and parts;
             None for none.
@@ -75,8 +80,11 @@ class RenderSettings(FrameSettings):
     longest_edge_m: float = 0.05
     lights: Path | None = None
     light_names: tuple[str, ...] = ()
+    backgrounds: Path | None = None
     exposure_ev: float = 0.0
     layers: tuple[str, ...] = ()
+    crops: tuple[str, ...] = ()
+    crop_size: int = 512
     load: PlacementOptions = field(default_factory=PlacementOptions)
     body_model: Path | None = None
 
@@ -87,6 +95,7 @@ class RenderSettings(FrameSettings):
             views=(1, 3600),
             lights_per_view=(1, 100),
             size=(16, 4096),
+            crop_size=(16, 4096),
             extent_m=(0.1, 100.0),
             rays=(16, 65536),
             longest_edge_m=(0.001, 1000.0),
@@ -109,6 +118,8 @@ class RenderSettings(FrameSettings):
         unknown = sorted(set(self.layers) - {*LAYERS, *BODY_LAYERS})
         if unknown:
             raise SettingsError(unknown_name("layer", unknown[0], (*LAYERS, *BODY_LAYERS)))
+        for crop in self.crops:
+            check_choice("crops", crop, CROPS)
         if len({name for name, _ in self._places()}) != self.views * len(self.pitch_deg):
             raise SettingsError(f"{self.views} views {self.step_deg} degrees apart repeat a yaw, or an elevation does")
 

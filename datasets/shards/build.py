@@ -21,6 +21,7 @@ from ...core.messages import first_few
 from ...core.notices import log_notices, sort_log
 from ...core.parts import Part
 from ...core.progress import NoProgress, Progress
+from ..renders.backdrops import PHOTO
 from ..renders.belonging import group_refused
 from ..renders.layer_kinds import layer_kind
 from ..renders.listing import ListedScene, list_renders
@@ -127,13 +128,13 @@ def sample_renders(
 
 
 def _check_layers(renders: Renders[ListedScene], settings: SampleSettings) -> None:
-    rendered = renders.settings.get("layers", [])
+    rendered = [*renders.settings.get("layers", []), *([PHOTO] if renders.settings.get("backgrounds") else [])]
     for name in settings.layers:
         layer_kind(name)
         if name not in rendered:
             raise SettingsError(
                 f"{renders.folder} holds no layer {name} (it holds: {', '.join(rendered) or 'none'}); "
-                f"render into another folder with --layers {name}"
+                f"render into another folder with {'--backgrounds DIR' if name == PHOTO else f'--layers {name}'}"
             )
 
 

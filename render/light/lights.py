@@ -128,17 +128,24 @@ def expose(coefficients: F64) -> F32:
     On an unoccluded white sphere, the WHITE_PERCENTILE of the brightest channel is then 1 and the DARK_PERCENTILE of
     luminance at least DARK_LUMINANCE.
     """
+    return expose_with_gain(coefficients)[0]
+
+
+def expose_with_gain(coefficients: F64) -> tuple[F32, F64]:
+    """`expose`, and by what it multiplied the radiance of each channel, (3,); light that it added is not in that."""
     mean = np.maximum(coefficients[0], 1e-12)
-    light = coefficients * (LUMINANCE @ mean / mean) ** WHITE_BALANCE
+    gain = (LUMINANCE @ mean / mean) ** WHITE_BALANCE
+    light = coefficients * gain
     for _ in range(32):
         sphere = white_sphere(light)
-        light = light / np.percentile(sphere.max(axis=1), WHITE_PERCENTILE)
+        white = np.percentile(sphere.max(axis=1), WHITE_PERCENTILE)
+        light, gain = light / white, gain / white
         darkest = np.percentile(white_sphere(light) @ LUMINANCE, DARK_PERCENTILE)
         if darkest >= DARK_LUMINANCE:
             break
         light[0] += (1.2 * DARK_LUMINANCE - darkest) * np.sqrt(4.0 * np.pi)
     exposed: F32 = light.astype(np.float32)
-    return exposed
+    return exposed, np.asarray(gain, np.float64)
 
 
 def white_sphere(coefficients: F64, count: int = 1024) -> F64:

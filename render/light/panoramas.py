@@ -49,6 +49,21 @@ def project_panorama(panorama: F32) -> F64:
     return total
 
 
+def panorama_coordinates(directions: F64) -> tuple[F64, F64]:
+    """Where a panorama shows directions: u and v, (N,) each.
+
+    Args:
+        directions: (N, 3) unit vectors; +z is in the middle column, as for `project_panorama`.
+
+    Returns:
+        u from 0 at the left edge to 1 at the right one, and v from 0 at the lower edge to 1 at the upper one.
+    """
+    x, y, z = directions.T
+    u = np.arctan2(-x, z) / (2.0 * np.pi) + 0.5
+    v = 1.0 - np.arccos(np.clip(y, -1.0, 1.0)) / np.pi
+    return np.asarray(u, np.float64), np.asarray(v, np.float64)
+
+
 def read_hdr(path: Path) -> F32:
     """Read a Radiance RGBE picture (Ward, "Real Pixels", Graphics Gems II, 1991), flat or run-length coded.
 
@@ -116,13 +131,22 @@ def _decode_runs(path: Path, body: U8, height: int, width: int) -> U8:
     return np.moveaxis(picture, 1, 2)
 
 
-def _read_exr(path: Path) -> F32:
+def check_exr(path: Path) -> Any:
+    """The package that reads .exr.
+
+    Raises:
+        InputError: it is not installed; names the file that needs it.
+    """
     try:
-        OpenEXR: Any = importlib.import_module("OpenEXR")
+        return importlib.import_module("OpenEXR")
     except ImportError as error:
         raise InputError(
             path, "reading .exr needs the package OpenEXR: pip install 'mpc[exr]', or convert it to .hdr"
         ) from error
+
+
+def _read_exr(path: Path) -> F32:
+    OpenEXR = check_exr(path)
     try:
         with OpenEXR.File(str(path), header_only=True) as file:
             low, high = file.header()["dataWindow"]

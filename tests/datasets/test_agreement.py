@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy.ndimage import binary_dilation, map_coordinates
 
-from mpc.datasets.renders.draw_scene import scene_centre
+from mpc.datasets.renders.fit import scene_centre
 from mpc.datasets.renders.settings import RenderSettings
 from mpc.geometry.camera import project, view_to_pixels
 from mpc.geometry.rays import RayScene

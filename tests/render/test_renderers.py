@@ -10,7 +10,15 @@ import trimesh
 
 from mpc.core.errors import SettingsError
 from mpc.core.pictures import straight_alpha
-from mpc.geometry.camera import OrthographicCamera, PerspectiveCamera, pixel_centres, project, view_to_pixels
+from mpc.geometry.camera import (
+    Camera,
+    OrthographicCamera,
+    PerspectiveCamera,
+    crop_camera,
+    pixel_centres,
+    project,
+    view_to_pixels,
+)
 from mpc.geometry.mesh import Material, PosedMesh, Wrap
 from mpc.geometry.rays import ray_scene
 from mpc.geometry.surface import albedo_at
@@ -372,3 +380,18 @@ def test_straight_alpha_by_hand() -> None:
     premultiplied = np.array([[[64, 32, 0, 128], [10, 20, 30, 255], [9, 9, 9, 0], [40, 0, 0, 30]]], np.uint8)
     expected = [[[128, 64, 0, 128], [10, 20, 30, 255], [0, 0, 0, 0], [255, 0, 0, 30]]]
     assert straight_alpha(premultiplied[:, ::-1])[:, ::-1].tolist() == expected
+
+
+@pytest.mark.parametrize("camera", [OrthographicCamera((0, 0, 0), 2.0, 20, 10), PerspectiveCamera((0, 0, 0), 2.0, 20)])
+def test_a_crop_is_a_part_of_a_larger_picture(choice: RendererChoice, camera: Camera) -> None:
+    mesh, small, times = balls(*BALLS), 48, 3
+    left, top, edge = 14, 5, 20  # of a picture of 48 pixels
+    crop = crop_camera(camera, ((2 * left + edge) / small - 1, (2 * top + edge) / small - 1), edge / small)
+    with open_renderer(choice, mesh, small * times) as whole, open_renderer(choice, mesh, edge * times) as part:
+        small_first = part.colour(crop, white(mesh))
+        large = whole.colour(camera, white(mesh))
+        found = part.colour(crop, white(mesh))  # after a picture of another size
+    expected = large[top * times :, left * times :][: edge * times, : edge * times]
+    np.testing.assert_array_equal(found, small_first)
+    assert 0.1 < (expected[..., 3] == 255).mean() < 0.9
+    assert (np.abs(found.astype(int) - expected).max(axis=2) > 1)[1:-1, 1:-1].mean() < 0.002

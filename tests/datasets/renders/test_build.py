@@ -11,8 +11,8 @@ from click.testing import CliRunner
 from mpc.cli.main import main
 from mpc.core.errors import SettingsError
 from mpc.datasets.renders.build import render_models
-from mpc.datasets.renders.draw_scene import check_fit
 from mpc.datasets.renders.dry_run import plan_renders
+from mpc.datasets.renders.fit import check_fit
 from mpc.datasets.renders.folder import check_folder
 from mpc.datasets.renders.format import read_scene_mesh
 from mpc.datasets.renders.layer_files import read_layer, read_picture
@@ -188,7 +188,7 @@ def test_centres_of_the_view_cube_against_closed_forms():
     """A tall box about the origin with a flat one stretched out in front: only the pelvis is told, not found."""
     from trimesh.creation import box
 
-    from mpc.datasets.renders.draw_scene import scene_centre
+    from mpc.datasets.renders.fit import scene_centre
 
     body = box(extents=(0.4, 1.6, 0.2))
     arm = box(extents=(0.1, 0.1, 0.8)).apply_translation((0.1, 0.3, 0.5))
