@@ -8,7 +8,9 @@ from typing import Any
 
 from ..core.arrays import U8
 from ..core.files import write_text
+from ..formats.mesh_files import write_mesh
 from ..formats.png import write_png
+from ..geometry.mesh import PosedMesh
 
 
 class RunLog:
@@ -45,13 +47,20 @@ class RunLog:
                 if isinstance(value, (int, float)):
                     self._board.add_scalar(f"{stage}/{name}", value, step)
 
-    def picture(self, stage: str, step: int, pixels: U8) -> None:
-        """Write (H, W, 3) uint8 to <stage>/pictures/<step>.png and to TensorBoard."""
+    def picture(self, stage: str, step: int, pixels: U8, mesh: PosedMesh | None = None) -> None:
+        """Write (H, W, 3) uint8 to <stage>/pictures/<step>.png and to TensorBoard, and a mesh beside it as <step>.glb.
+
+        Without a mesh, one that an interrupted run has left there is deleted.
+        """
         if not self.active:
             return
         folder = self.path.parent / stage / "pictures"
         folder.mkdir(parents=True, exist_ok=True)
         write_png(folder / f"{step:06d}.png", pixels)
+        if mesh is None:
+            (folder / f"{step:06d}.glb").unlink(missing_ok=True)
+        else:
+            write_mesh(folder / f"{step:06d}.glb", mesh, lit=mesh.vertex_colours is None)
         if self._board is not None:
             self._board.add_image(f"{stage}/reconstruction", pixels, step, dataformats="HWC")
 

@@ -263,8 +263,8 @@ class _StageTraining:
         """Write the reconstruction of the first held-out view to the log."""
         held_out, group = self.context.held_out, self.context.group
         if held_out is not None and group.leads:
-            picture = self.stage.picture(self.average.network, held_out[0])
-            self.context.log.picture(self.stage.name, self.position.step, picture)
+            preview = self.stage.preview(self.average.network, held_out[0])
+            self.context.log.picture(self.stage.name, self.position.step, preview.picture, preview.mesh)
 
     def _save(self, *, best: bool) -> None:
         """Write the weights (as the best ones, too, where they are) and the state to resume from."""

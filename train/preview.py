@@ -1,14 +1,18 @@
-"""A preview for the log: a held-out picture, and its current reconstruction from the front, the side and the back."""
+"""A preview for the log: a held-out picture, and its current reconstruction, drawn from three sides and in 3D."""
 
 from __future__ import annotations
+
+from dataclasses import dataclass
 
 import numpy as np
 
 from ..core.arrays import U8
 from ..core.pictures import LIGHT_GREY, over_background, side_by_side
+from ..geometry.mesh import PosedMesh
 from ..models.surface import SurfaceNetwork
 from ..models.texture import TextureNetwork
 from ..reconstruct.localise.localise import localise
+from ..reconstruct.picture_to_mesh import mesh_of_grid
 from ..reconstruct.surface.direct import orthographic_rays, render_surface, to_rgba
 from ..reconstruct.view_field import encode_view
 from .data import Item
@@ -19,17 +23,27 @@ RESOLUTION = 65
 YAWS_DEG = (0.0, 90.0, 180.0)
 
 
-def reconstruction_picture(surface: SurfaceNetwork, texture: TextureNetwork | None, item: Item) -> U8:
-    """Draw what the networks reconstruct from one view, without making a mesh.
+@dataclass(frozen=True, eq=False)
+class Preview:
+    """What the networks make of a held-out view.
+
+    Attributes:
+        picture: (SIDE, 4 * SIDE, 3) uint8: the input, then the body from the picture's camera, from the picture's
+            right, and from behind. A panel stays empty where the network predicts nobody.
+        mesh: the body, world metres; None where the network predicts nobody.
+    """
+
+    picture: U8
+    mesh: PosedMesh | None
+
+
+def make_preview(surface: SurfaceNetwork, texture: TextureNetwork | None, item: Item) -> Preview:
+    """Reconstruct one view.
 
     Args:
         surface: in evaluation mode.
-        texture: in evaluation mode; None: the normals are shown as colours.
+        texture: in evaluation mode; None: the picture shows normals as colours, and the mesh has none.
         item: one view of a data set (see `data.Views`).
-
-    Returns:
-        (SIDE, 4 * SIDE, 3) uint8: the input, then the body from the picture's camera, from the picture's right, and
-        from behind. A panel stays empty where the network predicts nobody.
     """
     image = np.ascontiguousarray(item["image"].permute(1, 2, 0).numpy())
     landmarks = item["landmarks"].numpy() if "landmarks" in item else None
@@ -45,4 +59,7 @@ def reconstruction_picture(surface: SurfaceNetwork, texture: TextureNetwork | No
         rays = orthographic_rays(np.eye(4), turn, SIDE, SIDE)
         seen = render_surface(grid, view.occupancy, rays, colour=colour, refinements=0)
         panels.append(over_background(to_rgba(seen), LIGHT_GREY))
-    return side_by_side(panels)
+    mesh = None
+    if grid.surface_box is not None:
+        mesh = mesh_of_grid(grid, view, item["calibration"].double().numpy()).posed
+    return Preview(side_by_side(panels), mesh)

@@ -9,7 +9,6 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from ..core.arrays import U8
 from ..models.features import normalise_images
 from ..models.storage import save_network
 from ..models.surface import SurfaceConfig, SurfaceNetwork
@@ -19,7 +18,7 @@ from .losses import colour_loss, facing_loss, iou, occupancy_loss
 from .maps import depth_error, levels_loss, true_maps
 from .mining import MiningSettings, MiningTable
 from .predicted_surface import move_to_surface
-from .preview import reconstruction_picture
+from .preview import Preview, make_preview
 from .settings import StageSettings
 from .validate import held_out_maps, validate_maps, validate_surface, validate_texture
 
@@ -79,8 +78,8 @@ class Stage(ABC):
         return {}
 
     @abstractmethod
-    def picture(self, network: nn.Module, item: Item) -> U8:
-        """Draw the reconstruction of a held-out view, see `reconstruction_picture`."""
+    def preview(self, network: nn.Module, item: Item) -> Preview:
+        """The reconstruction of a held-out view, see `make_preview`."""
 
     @abstractmethod
     def save(self, path: Path, network: nn.Module, **notes: Any) -> None:
@@ -137,10 +136,10 @@ class SurfaceStage(Stage):
         most, batch = self.settings.validation_views, self.settings.batch
         return validate_maps(network, data, views=most, batch=batch, device=device)
 
-    def picture(self, network: nn.Module, item: Item) -> U8:
+    def preview(self, network: nn.Module, item: Item) -> Preview:
         """See `Stage`."""
         assert isinstance(network, SurfaceNetwork)
-        return reconstruction_picture(network.eval(), None, item)
+        return make_preview(network.eval(), None, item)
 
     def save(self, path: Path, network: nn.Module, **notes: Any) -> None:
         """See `Stage`."""
@@ -252,10 +251,10 @@ class TextureStage(Stage):
         most, batch = self.settings.validation_views, self.settings.batch
         return validate_texture(network, self.surface, data, views=most, batch=batch, device=device)
 
-    def picture(self, network: nn.Module, item: Item) -> U8:
+    def preview(self, network: nn.Module, item: Item) -> Preview:
         """See `Stage`."""
         assert isinstance(network, TextureNetwork)
-        return reconstruction_picture(self.surface, network.eval(), item)
+        return make_preview(self.surface, network.eval(), item)
 
     def save(self, path: Path, network: nn.Module, **notes: Any) -> None:
         """See `Stage`."""

@@ -14,10 +14,12 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 from mpc.core.errors import SettingsError
 from mpc.core.files import read_json
 from mpc.core.pictures import LIGHT_GREY
+from mpc.formats.mesh_files import read_mesh
+from mpc.geometry.camera import OrthographicCamera, project
 from mpc.models.features import PixelFeatures
 from mpc.train.ellipsoids import EllipsoidViews, ellipsoid_people
 from mpc.train.presets import preset
-from mpc.train.preview import SIDE, reconstruction_picture
+from mpc.train.preview import SIDE, make_preview
 from mpc.train.run import train_views
 
 CENTRE, RADII = torch.tensor([0.3, -0.2, 0.4]), torch.tensor([0.2, 0.5, 0.1])
@@ -40,10 +42,18 @@ class Ellipsoid(torch.nn.Module):
         return torch.sigmoid(20 * (1 - (((points - CENTRE) / self.radii) ** 2).sum(dim=-1)))
 
 
+ITEM = {
+    "image": torch.full((4, 16, 16), 255, dtype=torch.uint8),
+    "calibration": torch.from_numpy(OrthographicCamera((0.1, 0.9, 0.2), 2.0, yaw_deg=90.0).calibration).float(),
+}
+
+
+def network_of(radii: torch.Tensor) -> Any:
+    return Ellipsoid(radii)
+
+
 def panels(radii: torch.Tensor) -> list[np.ndarray]:
-    item = {"image": torch.full((4, 16, 16), 255, dtype=torch.uint8)}
-    network: Any = Ellipsoid(radii)
-    picture = reconstruction_picture(network, None, item)
+    picture = make_preview(network_of(radii), None, ITEM).picture
     assert picture.shape == (SIDE, 4 * SIDE, 3)
     return np.split(picture, 4, axis=1)
 
@@ -61,9 +71,22 @@ def test_a_known_body_is_seen_where_it_is() -> None:
             assert (high - low) / 2 == pytest.approx(reach, abs=1.5 * pixel)
 
 
-def test_nobody_gives_empty_panels() -> None:
+def test_the_mesh_of_a_known_body_lies_on_it_in_the_world() -> None:
+    mesh = make_preview(network_of(RADII), None, ITEM).mesh
+    assert mesh is not None
+    assert mesh.vertex_colours is None
+    view = project(mesh.vertices, ITEM["calibration"].double().numpy())
+    away = np.linalg.norm((view - CENTRE.numpy()) / RADII.numpy(), axis=1)
+    # Cells of the grid are a third of the shortest radius.
+    assert away.mean() == pytest.approx(1.0, abs=0.02)
+    assert away == pytest.approx(1.0, abs=0.15)
+    assert len(mesh.faces) > 500
+
+
+def test_nobody_gives_empty_panels_and_no_mesh() -> None:
     for panel in panels(torch.full((3,), 1e-3))[1:]:
         assert (panel == LIGHT_GREY[0]).all()
+    assert make_preview(network_of(torch.full((3,), 1e-3)), None, ITEM).mesh is None
 
 
 def test_a_run_leaves_pictures_and_what_its_networks_cost(tmp_path: Path) -> None:
@@ -77,6 +100,10 @@ def test_a_run_leaves_pictures_and_what_its_networks_cost(tmp_path: Path) -> Non
         "texture/pictures/000002.png", "texture/pictures/000003.png",
     ]  # fmt: skip
     assert np.asarray(Image.open(run / drawn[0])).shape == (SIDE, 4 * SIDE, 3)
+    # The body of the last step, in colours of the texture network that hold the light already.
+    mesh = read_mesh(run / "texture/pictures/000003.glb")
+    assert mesh.vertex_colours is not None
+    assert read_mesh(run / "surface/pictures/000004.glb").vertex_colours is None
     board = EventAccumulator(str(run / "tensorboard"))
     board.Reload()
     assert [event.step for event in board.Images("surface/reconstruction")] == [2, 4]

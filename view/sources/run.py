@@ -10,8 +10,10 @@ from typing import Any
 from ...core.errors import InputError
 from ...core.files import read_json_object
 from ...evaluate.report.training_log import mining_charts, read_log, training_charts
+from ...formats.mesh_files import read_mesh
 from ...formats.png import read_png
-from ..content import Board, Content, Control, Draw, Picture
+from ..content import Board, Body, Content, Control, Draw, Picture
+from .facts import describe_mesh
 from .mining import STAGES
 from .shards import Shards
 
@@ -102,13 +104,19 @@ class Run:
         if not pictures:
             raise InputError(self.folder, "holds no pictures of a held-out person yet")
         checkpoint = chosen["checkpoint"]
-        pixels = read_png(pictures[checkpoint])
+        path = pictures[checkpoint]
+        pixels = read_png(path)
         facts = {
             "checkpoint": f"{checkpoint} steps",
-            "shown": "the input; then what the network makes of it from the front, the side and the back",
+            "picture": "the input; then what the network makes of it from the front, the side and the back",
         }
-        board = Board("held-out person", pixels, height_m=BOARD_M)
-        return Content(facts=facts, pictures=[Picture(PERSON, pixels)], boards=[board])
+        panel = [Picture(PERSON, pixels)]
+        surface = path.with_suffix(".glb")
+        if not surface.is_file():  # the network predicts nobody, or an earlier version of mpc has trained it
+            return Content(facts=facts, pictures=panel, boards=[Board(PERSON, pixels, height_m=BOARD_M)])
+        mesh = read_mesh(surface)
+        body = Body(PERSON, mesh, lit=mesh.vertex_colours is None)
+        return Content(facts={**facts, **describe_mesh(mesh)}, pictures=panel, bodies=[body])
 
     def _pictures(self) -> dict[str, Path]:
         """The pictures by "stage step", in the order in which they were made."""

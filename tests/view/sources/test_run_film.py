@@ -48,6 +48,15 @@ def test_a_run_shows_its_curves_and_its_person_at_each_checkpoint(run):
     content = shown(source, PERSON, checkpoint="surface 40")
     assert (content.pictures[0].pixels[..., :3] == 40).all()
     assert (content.bounds[1] - content.bounds[0])[:2] == pytest.approx([4 * 1.8, 1.8])
+    assert content.bodies == ()
+    # The person in space, where training has left its surface.
+    corners = np.array([[0.0, 0, 0], [0.5, 0, 0], [0, 1.5, 0]])
+    write_mesh(run / "surface" / "pictures" / "000040.glb", PosedMesh(corners, np.array([[0, 1, 2]], np.int32)))
+    content = shown(source, PERSON, checkpoint="surface 40")
+    assert content.bodies[0].mesh.vertices == pytest.approx(corners)
+    assert content.boards == ()
+    assert (content.pictures[0].pixels[..., :3] == 40).all()
+    assert shown(source, PERSON, checkpoint="surface 5").bodies == ()
     hard = shown(source, source.names()[2])
     assert hard.facts["score"] == "IoU 0.250, drawn 7 times"
     assert "--shards" in hard.remarks[0]
