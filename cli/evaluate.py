@@ -97,6 +97,11 @@ def metric_names() -> Iterable[str]:
     "--landmarks/--no-landmarks", default=True,
     help="Tell the landmarks beside the shards (mpc landmarks) to networks that read them.",
 )  # fmt: skip
+@click.option(
+    "--body", type=click.Choice(["trained", "none", "known", "fitted"]), default="trained",
+    help="Body below the clothes for networks that read one: from the shards' layers, fitted (mpc landmarks --bodies), "
+    "or as they were trained.",
+)  # fmt: skip
 @click.option("--report/--no-report", default=True, help="Write report.html beside the numbers.")
 @click.option("--fresh", is_flag=True, help="Measure everything again, also what earlier runs measured.")
 @options.device
@@ -136,7 +141,7 @@ def evaluate(compare: tuple[Path, ...], pred: Path | None, truth: Path | None, o
 # Options that only some of the three modes use, by parameter name.
 _ONLY_RUNS = (
     "run", "baseline", "shards", "training", "split", "views", "image_size", "resolution", "use_mask",
-    "photo_colours", "largest_component", "landmarks",
+    "photo_colours", "largest_component", "landmarks", "body",
 )  # fmt: skip
 _ONLY_FOLDERS = ("pred", "truth", "unit")
 _ONLY_MEASURING = (
@@ -183,6 +188,7 @@ def _evaluate_views(out: Path | None, given: dict[str, Any]) -> None:
     shards = _folder("--shards", given["shards"], "shards")
     names = (
         *_MEASURE, "split", "image_size", "resolution", "use_mask", "photo_colours", "largest_component", "landmarks",
+        "body",
     )  # fmt: skip
     settings = EvaluationSettings(views_per_scene=given["views"], **{name: given[name] for name in names})
     with TerminalProgress() as progress:

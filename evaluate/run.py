@@ -19,6 +19,7 @@ from ..core.progress import NoProgress, Progress
 from ..core.settings import to_table
 from ..datasets.loading.view_table import ViewRef
 from ..datasets.loading.views import ViewDataset
+from ..datasets.shards.bodies import ViewBodies
 from ..datasets.shards.index import read_index
 from ..datasets.shards.landmarks import ViewLandmarks
 from ..geometry.device_mesh import SurfaceError
@@ -145,7 +146,10 @@ def _evaluate(
     devices = find_devices(workers.device)
     settings = _fill_in(settings, devices, progress)
     candidate.check_colours(settings)
-    settings = replace(settings, landmarks=candidate.is_told_landmarks(shards, settings, progress))
+    settings = replace(
+        settings, landmarks=candidate.is_told_landmarks(shards, settings, progress),
+        body=candidate.given_body(shards, settings, progress),
+    )  # fmt: skip
     source = _Source(candidate, shards.resolve(), folder, settings, devices[0])
     dataset = _open_dataset(source)
     fingerprint = describe(source, dataset.image_size)
@@ -197,6 +201,8 @@ def describe(source: _Source, image_size: int) -> dict[str, Any]:
     shards: dict[str, Any] = {"folder": source.shards.name, "sha256": [entry.sha256 for entry in entries]}
     if settings.landmarks:
         shards["landmarks"] = ViewLandmarks(source.shards, entries).digest
+    if settings.body == "fitted":
+        shards["bodies"] = ViewBodies(source.shards, entries).digest
     return {
         "format": FORMAT, "version": VERSION, "mpc": __version__, **source.candidate.describe(settings),
         "shards": shards, "settings": to_table(settings),

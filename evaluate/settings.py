@@ -22,6 +22,7 @@ BASELINES = {
     "nearest": "the training person whose outline is most like that of the picture, as they are in that view",
     "true-depth": "what lies between the true front and back at each pixel, a ceiling that looks at the truth",
 }
+BODIES = ("trained", "none", "known", "fitted")
 UNITS_M = {"m": 1.0, "cm": 0.01, "mm": 0.001}
 
 
@@ -72,6 +73,8 @@ class EvaluationSettings(MeasureSettings):
         photo_colours: colour what the picture shows by the picture, as `mpc reconstruct` does, at its stored size.
         largest_component: measure only the largest component of the reconstruction.
         landmarks: give the landmarks beside the shards to networks that read them, where they are there.
+        body: the body that networks that read one are given, where it is there: "known" from the shards' layers,
+            "fitted" from beside the shards, "none", or "trained", the one of their training.
     """
 
     split: str = "test"
@@ -83,10 +86,12 @@ class EvaluationSettings(MeasureSettings):
     photo_colours: bool = True
     largest_component: bool = False
     landmarks: bool = True
+    body: str = "trained"
 
     def __post_init__(self) -> None:
         super().__post_init__()
         check_choice("split", self.split, SPLITS)
+        check_choice("body", self.body, BODIES)
         check_ranges(self, iou_points=(1, None), resolution=(17, None))
         if self.image_size is not None:
             check_ranges(self, image_size=(16, None))

@@ -204,13 +204,22 @@ def rebuilding_text(result: EvaluationResult) -> str:
         return f"Baseline nearest: {BASELINES[baseline]}. That mesh is measured as it is."
     if baseline:
         return f"Baseline {baseline}: {BASELINES[baseline]}. From pictures of {search}"
-    return f"Rebuilt as mpc reconstruct does from pictures of {search}{_landmark_line(result)}"
+    return f"Rebuilt as mpc reconstruct does from pictures of {search}{_landmark_line(result)}{_body_line(result)}"
 
 
 def _landmark_line(result: EvaluationResult) -> str:
     """A sentence, after a space, on whether the network was told landmarks; "" for networks that do not read them."""
     told = result.settings.get("landmarks")
     return f" The network reads the person's landmarks, and was {told} them." if told else ""
+
+
+def _body_line(result: EvaluationResult) -> str:
+    """A sentence, after a space, on the body that the network was given; "" for networks that read none."""
+    body = result.settings.get("body")
+    if not body:
+        return ""
+    given = "none" if body["given"] == "none" else f"the {body['given']} one"
+    return f" The network reads a body below the clothes, {body['trained']} in training, and was given {given}."
 
 
 def write_result(result: EvaluationResult) -> None:

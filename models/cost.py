@@ -9,6 +9,8 @@ from typing import Any
 import torch
 from torch.utils.flop_counter import FlopCounterMode
 
+from .body import BODY_MAPS
+from .landmarks import POINTS, VALUES
 from .surface import SurfaceConfig, SurfaceNetwork
 from .texture import TextureConfig, TextureNetwork
 
@@ -63,8 +65,11 @@ def count_cost(config: SurfaceConfig | TextureConfig, image_size: int) -> Networ
         network = (SurfaceNetwork(config) if isinstance(config, SurfaceConfig) else TextureNetwork(config)).eval()
         image = torch.zeros(1, 4, image_size, image_size)
         pixel, depth = torch.zeros(1, 1, config.pixel_channels), torch.zeros(1, 1, config.depth.channels)
-        stacks = len(network.encode(image).stacks) if isinstance(network, SurfaceNetwork) else 1
-        picture = _flops(lambda: network.encode(image))
+        given = [image]
+        if isinstance(config, SurfaceConfig) and config.body_source != "none":
+            given = [image, torch.zeros(1, POINTS, VALUES), torch.zeros(1, BODY_MAPS, image_size, image_size)]
+        stacks = len(network.encode(*given).stacks) if isinstance(network, SurfaceNetwork) else 1
+        picture = _flops(lambda: network.encode(*given))
         point = _flops(lambda: network.head(pixel, depth))
     every, head = (sum(p.numel() for p in part.parameters()) for part in (network, network.head))
     return NetworkCost(every - head, head, picture, point, stacks)

@@ -17,6 +17,7 @@ from torch import Tensor, nn
 from .. import __version__
 from ..core.errors import InputError
 from ..core.files import replacing_folder, write_json
+from .body import BODY_MAPS
 from .features import PixelFeatures, normalise_images
 from .landmarks import POINTS, VALUES
 from .runs import LoadedRun
@@ -56,15 +57,15 @@ class _Encode(nn.Module):
 
 
 class _EncodeTold(nn.Module):
-    """Pictures and landmarks to feature maps."""
+    """Pictures, landmarks and, for networks that read one, a body to feature maps."""
 
     def __init__(self, network: SurfaceNetwork) -> None:
         super().__init__()
         self.network = network
 
-    def forward(self, image: Tensor, landmarks: Tensor) -> Maps:
-        """(1, 4, H, W) uint8 RGBA, and (1, 33, 7) landmarks, NaN where they are not known."""
-        return _flat(self.network.encode(normalise_images(image), landmarks))
+    def forward(self, image: Tensor, landmarks: Tensor, body: Tensor | None = None) -> Maps:
+        """(1, 4, H, W) uint8 RGBA, (1, 33, 7) landmarks, and a (1, 8, H, W) body, NaN where they are not known."""
+        return _flat(self.network.encode(normalise_images(image), landmarks, body))
 
 
 class _Occupancy(nn.Module):
@@ -112,8 +113,11 @@ def export_run(run: LoadedRun, out: Path) -> dict[str, int]:
     image = torch.zeros(1, 4, size, size, dtype=torch.uint8)
     points, calibration = torch.zeros(1, _RECORDED_POINTS, 3), torch.eye(4)[None]
     many = {1: torch.export.Dim("points", min=LEAST_POINTS)}
-    told = run.reads_landmarks
-    landmarks = (torch.full((1, POINTS, VALUES), torch.nan),) if told else ()
+    given: tuple[Tensor, ...] = ()
+    if run.reads_landmarks or run.body_source != "none":
+        given = (torch.full((1, POINTS, VALUES), torch.nan),)
+    if run.body_source != "none":
+        given = (*given, torch.full((1, BODY_MAPS, size, size), torch.nan))
     sizes: dict[str, int] = {}
     with replacing_folder(out) as temporary, torch.no_grad():
 
@@ -122,8 +126,8 @@ def export_run(run: LoadedRun, out: Path) -> dict[str, int]:
             torch.export.save(program, temporary / f"{name}.pt2")
             sizes[f"{name}.pt2"] = (temporary / f"{name}.pt2").stat().st_size
 
-        surface_maps = _flat(run.surface.encode(normalise_images(image), *landmarks))
-        write("surface_encode", (_EncodeTold if told else _Encode)(run.surface), (image, *landmarks), None)
+        surface_maps = _flat(run.surface.encode(normalise_images(image), *given))
+        write("surface_encode", (_EncodeTold if given else _Encode)(run.surface), (image, *given), None)
         write(
             "surface_query", _Occupancy(run.surface), (surface_maps, points, calibration),
             (tuple({} for _ in surface_maps), many, {}),
@@ -145,9 +149,11 @@ def export_run(run: LoadedRun, out: Path) -> dict[str, int]:
 def _record(run: LoadedRun, size: int, sizes: dict[str, int]) -> dict[str, Any]:
     """The content of model.json."""
     image = f"(1, 4, {size}, {size}) uint8 RGBA, sRGB, straight alpha"
-    told = (
-        {"landmarks": f"(1, {POINTS}, {VALUES}) float32, NaN where they are not known"} if run.reads_landmarks else {}
-    )
+    unknown = "float32, NaN where they are not known"
+    reads_body = run.body_source != "none"
+    told = {"landmarks": f"(1, {POINTS}, {VALUES}) {unknown}"} if run.reads_landmarks or reads_body else {}
+    if reads_body:
+        told["body"] = f"(1, {BODY_MAPS}, {size}, {size}) {unknown}: depth of front and back, and their normals"
     asked = {
         "points": f"(1, N, 3) float32, world metres, N at least {LEAST_POINTS}",
         "calibration": "(1, 4, 4) float32, world metres to view space: x right, y down, z away from the camera, each "

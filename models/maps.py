@@ -13,8 +13,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from ..core.checks import check_choice
 from ..core.errors import SettingsError
 from .blocks import check_sides, conv3x3, make_norm
+from .body import BODY_SOURCES, BodyCells
 from .features import PixelFeatures
 from .landmarks import LandmarkVector
 from .unet import UNet, average_to, enlarge_to, zero_
@@ -42,6 +44,8 @@ class MapsConfig:
         fine_values: features of each pixel that level 2 gives to the head.
         landmarks: length of the vector in which level 1 is told the person's 33 landmarks; 0: it sees none. A network
             that sees them works without them, too.
+        body: the body below the clothes that level 1 is given in training: "none", the "known" one of free people, or
+            the one that is "fitted" to the landmarks. A network that is given bodies works without them, too.
         depth_unit: unit in which the layers count depths, halves of the view cube. Where the last layer's numbers are
             halves themselves, one step of Muon, which is as large for small gradients as for large ones, moves all
             depths by centimetres, and what a view tells of depth is lost in that noise (docs/LOG.md).
@@ -61,6 +65,7 @@ class MapsConfig:
     fine_patch: int = 4
     fine_values: int = 8
     landmarks: int = 0
+    body: str = "none"
     depth_unit: float = 1.0
     norm: str = "batch"
 
@@ -81,6 +86,7 @@ class MapsConfig:
             raise SettingsError("maps: values, coarse and fine_values must be at least 1")
         if not 0.0 < self.depth_unit <= 1.0:
             raise SettingsError(f"maps: depth_unit is {self.depth_unit}, expected above 0 and at most 1")
+        check_choice("body", self.body, BODY_SOURCES)
         if self.landmarks < 0:
             raise SettingsError(f"maps: landmarks is {self.landmarks}, expected a length, or 0 for none")
 
@@ -113,7 +119,7 @@ def _units(channels: int, depth_unit: float) -> Tensor:
 
 
 class CoarseLevel(nn.Module):
-    """Level 1: of the picture it sees colours alone, and where the configuration says so the person's landmarks.
+    """Level 1: of the picture it sees colours alone; where the configuration says so, landmarks and a body besides.
 
     With alpha or positions as further channels, a network of this size learns outlines and neglects which way the
     person faces; with colours alone it finds that out by itself (docs/LOG.md).
@@ -124,6 +130,9 @@ class CoarseLevel(nn.Module):
         self.patch = config.size // config.cells
         self.unet = UNet(3 * self.patch**2, config.widths, blocks=config.blocks, norm=config.norm, bottom=config.bottom)
         self.landmarks = LandmarkVector(config.landmarks, config.widths[0]) if config.landmarks else None
+        self.body = None
+        if config.body != "none":
+            self.body = BodyCells(self.patch, config.widths[0], config.depth_unit)
         outputs = MAPS + config.values
         self.top = nn.Conv2d(config.widths[0], outputs * self.patch**2, 3, padding=1)
         with torch.no_grad():
@@ -137,14 +146,20 @@ class CoarseLevel(nn.Module):
             zero_(nn.Conv2d(outputs, outputs, 3, padding=1)),
         )  # fmt: skip
 
-    def forward(self, colours: Tensor, landmarks: Tensor | None = None) -> tuple[Tensor, Tensor]:
+    def forward(
+        self, colours: Tensor, landmarks: Tensor | None = None, body: Tensor | None = None
+    ) -> tuple[Tensor, Tensor]:
         """(B, 3, S, S) -> maps and values (B, 8 + values, S, S), and features of the cells (B, coarse, c, c).
 
         Args:
             colours: the pictures.
             landmarks: (B, 33, 7), see `MapsEncoder.forward`.
+            body: (B, 8, H, H), see `MapsEncoder.forward`.
         """
-        told = None if self.landmarks is None else self.landmarks(landmarks, len(colours))
+        told = None if self.landmarks is None else self.landmarks(landmarks, len(colours))[:, :, None, None]
+        if self.body is not None and body is not None:
+            cells = self.body(body, colours.shape[-1])
+            told = cells if told is None else told + cells
         cells = self.unet(functional.pixel_unshuffle(colours, self.patch), told)
         pixels = functional.pixel_shuffle(self.top(cells), self.patch)
         smoothed = self.smooth(torch.cat([pixels, colours.to(pixels.dtype)], dim=1))
@@ -194,18 +209,20 @@ class MapsEncoder(nn.Module):
         self.level1 = CoarseLevel(config)
         self.level2 = FineLevel(config) if config.fine_widths else None
 
-    def forward(self, images: Tensor, landmarks: Tensor | None = None) -> PixelFeatures:
+    def forward(self, images: Tensor, landmarks: Tensor | None = None, body: Tensor | None = None) -> PixelFeatures:
         """Encode square pictures.
 
         Args:
             images: (B, 4, H, H) from `normalise_images`; H must be a multiple of the maps' edge.
             landmarks: (B, 33, 7), see person/landmarks.py; NaN for a person whose landmarks are not known, None where
                 nobody's are. A configuration without landmarks ignores them.
+            body: (B, 8, H, H), the body below the clothes: depths of front and back, and their normals; NaN where there
+                is none, None for no bodies at all. A configuration without bodies ignores it.
         """
         side = self.config.side
         check_sides(images, side)
         small = average_to(images, self.config.size)
-        found, coarse = self.level1(small[:, :3], landmarks)
+        found, coarse = self.level1(small[:, :3], landmarks, body)
         maps, values, alpha = found[:, :MAPS], found[:, MAPS:], small[:, 3:]
         levels: tuple[Tensor, ...] = (maps,)
         if self.level2 is not None:

@@ -38,6 +38,11 @@ class LoadedRun:
     fov_deg: float = 0.0
 
     @property
+    def body_source(self) -> str:
+        """Where the body comes from that the networks were trained with; "none": they read no body."""
+        return self.surface.config.body_source
+
+    @property
     def reads_landmarks(self) -> bool:
         """Whether the networks can be told the person's landmarks."""
         return self.surface.config.reads_landmarks

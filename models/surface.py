@@ -50,6 +50,11 @@ class SurfaceConfig:
         return isinstance(self.encoder, MapsConfig) and self.encoder.landmarks > 0
 
     @property
+    def body_source(self) -> str:
+        """Where the body comes from that the network is trained with (`MapsConfig.body`); "none": it reads none."""
+        return self.encoder.body if isinstance(self.encoder, MapsConfig) else "none"
+
+    @property
     def pixel_channels(self) -> int:
         """Number of features that a point reads from the maps."""
         return self.encoder.features + self.encoder.fine_channels + self.summary.numbers
@@ -65,16 +70,18 @@ class SurfaceNetwork(nn.Module):
         self.summary = SummaryEncoder(config.summary) if config.summary.numbers else None
         self.head = build_head(config.pixel_channels, config.depth.channels, 1, config.head)
 
-    def encode(self, images: Tensor, landmarks: Tensor | None = None) -> PixelFeatures:
+    def encode(self, images: Tensor, landmarks: Tensor | None = None, body: Tensor | None = None) -> PixelFeatures:
         """Encode pictures to their feature maps.
 
         Args:
             images: (B, 4, H, W) from `normalise_images`.
             landmarks: (B, 33, 7), see person/landmarks.py; NaN for a person whose landmarks are not known, None where
                 nobody's are. Networks that do not read landmarks ignore them.
+            body: (B, 8, H, W), see `MapsEncoder.forward`; networks that do not read bodies ignore it.
         """
         given = images[:, : find_encoder(self.config.encoder.kind).channels]
-        features = self.encoder(given, landmarks) if self.config.reads_landmarks else self.encoder(given)
+        told = isinstance(self.config.encoder, MapsConfig)
+        features = self.encoder(given, landmarks, body) if told else self.encoder(given)
         assert isinstance(features, PixelFeatures)
         return features if self.summary is None else features.with_summary(self.summary(images[:, :3]))
 
@@ -124,8 +131,13 @@ class SurfaceNetwork(nn.Module):
         return depth_range(sample_map(maps, xy, align_corners=self.config.align_corners))
 
     def forward(
-        self, images: Tensor, points: Tensor, calibrations: Tensor, landmarks: Tensor | None = None
+        self,
+        images: Tensor,
+        points: Tensor,
+        calibrations: Tensor,
+        landmarks: Tensor | None = None,
+        body: Tensor | None = None,
     ) -> tuple[list[Tensor], Tensor, PixelFeatures]:
         """`encode` and `logits_all` in one call, as distributed training needs it, and the features themselves."""
-        features = self.encode(images, landmarks)
+        features = self.encode(images, landmarks, body)
         return *self.logits_all(features, points, calibrations), features

@@ -44,15 +44,16 @@ class UNet(nn.Module):
 
         Args:
             cells: the picture.
-            added: (B, widths[0]), a vector that every cell is given besides. It is added after the first norm: norms
-                of single pictures would remove what is the same in all cells.
+            added: (B, widths[0], h, w), or 1 in place of h and w for what is the same in all cells: what the cells are
+                given besides. It is added after the first norm: norms of single pictures would remove what is the same
+                in all cells.
         """
         if added is None:
             x: Tensor = self.enter(cells)
         else:
             first, norm, rectify = self.enter
             x = norm(first(cells))
-            x = rectify(x + added[:, :, None, None].to(x.dtype))
+            x = rectify(x + added.to(x.dtype))
         kept = []
         for level, blocks in enumerate(self.down):
             x = blocks(x)

@@ -55,6 +55,7 @@ def reconstruct_view(
     largest_component: bool = False,
     colour: bool = True,
     landmarks: F32 | None = None,
+    body: F32 | None = None,
 ) -> ReconstructedMesh:
     """Reconstruct the person in a picture, as `mpc reconstruct` does.
 
@@ -67,11 +68,12 @@ def reconstruct_view(
         largest_component: keep only the connected part with the greatest area.
         colour: evaluate the texture network, where there is one, at every vertex.
         landmarks: (33, 7) of the person, see `ViewEncoder.encode`.
+        body: (8, H, W) below the clothes, see `ViewEncoder.encode`.
 
     Raises:
         NoSurfaceError: the network predicts that nothing is inside, or everything.
     """
-    view = encode_view(run.surface, run.texture, image, landmarks)
+    view = encode_view(run.surface, run.texture, image, landmarks, body)
     return reconstruct_field(
         view, calibration, resolution, mask=mask_of(image) if use_mask else None,
         largest_component=largest_component, colour=colour, photo=image,

@@ -16,6 +16,7 @@ from torch import Tensor, nn
 from ..core.arrays import F32, I64, U8
 from ..core.errors import MpcError
 from ..core.machine import usable_memory
+from ..models.body import BODY_MAPS
 from ..models.features import PixelFeatures, normalise_images
 from ..models.person.landmarks import no_landmarks
 from ..models.surface import SurfaceConfig, SurfaceNetwork
@@ -56,13 +57,18 @@ class ViewEncoder:
         self.occupancy = PointQuery(self._query_surface, self.device, batch, self.speed)
         self.colours = PointQuery(self._query_texture, self.device, batch, self.speed)
 
-    def encode(self, images: Sequence[U8], landmarks: Sequence[F32 | None] = ()) -> list[ViewField]:
+    def encode(
+        self, images: Sequence[U8], landmarks: Sequence[F32 | None] = (), bodies: Sequence[F32 | None] = ()
+    ) -> list[ViewField]:
         """Encode pictures of one size in one pass.
 
         Args:
             images: each (H, W, 4) uint8 RGBA, sRGB, straight alpha, of the size the networks were trained on.
             landmarks: of each picture (33, 7) in its frame, see models/person/landmarks.py; None or NaN where they are
                 not known, empty where nobody's are. Networks that do not read landmarks ignore them.
+            bodies: of each picture (8, H, W) float32, the body below the clothes (models/maps.py,
+                `MapsEncoder.forward`); None where it is not known, empty where nobody's is. Networks that do not read
+                bodies ignore them.
 
         Raises:
             MpcError: another shape or dtype.
@@ -75,24 +81,30 @@ class ViewEncoder:
         if any(one is not None for one in landmarks):
             stack = np.stack([no_landmarks() if one is None else one for one in landmarks])
             told = torch.from_numpy(stack).to(self.device)
-        surface, texture = self._maps(pixels, told)
+        given = None
+        if any(one is not None for one in bodies):
+            blank = np.full((BODY_MAPS, *images[0].shape[:2]), np.nan, np.float32)
+            given = torch.from_numpy(np.stack([blank if one is None else one for one in bodies])).to(self.device)
+        surface, texture = self._maps(pixels, told, given)
         if self.speed.dtype == torch.float16 and not all(
             _finite(maps) for maps in (surface, texture) if maps is not None
         ):
             _log.warning("an encoder overflows in float16; it runs in float32 from now on")
             self.speed = replace(self.speed, dtype=torch.float32)
-            surface, texture = self._maps(pixels, told)
+            surface, texture = self._maps(pixels, told, given)
         return [
             ViewField(self, _picture_maps(surface, index), None if texture is None else _picture_maps(texture, index))
             for index in range(len(images))
         ]
 
-    def _maps(self, pixels: Tensor, landmarks: Tensor | None) -> tuple[PixelFeatures, PixelFeatures | None]:
-        """Feature maps of both networks for pictures (B, 4, H, W) uint8 and landmarks (B, 33, 7)."""
+    def _maps(
+        self, pixels: Tensor, landmarks: Tensor | None, bodies: Tensor | None
+    ) -> tuple[PixelFeatures, PixelFeatures | None]:
+        """Feature maps of both networks for pictures (B, 4, H, W) uint8, landmarks (B, 33, 7), bodies (B, 8, H, W)."""
         with torch.inference_mode(), self.speed.precision(self.device):
             pictures = _channels_last(normalise_images(pixels))
-            told = (pictures,) if landmarks is None else (pictures, landmarks)
-            surface = _prepare_maps(self._surface.encode(*told))
+            told = (landmarks, bodies) if bodies is not None else () if landmarks is None else (landmarks,)
+            surface = _prepare_maps(self._surface.encode(pictures, *told))
             return surface, None if self._texture is None else _prepare_maps(self._texture.encode(pictures))
 
     def depth_range(self, features: PixelFeatures, xy: F32) -> F32 | None:
@@ -161,7 +173,11 @@ class ViewField:
 
 
 def encode_view(
-    surface: SurfaceNetwork, texture: TextureNetwork | None, image: U8, landmarks: F32 | None = None
+    surface: SurfaceNetwork,
+    texture: TextureNetwork | None,
+    image: U8,
+    landmarks: F32 | None = None,
+    body: F32 | None = None,
 ) -> ViewField:
     """Encode one picture in float32. `ViewEncoder` is faster for many pictures.
 
@@ -170,11 +186,12 @@ def encode_view(
         texture: the texture network, in evaluation mode and on the same device; None: a field without colour.
         image: (H, W, 4) uint8 RGBA, sRGB, straight alpha, of the size the networks were trained on.
         landmarks: (33, 7), see `ViewEncoder.encode`.
+        body: (8, H, W), see `ViewEncoder.encode`.
 
     Raises:
         MpcError: another shape or dtype.
     """
-    return ViewEncoder(surface, texture, speed=Speed()).encode([image], [landmarks])[0]
+    return ViewEncoder(surface, texture, speed=Speed()).encode([image], [landmarks], [body])[0]
 
 
 def batch_occupancy(views: Sequence[ViewField]) -> DeviceField:

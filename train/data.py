@@ -18,10 +18,12 @@ from torch.utils.data import DataLoader, Dataset
 from ..core.errors import InputError, SettingsError
 from ..core.held_out import held_out_subjects
 from ..core.randomness import derive_rng
+from ..datasets.loading.body import KNOWN, body_maps
 from ..datasets.loading.relight import RELIGHT_POINTS
 from ..datasets.loading.views import CACHE_BYTES, CachedViews, ViewDataset
 from ..datasets.shards.index import ShardIndex, read_index
 from ..geometry.camera import PerspectiveCamera, camera_of
+from .body import check_known
 from .distributed import Group
 from .maps import choose_layers
 from .mining import MinedBatches
@@ -134,6 +136,12 @@ def collate(items: Sequence[Item]) -> Item:
     return {name: torch.stack([item[name] for item in items]) for name in items[0]}
 
 
+def with_body(batch: Item) -> Item:
+    """The batch with the body of its layers as "body" (B, 8, H, W), see `body_maps`; as it is where it has none."""
+    body = body_maps(batch)
+    return batch if body is None else {**batch, "body": body}
+
+
 def to_device(batch: Item, device: torch.device) -> Item:
     """Move a batch to the device of the networks."""
     return {name: value.to(device, non_blocking=True) for name, value in batch.items()}
@@ -197,9 +205,17 @@ def open_views(
         colour_points: number of coloured points of each view.
         train: mix the points as the settings say; otherwise as PIFu does, so that the scores of all runs compare.
         landmarks: whether items hold the landmarks beside the shards.
+
+    Raises:
+        SettingsError: the surface network is to be given known bodies, and the shards hold none.
+        InputError: it is to be given fitted ones, and there are none beside the shards.
     """
     stored = read_index(shards).settings
-    layers = choose_layers(stored.get("layers", ())) if settings.has_maps else ()
+    held, body = stored.get("layers", ()), settings.surface_network.body_source
+    layers = choose_layers(held) if settings.has_maps else ()
+    if body == "known":
+        check_known(held)
+        layers = (*layers, *KNOWN)
     relight_points = min(RELIGHT_POINTS, stored["colour_points"]) if train and settings.augment.relight else 0
     mixture = point_mixture(stored["sigmas_m"], settings if train else TrainSettings())
     for kind in (CachedViews, ViewDataset):
@@ -207,6 +223,7 @@ def open_views(
             shards, split, points=points, colour_points=colour_points, image_size=settings.image_size,
             seed=settings.seed, mixture=mixture, relight_points=relight_points,
             balanced=train and settings.balanced, layers=layers, landmarks=landmarks,
+            bodies=body == "fitted",
         )  # fmt: skip
         if views.decoded_bytes * loading_processes(settings.workers) <= CACHE_BYTES:
             break

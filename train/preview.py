@@ -8,6 +8,7 @@ import numpy as np
 
 from ..core.arrays import U8
 from ..core.pictures import LIGHT_GREY, over_background, side_by_side
+from ..datasets.loading.body import body_maps
 from ..geometry.mesh import PosedMesh
 from ..models.surface import SurfaceNetwork
 from ..models.texture import TextureNetwork
@@ -47,7 +48,8 @@ def make_preview(surface: SurfaceNetwork, texture: TextureNetwork | None, item: 
     """
     image = np.ascontiguousarray(item["image"].permute(1, 2, 0).numpy())
     landmarks = item["landmarks"].numpy() if "landmarks" in item else None
-    view = encode_view(surface, texture, image, landmarks)
+    body = body_maps(item)
+    view = encode_view(surface, texture, image, landmarks, None if body is None else body.numpy())
     grid = localise(view.occupancy, RESOLUTION, bracket=view.depth_range)
     colour = None if texture is None else view.colours
     pixels = np.linspace(0, len(image) - 1, SIDE).round().astype(int)

@@ -294,6 +294,10 @@ def _open_record(context: StageContext, *, resume: bool) -> dict[str, Any]:
     found = getattr(train_set, "landmarks", None)
     if found is not None:
         data["landmarks"] = found.digest
+    if settings.surface_network.body_source != "none":
+        data["body"] = settings.surface_network.body_source
+        if (fitted := getattr(train_set, "bodies", None)) is not None:
+            data["bodies"] = fitted.digest
     networks = {}
     if settings.stages != "texture":
         networks["surface"] = dataclasses.asdict(count_cost(settings.surface_network, size))
@@ -307,6 +311,8 @@ def _open_record(context: StageContext, *, resume: bool) -> dict[str, Any]:
             raise SettingsError(f"{folder} was trained on other views; resume it with the same shards")
         if record["data"].get("landmarks") != data.get("landmarks"):
             raise SettingsError(f"{folder} was trained with other landmarks; resume it with the same ones")
+        if record["data"].get("bodies") != data.get("bodies"):
+            raise SettingsError(f"{folder} was trained with other fitted bodies; resume it with the same ones")
         record["status"] = "running"
         record["settings"] = to_table(settings)
         record["networks"] = {**record.get("networks", {}), **networks}

@@ -17,6 +17,7 @@ from ..datasets.loading.points import UNIFORM_SHARE
 from ..models.maps import MapsConfig
 from ..models.surface import SurfaceConfig
 from ..models.texture import TextureConfig
+from .body import BodySettings
 from .landmarks import LandmarkSettings
 from .mining import MiningSettings
 
@@ -140,6 +141,7 @@ class TrainSettings:
         mining: hard example mining.
         augment: how far training pictures are changed.
         landmarks: how landmarks are given to a surface network that reads them (surface_network.encoder.landmarks).
+        body: how bodies are given to a surface network that reads them (surface_network.encoder.body).
         surface_network: architecture of the surface network.
         texture_network: architecture of the texture network.
     """
@@ -174,6 +176,7 @@ class TrainSettings:
     mining: MiningSettings = field(default_factory=MiningSettings)
     augment: AugmentSettings = field(default_factory=AugmentSettings)
     landmarks: LandmarkSettings = field(default_factory=LandmarkSettings)
+    body: BodySettings = field(default_factory=BodySettings)
     surface_network: SurfaceConfig = field(default_factory=SurfaceConfig)
     texture_network: TextureConfig = field(default_factory=TextureConfig)
 

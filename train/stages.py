@@ -102,8 +102,9 @@ class SurfaceStage(Stage):
     def losses(self, model: nn.Module, batch: Item) -> tuple[Tensor, Tensor]:
         """See `Stage`."""
         logits, inside, features = model(
-            normalise_images(batch["image"]), batch["points"], batch["calibration"], batch.get("landmarks")
-        )
+            normalise_images(batch["image"]), batch["points"], batch["calibration"], batch.get("landmarks"),
+            batch.get("body"),
+        )  # fmt: skip
         loss = occupancy_loss(logits, inside, batch["labels"], kind=self.settings.loss, point_alpha=self.point_alpha)
         if features.summary is not None and self.settings.facing and "facing" in batch:
             loss = loss + self.settings.facing * facing_loss(features.summary, batch["facing"], batch["calibration"])
@@ -162,8 +163,9 @@ class MapsStage(SurfaceStage):
         """See `Stage`."""
         truth, shown = true_maps(batch)
         logits, inside, features = model(
-            normalise_images(batch["image"]), batch["points"], batch["calibration"], batch.get("landmarks")
-        )
+            normalise_images(batch["image"]), batch["points"], batch["calibration"], batch.get("landmarks"),
+            batch.get("body"),
+        )  # fmt: skip
         loss = levels_loss(features.maps, truth, shown)
         if self.by_error:
             return loss, depth_error(features.maps[-1].detach(), truth, shown)
@@ -223,7 +225,7 @@ class TextureStage(Stage):
         """See `Stage`."""
         images = normalise_images(batch["image"])
         with torch.no_grad():
-            features = self.surface.encode(images, batch.get("landmarks")).last()
+            features = self.surface.encode(images, batch.get("landmarks"), batch.get("body")).last()
             points = batch["colour_points"]
             if self.reach_m:
                 points = move_to_surface(

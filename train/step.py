@@ -14,7 +14,8 @@ from ..core.randomness import derive_rng
 from ..datasets.loading.augment import augment
 from ..datasets.loading.layers import move_layers
 from ..datasets.loading.relight import relight_some
-from .data import Item
+from .body import disturb_body
+from .data import Item, with_body
 from .distributed import Group
 from .landmarks import disturb_landmarks, move_landmarks
 from .predicted_surface import scatter_along_normals
@@ -50,7 +51,7 @@ def wrap_network(network: nn.Module, settings: TrainSettings, group: Group) -> n
 
 
 def augment_batch(batch: Item, stage: Stage, settings: TrainSettings, step: int, group: Group) -> Item:
-    """Augment the pictures, calibrations, layers and landmarks of a batch.
+    """Augment the pictures, calibrations, layers, landmarks and bodies of a batch.
 
     The result does not depend on the number of processes.
 
@@ -85,6 +86,12 @@ def augment_batch(batch: Item, stage: Stage, settings: TrainSettings, step: int,
         moved["landmarks"] = disturb_landmarks(
             move_landmarks(batch["landmarks"], batch["calibration"], calibrations), settings.landmarks,
             rng=derive_rng(settings.seed, "landmarks", stage.name, step), rows=rows, count=count,
+        )  # fmt: skip
+    moved = with_body(moved)
+    if "body" in moved:
+        moved["body"] = disturb_body(
+            moved["body"], settings.body, noisy=settings.surface_network.body_source == "known",
+            rng=derive_rng(settings.seed, "body", stage.name, step), rows=rows, count=count,
         )  # fmt: skip
     return moved
 

@@ -15,7 +15,7 @@ from ..models.maps import MapsConfig
 from ..models.mean_occupancy import choose_training_views, fit_mean_occupancy
 from ..models.surface import SurfaceNetwork
 from ..models.texture import TextureNetwork
-from .data import Item, Views, collate, drawn_views, to_device
+from .data import Item, Views, collate, drawn_views, to_device, with_body
 from .losses import colour_loss, iou
 from .maps import has_maps, map_figures, true_maps
 
@@ -37,7 +37,7 @@ def validate_surface(network: SurfaceNetwork, data: Views, *, views: int, batch:
     network.eval()
     scores = []
     for items in _batches(data, views, batch, device):
-        features = network.encode(normalise_images(items["image"]), items.get("landmarks"))
+        features = network.encode(normalise_images(items["image"]), items.get("landmarks"), items.get("body"))
         occupancy = network.query(features, items["points"], items["calibration"])
         scores.append(iou(occupancy, items["labels"]).cpu())
     return torch.cat(scores)
@@ -64,7 +64,7 @@ def validate_texture(
     errors = []
     for items in _batches(data, views, batch, device):
         images = normalise_images(items["image"])
-        features = surface.encode(images, items.get("landmarks"))
+        features = surface.encode(images, items.get("landmarks"), items.get("body"))
         colours = network.query(network.encode(images), features, items["colour_points"], items["calibration"])
         errors.append(colour_loss(colours, items["colours"]).cpu())
     return torch.cat(errors)
@@ -74,15 +74,15 @@ def validate_texture(
 def held_out_maps(
     network: SurfaceNetwork, data: Views, *, views: int, batch: int, device: torch.device, told: bool = True
 ) -> Iterator[tuple[Tensor, Tensor, Tensor, Tensor]]:
-    """Maps of held-out views; arguments as for `validate_surface`, and whether landmarks of the views are told.
+    """Maps of held-out views; arguments as for `validate_surface`, and whether landmarks and bodies are told.
 
     Yields:
         Predicted maps, true maps, shown pixels and calibrations of each batch, as `map_figures` takes them.
     """
     network.eval()
     for items in _batches(data, views, batch, device):
-        landmarks = items.get("landmarks") if told else None
-        maps = network.encode(normalise_images(items["image"]), landmarks).maps[-1]
+        given = (items.get("landmarks"), items.get("body")) if told else ()
+        maps = network.encode(normalise_images(items["image"]), *given).maps[-1]
         yield maps, *true_maps(items), items["calibration"]
 
 
@@ -99,12 +99,14 @@ def validate_maps(
         device: see `validate_surface`.
 
     Returns:
-        For a network that is told landmarks also the figures without them, as "untold_...": it has to do both.
+        For a network that is told landmarks, or given bodies, also the figures without either, as "untold_...": it has
+        to do both.
     """
     if not isinstance(network.config.encoder, MapsConfig) or not has_maps(first := data[0]):
         return {}
     found = map_figures(held_out_maps(network, data, views=views, batch=batch, device=device))
-    if network.config.reads_landmarks and "landmarks" in first:
+    config = network.config
+    if (config.reads_landmarks and "landmarks" in first) or config.body_source != "none":
         untold = held_out_maps(network, data, views=views, batch=batch, device=device, told=False)
         found |= {f"untold_{name}": value for name, value in map_figures(untold).items()}
     return found
@@ -113,7 +115,7 @@ def validate_maps(
 def _batches(data: Views, views: int, batch: int, device: torch.device) -> Iterator[Item]:
     chosen = drawn_views(len(data), views)
     for start in range(0, len(chosen), batch):
-        yield to_device(collate([data[index] for index in chosen[start : start + batch]]), device)
+        yield with_body(to_device(collate([data[index] for index in chosen[start : start + batch]]), device))
 
 
 @dataclass(frozen=True)

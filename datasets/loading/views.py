@@ -14,7 +14,8 @@ from ...core.arrays import F32, F64, U8, U16, Bools
 from ...core.errors import InputError, SettingsError
 from ...core.randomness import derive_rng
 from ...geometry.mesh import PosedMesh
-from ..renders.layer_kinds import STORED, layer_codes, layer_values
+from ..renders.layer_kinds import STORED, layer_codes, layer_kind, layer_values
+from ..shards.bodies import ViewBodies
 from ..shards.index import ShardEntry, read_index
 from ..shards.joints import read_joints
 from ..shards.landmarks import ViewLandmarks
@@ -58,6 +59,8 @@ class ViewDataset(torch.utils.data.Dataset[dict[str, torch.Tensor]]):
         layers/<name>: (C, H, W), on request, a layer of the view (render/layers.py): depths and positions float32, NaN
             outside; normals float32, 0 outside; masks bool; albedo uint8. How they are shrunk, and how they move
             with augmented pictures, says datasets/loading/layers.py.
+        layers/fitted_body_depth_front and its siblings: (1 or 3, H, W) float32, on request, the body that was fitted to
+            the landmarks (datasets/shards/bodies.py); depths NaN, normals 0 outside.
 
     Args:
         shards: folder written by `mpc sample`.
@@ -74,9 +77,10 @@ class ViewDataset(torch.utils.data.Dataset[dict[str, torch.Tensor]]):
         layers: names of the layers that items hold, of those that the shards hold (`mpc sample --layers`).
         landmarks: whether items hold "landmarks", from `mpc landmarks`.
         joints: whether items hold joints, from `mpc sample --joints`.
+        bodies: whether items hold the fitted bodies, from `mpc landmarks --bodies`.
 
     Raises:
-        InputError: the folder holds no finished shards, or none of this split, or lacks landmarks.
+        InputError: the folder holds no finished shards, or none of this split, or lacks landmarks or bodies.
         SettingsError: these shards cannot give what a setting wants.
     """
 
@@ -96,6 +100,7 @@ class ViewDataset(torch.utils.data.Dataset[dict[str, torch.Tensor]]):
         layers: Sequence[str] = (),
         landmarks: bool = False,
         joints: bool = False,
+        bodies: bool = False,
     ) -> None:
         index = read_index(shards)
         self.settings: dict[str, Any] = index.settings
@@ -119,6 +124,7 @@ class ViewDataset(torch.utils.data.Dataset[dict[str, torch.Tensor]]):
             raise SettingsError(f"{shards} holds no joints; sample with --joints")
         self.views = ViewTable(self._readers, entries)
         self.landmarks = ViewLandmarks(shards, entries) if landmarks else None
+        self.bodies = ViewBodies(shards, entries) if bodies else None
         stored = {size for number, entry in enumerate(entries) for size in self._image_sizes(number, entry)}
         self.image_size = image_size or max(stored)
         if not 1 <= self.image_size <= min(stored):
@@ -178,7 +184,12 @@ class ViewDataset(torch.utils.data.Dataset[dict[str, torch.Tensor]]):
             "scene": torch.tensor(scene),
             **{name: torch.from_numpy(array) for name, array in {**points, **colours, **person}.items()},
             **{PREFIX + name: self.layer(name, view) for name in self.layers},
+            **({} if self.bodies is None else self._fitted(self.bodies.layers(shard, view_row))),
         }
+
+    def _fitted(self, layers: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+        """Fitted bodies as layers of an item, in the size of the pictures."""
+        return {PREFIX + name: resize_layer(layer_kind(name), layer, self.image_size) for name, layer in layers.items()}
 
     @property
     def decoded_bytes(self) -> int:

@@ -16,9 +16,10 @@ from ...core.errors import InputError
 from ...core.files import file_sha256, read_json
 from ...core.progress import NoProgress, Progress
 from ...core.units import run_units
+from .bodies import BODIES
 from .format import layer_level
 from .index import SHARDS, ShardEntry, ShardIndex, json_bytes, read_index
-from .landmarks import landmarks_path, read_landmarks
+from .landmarks import LANDMARKS
 from .reader import read_header
 
 STRUCTURE = "(file structure)"
@@ -74,7 +75,7 @@ def verify_shards(folder: Path, *, jobs: int = 1, progress: Progress | None = No
         problems.append(Problem("index.json", None, None, error.reason))
     problems.extend(_check_settings(folder, index))
     entries = {entry.file: entry for entry in index.shards} if index else {}
-    problems.extend(_check_landmarks(folder, entries.values()))
+    problems.extend(_check_beside(folder, entries.values()))
     present = {path.name for path in folder.glob("[!.]*.h5")}
     waiting: list[tuple[Path, ShardEntry | None]] = []
     for name in sorted(set(entries) | present):
@@ -94,14 +95,14 @@ def verify_shards(folder: Path, *, jobs: int = 1, progress: Progress | None = No
     return [*problems, *(problem for name in sorted(found) for problem in found[name])]
 
 
-def _check_landmarks(folder: Path, entries: Iterable[ShardEntry]) -> Iterator[Problem]:
-    """Landmarks beside the shards (`mpc landmarks`) that are damaged; those that are not there are no problem."""
+def _check_beside(folder: Path, entries: Iterable[ShardEntry]) -> Iterator[Problem]:
+    """Landmarks and bodies beside the shards that are damaged; those that are not there are no problem."""
     for entry in entries:
-        try:
-            read_landmarks(folder, entry)
-        except InputError as error:
-            name = str(landmarks_path(folder, entry).relative_to(folder))
-            yield Problem(name, None, None, error.reason)
+        for kind in (LANDMARKS, BODIES):
+            try:
+                kind.read(folder, entry)
+            except InputError as error:
+                yield Problem(str(kind.path(folder, entry).relative_to(folder)), None, None, error.reason)
 
 
 def _check_one(shard: tuple[Path, ShardEntry | None]) -> tuple[str, list[Problem]]:

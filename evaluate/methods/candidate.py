@@ -10,7 +10,9 @@ from ...core.errors import InputError, SettingsError
 from ...core.files import read_json
 from ...core.messages import unknown_name
 from ...core.progress import Progress
+from ...datasets.loading.body import KNOWN
 from ...datasets.loading.views import ViewDataset
+from ...datasets.shards.bodies import BODIES
 from ...datasets.shards.index import read_index
 from ...datasets.shards.landmarks import has_landmarks
 from ...models.mean_occupancy import MeanOccupancy, load_mean_occupancy, save_mean_occupancy
@@ -91,6 +93,25 @@ class Candidate:
             )
         return there
 
+    def given_body(self, shards: Path, settings: EvaluationSettings, progress: Progress) -> str:
+        """Which body it is given: "none", "known" or "fitted"; the user is told why none, where it could read one."""
+        trained = "none" if self.run is None else load_run(self.run).body_source
+        wanted = trained if settings.body == "trained" else settings.body
+        if trained == "none" or wanted == "none":
+            return "none"
+        if wanted == "known" and not set(KNOWN) <= set(read_index(shards).settings.get("layers", ())):
+            progress.message(
+                f"{shards} lacks the layers {', '.join(KNOWN)}, so the run is evaluated without a body; render and "
+                "sample with them"
+            )
+            return "none"
+        if wanted == "fitted" and not BODIES.are_there(shards, settings.split):
+            progress.message(
+                f"{shards} lacks fitted bodies, so the run is evaluated without; `{BODIES.command} {shards}` fits them"
+            )
+            return "none"
+        return wanted
+
     def describe(self, settings: EvaluationSettings) -> dict[str, Any]:
         """What its numbers depend on, for result.json and for resuming."""
         networks: dict[str, Any] = {}
@@ -103,7 +124,9 @@ class Candidate:
                     networks[stage] = {"weights": name, "step": header.get("step"), "sha256": header.get("sha256")}
                     break
         reads = self.run is not None and load_run(self.run).reads_landmarks
-        told = {"landmarks": "told" if settings.landmarks else "not told"} if reads else {}
+        told: dict[str, Any] = {"landmarks": "told" if settings.landmarks else "not told"} if reads else {}
+        if self.run is not None and (trained := load_run(self.run).body_source) != "none":
+            told["body"] = {"trained": trained, "given": settings.body}
         known = [entry.sha256 for entry in read_index(self.shards).shards if entry.split == "train"]
         return {
             "run": self.name, "baseline": self.baseline, "networks": networks,
@@ -148,5 +171,6 @@ def open_views(shards: Path, settings: EvaluationSettings, size: int | None, col
     """The views of the split that is measured, in the size that the candidate is shown (None: as stored)."""
     return ViewDataset(
         shards, settings.split, points=settings.iou_points, colour_points=colour_points, image_size=size,
-        seed=settings.seed, landmarks=settings.landmarks,
+        seed=settings.seed, landmarks=settings.landmarks, layers=KNOWN if settings.body == "known" else (),
+        bodies=settings.body == "fitted",
     )  # fmt: skip

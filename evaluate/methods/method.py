@@ -12,6 +12,7 @@ import torch
 
 from ...core.arrays import F32, F64, U8, Bools
 from ...core.pictures import mask_of
+from ...datasets.loading.body import body_maps
 from ...datasets.loading.views import ViewDataset
 from ...geometry.camera import project
 from ...geometry.mesh import PosedMesh
@@ -44,6 +45,7 @@ class GivenView:
         truth: the true surface, world metres.
         landmarks: (33, 7) float32 of the person in this view (models/person/landmarks.py); None where none are given.
         photo: (S, S, 4) uint8, the picture as it is stored; None: colours do not matter.
+        body: (8, H, W) float32 of the body below the clothes (datasets/loading/body.py); None where none is given.
     """
 
     picture: U8
@@ -53,14 +55,16 @@ class GivenView:
     truth: PosedMesh
     landmarks: F32 | None = None
     photo: U8 | None = None
+    body: F32 | None = None
 
     @classmethod
     def of(cls, item: Mapping[str, torch.Tensor], truth: PosedMesh, photo: U8 | None = None) -> GivenView:
         """The view of an item of ViewDataset, the true surface of its scene, and the picture as it is stored."""
+        body = body_maps(item)
         return cls(
             item["image"].permute(1, 2, 0).numpy(), item["calibration"].double().numpy(), view_points(item),
             item["labels"].numpy() > 0.5, truth, item["landmarks"].numpy() if "landmarks" in item else None,
-            photo,
+            photo, None if body is None else body.numpy(),
         )  # fmt: skip
 
 

@@ -20,6 +20,7 @@ from .film_record import FilmRecord
 from .films import write_loop
 from .frame_pictures import FramedPicture
 from .framing import cut, cut_photo
+from .given_landmarks import body_of
 from .panels import FieldRenderer, MeshRenderer, fitting_camera, input_panel, turned
 from .results import Captured, Failure
 from .settings import CaptureSettings
@@ -109,7 +110,8 @@ def _reconstruct_batch(
     """
     began = time.perf_counter()
     inputs = [cut(one.picture, one.framing, int(run.settings.get("image_size", 512))) for one in batch]
-    views = encoder.encode(inputs, [one.landmarks for one in batch])
+    bodies = [body_of(run, square, one.landmarks, one.framing) for square, one in zip(inputs, batch, strict=True)]
+    views = encoder.encode(inputs, [one.landmarks for one in batch], bodies)
     masks = [mask_of(picture) for picture in inputs] if settings.use_mask else None
     try:
         grids = localise_many(

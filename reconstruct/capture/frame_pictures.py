@@ -145,8 +145,9 @@ def _frame_found(
             continue
         _write_found(source, person, framing, out / own)
         found = f"{summary(person, len(people) - len(chosen))}{shown}"
-        remark = f"{own}: {found}; mask {own}_mask.png; {framing.assumption}"
         landmarks = giver.of_person(person, framing)
+        remark = f"{own}: {found}; mask {own}_mask.png; {framing.assumption}"
+        remark = "; ".join(part for part in (remark, giver.note) if part)
         yield FramedPicture(own, out, cut_out, framing, remark, landmarks=landmarks)
 
 

@@ -16,6 +16,7 @@ from ...core.settings import to_table
 from ...models.person.engines import has_litert
 from ...models.person.store import missing_networks, person_folder
 from ...models.runs import LoadedRun
+from ..fitted_body.maps import why_no_bodies
 from .film_reader import mask_files
 from .frame_pictures import FramedPicture
 from .pictures import Source
@@ -34,7 +35,9 @@ def film_settings(run: LoadedRun, source: Source, settings: CaptureSettings) -> 
     if source.mask is not None:
         mask = _digest_of_files(mask_files(source.mask) if source.mask.is_dir() else [source.mask])
     table = {"film": _digest_of_files([source.path]), "mask": mask, **_run_settings(run, settings, NOT_FILMS)}
-    if mask == "auto" or run.reads_landmarks:  # masks and landmarks of the two engines differ slightly
+    if (
+        mask == "auto" or run.reads_landmarks or run.body_source != "none"
+    ):  # masks and landmarks of the two engines differ slightly
         table["engine"] = "none" if missing_networks(person_folder()) else "litert" if has_litert() else "torch"
     return table
 
@@ -61,6 +64,8 @@ class StillDigest:
 
 def _run_settings(run: LoadedRun, settings: CaptureSettings, without: Sequence[str]) -> dict[str, Any]:
     table = {key: value for key, value in to_table(settings).items() if key not in without}
+    if run.body_source != "none":  # a body that could not be fitted before may be fitted now
+        table["body"] = "none" if why_no_bodies() else "fitted"
     return {"run": _digest_of_networks(run), "device": run.device.type, **table}
 
 

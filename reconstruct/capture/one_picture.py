@@ -14,7 +14,7 @@ from ..view_field import ViewEncoder, batch_points, memory_bound
 from .body import measure_body
 from .frame_pictures import frame_picture, with_alpha
 from .framing import cut, cut_photo
-from .given_landmarks import LandmarkGiver
+from .given_landmarks import LandmarkGiver, body_of
 from .people import choose_people, find_people, lazy_finder, mask_bytes
 from .pictures import read_picture
 from .settings import CaptureSettings
@@ -60,7 +60,7 @@ def reconstruct_picture(
     encoder = ViewEncoder(run.surface, run.texture, batch=points, speed=settings.speed(run.device))
     giver = LandmarkGiver(run, finder)
     landmarks = giver.of_mask(image, framing) if person is None else giver.of_person(person, framing)
-    (view,) = encoder.encode([square], [landmarks])
+    (view,) = encoder.encode([square], [landmarks], [body_of(run, square, landmarks, framing)])
     silhouette = mask_of(square) if settings.use_mask else None
     grid = localise(
         view.occupancy,

@@ -37,6 +37,7 @@ from mpc.reconstruct.capture.settings import CaptureSettings
 from mpc.subjects.placement import PlacementOptions
 from mpc.subjects.selection import Selection
 from mpc.train.find_landmarks import find_all_landmarks
+from mpc.train.fit_bodies import fit_all_bodies
 from mpc.train.presets import choose_settings
 from mpc.train.run import train
 from mpc.view.live.settings import LiveSettings
@@ -50,7 +51,7 @@ TARGETS = {
     "render": (RenderSettings, render_models, PlacementOptions, Limits, Selection),
     "sample": (SampleSettings, sample_renders, Limits),
     "stats": (collect_stats,),
-    "landmarks": (find_all_landmarks,),
+    "landmarks": (find_all_landmarks, fit_all_bodies),
     "train": (choose_settings, train),
     "eval": (EvaluationSettings, FolderSettings, Limits),
     "reconstruct": (CaptureSettings,),
@@ -85,7 +86,7 @@ OWN = {
         "scheduler": "where the cluster is",
         **dict.fromkeys(("out", "json_file", "card_file"), "calls another function"),
     },
-    "landmarks": {"scheduler": "where the cluster is"},
+    "landmarks": {"scheduler": "where the cluster is", "bodies": "calls another function"},
     "train": {"preset": "is the first argument, called name", "resume": "becomes the run's folder"},
     "eval": {"scheduler": "where the cluster is",
         "run": "a place", "baseline": "calls another function", "shards": "a place",
@@ -266,6 +267,7 @@ def test_choices_are_all_there_are():
     from mpc.datasets.shards.settings import KeptMeshes, Noise
     from mpc.datasets.shards.split import SPLITS
     from mpc.evaluate.metrics.align import ALIGNMENTS
+    from mpc.evaluate.settings import BODIES
     from mpc.evaluate.settings import UNITS_M as EVAL_UNITS_M
     from mpc.formats.mesh_files import WRITE_FORMATS
     from mpc.models.person.engines import ENGINES
@@ -281,7 +283,7 @@ def test_choices_are_all_there_are():
         "up": AXES, "facing": AXES, "align": ALIGNMENTS, "framing": FRAMINGS, "precision": PRECISIONS,
         "turntable": TURNTABLES, "formats": WRITE_FORMATS, "mode": set(MODES) - {"visible"}, "mining": MINING,
         "stage": STAGES,
-        "engine": ENGINES,
+        "engine": ENGINES, "body": BODIES,
         "export layout": typing.get_args(Layout), "import layout": typing.get_args(Source),
         "frames": ("all", "spread"), "baseline": BASELINES, "benchmark": BENCHMARKS,
         "renderer": ("auto", "pyrender", "embree"), "camera_up": UPS,

@@ -16,6 +16,8 @@ from mpc.cli.main import main
 from mpc.core.errors import InputError, SettingsError
 from mpc.core.files import write_json
 from mpc.datasets.loading.views import ViewDataset
+from mpc.datasets.shards.beside import ViewNumbers
+from mpc.datasets.shards.bodies import BODIES
 from mpc.datasets.shards.index import read_index
 from mpc.datasets.shards.landmarks import ShardLandmarks, write_landmarks
 from mpc.evaluate import run as run_module
@@ -71,15 +73,16 @@ def world(figure_shards, tmp_path_factory):
 class PillarNetwork(torch.nn.Module):
     """Stands for a trained surface network: believes in an upright ellipsoid, or in nothing for dark pictures."""
 
-    def __init__(self, empty=False, nan=False, reads_landmarks=False):
+    def __init__(self, empty=False, nan=False, reads_landmarks=False, body_source="none"):
         super().__init__()
         self.empty, self.nan = empty, nan
-        self.config = SimpleNamespace(reads_landmarks=reads_landmarks)
-        self.given = []
+        self.config = SimpleNamespace(reads_landmarks=reads_landmarks, body_source=body_source)
+        self.given, self.bodies = [], []
         self.weight = torch.nn.Parameter(torch.zeros(()))  # says where the network is, as those of any network do
 
-    def encode(self, images, landmarks=None):
+    def encode(self, images, landmarks=None, body=None):
         self.given.append(landmarks)
+        self.bodies.append(body)
         return PixelFeatures(stacks=(images[:, :1],))
 
     def depth_range(self, features, xy):
@@ -191,6 +194,39 @@ def test_landmarks_beside_the_shards_are_told_unless_turned_off(world, monkeypat
     out = write_report(world / "runs", shards, told, told.folder / "report.html", examples=1, worst=1)
     assert "reads the person&#x27;s landmarks, and was told them" in out.read_text()
     shutil.rmtree(shards / "landmarks")
+
+
+def test_the_body_of_its_training_is_given_unless_another_is_asked_for(world, monkeypatch):
+    pillar_run(monkeypatch, world, body_source="fitted")
+    made = []
+    real = candidate_module.load_run
+    monkeypatch.setattr(candidate_module, "load_run", lambda *args: made.append(real(*args)) or made[-1])
+    few = {"resolution": 33, "views_per_scene": 1, "points": 100, "fresh": True}
+
+    def measured(**more):
+        made.clear()
+        result = measure_run(world, **few, **more)
+        return result, [body for run in made for body in run.surface.bodies]
+
+    lacking, given = measured()
+    assert given == [None, None]
+    assert "reads a body below the clothes, fitted in training, and was given none" in format_table(lacking)
+    for entry in read_index(world / "shards").shards:
+        codes = np.zeros((entry.views, *BODIES.shape), np.uint16)
+        codes[..., 10:20, 10:20] = 20_000 + np.arange(entry.views)[:, None, None, None]
+        BODIES.write(world / "shards", entry, ViewNumbers(codes, np.ones(entry.views, bool)))
+    fitted, given = measured()
+    for place, row in enumerate((0, 8)):  # the first of each person's eight views
+        body, shown = given[place][0], torch.isfinite(given[place][0])
+        assert body.shape[0] == 8
+        assert shown.all(dim=0).sum() == shown[0].sum() > 0
+        torch.testing.assert_close(body[:2][shown[:2]].mean(), torch.tensor((20_000 + row - 32768) / 32767))
+    assert "and was given the fitted one" in format_table(fitted)
+    assert measured(body="none")[1] == [None, None]
+    known, given = measured(body="known")  # these shards have no such layers
+    assert given == [None, None]
+    assert known.settings["settings"]["body"] == "none"
+    shutil.rmtree(world / "shards" / "bodies")
 
 
 def test_training_and_evaluation_report_the_same_baseline(world, monkeypatch):

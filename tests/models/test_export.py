@@ -37,7 +37,7 @@ from pathlib import Path
 for work in map(Path, sys.argv[1:]):
     given, out = load_file(work / "given"), {}
     load = lambda name: torch.export.load(work / "model" / f"{name}.pt2").module()
-    told = [given["landmarks"]] if "landmarks" in given else []
+    told = [given[name] for name in ("landmarks", "body") if name in given]
     maps, colour_maps = load("surface_encode")(given["image"], *told), load("texture_encode")(given["image"])
     query, colours = load("surface_query"), load("texture_query")
     for name, points in given.items():
@@ -50,8 +50,8 @@ assert not [name for name in sys.modules if name.startswith("mpc.")]
 
 
 def maps_run(folder: Path) -> Path:
-    """A run of the shipped recipe's kind, which reads landmarks, of a few thousand untrained weights."""
-    settings = toy(surface_network={"encoder": {"landmarks": 4}, "head": {"channels": [8]}})
+    """A run of the shipped recipe's kind, which reads landmarks and a body, of a few thousand untrained weights."""
+    settings = toy(surface_network={"encoder": {"landmarks": 4, "body": "known"}, "head": {"channels": [8]}})
     torch.manual_seed(0)
     networks = SurfaceNetwork(settings.surface_network), TextureNetwork(settings.texture_network)
     for stage, network in zip(("surface", "texture"), networks, strict=True):
@@ -79,11 +79,16 @@ def ask(work: Path) -> dict[str, Tensor]:
     assert run.texture is not None
     if run.reads_landmarks:
         given["landmarks"] = torch.randn(1, 33, 7, generator=generator)
+    if run.body_source != "none":
+        given["body"] = torch.randn(1, 8, size, size, generator=generator)
     save_file(given, work / "given")
     answers = {}
     with torch.no_grad():
         images = normalise_images(given["image"])
-        maps, colour_maps = run.surface.encode(images, given.get("landmarks")), run.texture.encode(images)
+        maps, colour_maps = (
+            run.surface.encode(images, given.get("landmarks"), given.get("body")),
+            run.texture.encode(images),
+        )
         for name in (f"points{count}" for count in POINTS):
             answers[name] = run.surface.query(maps, given[name], given["calibration"])
             answers[f"colours{name}"] = run.texture.query(colour_maps, maps, given[name], given["calibration"])
@@ -93,7 +98,7 @@ def ask(work: Path) -> dict[str, Tensor]:
 
 @pytest.mark.slow
 def test_programs_say_the_same_where_there_is_no_mpc(tmp_path: Path) -> None:
-    """A run of pixel features with Soft-Z, and one of maps that reads landmarks."""
+    """A run of pixel features with Soft-Z, and one of maps that reads landmarks and a body."""
     works = [tmp_path / "pixels", tmp_path / "maps"]
     write_toy_run(works[0] / "run")
     maps_run(works[1] / "run")

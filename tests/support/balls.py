@@ -1,6 +1,7 @@
 """A renders folder of balls, whose inside, colours and pictures are known in closed form."""
 
 import io
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,11 +17,12 @@ from mpc.formats.png import decode_png
 from mpc.formats.png_box import encode_png_box
 from mpc.geometry.camera import Camera, PerspectiveCamera, orbit_cameras
 from mpc.geometry.mesh import Material, PosedMesh
-from mpc.render.layers import render_layers
+from mpc.render.layers import BODY_LAYERS, render_body_layers, render_layers
 
 COLOUR = (51, 128, 204)
 RADIUS = 0.5
 EXTENT = 2.4
+BODY_SHARE = 0.8  # the body below the clothes is a smaller ball
 # Radiance 1 from everywhere: c / (2 sqrt(pi)) = 1.
 WHITE = 2.0 * np.sqrt(np.pi)
 
@@ -75,7 +77,11 @@ def make_renders(
             pictures[name] = disc(size, row_shift=k)
             if boxed:  # as `mpc render` writes them; the others are whole pictures by another program
                 pictures[name] = encode_png_box(decode_png(pictures[name]))
-            drawn = encode_layers(render_layers(mesh, camera, size, size, layers), layers, centre(number), EXTENT)
+            seen = render_layers(mesh, camera, size, size, [name for name in layers if name not in BODY_LAYERS])
+            below = [name for name in layers if name in BODY_LAYERS]
+            body = PosedMesh((vertices - centre(number)) * BODY_SHARE + centre(number), mesh.faces)
+            seen = replace(seen, **render_body_layers(body, camera, size, size, below))
+            drawn = encode_layers(seen, layers, centre(number), EXTENT)
             pictures |= {f"{name}.{layer}": data for layer, data in drawn.items()}
             light = np.zeros((9, 3))
             light[0] = WHITE * (k + 1) / 4

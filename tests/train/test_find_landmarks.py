@@ -17,6 +17,7 @@ from mpc.datasets.shards.landmarks import has_landmarks, landmarks_path, read_la
 from mpc.datasets.shards.settings import SampleSettings
 from mpc.models.person.finder import PersonFinder
 from mpc.models.person.landmarks import MIRRORED, find_landmarks
+from mpc.train import fill_views
 from mpc.train import find_landmarks as module
 from mpc.train.find_landmarks import find_all_landmarks, use_landmarks
 from mpc.train.run import train
@@ -71,7 +72,7 @@ def shards(made):
 def finder(monkeypatch):
     monkeypatch.setattr(module, "require_networks", lambda: None)
     # In this process, where the finder of the test is.
-    monkeypatch.setattr(module, "run_units", lambda *given, jobs, backend: run_units(*given, jobs=1))
+    monkeypatch.setattr(fill_views, "run_units", lambda *given, jobs, backend: run_units(*given, jobs=1))
 
     def use(**options):
         one = Finder(**options)
@@ -97,7 +98,7 @@ def test_every_view_has_the_landmarks_of_its_own_picture(shards, finder):
         landmarks = read_landmarks(shards, entry)
         assert landmarks.is_whole
         for row in range(entry.views):
-            picture = module._picture(module._open_shard(shards / entry.file), row)
+            picture = fill_views.view_picture(fill_views.open_shard(shards / entry.file), row)
             np.testing.assert_array_equal(landmarks.values[row], find_landmarks(Finder(), picture))
             mask = picture[..., 3] >= 128
             left, right = np.flatnonzero(mask.any(axis=0))[[0, -1]]
@@ -108,8 +109,8 @@ def test_every_view_has_the_landmarks_of_its_own_picture(shards, finder):
 
 
 def test_a_stopped_search_goes_on_to_the_same_bytes(shards, finder, monkeypatch):
-    monkeypatch.setattr(module, "_VIEWS", 3)
-    monkeypatch.setattr(module, "_SAVE_EVERY", 0.0)
+    monkeypatch.setattr(fill_views, "_VIEWS", 3)
+    monkeypatch.setattr(fill_views, "_SAVE_EVERY", 0.0)
     finder()
     find_all_landmarks(shards, jobs=1)
     whole = contents(shards)
@@ -127,16 +128,16 @@ def test_a_stopped_search_goes_on_to_the_same_bytes(shards, finder, monkeypatch)
 
 
 def test_a_picture_that_cannot_be_read_is_named_and_the_others_go_on(shards, finder, monkeypatch):
-    monkeypatch.setattr(module, "_VIEWS", 1)
+    monkeypatch.setattr(fill_views, "_VIEWS", 1)
     finder()
-    real, entry = module._picture, read_index(shards).shards[0]
+    real, entry = module.view_picture, read_index(shards).shards[0]
 
     def broken(reader, row):
         if reader.path.name == entry.file and row == 1:
             raise InputError(reader.path, "view 1: the picture is damaged")
         return real(reader, row)
 
-    monkeypatch.setattr(module, "_picture", broken)
+    monkeypatch.setattr(module, "view_picture", broken)
     summary = find_all_landmarks(shards, jobs=1)
     assert summary.failures == (
         (f"{entry.file}, views 1 to 1", f"{shards / entry.file}: view 1: the picture is damaged"),
@@ -148,7 +149,7 @@ def test_a_picture_that_cannot_be_read_is_named_and_the_others_go_on(shards, fin
     result = CliRunner().invoke(main, ["landmarks", str(shards), "--jobs", "1"])
     assert result.exit_code == 3
     assert "view 1: the picture is damaged" in result.output
-    monkeypatch.setattr(module, "_picture", real)
+    monkeypatch.setattr(module, "view_picture", real)
     result = CliRunner().invoke(main, ["landmarks", str(shards), "--jobs", "1"])
     assert result.exit_code == 0, result.output
     assert "(1 looked at now" in result.output

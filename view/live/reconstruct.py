@@ -14,7 +14,7 @@ from ...models.runs import LoadedRun
 from ...reconstruct.capture.body import measure_body
 from ...reconstruct.capture.frame_pictures import STEADY_HZ, STEADY_PER_SPEED, frame_picture
 from ...reconstruct.capture.framing import Framing, cut, cut_photo
-from ...reconstruct.capture.given_landmarks import LandmarkGiver
+from ...reconstruct.capture.given_landmarks import LandmarkGiver, body_of
 from ...reconstruct.capture.one_euro import OneEuroFilter
 from ...reconstruct.capture.people import lazy_finder
 from ...reconstruct.capture.settings import CaptureSettings
@@ -82,7 +82,8 @@ class StageOfSurfaces:
                 landmarks = self._giver.of_mask(seen.picture, framing)
             else:
                 landmarks = self._giver.of_person(seen.person, framing)
-            (view,) = self._encoder.encode([square], [landmarks])
+            body = body_of(self._run, square, landmarks, framing)
+            (view,) = self._encoder.encode([square], [landmarks], [body])
         grid = None
         if mode != "visible":
             with self._meter.stage("localise"):

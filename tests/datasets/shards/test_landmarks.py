@@ -8,6 +8,7 @@ from mpc.datasets.loading.views import ViewDataset
 from mpc.datasets.shards.build import sample_renders
 from mpc.datasets.shards.index import read_index
 from mpc.datasets.shards.landmarks import (
+    LANDMARKS,
     ShardLandmarks,
     ViewLandmarks,
     has_landmarks,
@@ -74,7 +75,7 @@ def test_missing_partial_and_foreign_landmarks_are_none(shards, entries):
     with pytest.raises(InputError, match="mpc landmarks"):
         ViewDataset(shards, "train", points=0, landmarks=True)
     fill(shards, entries)
-    half = ShardLandmarks.empty(entries[0].views)
+    half = LANDMARKS.empty(entries[0].views)
     half.done[:-1] = True
     write_landmarks(shards, entries[0], half)
     assert not has_landmarks(shards)

@@ -14,12 +14,16 @@ from mpc.models.maps import MapsConfig
 from mpc.models.person.finder import PersonFinder
 from mpc.models.runs import load_run
 from mpc.models.surface import SurfaceConfig, SurfaceNetwork
+from mpc.reconstruct.capture import given_landmarks as module
+from mpc.reconstruct.capture.batches import reconstruct_framed
 from mpc.reconstruct.capture.frame_pictures import FramedPicture, frame_stills
 from mpc.reconstruct.capture.framing import Framing
 from mpc.reconstruct.capture.given_landmarks import LandmarkGiver
+from mpc.reconstruct.capture.made_from import StillDigest
 from mpc.reconstruct.capture.one_picture import reconstruct_picture
 from mpc.reconstruct.capture.pictures import Source
 from mpc.reconstruct.capture.settings import CaptureSettings
+from mpc.reconstruct.capture.still_record import StillRecord
 from mpc.reconstruct.view_field import ViewEncoder
 from support.stick_person import StickFinder, standing, stick_person
 from support.toy_run import red_person
@@ -34,10 +38,11 @@ class Recording(SurfaceNetwork):
     """Sees a slab in the middle of every picture, and keeps the landmarks that it was given."""
 
     given: torch.Tensor | None = None
+    body: torch.Tensor | None = None
 
-    def encode(self, images, landmarks=None):
-        self.given = landmarks
-        features = super().encode(images, landmarks)
+    def encode(self, images, landmarks=None, body=None):
+        self.given, self.body = landmarks, body
+        features = super().encode(images, landmarks, body)
         features.stacks[0][:, 0], features.stacks[0][:, 1] = -0.3, 0.3
         return features
 
@@ -127,3 +132,53 @@ def test_a_batch_may_mix_people_with_and_without(run):
     assert (run.surface.given[1] == 1).all()
     encoder.encode(pictures, [None, None])
     assert run.surface.given is None
+
+
+@pytest.fixture
+def bodies(monkeypatch):
+    """Fits that are a slab as deep as the first landmark is far to the right; says what they were fitted to."""
+    asked = []
+
+    def fit(picture, landmarks, extent_m, size=None):
+        asked.append((picture.shape, extent_m))
+        return np.full((8, *picture.shape[:2]), landmarks[0, 0], np.float32)
+
+    monkeypatch.setattr(module, "fitted_maps", fit)
+    monkeypatch.setattr(module, "why_no_bodies", lambda: "")
+    return asked
+
+
+def body_run(run, landmarks=0):
+    encoder = dataclasses.replace(CONFIG.encoder, body="fitted", landmarks=landmarks)
+    return dataclasses.replace(run, surface=Recording(dataclasses.replace(CONFIG, encoder=encoder)).eval())
+
+
+@pytest.mark.parametrize("landmarks", [0, 4])
+def test_a_body_is_fitted_for_networks_that_read_one_and_the_remark_says_so(run, finder, bodies, tmp_path, landmarks):
+    """With a mask and without, one picture or several files, and also where the landmarks themselves are not read."""
+    own = body_run(run, landmarks)
+    settings = CaptureSettings(resolution=33, turntable="none")
+    for picture in (red_person(), red_person()[..., :3]):
+        reconstruct_picture(own, picture, settings=settings)
+        body, given = own.surface.body, own.surface.given
+        assert body.shape == (1, 8, 32, 32)
+        torch.testing.assert_close(body, given[:, :1, :1, None].expand_as(body))
+        Image.fromarray(picture).save(tmp_path / "red.png")
+        (one,) = frame_stills(own, [(Source(tmp_path / "red.png"), "red")], tmp_path, settings)
+        assert one.remark.endswith("a body is fitted to the landmarks")
+        list(reconstruct_framed(own, iter([one]), settings, StillRecord(StillDigest(own, settings), [])))
+        torch.testing.assert_close(own.surface.body, body, atol=0.03, rtol=0)
+    assert {shape for shape, _ in bodies} == {(32, 32, 4)}
+    reconstruct_picture(run, red_person(), settings=settings)
+    assert run.surface.body is None
+
+
+def test_without_the_package_the_network_runs_without_a_body(run, finder, bodies, monkeypatch, tmp_path):
+    monkeypatch.setattr(module, "why_no_bodies", lambda: "free people need the package anny")
+    own = body_run(run)
+    reconstruct_picture(own, red_person(), settings=CaptureSettings(resolution=33))
+    assert own.surface.body is None
+    Image.fromarray(red_person()).save(tmp_path / "red.png")
+    (one,) = frame_stills(own, [(Source(tmp_path / "red.png"), "red")], tmp_path, CaptureSettings())
+    assert one.remark.endswith("reconstructed without a body: free people need the package anny")
+    assert bodies == []
