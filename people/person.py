@@ -60,7 +60,13 @@ def limit_weights(weights: F64) -> F64:
 
 
 def build_person(
-    plan: PersonPlan, *, texture_size: int, assets: Path | None = None, seed: int = 0, name: str = ""
+    plan: PersonPlan,
+    *,
+    texture_size: int,
+    assets: Path | None = None,
+    seed: int = 0,
+    name: str = "",
+    shells_hide: bool = False,
 ) -> Person:
     """Make the person of a plan.
 
@@ -70,13 +76,14 @@ def build_person(
         assets: MakeHuman assets folder to dress from, instead of sewing clothes.
         seed: of the data set; with `name` it chooses the assets.
         name: of the person.
+        shells_hide: see `hidden_vertices`.
     """
     body = make_body(plan.phenotype)
     fitted_hair: Sewn | None = None
     bags = tuple(worn for worn in plan.worn if worn.garment.kind == "bag")
     if assets is None:
         sewn = [sew(body, worn.garment, plan.seed + i) for i, worn in enumerate(plan.worn) if worn not in bags]
-        skin = visible_skin(body, hidden_vertices(body, sewn))
+        skin = visible_skin(body, hidden_vertices(body, sewn, shells_hide=shells_hide))
     else:
         dressed = dress(assets, body, plan, seed, name)
         plan, sewn, fitted_hair = replace(plan, worn=dressed.worn + bags), list(dressed.sewn), dressed.hair
@@ -124,12 +131,22 @@ def _density(charts: list[Chart], uv: F64) -> float:
     return float(np.ptp(uv[chart.faces].reshape(-1, 2), axis=0).max()) / max(size, 1e-6)
 
 
-def hidden_vertices(body: Body, sewn: list[Sewn]) -> Bools:
-    """Which base mesh vertices lie well below some garment: (BASE_VERTICES,) bool."""
+def hidden_vertices(body: Body, sewn: list[Sewn], *, shells_hide: bool = False) -> Bools:
+    """Which base mesh vertices lie well below some garment: (BASE_VERTICES,) bool.
+
+    Args:
+        body: who wears the garments.
+        sewn: the garments.
+        shells_hide: whether open jackets hide the skin below them, too, as in the people of benchmark v1. They are thin
+            shells and not solid: where nothing else is worn below, as in the sleeves over a T-shirt, the person is
+            hollow then.
+    """
     weights = skeleton().weights.astype(np.float64)
     fields = fields_of(body.vertices, weights, body)
     hidden = np.zeros(len(body.vertices), bool)
     for item in sewn:
+        if item.garment.open_front and not shells_hide:
+            continue
         margin = _KEEP_M if item.garment.kind != "shoes" else 0.03
         hidden |= item.covers(body.vertices, fields) > margin
     hidden[BODY_VERTICES:] = False

@@ -124,7 +124,8 @@ def _make_one(unit: _Unit) -> _Record:
 
 def write_listed(folder: Path, person: ListedPerson, texture_size: int) -> None:
     """Make a listed person and write the scan into a folder."""
-    whole = build_person(person.plan, texture_size=texture_size)
+    # Those of v1 were drawn before arms were solid in the sleeves of open jackets.
+    whole = build_person(person.plan, texture_size=texture_size, shells_hide=True)
     write_scan(folder, whole, *pose_rotations(whole.body, person.pose))
 
 

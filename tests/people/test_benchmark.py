@@ -96,6 +96,15 @@ def test_people_are_made_as_listed_and_checked_again(tmp_path, monkeypatch):
         make_benchmark(tmp_path / "other", "v1", jobs=1)
 
 
+@pytest.mark.slow
+def test_who_wears_an_open_jacket_stays_as_listed(tmp_path):
+    """Their forearms are hollow, which `mpc people` does not do any more."""
+    person = next(person for person in read_benchmark("v1").people if person.name == "v1_hard_07")
+    assert any(worn.garment.open_front for worn in person.plan.worn)
+    make_module.write_listed(tmp_path, person, 64)
+    assert make_module.check_listed(tmp_path / "mesh.obj", person) is None
+
+
 @pytest.mark.parametrize("seed", [RESERVED_SEEDS.start, RESERVED_SEEDS.stop - 1])
 def test_reserved_seeds_are_refused(tmp_path, seed):
     with pytest.raises(SettingsError, match="reserved for benchmarks"):
