@@ -1,4 +1,4 @@
-"""Measure what layers cost in shards: bytes a view and milliseconds an item, without them and with some, in one run.
+"""Measure what joints and layers cost in shards: bytes a view and milliseconds an item, with and without, in one run.
 
     python benchmarks/layers.py RENDERS [--items N]
 
@@ -25,6 +25,7 @@ import torch
 from mpc.datasets.loading.views import ViewDataset
 from mpc.datasets.renders.read import read_renders
 from mpc.datasets.shards.build import sample_renders
+from mpc.datasets.shards.format import JOINT_COLUMNS
 from mpc.datasets.shards.settings import SampleSettings
 
 SIDES = ("front", "back")
@@ -58,17 +59,22 @@ def main() -> None:
     print(f"{len(renders.scenes)} scenes, {views} views of {renders.scenes[0].image_size} pixels")
     with tempfile.TemporaryDirectory() as folder:
         settings = SampleSettings(
-            near_points=8_000, uniform_points=2_000, colour_points=800, layers=drawn, ratios=(1.0, 0.0, 0.0)
-        )
+            near_points=8_000, uniform_points=2_000, colour_points=800, layers=drawn, joints=True,
+            ratios=(1.0, 0.0, 0.0),
+        )  # fmt: skip
         sample_renders(given.renders, Path(folder), settings, jobs=1)
-        stored = dict.fromkeys(("pictures", *drawn), 0.0)
+        stored = dict.fromkeys(("pictures", "joints", *drawn), 0.0)
         for path in Path(folder).glob("*.h5"):
             with h5py.File(path) as file:
-                for name in stored:
+                for name in JOINT_COLUMNS:
+                    stored["joints"] += file[name].nbytes / views / 1000
+                for name in ("pictures", *drawn):
                     group = "views" if name == "pictures" else f"layers/{name}"
                     stored[name] += file[f"{group}/png"].shape[0] / views / 1000
         plain = milliseconds(ViewDataset(Path(folder), "train", points=5000), given.items)
         print(f"pictures alone: {stored['pictures']:.1f} kB a view, {plain:.2f} ms an item")
+        taken = milliseconds(ViewDataset(Path(folder), "train", points=5000, joints=True), given.items)
+        print(f"{'joints':30}: {stored['joints']:6.2f} kB a view more, {taken / plain:5.2f} times the time")
         for name, layers in SETS.items():
             if set(layers) <= set(drawn):
                 taken = milliseconds(ViewDataset(Path(folder), "train", points=5000, layers=layers), given.items)
