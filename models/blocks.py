@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from contextlib import AbstractContextManager, nullcontext
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
@@ -81,3 +83,8 @@ class PyramidBlock(nn.Module):
         third = self.conv3(torch.relu(self.norm3(second)))
         shortcut: Tensor = self.shortcut(x)
         return torch.cat([first, second, third], dim=1) + shortcut
+
+
+def without_autocast(device: torch.device) -> AbstractContextManager[object]:
+    """No autocast; where costs are counted on the device "meta" there is none."""
+    return nullcontext() if device.type == "meta" else torch.autocast(device_type=device.type, enabled=False)

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from contextlib import AbstractContextManager, nullcontext
-
 import torch
 from torch import Tensor, nn
 
+from .blocks import without_autocast
 from .unet import zero_
 
 POINTS, VALUES = 33, 7
@@ -37,14 +36,9 @@ class LandmarkVector(nn.Module):
         if landmarks is None:
             landmarks = torch.full((batch, POINTS, VALUES), torch.nan, device=weight.device)
         # bfloat16 has 8 bits of mantissa, 1/256 of the picture, so positions stay float32 under autocast.
-        with _float32(weight.device):
+        with without_autocast(weight.device):
             flat = landmarks.to(weight.device, weight.dtype).flatten(1)
             known = torch.isfinite(flat).all(dim=1, keepdim=True)
             given = torch.cat([torch.where(known, flat, 0.0), known.to(flat.dtype)], dim=1)
             vector: Tensor = self.enter(self.narrow(given))
         return vector
-
-
-def _float32(device: torch.device) -> AbstractContextManager[object]:
-    """No autocast; where costs are counted on the device "meta" there is none."""
-    return nullcontext() if device.type == "meta" else torch.autocast(device_type=device.type, enabled=False)

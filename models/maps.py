@@ -18,6 +18,14 @@ from ..core.errors import SettingsError
 from .blocks import check_sides, conv3x3, make_norm
 from .body import BODY_SOURCES, BodyCells
 from .features import PixelFeatures
+from .frames import (
+    body_into_frames,
+    depths_out_of_frames,
+    find_frames,
+    into_frames,
+    landmarks_into_frames,
+    out_of_frames,
+)
 from .landmarks import LandmarkVector
 from .unet import UNet, average_to, enlarge_to, zero_
 
@@ -50,6 +58,8 @@ class MapsConfig:
             halves themselves, one step of Muon, which is as large for small gradients as for large ones, moves all
             depths by centimetres, and what a view tells of depth is lost in that noise (docs/LOG.md).
         norm: see `blocks.make_norm`.
+        view: edge of the picture that is given and of the maps that points read, pixels, of an encoder that works in a
+            square frame around the person's mask (models/frames.py); 0: it works in the whole picture.
     """
 
     kind: str = "maps"
@@ -68,6 +78,7 @@ class MapsConfig:
     body: str = "none"
     depth_unit: float = 1.0
     norm: str = "batch"
+    view: int = 0
 
     def __post_init__(self) -> None:
         if not self.widths or min(self.widths + self.fine_widths) < 1 or self.blocks < 1:
@@ -87,6 +98,8 @@ class MapsConfig:
         if not 0.0 < self.depth_unit <= 1.0:
             raise SettingsError(f"maps: depth_unit is {self.depth_unit}, expected above 0 and at most 1")
         check_choice("body", self.body, BODY_SOURCES)
+        if self.view < 0:
+            raise SettingsError(f"maps: view is {self.view}, expected pixels, or 0 for no frames")
         if self.landmarks < 0:
             raise SettingsError(f"maps: landmarks is {self.landmarks}, expected a length, or 0 for none")
 
@@ -96,9 +109,14 @@ class MapsConfig:
         return 2 if self.fine_widths else 1
 
     @property
+    def drawn(self) -> int:
+        """Edge of the maps that the last level draws, pixels: of the picture, or of the frame around the person."""
+        return self.fine_size if self.fine_widths else self.size
+
+    @property
     def side(self) -> int:
         """Edge of the maps that points read, pixels."""
-        return self.fine_size if self.fine_widths else self.size
+        return self.view or self.drawn
 
     @property
     def features(self) -> int:
@@ -219,8 +237,30 @@ class MapsEncoder(nn.Module):
             body: (B, 8, H, H), the body below the clothes: depths of front and back, and their normals; NaN where there
                 is none, None for no bodies at all. A configuration without bodies ignores it.
         """
-        side = self.config.side
-        check_sides(images, side)
+        config = self.config
+        check_sides(images, config.side)
+        if not config.view:
+            return self._encode(images, landmarks, body)
+        images = average_to(images, config.view)
+        frames = find_frames(images[:, 3:])
+        framed = self._encode(
+            into_frames(images, frames, config.drawn),
+            None if landmarks is None else landmarks_into_frames(landmarks, frames),
+            None if body is None or config.body == "none" else body_into_frames(body, frames, config.size),
+        )
+        stack, *levels = (
+            out_of_frames(depths_out_of_frames(maps, frames), frames, config.view)
+            for maps in (*framed.stacks, *framed.maps[:-1])
+        )
+        assert framed.fine is not None
+        # Outlines are those of the picture; maps of the last level are the first channels of the stack.
+        stack = torch.cat([stack[:, :MAPS], images[:, 3:].to(stack.dtype), stack[:, MAPS + 1 :]], dim=1)
+        coarse = out_of_frames(framed.fine, frames, 2 * config.cells)
+        return PixelFeatures(stacks=(stack,), fine=coarse, maps=(*levels, stack[:, :MAPS]))
+
+    def _encode(self, images: Tensor, landmarks: Tensor | None, body: Tensor | None) -> PixelFeatures:
+        """The features of pictures in their own grid; arguments as for `forward`."""
+        side = self.config.drawn
         small = average_to(images, self.config.size)
         found, coarse = self.level1(small[:, :3], landmarks, body)
         maps, values, alpha = found[:, :MAPS], found[:, MAPS:], small[:, 3:]

@@ -97,8 +97,33 @@ def orthogonal(matrices: Tensor) -> Tensor:
     x = matrices / (matrices.norm(dim=(-2, -1), keepdim=True) + 1e-7)
     tall = x.shape[-2] > x.shape[-1]
     wide: Tensor = x.mT if tall else x
-    a, b, c = _QUINTIC
-    for _ in range(_STEPS):
-        square = wide @ wide.mT
-        wide = a * wide + (b * square + c * square @ square) @ wide
+    if wide.dtype == torch.float32 and wide.shape[-1] >= 2 * wide.shape[-2]:
+        wide = _iterate_squares(wide)
+    else:
+        for _ in range(_STEPS):
+            wide = _quintic(wide @ wide.mT) @ wide
     return wide.mT if tall else wide
+
+
+def _quintic(square: Tensor) -> Tensor:
+    """(..., m, m): what the iteration multiplies X by, from X @ X.T."""
+    a, b, c = _QUINTIC
+    factor = b * square + c * square @ square
+    factor.diagonal(dim1=-2, dim2=-1).add_(a)
+    return factor
+
+
+def _iterate_squares(wide: Tensor) -> Tensor:
+    """All steps of the iteration on X @ X.T alone, all of whose factors commute, and one product with X at the end.
+
+    The same result as step by step. For the kernel of a 3x3 convolution, n = 9 m, this takes 35 products of m x m with
+    m x m in place of 95. Squares lose singular values below a thousandth of the largest to rounding; the iteration
+    leaves those small anyway, and bfloat16, which would lose far more, goes step by step.
+    """
+    square = wide @ wide.mT
+    factor = product = _quintic(square)
+    for _ in range(_STEPS - 1):
+        square = factor @ (factor @ square)
+        factor = _quintic(square)
+        product = factor @ product
+    return product @ wide
