@@ -1,6 +1,7 @@
 """COCO's person masks and keypoints (Lin et al., ECCV 2014): pictures, and annotations of each split.
 
-    images/<scene>/<view>.png             RGBA, straight alpha, as they were rendered
+    images/<scene>/<view>.png             RGBA, straight alpha, as they were rendered; of renders with backgrounds
+                                          (`mpc render --backgrounds`) RGB with the person in front of them
     annotations/instances_<split>.json    images, and of each the person: mask (run lengths), box and area
     annotations/person_keypoints_<split>.json   the same and 17 keypoints, where the renders know joints
     scenes/<scene>/coco.json              the same of one scene, of which the others are put together
@@ -20,9 +21,10 @@ from ...core.arrays import Bools
 from ...core.files import read_json_object, write_bytes, write_json
 from ...formats.png import write_png
 from ...motion.joints import COCO_17, pick
+from ..renders.backdrops import PHOTO
 from ..renders.format import SceneRecord
 from ..renders.joints import ViewJoints, read_view_joints
-from ..renders.layer_files import read_picture
+from ..renders.layer_files import layer_path, read_layer, read_picture
 from ..shards.split import SPLITS
 from .options import ExportOptions
 
@@ -49,7 +51,8 @@ def write_coco_scene(scene: SceneRecord, name: str, out: Path, options: ExportOp
     entries: list[dict[str, Any]] = []
     for view in scene.views:
         picture = read_picture(scene, view)
-        write_png(pictures / f"{view.name}.png", picture)
+        shown = read_layer(scene, view, PHOTO)[..., :3] if layer_path(scene, view, PHOTO).is_file() else picture
+        write_png(pictures / f"{view.name}.png", np.ascontiguousarray(shown))
         size = scene.image_size
         image = {"file_name": f"{name}/{view.name}.png", "height": size, "width": size}
         joints = read_view_joints(scene, view)

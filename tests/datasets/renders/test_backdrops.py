@@ -12,6 +12,7 @@ import pytest
 from PIL import Image
 
 from mpc.core.errors import InputError, SettingsError
+from mpc.datasets.exchange.export import export_renders
 from mpc.datasets.loading.views import ViewDataset
 from mpc.datasets.renders.backdrops import Backdrop, Backdrops, open_backdrops
 from mpc.datasets.renders.build import render_models
@@ -31,10 +32,10 @@ COLOUR = (210, 40, 120)
 FEW: dict[str, Any] = {"views": 3, "step_deg": 120.0, "size": 48, "rays": 16, "longest_edge_m": 0.3}
 
 
-def write_hdr(path: Path, low: int = 126, high: int = 130) -> None:
-    """A flat RGBE panorama of 16 x 8 pixels, brighter on its right half."""
-    row = bytes([128, 128, 128, low]) * 8 + bytes([128, 128, 128, high]) * 8
-    path.write_bytes(b"#?RADIANCE\nFORMAT=32-bit_rle_rgbe\n\n-Y 8 +X 16\n" + row * 8)
+def write_hdr(path: Path, half: int = 8) -> None:
+    """A flat RGBE panorama, `half` pixels high and twice as wide, brighter on its right half."""
+    row = bytes([128, 128, 128, 126]) * half + bytes([128, 128, 128, 130]) * half
+    path.write_bytes(f"#?RADIANCE\nFORMAT=32-bit_rle_rgbe\n\n-Y {half} +X {2 * half}\n".encode() + row * half)
 
 
 def draw(models: Path, out: Path, jobs: int = 1, **settings: Any) -> dict[str, SceneRecord]:
@@ -190,6 +191,31 @@ def test_shards_carry_the_photo_beside_the_picture(models: Path, photographs: Pa
         item = items[number]
         np.testing.assert_array_equal(item["image"].numpy(), read_picture(scene, view).transpose(2, 0, 1))
         np.testing.assert_array_equal(item["layers/photo"].numpy(), read_layer(scene, view, "photo").transpose(2, 0, 1))
+
+
+def test_coco_shows_people_in_front_of_it(models: Path, photographs: Path, tmp_path: Path) -> None:
+    scenes = draw(models, tmp_path / "renders", backgrounds=photographs)
+    assert not export_renders(tmp_path / "renders", tmp_path / "coco", "coco", ratios=(1, 0, 0), jobs=1).failures
+    masks = json.loads((tmp_path / "coco" / "annotations" / "instances_train.json").read_text())["annotations"]
+    covered = []
+    for name, scene in sorted(scenes.items()):
+        for view in scene.views:
+            with Image.open(tmp_path / "coco" / "images" / f"{name}_scan_0000" / view.path.name) as opened:
+                assert opened.mode == "RGB"
+                np.testing.assert_array_equal(np.asarray(opened), read_layer(scene, view, "photo")[..., :3])
+            covered.append(int((read_picture(scene, view)[..., 3] >= 128).sum()))
+    assert [mask["area"] for mask in masks] == covered, "the masks are the person's alone"
+
+
+def test_large_panoramas_are_averaged(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write_hdr(tmp_path / "sky.hdr", 64)
+    whole = Backdrops(tmp_path)._look(tmp_path / "sky.hdr")
+    monkeypatch.setattr("mpc.datasets.renders.backdrops._WIDEST", 64)
+    small = Backdrops(tmp_path)._look(tmp_path / "sky.hdr")
+    assert (whole.width, whole.height, small.width, small.height) == (128, 64, 64, 32)
+    assert whole.light is not None
+    assert small.light is not None
+    np.testing.assert_allclose(small.light, whole.light, atol=2e-3)
 
 
 def test_shards_of_renders_without_backgrounds_cannot_have_it(models: Path, tmp_path: Path) -> None:
