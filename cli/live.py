@@ -66,6 +66,7 @@ def live(
     from ..view.server import ServerSettings
 
     chosen, place = LiveSettings(**settings), ServerSettings(host=host, port=port)
+    source = _open_source(film, camera)
     folder, remark = choose_run(run or Path("runs"), None if run else Path("runs"))
     loaded = load_run(folder, choose_device(device)[0])
     if remark:
@@ -75,7 +76,6 @@ def live(
     except MpcError as error:  # the page opens, says the same, and goes on once they are there
         click.echo(str(error), err=True)
     tls = None if certificate is None or key is None else Certificate(certificate, key)
-    source = _open_source(film, camera)
     with serve_live(loaded, lazy_finder(), chosen, source=source, place=place, certificate=tls) as serving:
         click.echo(f"open {serving.address} (Ctrl-C ends)")
         if open_browser:

@@ -14,6 +14,8 @@ from ...core.errors import InputError, MpcError
 from ...reconstruct.capture.film_reader import import_av, read_film_head, read_frames
 from ...reconstruct.capture.pictures import Source
 
+# Where Linux has its cameras.
+DEVICES = Path("/dev")
 CAMERA_OPTIONS = {"framerate": "30", "video_size": "640x480"}
 
 
@@ -67,18 +69,27 @@ class CameraFrames:
         self.title = f"camera {number}"
         if not sys.platform.startswith("linux"):
             raise MpcError("--camera reads cameras on Linux alone; elsewhere let the page use the browser's camera")
-        av, place = import_av(), f"/dev/video{number}"
+        av, place = import_av(), str(DEVICES / f"video{number}")
         try:
             self._container: Any = av.open(place, format="v4l2", options=CAMERA_OPTIONS)
         except (av.error.FFmpegError, OSError, ValueError) as error:
             reason = getattr(error, "strerror", None) or str(error)
-            raise MpcError(f"--camera {number}: {place} cannot be opened ({reason})") from error
+            raise MpcError(f"--camera {number}: {place} cannot be opened ({reason}); {_cameras_here()}") from error
 
     def frames(self) -> Iterator[tuple[float, U8]]:
         """See Frames; a camera gives each frame when it is there."""
         with self._container as container:
             for frame in container.decode(video=0):
                 yield 0.0, frame.to_ndarray(format="rgb24")
+
+
+def _cameras_here() -> str:
+    """What a user whose camera cannot be opened may do instead."""
+    numbers = sorted(int(path.name[5:]) for path in DEVICES.glob("video*") if path.name[5:].isdecimal())
+    known = (
+        f"the cameras of this machine are {', '.join(map(str, numbers))}" if numbers else "this machine has no camera"
+    )
+    return f"{known}; without --camera, the page uses the browser's"
 
 
 class Player:
