@@ -75,8 +75,10 @@ def main() -> None:
         make_folder(work / "renders", options.scenes)
         size = (work / "renders" / NAME).stat().st_size / 2**20
         browser = Browser(work / "profile", (1200, 800))
-        tries = [time_page(browser, work / "renders", options.scenes) for _ in range(options.tries)]
-        browser.close()
+        try:
+            tries = [time_page(browser, work / "renders", options.scenes) for _ in range(options.tries)]
+        finally:
+            browser.close()
     finally:
         shutil.rmtree(work, ignore_errors=True)
     address, panel, scene = np.min(tries, axis=0)
