@@ -59,6 +59,7 @@ def encode_glb(
     normals: F64 | None = None,
     generator: str = "mpc",
     encode: Callable[[U8], bytes] = encode_png,
+    apart: bool = False,
 ) -> bytes:
     """The bytes of one .glb.
 
@@ -72,6 +73,7 @@ def encode_glb(
         normals: of the vertices.
         generator: the program's name.
         encode: makes a PNG of a texture.
+        apart: the faces of each material have normals of their own, for viewers that compute them anew in place.
 
     Raises:
         ValueError: as `write_glb`.
@@ -88,6 +90,8 @@ def encode_glb(
     for number in range(len(mesh.materials)):
         chosen = corners[mesh.face_material == number]
         if len(chosen):
+            if apart and lit and primitives:
+                attributes = {**attributes, "NORMAL": _add_normals(buffer, normals[vertex])}
             index = buffer.add_array(chosen.reshape(-1).astype(np.uint32), "SCALAR", ELEMENT_BUFFER)
             primitives.append({"attributes": attributes, "indices": index, "material": number, "mode": 4})
     document: Json = {
@@ -121,9 +125,7 @@ def _surface(buffer: GlbBuffer, mesh: PosedMesh, vertex: I64, uv: I64 | None, no
     positions = mesh.vertices[vertex].astype(np.float32)
     attributes = {"POSITION": buffer.add_array(positions, "VEC3", ARRAY_BUFFER, bounds=True)}
     if normals is not None:
-        unit = normals[vertex]
-        unit[np.linalg.norm(unit, axis=1) < 0.5] = (0.0, 1.0, 0.0)  # of no face: glTF wants a unit vector
-        attributes["NORMAL"] = buffer.add_array(unit.astype(np.float32), "VEC3", ARRAY_BUFFER)
+        attributes["NORMAL"] = _add_normals(buffer, normals[vertex])
     if uv is not None and mesh.uv is not None:
         u, v = mesh.uv[uv].astype(np.float64).T
         # glTF counts v from above. Seven decimals are what float32 holds of v; rounding keeps a difference of such a
@@ -136,6 +138,12 @@ def _surface(buffer: GlbBuffer, mesh: PosedMesh, vertex: I64, uv: I64 | None, no
         linear = np.rint(values * 65535).astype(np.uint16)
         attributes["COLOR_0"] = buffer.add_array(linear, "VEC4", ARRAY_BUFFER, normalized=True)
     return attributes
+
+
+def _add_normals(buffer: GlbBuffer, unit: F64) -> int:
+    """The accessor of normals (N, 3), which are changed where they are of no face: glTF wants unit vectors."""
+    unit[np.linalg.norm(unit, axis=1) < 0.5] = (0.0, 1.0, 0.0)
+    return buffer.add_array(unit.astype(np.float32), "VEC3", ARRAY_BUFFER)
 
 
 def _influences(buffer: GlbBuffer, rig: Rig, vertex: I64) -> dict[str, int]:
