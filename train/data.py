@@ -20,7 +20,7 @@ from ..core.held_out import held_out_subjects
 from ..core.randomness import derive_rng
 from ..datasets.loading.body import KNOWN, body_maps
 from ..datasets.loading.relight import RELIGHT_POINTS
-from ..datasets.loading.views import CACHE_BYTES, CachedViews, ViewDataset
+from ..datasets.loading.views import CachedViews, ViewDataset, cache_bytes
 from ..datasets.shards.index import ShardIndex, read_index
 from ..geometry.camera import PerspectiveCamera, camera_of
 from .body import check_known
@@ -225,7 +225,7 @@ def open_views(
             balanced=train and settings.balanced, layers=layers, landmarks=landmarks,
             bodies=body == "fitted",
         )  # fmt: skip
-        if views.decoded_bytes * loading_processes(settings.workers) <= CACHE_BYTES:
+        if views.decoded_bytes * loading_processes(settings.workers) <= cache_bytes():
             break
     return views
 

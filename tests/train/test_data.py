@@ -84,7 +84,8 @@ def test_pictures_are_kept_where_all_loading_processes_have_room(shards: Path, m
     def opened(workers: int) -> ViewDataset:
         return data.open_views(shards, "train", preset("tiny", image_size=8, workers=workers), 8, 8)
 
-    monkeypatch.setattr(data, "CACHE_BYTES", 3 * opened(0).decoded_bytes)
+    room = 3 * opened(0).decoded_bytes
+    monkeypatch.setattr(data, "cache_bytes", lambda: room)
     kinds = [CachedViews, CachedViews, CachedViews, ViewDataset]
     assert [type(opened(workers)) for workers in (0, 1, 3, 4)] == kinds
     monkeypatch.setenv("LOCAL_WORLD_SIZE", "2")
