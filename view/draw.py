@@ -179,7 +179,8 @@ def encode_body(body: Body) -> bytes:
     if mesh.uv is not None and any(material.texture is not None for material in mesh.materials):
         mesh = replace(mesh, materials=tuple(_shrunk(material) for material in mesh.materials))
     elif _is_bare(mesh):
-        mesh = replace(mesh, materials=(Material(colour=tuple(value / 255 for value in (*PLASTER, 255))),))  # type: ignore[arg-type]
+        plaster = Material(colour=tuple(value / 255 for value in (*PLASTER, 255)))  # type: ignore[arg-type]
+        mesh = replace(mesh, materials=(plaster,) * len(mesh.materials))
     # The page computes the normals of each material's faces anew, in place: shared ones would be those of the last.
     return encode_glb(mesh, lit=body.lit, encode=_encode_once, apart=True)
 
