@@ -27,7 +27,8 @@ from mpc.geometry.camera import OrthographicCamera
 from mpc.models.runs import load_run
 from mpc.reconstruct.capture.settings import PRECISIONS, CaptureSettings
 from mpc.reconstruct.localise.localise import localise
-from mpc.reconstruct.surface.direct import orthographic_rays, render_surface
+from mpc.reconstruct.surface.camera_rays import orthographic_rays
+from mpc.reconstruct.surface.direct import render_surface
 from mpc.reconstruct.surface.mesh import extract_mesh
 from mpc.reconstruct.view_field import ViewEncoder, ViewField, batch_points, memory_bound
 

@@ -1,16 +1,17 @@
 """Measure the search's own time beside that of its reference in NumPy, and frames a second, with a trained network.
 
-    python benchmarks/search.py --run base --shards SHARDS --people 20 --resolution 129 257 513
-    python benchmarks/search.py --run base --shards SHARDS --frames --resolution 129 257
+    python benchmarks/search.py --run base --shards SHARDS --frames     all closing figures, about 12 minutes
+    python benchmarks/search.py --run base --shards SHARDS --people 4 --resolution 129
     python benchmarks/search.py --tiny
 
-Both search as `mpc reconstruct` does, with the mask and (but for "fast", or with `--no-bracket`) the bracket. The
-network's answers are kept in a table, so that a question costs next to nothing; what the table takes for the same
-questions is subtracted. "equal" counts the people for whom every node is that of the reference, "rounds" are calls of
-the field, "own" processor seconds of the search on one core, medians over people. "price 1" adds what the network takes
-for the nodes that were evaluated, "price 100" a hundred times that. `--frames` measures wall seconds of encoding,
-localising and drawing 512 x 512 pixels.
-The reference lies in tests/support/numpy_search.
+Both search as `mpc reconstruct` does, with the mask and (but for "fast", or with `--no-bracket`) the bracket, on one
+core. The network's answers are kept in a table, so that a question costs next to nothing; what the table takes for the
+same questions is subtracted. Columns, medians over people: "equal": people for whom every node is that of the
+reference; "asked": nodes evaluated; "rounds": calls of the field, of the reference and of the search; "own": processor
+seconds of either; "ratio" of these; "free", "price 1", "price 100": the search's own seconds, and what the network
+takes for the nodes besides, once and a hundred times. Below each resolution, "fast" as a share of "lossless" at the
+three prices. `--frames` measures wall seconds of encoding, localising and drawing 512 x 512 pixels, on all threads of
+torch. The reference lies in tests/support/numpy_search.
 """
 
 from __future__ import annotations
@@ -27,12 +28,16 @@ import torch
 from mpc.core.pictures import mask_of
 from mpc.geometry.camera import OrthographicCamera
 from mpc.reconstruct.localise.localise import MAX_BATCH, MODES, localise
-from mpc.reconstruct.surface.direct import orthographic_rays, render_surface
+from mpc.reconstruct.surface.camera_rays import orthographic_rays
+from mpc.reconstruct.surface.direct import render_surface
 
 sys.path.insert(0, str(Path(__file__).parent.parent / "tests"))
 from support.numpy_search.localise import localise as reference
 
-HEAD = "nodes mode     people equal evaluated rounds(old,new) own old  own new  ratio | price 1  price 100"
+COLUMNS = (
+    "nodes", "mode", "equal", "asked", "rounds before, after", "own s before", "own s after", "ratio", "free",
+    "price 1", "price 100",
+)  # fmt: skip
 UPRIGHT = np.diag([1.0, -1.0, -1.0, 1.0])
 
 
@@ -121,7 +126,7 @@ def seconds_of(action: Callable[[], object], table: Table, repeats: int) -> floa
 
 
 def compare(person: Person, resolution: int, mode: str, repeats: int) -> list[float]:
-    """Equal, evaluated, rounds of the reference and of the search, own seconds of both, seconds of the network."""
+    """Equal, evaluated, rounds of the reference and of the search, own seconds of both."""
     table, settings = Table(resolution), person.settings(mode)
 
     def noted(points: np.ndarray) -> np.ndarray:
@@ -130,29 +135,43 @@ def compare(person: Person, resolution: int, mode: str, repeats: int) -> list[fl
         return answer
 
     new = localise(noted, resolution, **settings)
-    sample = np.random.default_rng(0).uniform(-1, 1, (4096, 3)).astype(np.float32)
-    began = time.process_time()
-    person.field(sample)
-    price = (time.process_time() - began) / len(sample)
     old = reference(table, resolution, **settings)  # an error if it asks other nodes: they are NaN
     equal = np.array_equal(old.nodes, new.nodes) and old.evaluations == new.evaluations
     equal = equal and float(np.abs(old.values - new.values).max()) < 1e-5
     own_old = seconds_of(lambda: reference(table, resolution, **settings), table, repeats)
     own_new = seconds_of(lambda: localise(table, resolution, **settings), table, repeats)
-    return [equal, new.total_evaluations, old.calls, new.calls, own_old, own_new, price]
+    return [equal, new.total_evaluations, old.calls, new.calls, own_old, own_new]
 
 
-def show_searches(people: list[Person], resolution: int, modes: list[str], repeats: int) -> None:
-    """One row for each mode."""
+def price_of(people: list[Person], repeats: int) -> float:
+    """Processor seconds that the network takes for a point, median over people."""
+    sample = np.random.default_rng(0).uniform(-1, 1, (4096, 3)).astype(np.float32)
+    spent = []
+    for person in people:
+        person.field(sample)
+        for _ in range(repeats):
+            began = time.process_time()
+            person.field(sample)
+            spent.append((time.process_time() - began) / len(sample))
+    return float(np.median(spent))
+
+
+def show_searches(people: list[Person], resolution: int, modes: list[str], repeats: int, price: float) -> None:
+    """A row for each mode, and how "fast" compares with "lossless"."""
+    paid = {}
     for mode in modes:
         rows = np.array([compare(person, resolution, mode, repeats) for person in people])
-        _, evaluated, rounds_old, rounds_new, old, new, price = np.median(rows, axis=0)
-        paid = [new + factor * price * evaluated for factor in (1, 100)]
+        _, asked, rounds_old, rounds_new, old, new = np.median(rows, axis=0)
+        paid[mode] = np.array([new + factor * price * asked for factor in (0, 1, 100)])
+        free, once, much = paid[mode]
         print(
-            f"{resolution:5d} {mode:8} {len(rows):6d} {int(rows[:, 0].sum()):5d} {evaluated:9.0f} {rounds_old:6.0f},"
-            f"{rounds_new:4.0f}      {old:7.4f}  {new:7.4f}  {old / new:5.2f} | {paid[0]:7.3f} {paid[1]:8.2f}",
+            f"| {resolution} | {mode} | {rows[:, 0].sum():.0f} of {len(rows)} | {asked:,.0f} | {rounds_old:.0f}, "
+            f"{rounds_new:.0f} | {old:.4f} | {new:.4f} | {old / new:.1f} | {free:.4f} | {once:.4f} | {much:.2f} |",
             flush=True,
         )
+    if "fast" in paid and "lossless" in paid:
+        free, once, much = paid["fast"] / paid["lossless"]
+        print(f"| {resolution} | fast / lossless | | | | | | | {free:.2f} | {once:.2f} | {much:.2f} |", flush=True)
 
 
 def show_frames(run_name: str, shards: Path, resolutions: list[int], count: int) -> None:
@@ -166,7 +185,8 @@ def show_frames(run_name: str, shards: Path, resolutions: list[int], count: int)
     dataset = ViewDataset(shards, "test", points=0, colour_points=0, image_size=run.settings.get("image_size"))
     encoder = ViewEncoder(run.surface, run.texture)
     rays = orthographic_rays(UPRIGHT, OrthographicCamera((0.0, 0.0, 0.0), 2.0, 30.0).calibration, 512, 512)
-    print(f"{torch.get_num_threads()} threads, wall seconds\nnodes mode      encode localise render frames/s")
+    print(f"\n{torch.get_num_threads()} threads, wall seconds")
+    print("| nodes | mode | encode | localise | draw | frames a second |\n| --- | --- | --- | --- | --- | --- |")
     for resolution in resolutions:
         for mode in MODES:
             rows = []
@@ -184,9 +204,8 @@ def show_frames(run_name: str, shards: Path, resolutions: list[int], count: int)
                 times.append(time.perf_counter())
                 rows.append(np.diff(times))
             stages = np.median(rows, axis=0)
-            print(
-                f"{resolution:5d} {mode:9} {stages[0]:7.3f} {stages[1]:8.3f} {stages[2]:6.3f} {1 / stages.sum():8.2f}"
-            )
+            seconds = " | ".join(f"{stage:.3f}" for stage in stages)
+            print(f"| {resolution} | {mode} | {seconds} | {1 / stages.sum():.1f} |", flush=True)
 
 
 def main() -> None:
@@ -194,18 +213,19 @@ def main() -> None:
     parser.add_argument("--run", default="base")
     parser.add_argument("--shards", type=Path)
     parser.add_argument("--people", type=int, default=20)
-    parser.add_argument("--resolution", type=int, nargs="+", default=[129, 257])
+    parser.add_argument("--resolution", type=int, nargs="+", default=[129, 257, 513])
+    parser.add_argument("--people-beyond-257", type=int, default=3, help="at resolutions that take seconds a person")
     parser.add_argument("--modes", nargs="+", choices=MODES, default=list(MODES))
     parser.add_argument("--repeats", type=int, default=2)
     parser.add_argument("--no-bracket", action="store_true", help="search with the mask alone")
-    parser.add_argument("--frames", action="store_true")
+    parser.add_argument("--frames", action="store_true", help="frames a second besides, up to 257 nodes")
     parser.add_argument("--tiny", action="store_true", help="ellipsoids, without a network")
     options = parser.parse_args()
     if not options.tiny and options.shards is None:
         parser.error("name a folder of shards, or --tiny")
-    if options.frames:
-        show_frames(options.run, options.shards, options.resolution, options.people)
-        return
+    if options.tiny and options.frames:
+        parser.error("--frames takes a network: --tiny has none")
+    threads = torch.get_num_threads()
     torch.set_num_threads(1)
     if options.tiny:
         people, resolutions = list(toy_people(1)), [65]
@@ -217,9 +237,15 @@ def main() -> None:
     warm = next(toy_people(1))
     for mode in MODES:  # kernels are compiled here
         localise(warm.field, 65, **warm.settings(mode))
-    print(HEAD)
+    price = price_of(people, options.repeats)
+    print(f"the network takes {1e6 * price:.2f} microseconds a point, on one core")
+    print(f"| {' | '.join(COLUMNS)} |\n|{' --- |' * len(COLUMNS)}")
     for resolution in resolutions:
-        show_searches(people, resolution, options.modes, options.repeats)
+        chosen = people if resolution <= 257 else people[: options.people_beyond_257]
+        show_searches(chosen, resolution, options.modes, options.repeats, price)
+    if options.frames:
+        torch.set_num_threads(threads)
+        show_frames(options.run, options.shards, [one for one in resolutions if one <= 257], options.people)
 
 
 if __name__ == "__main__":

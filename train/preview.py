@@ -14,7 +14,8 @@ from ..models.surface import SurfaceNetwork
 from ..models.texture import TextureNetwork
 from ..reconstruct.localise.localise import localise
 from ..reconstruct.picture_to_mesh import mesh_of_grid
-from ..reconstruct.surface.direct import orthographic_rays, render_surface, to_rgba
+from ..reconstruct.surface.camera_rays import orthographic_rays
+from ..reconstruct.surface.direct import render_surface, to_rgba
 from ..reconstruct.view_field import encode_view
 from .data import Item
 

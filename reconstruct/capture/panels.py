@@ -16,7 +16,8 @@ from ...geometry.mesh import PosedMesh
 from ...geometry.rays import RayScene
 from ..localise.grid import LocalisedGrid
 from ..picture_to_mesh import ReconstructedMesh
-from ..surface.direct import orthographic_rays, render_surface, to_rgba
+from ..surface.camera_rays import orthographic_rays
+from ..surface.direct import render_surface, to_rgba
 from ..view_field import ViewField
 from .framing import Framing, cut
 

@@ -4,7 +4,7 @@
 
 import warp as wp
 
-from .search_state import name_of, place_of
+from .places import name_of, place_of
 
 # Nothing here is differentiated; unrolled loops take long to compile.
 wp.set_module_options({"enable_backward": False, "max_unroll": 0})
@@ -154,24 +154,8 @@ def side_value(value: wp.float32, threshold: wp.float32) -> wp.float32:
 
 
 @wp.func
-def spread_line(pool: wp.array(dtype=wp.float32), first: wp.int32, threshold: wp.float32):
-    """Fill the unknown nodes of a line along z that holds a known one: from the last known node, or the first."""
-    place = wp.int32(0)
-    while place < SIDE and wp.isnan(pool[first + wp.min(place, SIDE - 1)]):
-        place += 1
-    if place < SIDE:
-        filling = side_value(pool[first + place], threshold)
-        for at in range(SIDE):
-            value = pool[first + at]
-            if wp.isnan(value):
-                pool[first + at] = filling
-            else:
-                filling = side_value(value, threshold)
-
-
-@wp.func
 def spread_part(pool: wp.array(dtype=wp.float32), first: wp.int32, size: wp.int32, threshold: wp.float32):
-    """Fill those of 33 parts (lines, then planes) that hold no known node from the last part before that does.
+    """Fill those of 33 parts (nodes, lines, then planes) that hold no known node from the last part before that does.
 
     A part, `size` nodes from `first` on, is known as a whole or not at all.
     """
@@ -200,10 +184,7 @@ def spread_sides(
     # Each item is a line of 33 parts.
     last = wp.min(count[0] * VOLUME, pool.shape[0]) / (SIDE * size)
     while item < last:
-        if size == 1:
-            spread_line(pool, item * SIDE, threshold)
-        else:
-            spread_part(pool, item * SIDE * size, size, threshold)
+        spread_part(pool, item * SIDE * size, size, threshold)
         item += threads
 
 

@@ -7,7 +7,9 @@ This file imports Warp, so it is imported inside functions only.
 
 import warp as wp
 
+from .call_kernels import answer_to, call_end
 from .level_state import (
+    DUE,
     FAR,
     HIGH,
     INSIDE,
@@ -16,6 +18,7 @@ from .level_state import (
     LOW,
     RECHECK,
     ROOTS,
+    ROUND,
     SLOPE,
     WRONG,
     LevelState,
@@ -24,29 +27,15 @@ from .level_state import (
     Stat,
     add_node,
     ask_for,
+    entry_of,
     is_in_doubt,
     level_of,
     logit_shift,
 )
-from .search_state import in_grid, name_of, place_of
+from .places import MIDDLE, in_grid, neighbour, place_of, spot_in
 
 # Nothing here is differentiated; unrolled loops take long to compile.
 wp.set_module_options({"enable_backward": False, "max_unroll": 0})
-
-
-@wp.func
-def neighbour(place: wp.vec3i, way: wp.int32) -> wp.vec3i:
-    """The `way`-th of the 26 nodes around a node, and the node itself as the 13th."""
-    return place + wp.vec3i(way / 9 - 1, way / 3 % 3 - 1, way % 3 - 1)
-
-
-@wp.func
-def place_in_lists(index: wp.array(dtype=wp.int32), resolution: wp.int32, place: wp.vec3i) -> wp.int32:
-    """Where a node is on the lists, or -1; also for places outside the grid."""
-    entry = wp.int32(-1)
-    if in_grid(place, resolution - 1):
-        entry = index[wp.int32(name_of(place, resolution))] - 1
-    return entry
 
 
 @wp.func
@@ -57,69 +46,122 @@ def add_expected(state: wp.array(dtype=LevelState), entry: wp.int32):
     state[0].guesses[entry, LOW] = -FAR
     state[0].guesses[entry, HIGH] = FAR
     state[0].guesses[entry, SLOPE] = state[0].stats[Stat.SLOPE]
-    flags = wp.int32(0)
+    flags = state[0].regs[Num.ROUND] << ROUND
     way = wp.int32(26)  # the node itself lies before the nodes that are named by the first ways
     while way >= 0:
-        there = place_in_lists(state[0].index, state[0].resolution, neighbour(place, way))
-        if way != 13 and there >= 0 and there < state[0].regs[Num.OLD_NODES] and (state[0].flags[there] & WRONG) != 0:
-            flags = state[0].flags[there] & INSIDE
+        there = entry_of(state, neighbour(place, way, 1))
+        if (
+            way != MIDDLE
+            and there >= 0
+            and there < state[0].regs[Num.OLD_NODES]
+            and (state[0].flags[there] & WRONG) != 0
+        ):
+            flags = flags | (state[0].flags[there] & INSIDE)
             way = wp.int32(-1)
         way -= 1
     state[0].flags[entry] = flags
 
 
 @wp.func
-def tighten(guesses: wp.array2d(dtype=wp.float64), entry: wp.int32, low: wp.float64, high: wp.float64):
-    """Tighten the bounds of a node."""
-    if low > guesses[entry, LOW]:
-        wp.atomic_max(guesses, entry, LOW, low)
-    if high < guesses[entry, HIGH]:
-        wp.atomic_min(guesses, entry, HIGH, high)
+def tighten(guesses: wp.array2d(dtype=wp.float64), entry: wp.int32, level: wp.float64, room: wp.float64):
+    """Tighten the bounds of a node by a level, from which its own differs by at most `room`."""
+    wp.atomic_max(guesses, entry, LOW, level - room)
+    wp.atomic_min(guesses, entry, HIGH, level + room)
 
 
 @wp.func
-def tighten_around(
+def distance_of(way: wp.int32) -> wp.float64:
+    """How far the `way`-th of the 27 nodes around a node is from it, in spacings."""
+    away = neighbour(wp.vec3i(0, 0, 0), way, 1)
+    return ROOTS[wp.dot(away, away)]
+
+
+@wp.func
+def tighten_around(state: wp.array(dtype=LevelState), entry: wp.int32):
+    """Tighten the bounds of the unknown nodes around an evaluated one, where this can make a side certain.
+
+    A level that is less than the change over one spacing cannot. What it says about the nodes around it is asked when
+    they are looked at again (`tighten_by_answers`).
+    """
+    level, slope = state[0].guesses[entry, LEVEL], state[0].guesses[entry, SLOPE]
+    if wp.abs(level) > slope:
+        place = place_of(state[0].nodes[entry], state[0].resolution)
+        for way in range(27):
+            other = entry_of(state, neighbour(place, way, 1))
+            if other >= 0 and (state[0].flags[wp.max(other, 0)] & KNOWN) == 0:
+                tighten(state[0].guesses, other, level, slope * distance_of(way))
+
+
+@wp.func
+def tighten_by_answers(
     index: wp.array(dtype=wp.int32),
     guesses: wp.array2d(dtype=wp.float64),
     flags: wp.array(dtype=wp.int32),
-    resolution: wp.int32,
+    size: wp.vec3i,
     entry: wp.int32,
     place: wp.vec3i,
 ):
-    """Tighten the bounds of the unknown nodes around an evaluated one."""
-    level, slope = guesses[entry, LEVEL], guesses[entry, SLOPE]
+    """Tighten the bounds of a node by the nodes around it that were evaluated since it was put on the lists.
+
+    Args:
+        index: see `LevelState`, like the next two.
+        guesses: see there.
+        flags: see there.
+        size: of the box that `index` covers.
+        entry: the node.
+        place: its place in that box.
+    """
+    low, high = guesses[entry, LOW] + wp.float64(0.0), guesses[entry, HIGH] + wp.float64(0.0)  # numbers of their own
+    since = flags[entry] >> ROUND
     for row in range(9):
-        i, j = row / 3 - 1, row % 3 - 1
-        first = place + wp.vec3i(i, j, -1)
-        if first[0] >= 0 and first[1] >= 0 and first[0] < resolution and first[1] < resolution:
-            name = wp.int32(name_of(first, resolution))
-            for step in range(3):
-                k = step - 1
-                if first[2] + step >= 0 and first[2] + step < resolution:
-                    other = index[name + step] - 1
-                    if other >= 0 and (flags[other] & KNOWN) == 0:
-                        room = slope * ROOTS[i * i + j * j + k * k]
-                        tighten(guesses, other, level - room, level + room)
+        x, y = place[0] + row / 3 - 1, place[1] + row % 3 - 1
+        if x >= 0 and y >= 0 and x < size[0] and y < size[1]:
+            first = (x * size[1] + y) * size[2]
+            for z in range(wp.max(place[2] - 1, 0), wp.min(place[2] + 2, size[2])):
+                other = index[first + z] - 1
+                if other >= 0:
+                    told = flags[other]
+                    if (told & KNOWN) != 0 and (told & DUE) != 0 and (told >> ROUND) >= since:
+                        room = guesses[other, SLOPE] * distance_of(3 * row + z - place[2] + 1)
+                        low = wp.max(low, guesses[other, LEVEL] - room)
+                        high = wp.min(high, guesses[other, LEVEL] + room)
+    guesses[entry, LOW] = low
+    guesses[entry, HIGH] = high
+
+
+@wp.func
+def look_again(state: wp.array(dtype=LevelState), entry: wp.int32, place: wp.vec3i):
+    """Ask for a node beside one that contradicted the interpolation, if its side is in doubt."""
+    unknown = (state[0].flags[entry] & (KNOWN | DUE)) == 0
+    if unknown and state[0].guesses[entry, LOW] < wp.float64(0.0) and state[0].guesses[entry, HIGH] > wp.float64(0.0):
+        tighten_by_answers(state[0].index, state[0].guesses, state[0].flags, state[0].size, entry, place - state[0].low)
+        low, high = state[0].guesses[entry, LOW], state[0].guesses[entry, HIGH]
+        if is_in_doubt(state[0].guesses[entry, LEVEL], low, high, RECHECK):
+            ask_for(state, entry)
 
 
 @wp.func
 def work_on_answer(state: wp.array(dtype=LevelState), job: wp.int32, question: wp.int32):
-    """What one answer of a round tells about the nodes around it."""
+    """What an answer of a round that contradicts the interpolation tells about the nodes around it."""
     entry = state[0].asks[question]
-    place = place_of(state[0].nodes[entry], state[0].resolution)
-    if job == Round.TIGHTEN:
-        tighten_around(state[0].index, state[0].guesses, state[0].flags, state[0].resolution, entry, place)
-    elif (state[0].flags[entry] & WRONG) != 0:
-        for way in range(27):
-            there = neighbour(place, way)
-            if way != 13 and in_grid(there, state[0].resolution - 1):
-                other = place_in_lists(state[0].index, state[0].resolution, there)
-                if job == Round.SPREAD and other < 0:
-                    add_node(state[0].index, state[0].nodes, state[0].regs, state[0].resolution, there)
-                elif job == Round.RECHECK and other >= 0:
-                    level, low = state[0].guesses[other, LEVEL], state[0].guesses[other, LOW]
-                    if is_in_doubt(level, low, state[0].guesses[other, HIGH], state[0].flags[other], RECHECK):
-                        ask_for(state, other)
+    if (state[0].flags[entry] & WRONG) != 0:
+        place, last = place_of(state[0].nodes[entry], state[0].resolution), state[0].resolution - 1
+        for row in range(9):
+            lowest = wp.vec3i(place[0] + row / 3 - 1, place[1] + row % 3 - 1, wp.max(place[2] - 1, 0))
+            highest = wp.vec3i(lowest[0], lowest[1], wp.min(place[2] + 1, last))
+            if in_grid(lowest, last):
+                first = spot_in(state[0].low, state[0].size, lowest)
+                if first < 0 or spot_in(state[0].low, state[0].size, highest) < 0:
+                    state[0].regs[Num.OVERFLOW] = 1
+                else:
+                    for k in range(highest[2] - lowest[2] + 1):
+                        spot, there = first + k, lowest + wp.vec3i(0, 0, k)
+                        bit = wp.uint32(1) << wp.uint32(spot & 31)
+                        if job == Round.SPREAD:
+                            add_node(state, spot, there)
+                            wp.atomic_or(state[0].pending, spot >> 5, bit)
+                        elif (wp.atomic_and(state[0].pending, spot >> 5, ~bit) & bit) != wp.uint32(0):
+                            look_again(state, state[0].index[spot] - 1, there)
 
 
 @wp.func
@@ -134,6 +176,7 @@ def decide_round(state: wp.array(dtype=LevelState)):
             state[0].regs[Num.FIRST] = state[0].regs[Num.LAST]
             state[0].regs[Num.LAST] = state[0].regs[Num.ASKED]
             state[0].regs[Num.OLD_NODES] = state[0].regs[Num.NODES]
+            state[0].regs[Num.ROUND] = state[0].regs[Num.ROUND] + 1
             state[0].regs[Num.JOB] = Round.SPREAD
     elif job == Round.RECHECK:
         state[0].regs[Num.JOB] = Round.WAIT
@@ -163,27 +206,22 @@ def work_round(state: wp.array(dtype=LevelState), thread: wp.int32, threads: wp.
 @wp.func
 def learn(state: wp.array(dtype=LevelState), question: wp.int32, shift: wp.float64):
     """Keep the answer to a question, and whether it contradicts the interpolation."""
-    value = state[0].answers[question - state[0].regs[Num.ANSWERED]]
-    if not wp.isfinite(value):
-        wp.atomic_add(state[0].regs, Num.BAD, 1)
+    value = answer_to(state[0].regs, state[0].answers, question)
     entry = state[0].asks[question]
     level = level_of(value, state[0].threshold, shift)
-    flags = state[0].flags[entry] | KNOWN
+    flags = (state[0].flags[entry] & ((1 << ROUND) - 1)) | KNOWN | ((state[0].regs[Num.ROUND] + 1) << ROUND)
     if (level > wp.float64(0.0)) != ((flags & INSIDE) != 0):
         flags = flags | WRONG
     state[0].guesses[entry, LEVEL] = level
     state[0].flags[entry] = flags
-
-
-@wp.func
-def open_answers(state: wp.array(dtype=LevelState)) -> wp.int32:
-    return wp.min(state[0].regs[Num.ANSWERED] + state[0].answers.shape[0], state[0].regs[Num.ASKED])
+    state[0].values[entry] = value
+    tighten_around(state, entry)
 
 
 @wp.kernel
 def proceed_level(state: wp.array(dtype=LevelState)):
     """On a CPU, where one thread does everything: take the answers of a call, and go on until the next is due."""
-    end = open_answers(state)
+    end = call_end(state[0].regs, state[0].answers)
     shift = logit_shift(state[0].threshold, state[0].span)
     for question in range(state[0].regs[Num.ANSWERED], end):
         learn(state, question, shift)
@@ -198,15 +236,9 @@ def proceed_level(state: wp.array(dtype=LevelState)):
 def learn_all(state: wp.array(dtype=LevelState), threads: wp.int32):
     question = state[0].regs[Num.ANSWERED] + wp.tid()
     shift = logit_shift(state[0].threshold, state[0].span)
-    while question < open_answers(state):
+    while question < call_end(state[0].regs, state[0].answers):
         learn(state, question, shift)
         question += threads
-
-
-@wp.kernel
-def close_answers(state: wp.array(dtype=LevelState)):
-    """The answers of a call have been taken."""
-    state[0].regs[Num.ANSWERED] = open_answers(state)
 
 
 @wp.kernel
@@ -218,13 +250,3 @@ def decide_next_round(state: wp.array(dtype=LevelState)):
 @wp.kernel
 def work_all_rounds(state: wp.array(dtype=LevelState), threads: wp.int32):
     work_round(state, wp.tid(), threads)
-
-
-@wp.kernel
-def show_level_points(state: wp.array(dtype=LevelState), points: wp.array(dtype=wp.vec3)):
-    """The positions of the next call's questions; those that are not needed are the middle of the cube."""
-    question = state[0].regs[Num.ANSWERED] + wp.tid()
-    point = wp.vec3(0.0, 0.0, 0.0)
-    if question < state[0].regs[Num.ASKED]:
-        point = state[0].points[question]
-    points[wp.tid()] = point

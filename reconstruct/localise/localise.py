@@ -140,18 +140,8 @@ def localise_many(
     device = Device(getattr(occupancy, "device", "cpu"))
     proved = [Bracket.of(lattice, bound, device) for bound in bounds]
     bracketed = all(one is not None for one in proved)
-    if start is None:  # what a bracket rules out costs nothing, so a finer grid costs less than the coarse one without
-        start = 2 * START - 1 if bracketed and finest > 2 * START - 1 else START
-    # A mask saves evaluations. They pay for one more level, on which smaller parts are found.
-    closest = 4 if bracketed or (masks is not None and all(mask is not None for mask in masks)) else 8
-    if fast:  # the interpolated level cannot find a part that the levels before it have missed
-        closest = 2
-    chosen = tuple(levels) if levels is not None else default_levels(start, finest, closest)
-    # Without a mask, that level is visited only where the start grid was cheap beside the surface.
-    longer = default_levels(start, finest, 4)
-    spare = levels is None and 2 < len(chosen) < len(longer)
-    chosen = longer if spare else chosen
-    check_levels(chosen, finest)
+    masked = masks is not None and all(mask is not None for mask in masks)
+    chosen, spare = choose_levels(finest, start, levels, fast=fast, masked=masked, bracketed=bracketed)
     searches = [
         Search(
             SearchSettings(
@@ -175,6 +165,37 @@ def localise_many(
         )
         for one in answers
     ]  # fmt: skip
+
+
+def choose_levels(
+    resolution: int, start: int | None, levels: Sequence[int] | None, *, fast: bool, masked: bool, bracketed: bool
+) -> tuple[tuple[int, ...], bool]:
+    """The levels of a search, and whether it skips the one before the last unless the others were cheap.
+
+    Args:
+        resolution: of the last level that is searched.
+        start: see `localise`.
+        levels: see `localise`.
+        fast: another level is interpolated.
+        masked: all fields have a mask.
+        bracketed: all fields have a bracket.
+
+    Raises:
+        SettingsError: levels that do not divide one another.
+    """
+    if start is None:  # what a bracket rules out costs nothing, so a finer grid costs less than the coarse one without
+        start = 2 * START - 1 if bracketed and resolution > 2 * START - 1 else START
+    # A mask saves evaluations. They pay for one more level, on which smaller parts are found.
+    closest = 4 if bracketed or masked else 8
+    if fast:  # the interpolated level cannot find a part that the levels before it have missed
+        closest = 2
+    chosen = tuple(levels) if levels is not None else default_levels(start, resolution, closest)
+    # Without a mask, that level is visited only where the start grid was cheap beside the surface.
+    longer = default_levels(start, resolution, 4)
+    spare = levels is None and 2 < len(chosen) < len(longer)
+    chosen = longer if spare else chosen
+    check_levels(chosen, resolution)
+    return chosen, spare
 
 
 def default_levels(start: int, resolution: int, closest: int = 8) -> tuple[int, ...]:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ...core.kernels import load_warp
+from .asker import Asker
 from .field import BatchOccupancy, FieldError, FieldQuery, evaluate_there
 from .interpolate import InterpolatedLevel
 from .search import Found, Search
@@ -46,7 +47,7 @@ def run_in_step(searches: Sequence[Search], occupancy: BatchOccupancy, max_batch
     """
     query = FieldQuery(occupancy, max_batch)
     _answer_all(searches, query)
-    found = [search.found() for search in searches]
+    found = [search.found(lists=not fast) for search in searches]
     if fast:
         levels = [InterpolatedLevel(search, max_batch) for search in searches]
         _answer_all(levels, query)
@@ -54,7 +55,7 @@ def run_in_step(searches: Sequence[Search], occupancy: BatchOccupancy, max_batch
     return [Answer(one, query.calls.get(index, 0)) for index, one in enumerate(found)]
 
 
-def _answer_all(searches: Sequence[Search | InterpolatedLevel], query: FieldQuery) -> None:
+def _answer_all(searches: Sequence[Asker], query: FieldQuery) -> None:
     running = dict(enumerate(searches))
     while running:
         due = {index: points for index, search in running.items() if (points := search.proceed()) is not None}
@@ -95,7 +96,7 @@ def run_ahead(searches: Sequence[Search], occupancy: BatchOccupancy, *, fast: bo
         ended = ended and _have_ended(levels, fine if levels else [])
     answers = []
     for index, search in enumerate(searches):
-        found, (_, nodes, values) = search.read(*coarse[index]), search.arrays
+        found, (_, nodes, values) = search.read(*coarse[index], lists=not fast), search.arrays
         bad = found.bad
         if fast:
             found, (_, nodes, values) = levels[index].read(found, *fine[index]), levels[index].arrays
@@ -111,7 +112,7 @@ def run_ahead(searches: Sequence[Search], occupancy: BatchOccupancy, *, fast: bo
     return answers
 
 
-def _queue_calls(searches: Sequence[Search | InterpolatedLevel], occupancy: BatchOccupancy, calls: int) -> None:
+def _queue_calls(searches: Sequence[Asker], occupancy: BatchOccupancy, calls: int) -> None:
     """Queue calls of the field for all searches together, each with all the work before and after it."""
     import torch
 
@@ -134,7 +135,7 @@ def _queue_calls(searches: Sequence[Search | InterpolatedLevel], occupancy: Batc
         search.queue_end()
 
 
-def _have_ended(searches: Sequence[Search | InterpolatedLevel], read: list[Any]) -> bool:
+def _have_ended(searches: Sequence[Asker], read: list[Any]) -> bool:
     """Whether all have ended. All are asked, since one that has no room begins anew."""
     ended = [search.has_ended(regs) for search, (regs, _, _) in zip(searches, read, strict=True)]
     return all(ended)
@@ -142,7 +143,7 @@ def _have_ended(searches: Sequence[Search | InterpolatedLevel], read: list[Any])
 
 def _read(searches: Sequence[Search], levels: Sequence[InterpolatedLevel]) -> tuple[list[Any], list[Any]]:
     """Registers, nodes and values of searches and levels, in one wait."""
-    every: list[Search | InterpolatedLevel] = [*searches, *levels]
+    every: list[Asker] = [*searches, *levels]
     arrays = [array for one in every for array in one.arrays]
     read = searches[0].device.read(*arrays)
     each = [read[first : first + 3] for first in range(0, len(read), 3)]

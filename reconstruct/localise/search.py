@@ -9,8 +9,9 @@ from typing import Any
 
 import numpy as np
 
-from ...core.arrays import F32, I32, I64, Array
+from ...core.arrays import F32, I32, I64
 from ...core.kernels import load_warp
+from .asker import Asker
 from .bracket import Bracket
 from .device import Device
 from .lattice import Lattice
@@ -71,12 +72,8 @@ class Found:
     bad: int = 0
 
 
-class Search:
-    """One search. All of its state is on the device.
-
-    On a CPU the host calls `proceed`, evaluates the field at the points that it returns, and hands the values to
-    `give`, until no points are returned. A host that works ahead queues `queue_jobs`, `queue_points`, a call of the
-    field and `queue_answers`, as often as may be needed, and then looks once whether the search has ended.
+class Search(Asker):
+    """One search.
 
     Args:
         settings: what is searched for.
@@ -85,39 +82,27 @@ class Search:
     """
 
     def __init__(self, settings: SearchSettings, device: Device, chunk: int) -> None:
-        self.settings, self.device, self.chunk = settings, device, chunk
+        self.settings = settings
         self.room = 0
-        self.restart()
+        super().__init__(device, chunk)
 
     def restart(self) -> None:
         """Begin, or begin anew with four times the room."""
-        lattice = self.settings.lattice
-        r = lattice.resolution
+        r = self.settings.lattice.resolution
         self.room = min(r**3, 4 * self.room or int(FACES * r**2) + LEAST_ROOM)
-        self.state = _new_state(self.settings, self.device, self.room, self.chunk)
-        self.states = load_warp().array([self.state], dtype=kernels().SearchState, device=self.device.name)
+        self.use(_new_state(self.settings, self.device, self.room, self.chunk), kernels().SearchState)
         if not self.device.ahead:
-            self._regs: I32 = self.device.look(self.state.regs)
-            self._answers: Array = self.device.look(self.state.answers)
-            self._points: Array = self.device.look(self.state.points)
             self._proceed = load_warp().launch(
                 kernels().proceed, dim=1, inputs=[self.states], device=self.device.name, record_cmd=True
             )
 
     def proceed(self) -> F32 | None:
         """The points (N, 3) whose values are due, at most `chunk`; None at the end."""
-        reg = kernels().Reg
         self._proceed.launch()
-        while self._regs[reg.OVERFLOW]:
+        while self.overflows:
             self.restart()
             self._proceed.launch()
-        first, last = int(self._regs[reg.ANSWERED]), int(self._regs[reg.ASKED])
-        due: F32 = self._points[first : min(last, first + self.chunk)]
-        return due if len(due) else None
-
-    def give(self, values: F32) -> None:
-        """The values (N,) at the points that `proceed` returned."""
-        self._answers[: len(values)] = values
+        return self.due()
 
     def queue_jobs(self) -> None:
         """Decide and work, as often as is usual between two calls of the field."""
@@ -125,22 +110,13 @@ class Search:
             self.device.launch(kernels().decide_next, [self.states], 1)
             self.device.launch(kernels().work_all, [self.states, self.device.threads])
 
-    def queue_points(self, points: Any) -> None:
-        """Write the points whose values are due into `points`, (chunk,) Warp vectors."""
-        self.device.launch(kernels().show_points, [self.states, points], self.chunk)
-
     def queue_answers(self) -> None:
-        """Take the values at those points out of `state.answers`."""
+        """Take the values at the points of the call out of `state.answers`."""
         self.device.launch(kernels().take_answers, [self.states, self.device.threads])
-        self.device.launch(kernels().close_call, [self.states], 1)
+        self.close_call()
 
     def queue_end(self) -> None:
         """Nothing is left to do at the end of a search."""
-
-    @property
-    def arrays(self) -> tuple[Any, Any, Any]:
-        """What the host reads in the end, from the device: registers, nodes and values."""
-        return self.state.regs, self.state.nodes, self.state.values
 
     def has_ended(self, regs: I32) -> bool:
         """Whether the registers are those of a search that has ended; one without room begins anew."""
@@ -152,27 +128,29 @@ class Search:
             regs[reg.STEP] == kernels().Step.END and regs[reg.JOB] == 0 and regs[reg.ANSWERED] == regs[reg.ASKED]
         )
 
-    def found(self) -> Found:
-        """What was found, once no points are due."""
+    def found(self, *, lists: bool = True) -> Found:
+        """What was found, once no points are due; without `lists`, no nodes and values."""
         regs, nodes, values = (self.device.look(array) for array in self.arrays)
-        return self.read(regs, nodes, values)
+        return self.read(regs, nodes, values, lists=lists)
 
-    def read(self, regs: I32, nodes: I64, values: F32) -> Found:
+    def read(self, regs: I32, nodes: I64, values: F32, *, lists: bool = True) -> Found:
         """What was found, from the registers and the lists of a search that has ended."""
         reg, levels = kernels().Reg, list(self.settings.levels)
-        nodes, values = nodes[: int(regs[reg.TAIL])], values[: int(regs[reg.TAIL])]
-        nodes, values = ordered(nodes, values)
+        count = int(regs[reg.TAIL]) if lists else 0
+        nodes, values = ordered(nodes[:count], values[:count])
         marks = regs[reg.MARKS : reg.MARKS + len(levels)].tolist()
         marks[-1] = int(regs[reg.ASKED])
         if regs[reg.SKIPPED]:
             del levels[-2], marks[-2]
         return Found(
-            nodes, values, tuple(levels), tuple(np.diff(marks, prepend=0).tolist()),
-            self._box(regs[reg.BOX_LOW : reg.BOX_LOW + 3], regs[reg.BOX_HIGH : reg.BOX_HIGH + 3]), int(regs[reg.BAD]),
+            nodes, values, tuple(levels), tuple(np.diff(marks, prepend=0).tolist()), self.box_of(regs),
+            int(regs[reg.BAD]),
         )  # fmt: skip
 
-    def _box(self, low: I32, high: I32) -> Box | None:
-        """The box around cells with lowest corners between `low` and `high`, enlarged by a node."""
+    def box_of(self, regs: I32) -> Box | None:
+        """The box around all cells that the surface passes, enlarged by a node, from the registers."""
+        reg = kernels().Reg
+        low, high = regs[reg.BOX_LOW : reg.BOX_LOW + 3], regs[reg.BOX_HIGH : reg.BOX_HIGH + 3]
         if high[0] < 0:
             return None
         a, b = np.maximum(low - 1, 0).tolist(), np.minimum(high + 3, self.settings.lattice.resolution).tolist()

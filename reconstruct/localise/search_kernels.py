@@ -7,28 +7,33 @@ This file imports Warp, so it is imported inside functions only.
 
 import warp as wp
 
-from .search_jobs import (
-    NOBODY,
-    Job,
+from .call_kernels import answer_to, call_end
+from .cubes import AXES, DIAGONALS
+from .edge_jobs import (
     claim_around_waiting,
-    claim_neighbours,
-    claim_start,
-    finish,
-    follow_node,
     go_on,
     halve_edge,
     list_edges,
-    look_around,
-    look_behind,
     move,
-    pick_column,
     scan_bins,
     select_edges,
     sort_bin,
     start_walk,
 )
+from .places import place_of
+from .search_jobs import (
+    NOBODY,
+    Job,
+    claim_neighbours,
+    claim_start,
+    finish,
+    follow_node,
+    look_around,
+    look_behind,
+    pick_column,
+)
 from .search_program import Step, decide  # noqa: F401 - the host reads the steps
-from .search_state import AXES, DIAGONALS, Reg, SearchState, claim, place_of, record, side_of
+from .search_state import Reg, SearchState, claim, record, side_of
 
 # Loops are left as they are: unrolled, these kernels take a minute to compile. Nothing here is differentiated.
 wp.set_module_options({"enable_backward": False, "max_unroll": 0})
@@ -134,24 +139,16 @@ def work(state: wp.array(dtype=SearchState), thread: wp.int32, threads: wp.int32
 @wp.func
 def take_answer(state: wp.array(dtype=SearchState), question: wp.int32):
     """Keep the value of a node; beside the surface, a node that a bracket ruled out stays outside."""
-    value = state[0].answers[question - state[0].regs[Reg.ANSWERED]]
-    if not wp.isfinite(value):
-        wp.atomic_add(state[0].regs, Reg.BAD, 1)
+    value = answer_to(state[0].regs, state[0].answers, question)
     if state[0].regs[Reg.SETTLING] != 0:
         value = wp.min(value, state[0].threshold)
     state[0].values[state[0].asks[question]] = value
 
 
-@wp.func
-def open_end(state: wp.array(dtype=SearchState)) -> wp.int32:
-    """The question after the last one of the call."""
-    return wp.min(state[0].regs[Reg.ANSWERED] + state[0].answers.shape[0], state[0].regs[Reg.ASKED])
-
-
 @wp.kernel
 def proceed(state: wp.array(dtype=SearchState)):
     """On a CPU, where one thread does everything: take the answers of a call, and go on until the next is due."""
-    end = open_end(state)
+    end = call_end(state[0].regs, state[0].answers)
     for question in range(state[0].regs[Reg.ANSWERED], end):
         take_answer(state, question)
     state[0].regs[Reg.ANSWERED] = end
@@ -166,15 +163,9 @@ def proceed(state: wp.array(dtype=SearchState)):
 @wp.kernel
 def take_answers(state: wp.array(dtype=SearchState), threads: wp.int32):
     question = state[0].regs[Reg.ANSWERED] + wp.tid()
-    while question < open_end(state):
+    while question < call_end(state[0].regs, state[0].answers):
         take_answer(state, question)
         question += threads
-
-
-@wp.kernel
-def close_call(state: wp.array(dtype=SearchState)):
-    """The answers of a call have been taken."""
-    state[0].regs[Reg.ANSWERED] = open_end(state)
 
 
 @wp.kernel
@@ -186,13 +177,3 @@ def decide_next(state: wp.array(dtype=SearchState)):
 @wp.kernel
 def work_all(state: wp.array(dtype=SearchState), threads: wp.int32):
     work(state, wp.tid(), threads)
-
-
-@wp.kernel
-def show_points(state: wp.array(dtype=SearchState), points: wp.array(dtype=wp.vec3)):
-    """The positions of the next call's questions; those that are not needed are the middle of the cube."""
-    question = state[0].regs[Reg.ANSWERED] + wp.tid()
-    point = wp.vec3(0.0, 0.0, 0.0)
-    if question < state[0].regs[Reg.ASKED]:
-        point = state[0].points[question]
-    points[wp.tid()] = point

@@ -7,19 +7,22 @@ This file imports Warp, so it is imported inside functions only.
 
 import warp as wp
 
+from .call_kernels import Call
+from .places import corner_of, in_grid, name_of, place_of
+
 # "from __future__ import annotations" is missing on purpose: Warp reads the annotations as objects.
 
 
-class Reg:
+class Reg(Call):
     """Registers: the numbers in `SearchState.regs`.
 
-    Nodes [HEAD, TAIL) of the list of nodes are claimed and not recorded yet; of all questions to the field, those
-    before ANSWERED have an answer, those before ASKED are known. FROM and TO bound the nodes that a job works on. MARK
-    is where the list ended before the last job, DIAGONAL the first node whose diagonals have not been looked at.
+    Nodes [HEAD, TAIL) of the list of nodes are claimed and not recorded yet. FROM and TO bound the nodes that a job
+    works on. MARK is where the list ended before the last job, DIAGONAL the first node whose diagonals have not been
+    looked at.
     """
 
-    HEAD, TAIL, ASKED, ANSWERED, FROM, TO, MARK, DIAGONAL = map(wp.constant, range(8))
-    JOB, STEP, RETURN, RETURN_WALK, HOLD, OVERFLOW, BAD, SETTLING = map(wp.constant, range(8, 16))
+    HEAD, TAIL, FROM, TO, MARK, DIAGONAL = map(wp.constant, range(Call.NEXT, 10))
+    JOB, STEP, RETURN, RETURN_WALK, HOLD, SETTLING = map(wp.constant, range(10, 16))
     LEVEL, NEXT, COARSE, FINE, STRIDE, BATCH, HIDE, HALF = map(wp.constant, range(16, 24))
     EDGES, WAITING, ACTIVE, STARTING, INSIDES, OUTSIDES, SKIPPED, LIMIT = map(wp.constant, range(24, 32))
     WALKERS, RISING, ALIVE, LENGTH, DIRECTION, CANDIDATES, UNKNOWNS, SPACING = map(wp.constant, range(32, 40))
@@ -97,29 +100,6 @@ class SearchState:
     winners: wp.array(dtype=wp.int32)
     first: wp.array2d(dtype=wp.int32)
     last: wp.array2d(dtype=wp.int32)
-
-
-@wp.func
-def name_of(place: wp.vec3i, resolution: wp.int32) -> wp.int64:
-    """The node at (i, j, k)."""
-    r = wp.int64(resolution)
-    return (wp.int64(place[0]) * r + wp.int64(place[1])) * r + wp.int64(place[2])
-
-
-@wp.func
-def place_of(node: wp.int64, resolution: wp.int32) -> wp.vec3i:
-    """The coordinates (i, j, k) of a node."""
-    r = wp.int64(resolution)
-    line = node / r
-    i = line / r
-    return wp.vec3i(wp.int32(i), wp.int32(line - i * r), wp.int32(node - line * r))
-
-
-@wp.func
-def in_grid(place: wp.vec3i, last: wp.int32) -> wp.bool:
-    return (
-        place[0] >= 0 and place[1] >= 0 and place[2] >= 0 and place[0] <= last and place[1] <= last and place[2] <= last
-    )
 
 
 # Warp passes structures by value, and this one is large. It is therefore passed as an array of one.
@@ -251,99 +231,6 @@ def claim_cell(state: wp.array(dtype=SearchState), low: wp.vec3i, stride: wp.int
             hidden = is_hidden(state[0].front, last, low)
         if not hidden:
             for corner in range(8):
-                place = low + wp.vec3i(corner >> 2, (corner >> 1) & 1, corner & 1) * stride
+                place = corner_of(low, corner, stride)
                 if side_of(state[0].sides, state[0].resolution, place) == 0:
                     claim_unknown(state, place)
-
-
-@wp.func
-def unit(axis: wp.int32) -> wp.vec3i:
-    step = wp.vec3i(0, 0, 0)
-    step[axis] = 1
-    return step
-
-
-# The 27 nodes of a 3 x 3 x 3 cube are bits of an integer: (i * 3 + j) * 3 + k. The middle one is 13.
-AXES = wp.constant(1 << 4 | 1 << 10 | 1 << 12 | 1 << 14 | 1 << 16 | 1 << 22)
-DIAGONALS = wp.constant((1 << 27) - 1 - (1 << 13) - AXES)
-# The corners of the eight cells around the middle: the first cell has the lowest corners.
-CELL_NODES = wp.constant(
-    wp.types.vector(length=8, dtype=wp.int32)(
-        *(
-            sum(1 << (i + a) * 9 + (j + b) * 3 + k + c for a in (0, 1) for b in (0, 1) for c in (0, 1))
-            for i in (0, 1)
-            for j in (0, 1)
-            for k in (0, 1)
-        )
-    )
-)
-
-
-@wp.func
-def codes_of_row(
-    sides: wp.array(dtype=wp.uint32), resolution: wp.int32, place: wp.vec3i, stride: wp.int32
-) -> wp.uint32:
-    """Sides of three nodes along z, the second one at `place`, two bits each; 0 outside the grid's columns.
-
-    Nodes beyond the ends of a column have any side.
-    """
-    codes = wp.uint32(0)
-    last = resolution - 1
-    if place[0] >= 0 and place[1] >= 0 and place[0] <= last and place[1] <= last:
-        if stride == 1:
-            first = wp.vec3i(place[0], place[1], wp.max(place[2] - 1, 0))
-            node = name_of(first, resolution)
-            word = wp.int32(node >> wp.int64(4))
-            bits = wp.uint64(sides[word]) | (wp.uint64(sides[word + 1]) << wp.uint64(32))
-            codes = wp.uint32((bits >> (wp.uint64(node & wp.int64(15)) * wp.uint64(2))) & wp.uint64(63))
-            if place[2] == 0:
-                codes = (codes << wp.uint32(2)) & wp.uint32(63)
-        else:
-            for step in range(3):
-                there = wp.vec3i(place[0], place[1], place[2] + (step - 1) * stride)
-                if there[2] >= 0 and there[2] <= last:
-                    codes = codes | (wp.uint32(side_of(sides, resolution, there)) << wp.uint32(2 * step))
-    return codes
-
-
-@wp.func
-def cube_around(sides: wp.array(dtype=wp.uint32), resolution: wp.int32, place: wp.vec3i, stride: wp.int32) -> wp.vec3i:
-    """Which of the 27 nodes around a node are unknown, outside and inside."""
-    low, high = wp.int32(0), wp.int32(0)
-    for row in range(9):
-        there = place + wp.vec3i(row / 3 - 1, row % 3 - 1, 0) * stride
-        codes = wp.int32(codes_of_row(sides, resolution, there, stride))
-        low = low | (((codes & 1) | ((codes >> 1) & 2) | ((codes >> 2) & 4)) << (3 * row))
-        high = high | ((((codes >> 1) & 1) | ((codes >> 2) & 2) | ((codes >> 3) & 4)) << (3 * row))
-    return wp.vec3i(~(low | high), low & ~high, high & ~low)
-
-
-@wp.func
-def cells_with(
-    front: wp.array2d(dtype=wp.int32),
-    last: wp.int32,
-    place: wp.vec3i,
-    stride: wp.int32,
-    nodes: wp.int32,
-    hide: wp.int32,
-) -> wp.int32:
-    """The corners of those cells around a node, in the grid and not hidden, that hold one of `nodes`."""
-    corners = wp.int32(0)
-    for cell in range(8):
-        if (CELL_NODES[cell] & nodes) != 0:
-            low = place + wp.vec3i((cell >> 2) - 1, ((cell >> 1) & 1) - 1, (cell & 1) - 1) * stride
-            if in_grid(low, last - stride) and (hide == 0 or not is_hidden(front, last, low)):
-                corners = corners | CELL_NODES[cell]
-    return corners
-
-
-@wp.func
-def is_at_surface(sides: wp.array(dtype=wp.uint32), resolution: wp.int32, place: wp.vec3i, stride: wp.int32) -> wp.bool:
-    """Whether a known node has a neighbour of the other side."""
-    side = side_of(sides, resolution, place)
-    found = wp.bool(False)
-    for way in range(6):
-        beside = place + unit(way >> 1) * ((way & 1) * 2 - 1) * stride
-        if in_grid(beside, resolution - 1):
-            found = found or differ(side, side_of(sides, resolution, beside))
-    return found

@@ -13,7 +13,8 @@ from ...core.pictures import LIGHT_GREY, mask_of
 from ...geometry.camera import OrthographicCamera
 from ...reconstruct.localise.grid import LocalisedGrid
 from ...reconstruct.localise.localise import Occupancy, localise
-from ...reconstruct.surface.direct import SurfaceMap, orthographic_rays, render_surface
+from ...reconstruct.surface.camera_rays import orthographic_rays
+from ...reconstruct.surface.direct import SurfaceMap, render_surface
 from .paint import FramePaint
 from .settings import Look
 from .shots import Surface

@@ -16,7 +16,8 @@ from ...core.arrays import F32, Bools
 from ...geometry.surface import sample_bilinear
 from ...reconstruct.localise.grid import LocalisedGrid
 from ...reconstruct.localise.localise import localise
-from ...reconstruct.surface.direct import orthographic_rays, render_surface
+from ...reconstruct.surface.camera_rays import orthographic_rays
+from ...reconstruct.surface.direct import render_surface
 from ...reconstruct.surface.photo import FACING, GRAZING, HIDDEN_SHARE
 from .shots import Surface
 

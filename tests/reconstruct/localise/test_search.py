@@ -8,11 +8,12 @@ import torch
 
 from mpc.core.kernels import load_warp
 from mpc.geometry.camera import OrthographicCamera
-from mpc.reconstruct.localise import run, search
+from mpc.reconstruct.localise import interpolate, run, search
 from mpc.reconstruct.localise.device import Device
 from mpc.reconstruct.localise.field import FieldError
 from mpc.reconstruct.localise.localise import localise, localise_many
-from mpc.reconstruct.surface.direct import orthographic_rays, render_surface
+from mpc.reconstruct.surface.camera_rays import orthographic_rays
+from mpc.reconstruct.surface.direct import render_surface
 from support.fields import on_device, random_field
 from support.numpy_search.localise import localise as reference
 
@@ -174,3 +175,22 @@ def test_values_that_are_not_finite_are_an_error_ahead_too_unless_another_precis
     with blind(monkeypatch):
         found = localise(on_device(values, mend), 33)
     same(found, localise(field.values, 33))
+
+
+def test_a_part_found_outside_the_box_around_the_surface_begins_anew_in_a_wider_one(monkeypatch):
+    """A blade of one node's thickness that stands on a box, and that no node of the level before touches."""
+
+    def field(points):
+        box = np.abs(points) - np.float32([0.308, 0.5, 0.3])
+        blade = np.abs(points - np.float32([0.5, 5 / 32, 0])) < np.float32([0.3, 0.4 / 32, 0.2])
+        return np.where(blade.all(axis=1), 0.6, 1 / (1 + np.exp(np.clip(box.max(axis=1) / 0.05, -30, 30))))
+
+    begun = []
+    restart = interpolate.InterpolatedLevel.restart
+    monkeypatch.setattr(interpolate.InterpolatedLevel, "restart", lambda level: (begun.append(0), restart(level))[1])
+    expected = reference(field, 65, mode="fast")
+    same(localise(field, 65, mode="fast"), expected, rounding=1e-6)
+    monkeypatch.setattr(interpolate, "MARGIN", 1)
+    begun.clear()
+    same(localise(field, 65, mode="fast"), expected, rounding=1e-6)
+    assert len(begun) > 1

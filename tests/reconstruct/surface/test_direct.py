@@ -11,12 +11,23 @@ from mpc.core.kernels import load_warp
 from mpc.geometry.camera import OrthographicCamera, PerspectiveCamera, project, unproject
 from mpc.geometry.mesh import PosedMesh
 from mpc.geometry.rays import RayScene
-from mpc.reconstruct.localise import block_kernels, level_kernels, level_rounds, march_kernels, search_kernels
+from mpc.reconstruct.localise import (
+    block_kernels,
+    call_kernels,
+    level_cells,
+    level_nodes,
+    level_rounds,
+    march_kernels,
+    search_kernels,
+)
+from mpc.reconstruct.localise.device import Device
 from mpc.reconstruct.localise.localise import localise
 from mpc.reconstruct.surface import direct, draw_kernels
-from mpc.reconstruct.surface.direct import orthographic_rays, perspective_rays, render_surface, to_rgba
+from mpc.reconstruct.surface.camera_rays import orthographic_rays, perspective_rays
+from mpc.reconstruct.surface.direct import render_surface, to_rgba
 from mpc.reconstruct.surface.mesh import extract_mesh, to_world
 from mpc.render.layers import render_layers
+from support.fields import on_device
 
 PICTURE = OrthographicCamera((0.1, 0.8, 0.0), 2.4, 20.0)
 
@@ -79,6 +90,34 @@ def test_only_hit_pixels_are_asked_and_an_empty_field_shows_nothing(grid):
     assert nothing.evaluations == 0
 
 
+@pytest.mark.parametrize(("extent", "share"), [(5.0, 0.2), (2.4, 0.75), (1.0, 1.0)])
+def test_a_host_that_works_ahead_has_points_evaluated_for_pixels_that_can_show_the_person(
+    grid, extent, share, monkeypatch
+):
+    """It does not know which pixels do: those in the rectangle around the surface."""
+    camera = OrthographicCamera((0.1, 0.8, 0.0), extent, 50.0, 15.0)
+    rays = orthographic_rays(PICTURE.calibration, camera.calibration, 80, 96)
+    expected = render_surface(grid, body, rays, colour=np.abs, refinements=2)
+    asked = []
+
+    def noted(function):
+        return on_device(lambda points: (asked.append(len(points)), function(points))[1])
+
+    monkeypatch.setattr(Device, "blind", True)
+    seen = render_surface(grid, noted(body), rays, colour=noted(np.abs), refinements=2)
+    assert len(asked) == 3
+    assert len(set(asked)) == 1
+    assert expected.mask.sum() <= asked[0] <= share * 80 * 96
+    for name in ("mask", "points", "depth", "normals", "colours"):
+        assert np.array_equal(getattr(seen, name), getattr(expected, name), equal_nan=True)
+
+
+def test_a_camera_beside_the_surface_can_see_it_in_every_pixel(grid):
+    pose = np.eye(4)  # in the middle of the torus
+    rays = perspective_rays(np.eye(4), pose, 60.0, 40, 30)
+    assert direct._most_hits(grid, rays) == 40 * 30
+
+
 @pytest.mark.parametrize("refinements", [0, 6])
 def test_a_rolled_pinhole_sees_the_mesh_of_the_dense_grid(grid, refinements):
     axis = np.linspace(-1, 1, 129).astype(np.float32)
@@ -127,7 +166,17 @@ def test_the_walk_equals_small_steps_through_scipys_interpolation(grid):
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    "module", [march_kernels, draw_kernels, block_kernels, level_kernels, level_rounds, search_kernels]
+    "module",
+    [
+        march_kernels,
+        draw_kernels,
+        block_kernels,
+        call_kernels,
+        level_cells,
+        level_nodes,
+        level_rounds,
+        search_kernels,
+    ],
 )
 def test_the_kernels_compile_for_cuda(module, tmp_path):
     """From the one source; needs no GPU, but warp's compiler for it."""

@@ -1,4 +1,4 @@
-"""What the mask of a picture says without an evaluation: nobody is outside it, and somebody is behind its pixels."""
+"""What the mask of a picture says without an evaluation, and the search behind its pixels, for NumPy's search."""
 
 from __future__ import annotations
 
@@ -7,21 +7,16 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from mpc.core.arrays import I64, Bools
-from mpc.core.errors import SettingsError
+from mpc.reconstruct.localise import silhouette
+from mpc.reconstruct.localise.silhouette import SEARCH_LIMIT
 
 from .lattice import Lattice
 from .node_store import NodeStore
 
-# The edge of a mask is uncertain by a pixel, so only pixels farther from the edge count, on either side.
-MARGIN_PX = 1.0
-# Greatest number of evaluations in the search behind pixels without a surface. Where a network misses an arm, an
-# unlimited search would take millions.
-SEARCH_LIMIT = 1 << 15
-
 
 @dataclass(eq=False)
 class Silhouette:
-    """A mask over the columns of nodes along z, which are the rays of the picture's camera.
+    """A mask over the columns of nodes along z; which columns show what is told by the package's own rules.
 
     Attributes:
         lattice: the lattice of the finest level.
@@ -37,27 +32,9 @@ class Silhouette:
     _found: Bools = field(init=False)
 
     def __post_init__(self) -> None:
-        from scipy.ndimage import distance_transform_edt, maximum_filter  # slow to import
-
-        if self.mask.ndim != 2 or self.mask.dtype != np.bool_:
-            raise SettingsError(f"the mask is {self.mask.dtype} {self.mask.shape}, expected bool (H, W)")
+        columns = silhouette.Silhouette(self.lattice, self.mask)
+        self._empty, self._filled = columns.empty, columns.filled
         self._found = np.zeros((self.lattice.resolution,) * 2, np.bool_)
-        height, width = self.mask.shape
-        axis = self.lattice.axis.astype(np.float64)
-        # Pixels are the cells of the cube's front face: an outermost node lies on the outer edge of an outermost pixel.
-        column = np.clip(np.floor((axis + 1) / 2 * width), 0, width - 1).astype(np.int64)
-        row = np.clip(np.floor((axis + 1) / 2 * height), 0, height - 1).astype(np.int64)
-        ring = np.pad(self.mask, 1)  # nobody is outside the picture
-        outside = distance_transform_edt(~ring)[1:-1, 1:-1] if ring.any() else np.full(self.mask.shape, np.inf)
-        inside = distance_transform_edt(ring)[1:-1, 1:-1]
-        self._empty = np.ascontiguousarray((outside > MARGIN_PX + 0.5)[row][:, column].T)
-        # Parts thinner than the margin count along their middle lines, for every node whose part of the picture holds
-        # a point of the line.
-        width_px = MARGIN_PX + 0.5 + max(height, width) / len(axis)
-        thin = (inside > 0) & (inside <= width_px) & (inside == maximum_filter(inside, 3))
-        share = tuple(2 * int(np.ceil((edge / len(axis) - 1) / 2)) + 1 for edge in (height, width))
-        thin = maximum_filter(thin, [max(edge, 1) for edge in share])
-        self._filled = np.ascontiguousarray(((inside > MARGIN_PX + 0.5) | thin)[row][:, column].T)
 
     def outside(self, nodes: I64) -> Bools:
         """Which nodes lie in columns that show the background."""
