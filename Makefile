@@ -52,6 +52,7 @@ bench-tiny: $(VENV)/.test-ready ## run the benchmarks on toy sizes
 	PYTHON=$(BIN)/python benchmarks/gpu.sh --dry .site/gpu > /dev/null
 	$(BIN)/python benchmarks/live.py --tiny > /dev/null
 	$(BIN)/python benchmarks/search.py --tiny > /dev/null
+	$(BIN)/python benchmarks/person_labels.py . --people 1 --rigs 0 --size 64 > /dev/null
 
 # Guides, and a page for each room from the docstrings. Any unknown link, page or argument is an error.
 docs: $(VENV)/.test-ready ## build the documentation site -> .site/html

@@ -12,7 +12,9 @@ with a fit of a toy body model. Each is rendered, and then of each scene
 - body: the share of 10,000 points on the body below the clothes that lie, half a millimetre below its skin, inside of
   the clothed mesh of the file by libigl's winding number; of free people alone.
 
-The sheet shows pictures with their parts in colour, and the joints: filled where they are seen.
+The sheet shows pictures with their parts in colour, and the joints: filled where they are seen. The status is 1 where
+a joint is half a pixel off, where parts agree at less than 99 % of a scene's pixels, or where less than 99.9 % of all
+bodies is inside.
 """
 
 from __future__ import annotations
@@ -250,6 +252,8 @@ def main() -> None:
             print(f"{name:42}{px:8.3f}{parts:9.2%}{body:9.2%}")
         if given.sheet is not None:
             draw_sheet(scenes, given.sheet)
+        if not (ends[0] < 0.5 and ends[1] > 0.99 and np.mean(figures["body"]) > 0.999):
+            sys.exit("the labels are not what they should be")
 
 
 def find_truth(scene: SceneRecord, models: Path, model: Path, seed: int) -> Truth:
