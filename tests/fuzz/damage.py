@@ -158,7 +158,8 @@ def damage_array(array: Any, rng: np.random.Generator) -> bytes:
         number = NUMBERS[int(rng.integers(len(NUMBERS)))]
         if values.dtype.kind != "f":
             number = int(np.clip(np.nan_to_num(number), np.iinfo(values.dtype).min, np.iinfo(values.dtype).max))
-        values.ravel()[rng.integers(values.size, size=rng.integers(1, 4))] = number
+        with np.errstate(over="ignore"):
+            values.ravel()[rng.integers(values.size, size=rng.integers(1, 4))] = number
     return pack_npy(values)
 
 
