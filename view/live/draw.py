@@ -94,7 +94,7 @@ def _painted(shown: SurfaceMap, paint: FramePaint, back: F64, look: Look) -> F32
     cosine = (shown.normals[shown.mask] * towards).sum(axis=1) / np.linalg.norm(towards, axis=1)
     colours = np.zeros((*shown.mask.shape, 3), np.float32)
     colours[shown.mask] = paint.colours(
-        there, cosine, surface.view.colours, len(shown.mask) * look.zoom, seen=_is_own_place(surface, look)
+        there, cosine, surface.view.colours, len(shown.mask) * look.zoom, own_place=_is_own_place(surface, look)
     )
     return colours
 

@@ -21,9 +21,10 @@ from ...reconstruct.surface.direct import render_surface
 from ...reconstruct.surface.photo import FACING, GRAZING, HIDDEN_SHARE
 from .shots import Surface
 
-# A pixel counts by how far the mask covers the square of so many pixels around it: from COVERED of it, and alone when
-# all of it is covered. At a straight outline that is from 0.75 to 1.5 pixels inside.
-SQUARE_PX, COVERED = 3, 0.75
+# A pixel counts by how far the mask covers the square of so many pixels around it: from COVERED of it, and alone from
+# WHOLE of it, since masks of networks are a little less than 1 inside. At a straight outline that is from 0.75 to 1.3
+# pixels inside.
+SQUARE_PX, COVERED, WHOLE = 3, 0.75, 0.95
 # Pixels along each side of the depth map from the camera's place; how far around its pixels something may hide a point.
 DEPTH_SIZE, REACH_PX = 256, 1
 
@@ -40,7 +41,7 @@ class FramePaint:
         self._photos: dict[int, F32] = {}
         self._front: F32 | None = None
 
-    def colours(self, points: F32, cosine: F32, network: Callable[[F32], F32], size: float, *, seen: bool) -> F32:
+    def colours(self, points: F32, cosine: F32, network: Callable[[F32], F32], size: float, *, own_place: bool) -> F32:
         """Colours of surface points.
 
         Args:
@@ -48,16 +49,16 @@ class FramePaint:
             cosine: (N,) of the angle between the normal and the direction to the camera of the frame.
             network: the texture network's colours (M, 3) at points (M, 3).
             size: pixels of the drawn picture that the frame's cube covers along each side.
-            seen: nothing hides the points from the camera, which is not checked then.
+            own_place: the points are seen along the rays of the frame's own camera: nothing hides them, and its pixels
+                are right however the surface is turned.
 
         Returns:
             (N, 3) float32 display values in [0, 1].
         """
-        colours, trust = self._photo(points, size)
-        part = np.clip((cosine - GRAZING) / (FACING - GRAZING), 0.0, 1.0)
-        share = part * part * (3.0 - 2.0 * part) * trust
-        if not seen:
-            share = np.where(self._is_seen(points), share, 0.0)
+        colours, share = self._photo(points, size)
+        if not own_place:
+            part = np.clip((cosine - GRAZING) / (FACING - GRAZING), 0.0, 1.0)
+            share = np.where(self._is_seen(points), part * part * (3.0 - 2.0 * part) * share, 0.0)
         rest = np.flatnonzero(share < 1.0)
         if len(rest):
             own = network(points[rest])
@@ -110,6 +111,5 @@ def _trusted(picture: F32) -> F32:
     picture = picture / np.float32(255.0)
     # Nobody is outside the picture, so its own edge is an outline, too.
     covered = uniform_filter(np.ascontiguousarray(picture[..., 3]), SQUARE_PX, mode="constant")
-    # Sums of float32 may fall short of 1 by rounding.
-    picture[..., 3] = np.clip((covered - COVERED) / (0.999 - COVERED), 0.0, 1.0)
+    picture[..., 3] = np.clip((covered - COVERED) / (WHOLE - COVERED), 0.0, 1.0)
     return picture
