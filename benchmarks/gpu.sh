@@ -2,7 +2,8 @@
 # All figures that need a GPU, in under ten minutes on one: the stages in order of worth, each with a limit of its own.
 #
 #   benchmarks/gpu.sh [FOLDER]              results go to FOLDER/results.json and FOLDER/<stage>.txt (gpu-results)
-#   benchmarks/gpu.sh --dry [FOLDER]        every stage on the CPU, in toy size, in a minute: proves that it runs
+#   benchmarks/gpu.sh --dry [FOLDER]        every stage on the CPU, in toy size, in a minute: proves that it runs. What
+#                                           they take is not measured, so those that need no shards run beside the others
 #   SHARDS=shards benchmarks/gpu.sh         pictures of 512 pixels, with the layers of `make base`; without it, some free
 #                                           people are made first, enough to measure speed and too few to learn from
 #   SECONDS_IN_ALL=540 PYTHON=python3       the whole time, and the Python that has mpc installed
@@ -63,7 +64,6 @@ fi
 layers="depth_front depth_back smooth_normal_front smooth_normal_back"
 
 # stage NAME LIMIT COMMAND...: run a command for at most LIMIT seconds, and for no more than are left in all.
-failed=0
 stage() {
     local name=$1 limit=$(($2 * slack)) left=$((whole - SECONDS + began)) start=$SECONDS status
     shift 2
@@ -76,9 +76,9 @@ stage() {
         status=$?
         tail -n 12 "$out/$name.txt"
     fi
-    [ "$status" = 0 ] || failed=3
     printf '%s\t%s\t%s\n' "$name" "$status" "$((SECONDS - start))" >>"$out/stages.tsv"
-    "$python" benchmarks/gpu_results.py "$out" >/dev/null # after each stage, so that a stop loses nothing
+    # After each stage, so that a stop loses nothing.
+    [ -n "$dry" ] || "$python" benchmarks/gpu_results.py "$out" >/dev/null
 }
 
 make_shards() {
@@ -93,18 +93,28 @@ make_shards() {
 export -f make_shards
 export out python people render sample layers
 
-stage tests 90 "$python" -m pytest -q -m gpu -p no:cacheprovider $tests
+run_tests() { stage tests 90 "$python" -m pytest -q -m gpu -p no:cacheprovider $tests; }
+run_live() { stage live 60 "$python" benchmarks/live.py --device $device $live; }
+run_metrics() { stage metrics 60 "$python" benchmarks/metrics.py $metrics; }
+
+if [ -n "$dry" ]; then
+    { run_tests; run_live; run_metrics; } &
+else
+    run_tests
+fi
 shards=${SHARDS:-$out/work/shards}
 [ -n "${SHARDS:-}" ] || { rm -rf "$out/work"; stage data 150 bash -c make_shards; }
 stage train_paper 90 "$python" benchmarks/train.py --shards "$shards" --preset paper $paper
 stage train_base 60 "$python" benchmarks/train.py --shards "$shards" --preset base $base
 stage frames 90 "$python" benchmarks/reconstruct.py --run models/weights/base --shards "$shards" $frames
-stage live 60 "$python" benchmarks/live.py --device $device $live
-stage metrics 60 "$python" benchmarks/metrics.py $metrics
+[ -n "$dry" ] || { run_live; run_metrics; }
 left=$((whole - SECONDS + began - 20)) # the end of the run, and its last validation
 minutes=$("$python" -c "print(max($left, 1) / 60)")
 stage recipe $(((left + 20) / slack)) "$python" -m mpc train "$shards" --out "$out/work/runs" --name recipe --preset base \
     --config examples/base.toml --device $device --max-minutes "$minutes" $recipe
+wait
+failed=0
+awk -F '\t' '$2 != 0 { bad = 1 } END { exit bad }' "$out/stages.tsv" || failed=3
 "$python" benchmarks/gpu_results.py "$out" || failed=3
 rm -rf "$out/work"
 exit $failed
