@@ -124,6 +124,7 @@ def test_every_option_with_several_values_is_of_this_class():
     assert several == {
         ("check", "--only"), ("check", "--exclude"), ("render", "--only"), ("render", "--exclude"),
         ("render", "--pitch"), ("render", "--jitter"), ("render", "--layers"), ("render", "--light-names"),
+        ("render", "--crops"),
         ("sample", "--sigmas"), ("sample", "--split"), ("sample", "--layers"), ("train", "--set"),
         ("eval", "--metrics"), ("eval", "--compare"), ("reconstruct", "--format"), ("export", "--split"),
         ("fetch", "--from"),
