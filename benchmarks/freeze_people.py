@@ -12,9 +12,9 @@ from pathlib import Path
 
 from mpc.core.held_out import RESERVED_SEEDS
 from mpc.core.randomness import derive_rng
+from mpc.motion.makehuman.body import make_body
 from mpc.people.benchmark.listed import ListedPerson, benchmark_json, digest_vertices
 from mpc.people.benchmark.make import obj_vertices, write_listed
-from mpc.people.body.body import make_body
 from mpc.people.body.hard_poses import draw_hard_pose
 from mpc.people.body.poses import POSES, vary
 from mpc.people.clothes.wardrobe import PersonPlan, plan_person

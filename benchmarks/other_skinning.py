@@ -19,8 +19,8 @@ from scipy.spatial.transform import Rotation
 
 from mpc.geometry.labels import PARTS
 from mpc.motion.joints import JOINTS, SMPL_24
-from mpc.people.body.body import BODY_VERTICES, skeleton
-from mpc.people.body.body_joints import body_joints
+from mpc.motion.makehuman.body import BODY_VERTICES, skeleton
+from mpc.motion.makehuman.body_joints import body_joints
 from mpc.people.clothes.wardrobe import plan_person
 from mpc.people.person import build_person
 

@@ -149,6 +149,11 @@ class PosedMesh:
         return replace(moved, faces=np.ascontiguousarray(self.faces[:, ::-1]), face_uv=face_uv)
 
 
+def split_quads(quads: I32) -> I32:
+    """Split quads (Q, 4) into triangles (2Q, 3); the two triangles of quad q are rows q and Q + q."""
+    return np.concatenate([quads[:, [0, 1, 2]], quads[:, [0, 2, 3]]]).astype(np.int32)
+
+
 def check_mesh(mesh: PosedMesh) -> None:
     """Raise MeshError if an array has a wrong shape or dtype, holds NaN, or has an index out of range."""
     expected: list[tuple[str, npt.NDArray[np.generic] | None, type, tuple[int | None, ...]]] = [

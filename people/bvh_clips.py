@@ -11,9 +11,9 @@ from ..core.errors import InputError
 from ..core.files import find_files
 from ..formats.motions import read_motion_file
 from ..motion.bones import match_bones, settle_by_shape
+from ..motion.makehuman.body import Body, skeleton
 from ..motion.motion import FPS, Motion
 from ..motion.retarget import Target, retarget
-from .body.body import Body, skeleton
 from .rig import BodyClip
 
 MAX_FILES = 200

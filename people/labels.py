@@ -9,14 +9,14 @@ import numpy as np
 from ..core.arrays import F64, U8
 from ..formats.person_file import BodyBinding, PersonFile, labels_path, write_person_file
 from ..geometry.labels import GARMENTS, PARTS
+from ..geometry.mesh import split_quads
 from ..motion.joints import BoundJoints
+from ..motion.makehuman.body import BODY_VERTICES, Body, base_mesh, skeleton
+from ..motion.makehuman.body_joints import body_bones, body_joints
 from ..motion.parts import bone_parts, vertex_parts
 from ..motion.skinning import strongest_weights
-from .body.body import BODY_VERTICES, Body, base_mesh, skeleton
-from .body.body_joints import body_bones, body_joints
 from .body.posing import bone_transforms, skin
 from .person import Person
-from .surface import triangulate
 
 
 def surface_parts(weights: F64, garments: U8) -> U8:
@@ -84,7 +84,7 @@ def _person_file(
         vertex_part=surface_parts(person.surface.weights, person.vertex_garment),
         vertex_garment=person.vertex_garment,
         body_vertices=body,
-        body_faces=triangulate(base_mesh().quads["body"]),
+        body_faces=split_quads(base_mesh().quads["body"]),
         joints=joints,
         binding=binding,
         facts=person.facts,

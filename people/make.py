@@ -21,9 +21,9 @@ from ..core.progress import NoProgress, Progress
 from ..core.randomness import derive_rng
 from ..formats.gltf.write import write_glb
 from ..formats.person_file import labels_path
+from ..motion.makehuman.body import data_folder, skeleton
 from .attempt import attempt
 from .body.animations import CLIPS, make_clip
-from .body.body import data_folder, skeleton
 from .bvh_clips import bvh_clips, read_motions
 from .clothes.mhclo import find_assets
 from .clothes.wardrobe import plan_person

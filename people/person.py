@@ -9,8 +9,8 @@ import numpy as np
 
 from ..core.arrays import F64, I32, I64, U8, Bools
 from ..formats.person_file import PersonFacts
+from ..motion.makehuman.body import BODY_VERTICES, Body, make_body, skeleton
 from ..motion.skinning import strongest_weights
-from .body.body import BODY_VERTICES, Body, make_body, skeleton
 from .body.hair import grow_hair, paint_hair
 from .body.regions import fields_of
 from .body.skin import Skin, paint_eye, paint_skin, skin_charts, visible_skin

@@ -8,8 +8,8 @@ import numpy as np
 
 from ..core.arrays import F64, I32, U8
 from ..geometry.mesh import Material, PosedMesh
+from ..motion.makehuman.body import Skeleton as BodySkeleton
 from ..motion.skinning import Channel, Clip, Rig, Skeleton, matrix_quaternions, strongest_weights
-from .body.body import Skeleton as BodySkeleton
 
 # A bone that never turns further than this from its rest, as the greatest entry of a matrix, gets no rotation keys.
 STILL = 1e-6

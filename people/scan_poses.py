@@ -13,13 +13,13 @@ from ..core.arrays import F64
 from ..core.errors import MpcError
 from ..core.randomness import derive_rng
 from ..formats.motions import read_motion_file
-from .body.body import Body
+from ..motion.makehuman.body import Body
+from ..motion.makehuman.rotations import rotation_about
 from .body.capsules import body_capsules, overlaps
 from .body.hard_poses import draw_hard_pose
 from .body.pose_families import FAMILIES, SKIRTED
 from .body.poses import POSES, vary
 from .body.posing import bone_transforms, pose_rotations
-from .body.rotations import rotation_about
 from .bvh_clips import motion_files, retarget_body
 from .clothes.wardrobe import plan_person
 from .rig import BodyClip

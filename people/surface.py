@@ -37,11 +37,6 @@ class Surface:
         return replace(self, vertices=vertices)
 
 
-def triangulate(quads: I32) -> I32:
-    """Split quads (Q, 4) into triangles (2Q, 3); the two triangles of quad q are rows q and Q + q."""
-    return np.concatenate([quads[:, [0, 1, 2]], quads[:, [0, 2, 3]]]).astype(np.int32)
-
-
 def vertex_normals(vertices: F64, faces: I32) -> F64:
     """Area-weighted unit normals: (V, 3), zero for a vertex that no face uses."""
     corners = vertices[faces]

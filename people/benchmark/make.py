@@ -15,8 +15,8 @@ from ...core.guard import Limits, Lost, run_guarded
 from ...core.held_out import MARK
 from ...core.locks import one_writer
 from ...core.progress import NoProgress, Progress
+from ...motion.makehuman.body import data_folder
 from ..attempt import attempt
-from ..body.body import data_folder
 from ..body.posing import pose_rotations
 from ..make import LICENSE_TEXT, PeopleSummary
 from ..person import build_person

@@ -1,1 +1,1 @@
-"""The body below the clothes: shape, skeleton, skin, hair, poses and animations."""
+"""The body below the clothes: skin, hair, poses and animations."""

@@ -6,8 +6,8 @@ from collections.abc import Callable
 
 import numpy as np
 
+from ...motion.makehuman.body import Body
 from ..rig import BodyClip
-from .body import Body
 from .legs import Leg
 from .posing import Arm, Pose, pose_rotations
 

@@ -9,7 +9,7 @@ from itertools import combinations
 import numpy as np
 
 from ...core.arrays import F64, I32, I64
-from .body import BODY_VERTICES, Body, skeleton
+from ...motion.makehuman.body import BODY_VERTICES, Body, skeleton
 
 # Flesh gives way by this much, and a belly and a thigh by this share of their radii; more is a penetration.
 TOUCH_M, BELLY_SHARE = 0.01, 0.3

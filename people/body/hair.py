@@ -7,15 +7,16 @@ from functools import lru_cache
 import numpy as np
 
 from ...core.arrays import F64, I32
+from ...geometry.mesh import split_quads
+from ...motion.makehuman.body import BODY_VERTICES, HEAD_FLOOR, Body, base_mesh, skeleton
 from ..cutting import clip
 from ..noise import fractal_noise, value_noise
 from ..solids import close_solid
 from ..subdivision import catmull_clark
-from ..surface import Surface, averaging, triangulate, vertex_normals
-from .body import BODY_VERTICES, Body, base_mesh, skeleton
+from ..surface import Surface, averaging, vertex_normals
 from .head_solids import ball, grid_solid, head_frame, rigid
 from .regions import fields_of
-from .skin import HEAD_FLOOR, hairline
+from .skin import hairline
 
 STYLES = ("bald", "buzz", "short", "swept", "curly", "afro", "bob", "long", "ponytail", "bun", "cap", "beanie")
 
@@ -41,7 +42,7 @@ def _scalp(body: Body) -> Surface:
     weights = matrix @ skeleton().weights[used].astype(np.float64)  # type: ignore[operator]
     fields = fields_of(points, weights, body)
     fields["canonical"] = matrix @ base_mesh().vertices[used]  # type: ignore[operator]
-    return Surface(points, triangulate(quads), weights, fields)
+    return Surface(points, split_quads(quads), weights, fields)
 
 
 def grow_hair(

@@ -11,10 +11,10 @@ from dataclasses import replace
 import numpy as np
 
 from ...core.errors import MpcError
-from .body import Body, skeleton
+from ...motion.makehuman.body import Body, skeleton
+from ...motion.makehuman.limits import RANGES, beyond, joint_angles
 from .capsules import Capsules, body_capsules, overlaps
 from .legs import Leg, LegAngles
-from .limits import RANGES, beyond, joint_angles
 from .pose_families import FAMILIES, Build
 from .posing import Pose, bone_transforms, leg_length_m, mirrored, pose_rotations
 from .random_limbs import HEEL, Rng

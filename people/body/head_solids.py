@@ -5,8 +5,9 @@ from __future__ import annotations
 import numpy as np
 
 from ...core.arrays import F64, I32
-from ..surface import Surface, triangulate
-from .body import BODY_VERTICES, Body, base_mesh, skeleton
+from ...geometry.mesh import split_quads
+from ...motion.makehuman.body import BODY_VERTICES, Body, base_mesh, skeleton
+from ..surface import Surface
 from .regions import fields_of
 
 
@@ -28,7 +29,7 @@ def grid_solid(outer: F64, inner: F64, weights: F64, fields: dict[str, F64]) -> 
     rim = np.concatenate([index[0, ::-1], index[1:, 0], index[-1, 1:], index[-2:0:-1, -1]])
     after = np.roll(rim, -1)
     sides = np.stack([rim, rim + count, after + count, after], axis=1)
-    faces = np.concatenate([triangulate(quads), triangulate(quads[:, ::-1] + count), triangulate(sides)])
+    faces = np.concatenate([split_quads(quads), split_quads(quads[:, ::-1] + count), split_quads(sides)])
     points = np.concatenate([outer.reshape(-1, 3), inner.reshape(-1, 3)])
     volume = np.einsum("ij,ij->", points[faces[:, 0]], np.cross(points[faces[:, 1]], points[faces[:, 2]]))
     if volume < 0:
@@ -59,7 +60,7 @@ def ball(centre: F64, radii: F64, rows: int = 14, columns: int = 20) -> tuple[F6
     faces = []
     index = np.arange((rows - 2) * columns, dtype=np.int32).reshape(rows - 2, columns)
     nxt = np.roll(index, -1, axis=1)
-    faces.append(triangulate(np.stack([index[:-1], nxt[:-1], nxt[1:], index[1:]], axis=-1).reshape(-1, 4)))
+    faces.append(split_quads(np.stack([index[:-1], nxt[:-1], nxt[1:], index[1:]], axis=-1).reshape(-1, 4)))
     north, south = len(points) - 2, len(points) - 1
     faces.append(np.stack([np.full(columns, north), nxt[0], index[0]], axis=1))
     faces.append(np.stack([np.full(columns, south), index[-1], nxt[-1]], axis=1))

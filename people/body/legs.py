@@ -8,8 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from ...core.arrays import F64
-from .body import Body
-from .rotations import frame_of, rotation_about
+from ...motion.makehuman.body import Body
+from ...motion.makehuman.rotations import frame_of, rotation_about
 
 _FORWARD = np.array([0.0, 0.0, 1.0])
 

@@ -12,9 +12,9 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from ...core.arrays import F64
-from .body import Body, skeleton
+from ...motion.makehuman.body import Body, skeleton
+from ...motion.makehuman.rotations import between, cross, rotation_about
 from .legs import Leg, LegAngles, pose_leg
-from .rotations import between, cross, rotation_about
 
 SPINE = ("spine05", "spine04", "spine03", "spine02", "spine01")
 NECK = ("neck01", "neck02", "neck03", "head")

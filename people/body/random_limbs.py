@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
+from ...motion.makehuman.rotations import between, rotation_about
 from .legs import Leg, LegAngles
 from .posing import Arm, Pose
-from .rotations import between, rotation_about
 
 Rng = np.random.Generator
 Bend = tuple[float, float, float]

@@ -8,9 +8,10 @@ from functools import lru_cache
 import numpy as np
 
 from ...core.arrays import F64, I32
+from ...geometry.mesh import split_quads
+from ...motion.makehuman.body import BODY_VERTICES, Body, base_mesh, skeleton
 from ..subdivision import catmull_clark
-from ..surface import Surface, triangulate
-from .body import BODY_VERTICES, Body, base_mesh, skeleton
+from ..surface import Surface
 
 _ARM_BONES = ("upperarm", "lowerarm", "wrist", "metacarpal", "finger")
 
@@ -142,4 +143,4 @@ def region_surface(body: Body, group: str, rounds: int) -> Surface:
         points, weights, canonical = matrix @ points, matrix @ weights, matrix @ canonical  # type: ignore[operator]
     fields = fields_of(points, weights, body)
     fields["canonical"] = canonical
-    return Surface(points, triangulate(quads), weights, fields)
+    return Surface(points, split_quads(quads), weights, fields)

@@ -10,17 +10,14 @@ from PIL import Image
 from scipy.spatial import cKDTree
 
 from ...core.arrays import F32, F64, I32, Bools
+from ...geometry.mesh import split_quads
+from ...motion.makehuman.body import EYE, HEAD_FLOOR, Body, base_mesh, data_folder, skeleton
 from ..noise import fractal_noise, value_noise
 from ..solids import boundary_loops
-from ..surface import Surface, triangulate
+from ..surface import Surface
 from ..texture import Chart, box_charts, uv_islands
-from .body import Body, base_mesh, data_folder, skeleton
 from .looks import Looks
 from .regions import fields_of
-
-# Positions on the base mesh's head, metres in its own coordinates (before any morph).
-EYE = np.array([0.0308, 0.7284, 0.1245])
-HEAD_FLOOR = 0.62
 
 
 @dataclass(frozen=True, eq=False)
@@ -54,12 +51,12 @@ def _layout() -> tuple[I32, I32, I32, F64]:
             inner[chart.faces] = 1
             if points[:, 1].mean() > 0.71:
                 socket_vertices |= set(np.unique(quads[chart.faces]).tolist())
-    faces.append(triangulate(quads))
-    corner.append(triangulate(quad_uv))
+    faces.append(split_quads(quads))
+    corner.append(split_quads(quad_uv))
     kind.append(np.tile(inner, 2))
     for side in "lr":
-        faces.append(triangulate(mesh.quads[f"helper-{side}-eye"]))
-        corner.append(triangulate(mesh.quad_uv[f"helper-{side}-eye"]))
+        faces.append(split_quads(mesh.quads[f"helper-{side}-eye"]))
+        corner.append(split_quads(mesh.quad_uv[f"helper-{side}-eye"]))
         kind.append(np.full(len(faces[-1]), 2, np.int32))
     skin_vertices = np.unique(quads[inner == 0])
     rim = np.array(sorted(socket_vertices & set(skin_vertices.tolist())), np.int64)

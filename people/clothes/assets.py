@@ -13,10 +13,11 @@ from scipy.spatial import cKDTree
 
 from ...core.arrays import F64, Bools
 from ...core.randomness import derive_rng
-from ..body.body import BODY_VERTICES, Body, base_mesh, skeleton
+from ...geometry.mesh import split_quads
+from ...motion.makehuman.body import BODY_VERTICES, Body, base_mesh, skeleton
 from ..body.regions import fields_of, landmarks
 from ..solids import boundary_loops, close_solid, thick_shell
-from ..surface import Surface, averaging_all, triangulate, vertex_normals
+from ..surface import Surface, averaging_all, vertex_normals
 from ..texture import plane_areas
 from .fabric import Fabric
 from .garments import Garment, Sewn, covers_nothing
@@ -171,7 +172,7 @@ def shrunk_body(body: Body, deleted: Bools) -> Body:
         body: the wearer's.
         deleted: (BASE_VERTICES,) bool, see `Dressed`.
     """
-    faces = triangulate(base_mesh().quads["body"])
+    faces = split_quads(base_mesh().quads["body"])
     mean = averaging_all(faces, len(body.vertices))
     amount = deleted.astype(float)
     for _ in range(3):

@@ -6,7 +6,7 @@ import numpy as np
 from scipy.spatial import cKDTree
 
 from ...core.arrays import F64, Bools
-from ..body.body import Body, skeleton
+from ...motion.makehuman.body import Body, skeleton
 from ..body.head_solids import ball, grid_solid, rigid
 from ..body.regions import Landmarks, fields_of, landmarks
 from ..surface import Surface, merge

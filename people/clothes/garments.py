@@ -9,7 +9,7 @@ import numpy as np
 from scipy.spatial import cKDTree
 
 from ...core.arrays import F64
-from ..body.body import Body
+from ...motion.makehuman.body import Body
 from ..body.regions import Landmarks, landmarks, region_surface
 from ..cutting import clip
 from ..noise import fractal_noise, value_noise

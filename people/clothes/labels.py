@@ -7,7 +7,7 @@ import numpy as np
 from ...core.arrays import U8
 from ...formats.person_file import PersonFacts
 from ...geometry.labels import GARMENTS
-from ..body.body import Body
+from ...motion.makehuman.body import Body
 from ..body.regions import landmarks
 from .garments import Sewn
 from .wardrobe import PersonPlan

@@ -16,7 +16,7 @@ import numpy as np
 from ...core.arrays import F32, F64, I32
 from ...core.errors import InputError
 from ...core.files import find_files
-from ..body.body import BASE_VERTICES, DECIMETRE
+from ...motion.makehuman.body import BASE_VERTICES, DECIMETRE
 
 MAX_BYTES = 64 * 1024 * 1024
 MAX_FILES = 1000

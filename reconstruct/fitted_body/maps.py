@@ -5,7 +5,7 @@ from __future__ import annotations
 from ...core.arrays import F32, U8
 from ...core.devices import one_thread
 from ...core.pictures import mask_of
-from ...people.body.body import PeopleUnavailable, data_folder
+from ...motion.makehuman.body import PeopleUnavailable, data_folder
 from .draw import draw_body
 from .fit import fit_body
 from .model import body_model

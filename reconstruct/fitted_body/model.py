@@ -1,8 +1,8 @@
 """The body that is fitted: MakeHuman's average body, with few joints that turn about fixed axes and a few shapes.
 
 It hangs straight in its zero pose (arms and forearms down), so that the angles of joints are those of anatomy, and
-their ranges those of people/body/limits.py. Each axis of a joint is a number to be found, as in robotics; what a change
-of that number moves, and where to, is a cross product.
+their ranges those of motion/makehuman/limits.py. Each axis of a joint is a number to be found, as in robotics; what a
+change of that number moves, and where to, is a cross product.
 """
 
 from __future__ import annotations
@@ -13,12 +13,12 @@ from functools import lru_cache
 import numpy as np
 
 from ...core.arrays import F64, I32, Bools
+from ...geometry.mesh import split_quads
 from ...motion.joints import BLAZEPOSE_33, JOINTS
-from ...people.body.body import BODY_VERTICES, Body, base_mesh, make_body, skeleton
-from ...people.body.body_joints import body_joints
-from ...people.body.limits import RANGES
-from ...people.body.rotations import between
-from ...people.surface import triangulate
+from ...motion.makehuman.body import BODY_VERTICES, Body, base_mesh, make_body, skeleton
+from ...motion.makehuman.body_joints import body_joints
+from ...motion.makehuman.limits import RANGES
+from ...motion.makehuman.rotations import between
 
 # A grown-up between all the extremes, and what is added for one step of each shape: half of what lies between the
 # extremes of sex and of weight.
@@ -175,7 +175,7 @@ def body_model() -> BodyModel:
         axes=axes, axis_joint=np.array([moved.index(rig.names.index(axis.bone)) for axis in axes], np.int32),
         axis=np.array([axis.axis for axis in axes]), parents=parents, offsets=offsets, within=within,
         landmarks=landmarks, point_bone=owners.astype(np.int32), points=points, vertices=vertices - root,
-        weights=weights, bone_vertices=heads - root, turns=turns, faces=triangulate(base_mesh().quads["body"]),
+        weights=weights, bone_vertices=heads - root, turns=turns, faces=split_quads(base_mesh().quads["body"]),
     )  # fmt: skip
 
 

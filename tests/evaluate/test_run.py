@@ -4,7 +4,6 @@ import csv
 import dataclasses
 import json
 import re
-import shutil
 from types import SimpleNamespace
 
 import numpy as np
@@ -14,103 +13,31 @@ from click.testing import CliRunner
 
 from mpc.cli.main import main
 from mpc.core.errors import InputError, SettingsError
-from mpc.core.files import write_json
 from mpc.datasets.loading.views import ViewDataset
-from mpc.datasets.shards.beside import ViewNumbers
-from mpc.datasets.shards.bodies import BODIES
-from mpc.datasets.shards.index import read_index
-from mpc.datasets.shards.landmarks import ShardLandmarks, write_landmarks
 from mpc.evaluate import run as run_module
 from mpc.evaluate.collect import process_count
-from mpc.evaluate.methods import candidate as candidate_module
 from mpc.evaluate.methods import run as method_module
 from mpc.evaluate.methods.mean import train_baseline
 from mpc.evaluate.records import read_records
 from mpc.evaluate.report.run_report import write_report
 from mpc.evaluate.run import choose_views, evaluate
-from mpc.evaluate.settings import EvaluationSettings, Workers
+from mpc.evaluate.settings import Workers
 from mpc.evaluate.summary import format_table
 from mpc.formats.png import write_png
 from mpc.geometry.camera import project
 from mpc.models import shipped
-from mpc.models.features import PixelFeatures
-from mpc.models.head import HeadConfig
-from mpc.models.residual import ResidualConfig
 from mpc.models.runs import load_run
 from mpc.models.shipped import write_weights
-from mpc.models.storage import save_network
-from mpc.models.surface import SurfaceConfig, SurfaceNetwork
-from mpc.models.texture import TextureConfig, TextureNetwork
 from mpc.reconstruct.capture.framing import keep_frame
 from mpc.reconstruct.capture.one_picture import reconstruct_picture
 from mpc.reconstruct.capture.settings import CaptureSettings
 from mpc.train.validate import mean_occupancy_baseline
+from support.pillar_run import make_world, measure_run, pillar_run
 
 
 @pytest.fixture(scope="module")
 def world(figure_shards, tmp_path_factory):
-    """Shards of five figures, and a run whose surface network never trained."""
-    root = tmp_path_factory.mktemp("evaluate")
-    (root / "shards").symlink_to(figure_shards)
-    torch.manual_seed(0)
-    encoder, head = ResidualConfig(stem=8, blocks=1), HeadConfig(channels=(16, 8))
-    surface = SurfaceConfig(encoder=encoder, head=head)
-    texture = TextureConfig(encoder=encoder, head=head, surface_channels=surface.pixel_channels)
-    run = root / "runs" / "untrained"
-    save_network(run / "surface" / "best.safetensors", SurfaceNetwork(surface), surface, step=1)
-    save_network(run / "texture" / "best.safetensors", TextureNetwork(texture), texture, step=1)
-    write_json(run / "run.json", {"created": "2026", "settings": {"image_size": 64, "note": "<b>&"}})
-    lines = [
-        {"stage": "surface", "step": step, "loss": 1 / step, "iou": 0.1 * step, "weights_min": 1.0, "weights_mean": 2.0,
-         "weights_max": 9.0, "weights_ess": 5.0, "scores_histogram": [1, 2, 0, 0, 0, 0, 0, 0, 0, 3]}
-        for step in (1, 2, 3)
-    ]  # fmt: skip
-    lines.append({"stage": "texture", "step": 1, "loss": 0.3, "colour_error": 0.3})
-    (run / "log.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines) + '{"cut sho')
-    return root
-
-
-class PillarNetwork(torch.nn.Module):
-    """Stands for a trained surface network: believes in an upright ellipsoid, or in nothing for dark pictures."""
-
-    def __init__(self, empty=False, nan=False, reads_landmarks=False, body_source="none"):
-        super().__init__()
-        self.empty, self.nan = empty, nan
-        self.config = SimpleNamespace(reads_landmarks=reads_landmarks, body_source=body_source)
-        self.given, self.bodies = [], []
-        self.weight = torch.nn.Parameter(torch.zeros(()))  # says where the network is, as those of any network do
-
-    def encode(self, images, landmarks=None, body=None):
-        self.given.append(landmarks)
-        self.bodies.append(body)
-        return PixelFeatures(stacks=(images[:, :1],))
-
-    def depth_range(self, features, xy):
-        return None
-
-    def query(self, features, points, calibrations):
-        size = torch.tensor([0.12, 0.75, 0.12])
-        inside = 1.0 - (points / size).norm(dim=-1)
-        if self.nan:
-            return inside * float("nan")
-        return torch.sigmoid(inside * 20.0) * (0.0 if self.empty else 1.0)
-
-
-def measure_run(world, *, jobs=1, fresh=False, **settings):
-    """Evaluate the run of `world` on the CPU."""
-    workers = Workers(jobs=jobs, device="cpu")
-    return evaluate(world / "runs", world / "shards", EvaluationSettings(**settings), workers=workers, fresh=fresh)
-
-
-def pillar_run(monkeypatch, world, **options):
-    """Let the evaluation load the pillar instead of the run's weights."""
-    real = candidate_module.load_run
-
-    def load(run, device="cpu"):
-        return dataclasses.replace(real(run, device), surface=PillarNetwork(**options), texture=None)
-
-    monkeypatch.setattr(candidate_module, "load_run", load)
-    run_module._open_source.cache_clear()
+    return make_world(figure_shards, tmp_path_factory.mktemp("evaluate"))
 
 
 def test_evaluation_end_to_end(world, monkeypatch):
@@ -162,71 +89,6 @@ def test_the_networks_of_the_package_are_measured_by_name(world, monkeypatch, tm
     assert "Worst cases" in report
     assert "Hardest views" not in report
     assert {path: path.read_bytes() for path in package.rglob("*") if path.is_file()} == before
-
-
-def test_landmarks_beside_the_shards_are_told_unless_turned_off(world, monkeypatch):
-    pillar_run(monkeypatch, world, reads_landmarks=True)
-    made = []
-    real = candidate_module.load_run
-    monkeypatch.setattr(candidate_module, "load_run", lambda *args: made.append(real(*args)) or made[-1])
-    few = {"resolution": 33, "views_per_scene": 1, "points": 100, "fresh": True}
-
-    def measured(**more):
-        made.clear()
-        result = measure_run(world, **few, **more)
-        given = [landmarks for run in made for landmarks in run.surface.given]
-        return result, [None if one is None else float(one[0, 0, 0]) for one in given]
-
-    result, given = measured()
-    assert given == [None, None]
-    assert "reads the person's landmarks, and was not told them" in format_table(result)
-    shards = world / "shards"
-    for entry in read_index(shards).shards:
-        values = np.ones((entry.views, 33, 7), np.float32) * np.arange(entry.views)[:, None, None]
-        write_landmarks(shards, entry, ShardLandmarks(values, np.ones(entry.views, bool)))
-    told, given = measured()
-    assert given == [0.0, 8.0]  # the first of each person's eight views
-    assert told.settings["settings"]["landmarks"]
-    assert "was told them" in format_table(told)
-    off, given = measured(landmarks=False)
-    assert given == [None, None]
-    assert off.settings == result.settings
-    out = write_report(world / "runs", shards, told, told.folder / "report.html", examples=1, worst=1)
-    assert "reads the person&#x27;s landmarks, and was told them" in out.read_text()
-    shutil.rmtree(shards / "landmarks")
-
-
-def test_the_body_of_its_training_is_given_unless_another_is_asked_for(world, monkeypatch):
-    pillar_run(monkeypatch, world, body_source="fitted")
-    made = []
-    real = candidate_module.load_run
-    monkeypatch.setattr(candidate_module, "load_run", lambda *args: made.append(real(*args)) or made[-1])
-    few = {"resolution": 33, "views_per_scene": 1, "points": 100, "fresh": True}
-
-    def measured(**more):
-        made.clear()
-        result = measure_run(world, **few, **more)
-        return result, [body for run in made for body in run.surface.bodies]
-
-    lacking, given = measured()
-    assert given == [None, None]
-    assert "reads a body below the clothes, fitted in training, and was given none" in format_table(lacking)
-    for entry in read_index(world / "shards").shards:
-        codes = np.zeros((entry.views, *BODIES.shape), np.uint16)
-        codes[..., 10:20, 10:20] = 20_000 + np.arange(entry.views)[:, None, None, None]
-        BODIES.write(world / "shards", entry, ViewNumbers(codes, np.ones(entry.views, bool)))
-    fitted, given = measured()
-    for place, row in enumerate((0, 8)):  # the first of each person's eight views
-        body, shown = given[place][0], torch.isfinite(given[place][0])
-        assert body.shape[0] == 8
-        assert shown.all(dim=0).sum() == shown[0].sum() > 0
-        torch.testing.assert_close(body[:2][shown[:2]].mean(), torch.tensor((20_000 + row - 32768) / 32767))
-    assert "and was given the fitted one" in format_table(fitted)
-    assert measured(body="none")[1] == [None, None]
-    known, given = measured(body="known")  # these shards have no such layers
-    assert given == [None, None]
-    assert known.settings["settings"]["body"] == "none"
-    shutil.rmtree(world / "shards" / "bodies")
 
 
 def test_training_and_evaluation_report_the_same_baseline(world, monkeypatch):

@@ -21,8 +21,8 @@ from mpc.datasets.check.models import check_models
 from mpc.geometry.labels import GARMENTS, PARTS
 from mpc.geometry.surface import sample_surface
 from mpc.motion.joints import JOINTS
+from mpc.motion.makehuman.body import skeleton
 from mpc.people.body.animations import CLIPS, make_clip
-from mpc.people.body.body import skeleton
 from mpc.people.body.posing import skin
 from mpc.people.bvh_clips import bvh_clips
 from mpc.people.clothes.wardrobe import plan_person
@@ -236,7 +236,7 @@ def test_people_differ() -> None:
 
 
 def test_bvh_of_our_own_rig_comes_back(tmp_path: Path) -> None:
-    from mpc.people.body.body import make_body
+    from mpc.motion.makehuman.body import make_body
 
     body = make_body(plan_person(SEED, "rig_000").phenotype)
     clip = make_clip(body, "walk", 12)
@@ -249,7 +249,7 @@ def test_bvh_of_our_own_rig_comes_back(tmp_path: Path) -> None:
 
 
 def test_bvh_without_known_names_is_refused(tmp_path: Path) -> None:
-    from mpc.people.body.body import make_body
+    from mpc.motion.makehuman.body import make_body
 
     body = make_body(plan_person(SEED, "rig_000").phenotype)
     (tmp_path / "a.bvh").write_text(

