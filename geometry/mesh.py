@@ -110,6 +110,12 @@ class PosedMesh:
         return _unit(total)
 
     @cached_property
+    def centroid(self) -> F64:
+        """(3,) float64: the middle of the surface, each face weighted by its area, metres."""
+        middle: F64 = np.average(self.corners.mean(axis=1), axis=0, weights=self.face_areas)
+        return middle
+
+    @cached_property
     def bounds(self) -> F64:
         """(2, 3) float64: least and greatest coordinates of the vertices that faces use, metres."""
         marked = np.zeros(len(self.vertices), np.bool_)

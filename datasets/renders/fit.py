@@ -26,9 +26,7 @@ def scene_centre(mesh: PosedMesh, pelvis_world: F64 | None, centre: str = "surfa
     low, high = mesh.bounds
     x, y, z = (low + high) / 2
     if centre == "surface":
-        corners = mesh.vertices[mesh.faces]
-        areas = np.linalg.norm(np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0]), axis=1)
-        x, _, z = np.average(corners.mean(axis=1), axis=0, weights=areas)
+        x, _, z = mesh.centroid
     elif centre == "pelvis" and pelvis_world is not None:
         x, z = pelvis_world[0], pelvis_world[2]
     return float(x), float(y), float(z)

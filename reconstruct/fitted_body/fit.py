@@ -14,6 +14,7 @@ import numpy as np
 from scipy.ndimage import distance_transform_edt, map_coordinates
 
 from ...core.arrays import F32, F64, Bools
+from ...geometry.mesh import PosedMesh
 from .model import SHAPES, BodyModel, body_model
 from .pose import FACING, BodyNumbers, place_points, pose_bones, skin_body
 
@@ -224,7 +225,5 @@ def _hips(model: BodyModel) -> list[int]:
 def _centred(model: BodyModel, numbers: BodyNumbers) -> tuple[BodyNumbers, F64]:
     """The body with the centroid of its surface in the middle of the cube along the view, and its skin."""
     vertices = skin_body(model, numbers)
-    corners = vertices[model.faces]
-    areas = np.linalg.norm(np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0]), axis=1)
-    away = np.array([0.0, 0.0, float(np.average(corners[..., 2].mean(axis=1), weights=areas))])
+    away = np.array([0.0, 0.0, PosedMesh(vertices, model.faces).centroid[2]])
     return numbers.moved(np.concatenate([np.zeros(3), -away, np.zeros(1 + SHAPES + len(model.axes))])), vertices - away

@@ -21,6 +21,14 @@ def test_areas_and_normals_equal_trimesh():
     assert np.allclose(mesh.vertex_normals, mesh.vertices, atol=0.05)  # of a unit sphere: the position itself
 
 
+def test_the_middle_of_the_surface_is_that_of_trimesh():
+    shape = trimesh.creation.cone(radius=0.3, height=1.1, sections=9)
+    shape.apply_translation([0.2, -0.4, 1.0])
+    mesh = PosedMesh(np.array(shape.vertices, np.float64), np.array(shape.faces, np.int32))
+    assert np.allclose(mesh.centroid, shape.centroid)
+    assert np.abs(mesh.centroid - mesh.vertices.mean(axis=0)).max() > 0.01
+
+
 def test_a_mirrored_mesh_stays_outward():
     mesh = sphere()
     mirrored = mesh.transformed(np.diag([-1.0, 1.0, 1.0, 1.0]))
