@@ -156,6 +156,9 @@ class MapsStage(SurfaceStage):
         super().__init__(config, settings, mining)
         # The head adds nothing before it is trained, so that the network's field is that of the maps.
         self.network.head.requires_grad_(False)
+        # Nor do the features of cells, which the head alone reads. Processes that train together wait for the gradient
+        # of every weight that has one, so that weights without a part in the loss must say so.
+        self.network.encoder.level1.coarse.requires_grad_(False)
         self.by_error = mining.maps_by == "error"
         self.metric = "depth_error" if self.by_error else "iou"
 

@@ -9,6 +9,7 @@ the one with the greatest weight is taken. What shows the surface with less than
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import cache
 
 import torch
 from torch import Tensor
@@ -50,8 +51,7 @@ def resize_layer(kind: LayerKind, layer: Tensor, size: int) -> Tensor:
         return layer[:, factor // 2 :: factor, factor // 2 :: factor].contiguous()
     if stored % size == 0:
         return _shrink_evenly(kind, layer, factor)
-    corners = _corners(_pixel_middles(size, layer.device)[None], layer.shape[-1])
-    return _sample(kind, layer[None], corners)[0]
+    return _sample(kind, layer[None], _grid_corners(size, stored, layer.device))[0]
 
 
 def _shrink_evenly(kind: LayerKind, layer: Tensor, factor: int) -> Tensor:
@@ -157,6 +157,12 @@ def _corners(places: Tensor, size: int) -> list[tuple[Tensor, Tensor]]:
         index = first + (row + y).clamp(0, size - 1) * size + (column + x).clamp(0, size - 1)
         found.append((index, (right if x else 1 - right) * (down if y else 1 - down) * inside))
     return found
+
+
+@cache
+def _grid_corners(size: int, stored: int, device: torch.device) -> list[tuple[Tensor, Tensor]]:
+    """`_corners` of the pixels of a picture in one of another size: computed once, and the same for every layer."""
+    return _corners(_pixel_middles(size, device)[None], stored)
 
 
 def _sample(kind: LayerKind, layers: Tensor, corners: list[tuple[Tensor, Tensor]]) -> Tensor:

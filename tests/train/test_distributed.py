@@ -19,8 +19,10 @@ from torch.nn.parallel import DistributedDataParallel
 from mpc.core.errors import MpcError
 from mpc.models.surface import SurfaceNetwork
 from mpc.train import distributed
+from mpc.train.data import collate
 from mpc.train.distributed import open_group
-from support.toy_runs import toy
+from mpc.train.stages import MapsStage, SurfaceStage
+from support.toy_runs import people, toy
 
 
 def as_one_of_two(monkeypatch: pytest.MonkeyPatch, device: torch.device) -> dict[str, Any]:
@@ -119,6 +121,32 @@ def test_an_error_of_one_process_ends_the_other_within_seconds(tmp_path: Path) -
     assert "another process of this run has ended" in waiting
     assert seconds < 60  # gloo's own limit is half an hour
     assert [process.returncode for process in processes] == [1, 1]
+
+
+FINE = {"fine_widths": [8, 8], "fine_size": 32, "fine_patch": 2, "fine_values": 2}
+
+
+@pytest.mark.parametrize("kind", [MapsStage, SurfaceStage])
+@pytest.mark.parametrize("encoder", [{"landmarks": 4}, {"view": 16}, FINE])
+def test_every_weight_that_is_trained_has_a_gradient(
+    kind: type[SurfaceStage], encoder: dict[str, Any], tmp_path: Path
+) -> None:
+    """Otherwise DDP waits for it, and refuses the second step."""
+    size = 32 if encoder is FINE else 16
+    settings = toy(surface_network={"encoder": encoder}, image_size=size)
+    stage = kind(settings.surface_network, settings.maps, settings.mining)
+    data = people(1, size=size)
+    batch = {**collate([data[0], data[1]]), "landmarks": torch.zeros(2, 33, 7)}
+    torch.distributed.init_process_group("gloo", init_method=f"file://{tmp_path / 'store'}", rank=0, world_size=1)
+    try:
+        model = DistributedDataParallel(stage.network.train())
+        for _ in range(2):
+            stage.losses(model, batch)[0].mean().backward()
+    finally:
+        torch.distributed.destroy_process_group()
+    trained = [weight for weight in stage.network.parameters() if weight.requires_grad]
+    assert len(trained) > 20
+    assert all(weight.grad is not None for weight in trained)
 
 
 @pytest.mark.parametrize("encoder", ["maps", "hourglass", "hrnet"])
