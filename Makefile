@@ -69,10 +69,10 @@ POSES ?=
 ASSETS ?=
 base: $(VENV)/.demo-ready ## make the people of the shipped network and train it, days on two cores -> runs-base/
 	mkdir -p $(BASE)
-	$(BIN)/mpc people $(BASE)/models --scans $(SCANS) --rigged $(RIGS) --seed 31 --texture-size 512 \
+	$(BIN)/mpc people $(BASE)/models --scans $(SCANS) --rigged $(RIGS) --rig-poses 30 --seed 31 --texture-size 512 \
 		$(if $(POSES),--bvh $(POSES)) $(if $(ASSETS),--assets $(ASSETS) --assets-share 0.25)
 	$(BIN)/mpc render $(BASE)/models --out $(BASE)/renders --size 256 --views 12 --step 30 --jitter 15 10 4 \
-		--extent 2.5 --centre surface --rays 64 --seed 31 --poses kmeans:5 \
+		--extent 2.5 --centre surface --rays 64 --seed 31 --poses kmeans:20 \
 		--layers depth_front depth_back smooth_normal_front smooth_normal_back || [ $$? = 3 ]
 	$(BIN)/mpc sample $(BASE)/renders --out $(BASE)/shards --near 40000 --uniform 10000 --colours 20000 \
 		--split 0.92 0.04 0.04 --layers depth_front depth_back smooth_normal_front smooth_normal_back --seed 31 || [ $$? = 3 ]

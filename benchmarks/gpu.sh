@@ -37,7 +37,7 @@ if [ -z "$dry" ] && ! grep -q '"cuda": true' "$out/machine.json"; then
 fi
 
 if [ -n "$dry" ]; then
-    device=cpu people="3 --texture-size 64" render="--size 64 --views 2 --step 180 --rays 16"
+    device=cpu people="3 --texture-size 64" render="--size 96 --views 2 --step 180 --rays 16"
     sample="--near 12000 --uniform 2000 --colours 2000"
     tests="tests/geometry/test_closest_extremes.py"
     small="workers=0 threads=1 surface_network.encoder.widths=8,8,8,8 surface_network.encoder.features=16"

@@ -37,7 +37,8 @@ def measure(variant: str, steps: int, batch: int) -> float:
     most = os.cpu_count() or 1
     torch.set_num_threads(1 if variant == "one" else most)
     settings = preset("base")
-    people = EllipsoidViews(ellipsoid_people(2, seed=0), size=64, points=64, colour_points=1, layers=True)
+    size = settings.image_size or 64
+    people = EllipsoidViews(ellipsoid_people(2, seed=0), size=size, points=64, colour_points=1, layers=True)
     views = collate([people[view % len(people)] for view in range(batch)])
     stage = MapsStage(settings.surface_network, settings.maps, settings.mining)
     chooser = ThreadChooser(most if variant == "chosen" else 1)

@@ -83,7 +83,7 @@ def test_level_2_begins_as_level_1_and_reads_alpha() -> None:
 def test_sizes_of_the_recipe() -> None:
     """About 5 M weights in level 1; another size of picture changes the stem and the top alone."""
     config = preset("base").surface_network
-    cost = count_cost(config, 64)
+    cost = count_cost(config, 96)
     assert 4.5e6 < cost.encoder_weights < 6e6
     assert cost.head_weights < 2e4
     larger = SurfaceConfig(encoder=MapsConfig(size=128, landmarks=16), depth=config.depth, head=config.head)
