@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     import viser
 
 LISTED = 40  # names in the list, around the one that is shown: a browser is slow with thousands
+NEARBY = "the names around this one; what is typed into the search field finds all others"
 PREVIOUS, NEXT, AGAIN = "previous", "next", "read again"
 
 
@@ -39,7 +40,8 @@ class Finder:
         many = len(known.names) > 1
         with gui.add_folder("find"):
             self._search: Any = gui.add_text("search", "", visible=many, hint="words that the name holds")
-            self._list: Any = gui.add_dropdown("name", self._window(), initial_value=self._name)
+            hint = NEARBY if len(known.names) > LISTED else None
+            self._list: Any = gui.add_dropdown("name", self._window(), initial_value=self._name, hint=hint)
             self._slider: Any = gui.add_slider("number", 1, max(len(known.names), 2), 1, 1, visible=many)
             self._count = gui.add_html("", visible=many)
             buttons = gui.add_button_group("", (PREVIOUS, NEXT, AGAIN) if many else (AGAIN,))
