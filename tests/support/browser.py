@@ -59,6 +59,11 @@ class Browser:
         self._socket = connect(self._page_address(port), max_size=None, open_timeout=START_S, proxy=None)
         self.ask("Emulation.setDeviceMetricsOverride", width=size[0], height=size[1], deviceScaleFactor=1, mobile=False)
 
+    @property
+    def pid(self) -> int:
+        """Number of the browser's first process."""
+        return self._process.pid
+
     def _wait_for_port(self, path: Path) -> int:
         end = time.monotonic() + START_S
         while time.monotonic() < end:

@@ -8,6 +8,7 @@ import trimesh
 
 from mpc.formats.mesh_files import write_mesh
 from mpc.geometry.mesh import PosedMesh
+from mpc.view.content import Content, Control
 from mpc.view.place import Place, link
 from mpc.view.recognise import open_source
 from mpc.view.serve import serve
@@ -84,6 +85,40 @@ def test_a_link_opens_the_same_thing_again(address, browser):
     browser.open(target)
     browser.wait_for_text("number 4 of 4", seconds=90)
     wait_for_colour(browser, "red")
+
+
+class Many:
+    """As many scenes as MonoPort's data set has, without anything to be seen."""
+
+    title, draws = "many", ()
+
+    def names(self):
+        return [f"p{number:05d}" for number in range(16_498)]
+
+    def controls(self, name, chosen):
+        return [Control("view", ("000", "090"))]
+
+    def show(self, name, chosen):
+        return Content(facts={"shown": f"{name} from {chosen['view']}"})
+
+
+def test_of_many_scenes_each_is_reached_and_few_names_are_in_the_page(browser):
+    with serve(Many(), ServerSettings(port=0)) as address:
+        browser.open(address)
+        browser.wait_for_text("number 1 of 16,498", "p00000 from 000", seconds=90)
+        browser.click("previous")
+        browser.wait_for_text("number 16,498 of 16,498", "p16497 from 000", seconds=60)
+        browser.write("search", "P123 4")
+        browser.wait_for_text("number 1 of 19, 16,498 in all", "p12304 from 000", seconds=60)
+        browser.click("next")
+        browser.wait_for_text("number 2 of 19", "p12314 from 000", seconds=60)
+        target = browser.run("[...document.querySelectorAll('a')].find(a => a.innerText.includes('link to')).href")
+        assert target == link(Place("p12314", {"view": "000"}), address)
+        browser.open("about:blank")
+        browser.open(link(Place("p12314", {"view": "090"}), address))
+        browser.wait_for_text("number 12,315 of 16,498", "p12314 from 090", seconds=90)
+        names = browser.run("(document.documentElement.outerHTML.match(/p[0-9]{5}/g) || []).length")
+        assert names < 200
 
 
 def test_a_page_of_another_server_sees_nothing(address, browser):

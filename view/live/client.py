@@ -5,8 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import time
-from collections.abc import Mapping
-from contextlib import suppress
+from collections.abc import AsyncIterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from .wire import pack_picture
@@ -21,6 +20,8 @@ STALLED_S = 20.0
 # How long a page shows what was wrong with its own message.
 WARN_S = 5.0
 NEXT = json.dumps({"next": True})
+# A file is sent in pieces of so many bytes: what the browser has taken of it is then known, and pings go between them.
+PIECE = 1 << 16
 
 
 class Client:
@@ -32,11 +33,13 @@ class Client:
 
     Attributes:
         sent: number of pictures that were sent.
+        busy: whether a file is being made for the browser, or sent to it.
     """
 
     def __init__(self, name: str, socket: ServerConnection) -> None:
         self.name, self.socket = name, socket
-        self.sent = 0
+        self.sent, self.busy = 0, False
+        self._file = b""
         self._picture: Picture | None = None
         self._state: Mapping[str, Any] | None = None
         self._asked = False
@@ -67,12 +70,10 @@ class Client:
         """What `warn` was told; "" after some seconds."""
         return self._warning if time.monotonic() - self._warned < WARN_S else ""
 
-    async def send_file(self, message: bytes) -> None:
-        """Send a file; a browser that is gone gets none."""
-        from websockets.exceptions import ConnectionClosed
-
-        with suppress(ConnectionClosed):
-            await self.socket.send(message)
+    def give(self, message: bytes) -> None:
+        """Let the browser have a file, after which it is no longer `busy`."""
+        self._file = message
+        self._wake.set()
 
     async def run(self) -> None:
         """Send whatever is newest until the connection ends."""
@@ -82,6 +83,7 @@ class Client:
             picture, self._picture = self._picture, None
             state, self._state = self._state, None
             asked, self._asked = self._asked, False
+            file, self._file = self._file, b""
             if asked:
                 await self._send(NEXT)
             if state is not None:
@@ -89,6 +91,9 @@ class Client:
             if picture is not None:
                 await self._send(pack_picture(picture))
             self.sent += picture is not None
+            if file:
+                await self._send_file(file)
+                self.busy = False
 
     async def _send(self, message: str | bytes) -> None:
         try:
@@ -96,3 +101,23 @@ class Client:
         except TimeoutError:
             self.socket.transport.abort()  # it would not read a farewell either
             raise
+
+    async def _send_file(self, message: bytes) -> None:
+        """Send a file, for as long as it takes; a browser that takes nothing of it for so long is let go as well."""
+        taken, before = 0, -1
+
+        async def pieces() -> AsyncIterator[bytes]:
+            nonlocal taken
+            for taken in range(0, len(message), PIECE):
+                yield message[taken : taken + PIECE]
+
+        sending = asyncio.ensure_future(self.socket.send(pieces()))
+        try:
+            while not (await asyncio.wait((sending,), timeout=STALLED_S))[0]:
+                if taken == before:
+                    self.socket.transport.abort()
+                    raise TimeoutError
+                before = taken
+            sending.result()
+        finally:
+            sending.cancel()

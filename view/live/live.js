@@ -7,7 +7,7 @@ const MOST_SIDE = 640;
 const view = { yaw: 0, pitch: 0, zoom: 1 };
 const page = { frames: 0, delay: null, error: "", recording: false, using: false };
 window.mpcLive = page; // for whoever looks at the page from a script
-let socket = null, stream = null, wanted = false, looked = false, sentAt = 0;
+let socket = null, stream = null, wanted = false, looked = false, sentAt = 0, came = 0, shown = 0;
 
 function send(table) {
   if (socket && socket.readyState === WebSocket.OPEN) socket.send(JSON.stringify(table));
@@ -29,7 +29,8 @@ function connect() {
 function tell(state) {
   if (state.next) { wanted = true; sendFrame(); return; }
   page.state = state;
-  at("note").textContent = page.error || state.note;
+  page.using = state.using;
+  at("note").textContent = [page.error, state.note].filter(Boolean).join("; ");
   at("source").textContent = state.source || "input";
   at("progress").textContent = state.progress;
   page.recording = state.recording;
@@ -58,8 +59,11 @@ async function take(buffer) {
   }
   if (kind !== PICTURE) return;
   const stamp = head.getFloat64(5, true), length = head.getUint32(13, true);
+  const order = ++came;
   const parts = [buffer.slice(17, 17 + length), buffer.slice(17 + length)];
   const pictures = await Promise.all(parts.map((part) => createImageBitmap(new Blob([part], { type: "image/jpeg" }))));
+  if (order < shown) { pictures.forEach((picture) => picture.close()); return; } // a newer one was decoded before it
+  shown = order;
   ["input", "result"].forEach((id, index) => {
     const canvas = at(id), picture = pictures[index];
     if (canvas.width !== picture.width) { canvas.width = picture.width; canvas.height = picture.height; }
@@ -67,7 +71,7 @@ async function take(buffer) {
     picture.close();
   });
   page.frames += 1;
-  if (stamp > 0) page.delay = performance.now() - stamp;
+  if (stamp > 0 && page.using) page.delay = performance.now() - stamp; // otherwise it is another browser's clock
 }
 
 function save(content, name) {
@@ -84,7 +88,7 @@ async function useCamera() {
   if (stream) {
     stream.getTracks().forEach((track) => track.stop());
     stream = null;
-    page.using = false;
+    page.delay = null;
     send({ camera: false });
     at("camera").textContent = "Use my camera";
     return;
@@ -102,7 +106,6 @@ async function useCamera() {
     return;
   }
   page.error = "";
-  page.using = true;
   at("camera").textContent = "Stop my camera";
   at("video").srcObject = stream;
   await at("video").play();
@@ -162,5 +165,6 @@ at("resolution").onchange = (event) => { send({ resolution: Number(event.target.
 at("mode").onchange = (event) => { send({ mode: event.target.value }); event.target.blur(); };
 at("mesh").onclick = () => send({ mesh: true });
 at("record").onclick = () => send({ record: !page.recording });
-setInterval(() => { if (stream && performance.now() - sentAt > 2000) { wanted = true; sendFrame(); } }, 1000);
+// Ask again where no frame was wanted for long: one was lost, or another browser's camera was in use.
+setInterval(() => { if (stream && performance.now() - sentAt > 2000) send({ camera: true }); }, 1000);
 connect();

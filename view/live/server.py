@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import http
 import itertools
+import logging
 import ssl
 from collections.abc import Awaitable, Callable
 from importlib import resources
@@ -31,6 +32,7 @@ POLICY = (
     "default-src 'self'; img-src 'self' blob: data:; media-src 'self' blob:; connect-src 'self' ws: wss:; "
     "frame-ancestors 'none'"
 )
+_log = logging.getLogger(__name__)
 FULL = 1013  # "try again later" (RFC 6455, registry of close codes)
 
 Serve = Callable[[Client], Awaitable[None]]
@@ -105,9 +107,19 @@ class PageServer:
         client = Client(f"viewer {next(self._numbers)}", socket)
         self.clients[client.name] = client
         sending = asyncio.create_task(client.run())
-        sending.add_done_callback(lambda task: task.cancelled() or task.exception())  # the connection is over
+        sending.add_done_callback(lambda task: _end(task, socket))
         try:
             await self._serve(client)
         finally:
             sending.cancel()
             del self.clients[client.name]
+
+
+def _end(sending: asyncio.Task[None], socket: ServerConnection) -> None:
+    """When nothing more is sent to a browser: the connection is over, or ends here, so that the page opens another."""
+    from websockets.exceptions import ConnectionClosed
+
+    error = None if sending.cancelled() else sending.exception()
+    if error is not None and not isinstance(error, (ConnectionClosed, TimeoutError)):
+        _log.warning("a browser is let go", exc_info=error)
+        socket.transport.abort()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import itertools
 import json
+import logging
 import time
 from collections.abc import Callable
 from contextlib import suppress
@@ -20,6 +21,7 @@ from .settings import MODES, RESOLUTIONS, Look
 from .shots import Shot, Surface
 from .wire import FRAME_MESH, RECORDING, pack_file, unpack_shot
 
+_log = logging.getLogger(__name__)
 TELL_EVERY_S = 0.25
 NO_CAMERA = "no camera yet: press “Use my camera”"
 
@@ -98,7 +100,8 @@ class Session:
         return {
             **self.pipeline.meter.report(time.monotonic()), "resolution": self.pipeline.resolution,
             "mode": self.pipeline.mode, "resolutions": RESOLUTIONS, "modes": MODES, "source": source,
-            "camera": not self._source, "note": client.warning or self._trouble or self.pipeline.note or waiting,
+            "camera": not self._source, "using": self._camera is client,
+            "note": client.warning or self._trouble or waiting or self.pipeline.note,
             "clients": len(self.clients), "dropped": self.pipeline.shots.dropped,
             "recording": self._recorder.owner == client.name,
             "progress": self._progress or self._recorder.describe(),
@@ -167,6 +170,7 @@ class Session:
             self.clients[viewer].show(picture)
 
     def _send_mesh(self, client: Client, value: Any) -> None:
+        _require_idle(client)
         surface = self.pipeline.latest
         if surface is None:
             raise MpcError("there is no frame yet")
@@ -180,6 +184,7 @@ class Session:
         if value:
             self._recorder.start(client.name)
             return
+        _require_idle(client)  # before anything is taken from the recording
         kept: list[Surface] = self._recorder.stop(client.name)
         if not kept:
             raise MpcError("nothing was recorded")
@@ -190,18 +195,24 @@ class Session:
         self._start(client, make)
 
     def _start(self, client: Client, make: Callable[[], bytes]) -> None:
-        """Make a file beside the pipeline, and send it to who asked for it."""
+        """Make a file beside the pipeline, and send it to who asked for it, unless that browser has gone."""
+        client.busy = True
 
         async def work() -> None:
             async with self._making:
+                if client.name not in self.clients:
+                    return
                 try:
-                    message = await asyncio.to_thread(make)
+                    client.give(await asyncio.to_thread(make))
                 except MpcError as error:
                     client.warn(str(error))
-                    return
+                    client.busy = False
+                except Exception as error:
+                    _log.warning("a file was not made", exc_info=error)
+                    client.warn(f"the file could not be made ({type(error).__name__}: {error})")
+                    client.busy = False
                 finally:
                     self._progress = ""
-            await client.send_file(message)
 
         task = asyncio.create_task(work())
         self._tasks.add(task)
@@ -219,3 +230,9 @@ class Session:
                 loop.call_soon_threadsafe(work, *values)
 
         return call
+
+
+def _require_idle(client: Client) -> None:
+    """Raises MpcError while a file that the browser asked for is being made or sent."""
+    if client.busy:
+        raise MpcError("the file before is still being made or sent; try again when it is here")

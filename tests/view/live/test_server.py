@@ -4,6 +4,7 @@ import http.client
 import io
 import json
 import socket
+import threading
 import time
 from contextlib import contextmanager
 from urllib.parse import urlsplit
@@ -213,6 +214,7 @@ def test_a_browsers_camera(run):
         assert "not in use" in bob.wait_for(lambda state: "camera of" in state["note"])["note"]
         anna.send(camera=True)
         anna.wait_for(None, "next")
+        assert anna.wait_for(lambda state: state["using"])["source"] == "your camera"
         bob.send(camera=True)
         assert "another browser's camera is in use" in bob.wait_for(lambda state: "another" in state["note"])["note"]
         for step in range(3):
@@ -226,7 +228,8 @@ def test_a_browsers_camera(run):
         anna.socket.send(pack_shot(103.0, b"no picture"))
         assert "no picture" in anna.wait_for(lambda state: "no picture" in state["note"])["note"]
         anna.socket.close()  # lost: the camera is free again
-        bob.wait_for(lambda state: state["clients"] == 1)
+        state = bob.wait_for(lambda state: state["clients"] == 1 and "camera yet" in state["note"])
+        assert not state["using"]  # and what was wrong with the last frame of the other camera is no longer said
         bob.send(camera=True)
         bob.wait_for(None, "next")
 
@@ -249,6 +252,35 @@ def test_a_frame_and_a_sequence_are_saved(run, tmp_path):
         mesh = trimesh.load(io.BytesIO(content), file_type="glb", force="mesh")
         assert np.abs(mesh.vertices - [0, 0.85, 0]).max() < 1.3
         assert len(mesh.faces) > 50
+
+
+def test_a_browser_has_one_file_made_at_a_time_and_is_told_of_one_that_fails(run, monkeypatch):
+    with serving(run, Walk()) as served, Page(served) as anna, Page(served) as bob:
+        surfaces, go, made = served.session.pipeline.surfaces, threading.Event(), []
+        real = surfaces.mesh
+
+        def mesh(surface):
+            assert go.wait(LONG)
+            made.append(surface)
+            return real(surface)
+
+        monkeypatch.setattr(surfaces, "mesh", mesh)
+        anna.picture()
+        for _ in range(3):
+            anna.send(mesh=True)
+        assert "try again" in anna.wait_for(lambda state: "still being made" in state["note"])["note"]
+        bob.send(mesh=True)
+        go.set()
+        for page in (anna, bob):
+            assert page.wait_for(lambda message: True, FRAME_MESH)[1:5] == b"glTF"
+        assert len(made) == 2
+        monkeypatch.setattr(surfaces, "mesh", lambda surface: 1 / 0)
+        anna.wait_for(lambda state: not state["note"])
+        anna.send(mesh=True)
+        anna.wait_for(lambda state: "could not be made (ZeroDivisionError" in state["note"])
+        monkeypatch.setattr(surfaces, "mesh", real)
+        anna.send(mesh=True)
+        assert anna.wait_for(lambda message: True, FRAME_MESH)[1:5] == b"glTF"
 
 
 def test_addresses_and_certificates_that_cannot_be_used(run, tmp_path):
