@@ -1,4 +1,4 @@
-"""What a body below the clothes is worth: the maps stage with none, with the known body, and with a fitted one.
+"""What a body below the clothes is worth: a network of maps with none, with the known body, and with a fitted one.
 
     mpc people OUT/models --scans 90 --rigged 0 --hard-poses 1 --texture-size 256
     mpc render OUT/models --out OUT/renders --size 128 --views 3 --step 120 --jitter 45 10 4 --extent 2.5 --rays 24 \
@@ -14,10 +14,20 @@ without a body, trained for a while first (--start), and the network is small en
 the depths of front and back, by person, and the differences to the arm without a body, with 95 % bootstrap intervals
 over people. The known-body arm is measured with the fitted body, too: that is what it would get in `mpc reconstruct`.
 
+`--benchmark SHARDS` measures meshes instead, on the people of a benchmark, as `mpc eval --body` does: IoU, Chamfer,
+P2S, facing and limbs by person. With --split 1,0,0 above, all the people that were made are learned from.
+
+    mpc people --benchmark v1 OUT/v1
+    mpc render OUT/v1 --only 'v1_hard_*' --out OUT/v1-renders --size 512 --views 2 --step 90 --layers (the same)
+    mpc sample OUT/v1-renders --out OUT/v1-shards --split 0,0,1 --layers (the same)
+    mpc landmarks OUT/v1-shards --bodies
+    python benchmarks/body_prior.py OUT/shards --init base --stage surface --benchmark OUT/v1-shards --out OUT/runs
+
 `--fuse RUN` asks the same of a finished network without training it: a linear correction of its depths, by least
 squares over the pixels of the training people, is given its own maps alone, or a body besides. That takes seconds, and
-says what a body adds to what a network sees already, at the least. `--fits RENDERS` measures the fits themselves: the
-joints that are found against the known ones, beside the landmark network's own metres.
+says what a body adds to what a network sees already, at the least; with `--benchmark`, points read the corrected
+depths, and meshes are measured. `--fits RENDERS` measures the fits themselves: the joints that are found against the
+known ones, beside the landmark network's own metres.
 """
 
 from __future__ import annotations
@@ -25,12 +35,15 @@ from __future__ import annotations
 import argparse
 import json
 import time
-from dataclasses import dataclass
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
+from body_linear import CorrectedNetwork, fit_corrections, fused_rows
+from body_meshes import Row, mesh_rows
+from people_intervals import by_person, figures
 
 from mpc.core.arrays import F64
 from mpc.core.files import read_json
@@ -42,7 +55,7 @@ from mpc.datasets.renders.read import read_renders
 from mpc.geometry.camera import camera_of
 from mpc.models.features import normalise_images
 from mpc.models.runs import load_run
-from mpc.models.surface import SurfaceNetwork
+from mpc.models.shipped import choose_run
 from mpc.motion.joints import BLAZEPOSE_33, pick
 from mpc.reconstruct.fitted_body.draw import draw_body
 from mpc.reconstruct.fitted_body.fit import fit_body
@@ -55,25 +68,51 @@ from mpc.train.run import train
 ARMS = ("none", "known", "fitted")
 SMALL = (24, 32, 48, 64)
 """Channels of the small U-net."""
-DRAWS = 10_000
+PAIRS = (
+    ("none", "none"), ("known", "known"), ("known", "fitted"), ("known", "none"), ("fitted", "fitted"),
+    ("fitted", "none"), ("fitted", "known"),
+)  # fmt: skip
+"""What an arm is trained with, and what it is given when its depths are measured."""
+MESH_PAIRS = (("none", "none"), ("known", "known"), ("known", "fitted"), ("fitted", "fitted"))
+FUSED_PAIRS = (("none", "none"), ("known", "known"), ("noisy", "known"), ("noisy", "fitted"), ("fitted", "fitted"))
+"""The same when its meshes are measured, of arms and of corrections."""
 
 
 def train_arm(
-    shards: Path, runs: Path, name: str, body: str, *, init: Path | None, steps: int, batch: int, seed: int, small: bool
+    shards: Path,
+    runs: Path,
+    name: str,
+    body: str,
+    *,
+    init: Path | None,
+    stage: str,
+    steps: int,
+    options: argparse.Namespace,
 ) -> Path:
-    """Train the maps stage of *base* with a source of bodies; a finished run is kept."""
+    """Train a stage of *base* with a source of bodies; a finished run is kept.
+
+    Args:
+        shards: what it learns from.
+        runs: folder of the runs.
+        name: of the run.
+        body: "none", "known" or "fitted".
+        init: the run that it starts from; None: fresh weights.
+        stage: "maps", or "surface", which goes on with the maps and trains the head beside them.
+        steps: number of steps.
+        options: batch, seed, and with `init` None the size of the network.
+    """
     if (runs / name).is_dir() and read_json(runs / name / "run.json")["status"] == "finished":
         return runs / name
-    encoder = {"body": body, **({"widths": SMALL, "blocks": 1, "values": 4, "coarse": 8} if small else {})}
+    encoder = {"body": body, **({} if options.init else {"widths": SMALL, "blocks": 1, "values": 4, "coarse": 8})}
     settings = override(
         preset("base"),
         {
-            "seed": seed, "threads": 1, "device": "cpu", "stages": "maps", "picture_every": -1,
+            "seed": options.seed, "threads": 1, "device": "cpu", "stages": stage, "picture_every": -1,
             # Few steps: pictures are mirrored and tinted, and their masks are left whole.
             "augment": {"grow": 0.0, "mask_holes": 0.0, "mask_halo": 0.0, "mask_soft": 0.0, "mask_cut": 0.0},
-            "maps": {
-                "steps": steps, "batch": batch, "points": 64, "schedule": "anneal", "decay_at": [0.4], "ema": 0.97,
-                "norm_batches": 8,
+            stage: {
+                "steps": steps, "batch": options.batch, "points": 64 if stage == "maps" else 512,
+                "schedule": "anneal", "decay_at": [0.4], "ema": 0.97, "norm_batches": 8,
             },
             "surface_network": {"encoder": encoder},
         },
@@ -105,130 +144,37 @@ def errors_of(run: Path, shards: Path, body: str) -> dict[str, F64]:
     return {"errors": np.array(errors), "people": np.array(who), "seconds": np.array(seconds / len(data))}
 
 
-def by_person(found: dict[str, F64]) -> F64:
-    """(P, 2) mean errors of each person's views."""
-    return np.stack([found["errors"][found["people"] == one].mean(axis=0) for one in np.unique(found["people"])])
-
-
-def interval(values: F64, rng: np.random.Generator) -> tuple[float, float, float]:
-    """Mean and 95 % bootstrap interval over people of (P,) values."""
-    drawn = values[rng.integers(0, len(values), (DRAWS, len(values)))].mean(axis=1)
-    low, high = np.percentile(drawn, [2.5, 97.5])
-    return float(values.mean()), float(low), float(high)
-
-
 def measure_arms(shards: Path, runs: dict[str, Path]) -> list[dict[str, object]]:
     """The rows of the table: each arm by the body that it is given when it is measured."""
-    asked = [("none", "none"), ("known", "known"), ("known", "fitted"), ("known", "none"), ("fitted", "fitted")]
-    asked += [("fitted", "none"), ("fitted", "known")]
     rng, rows, plain = np.random.default_rng(0), [], None
-    for trained, given in asked:
+    for trained, given in PAIRS:
         if trained not in runs:
             continue
-        people = by_person(found := errors_of(runs[trained], shards, given))
+        found = errors_of(runs[trained], shards, given)
+        people = by_person(found["errors"], found["people"].tolist())
         plain = people if plain is None else plain
         row: dict[str, object] = {"trained": trained, "given": given, "seconds": float(found["seconds"])}
         for side, name in enumerate(("front", "back")):
-            row[name] = interval(people[:, side], rng)
-            row[f"{name} less none"] = interval((people - plain)[:, side], rng)
-            row[f"{name} better for"] = f"{int((people < plain)[:, side].sum())} of {len(people)}"
+            row |= figures(name, people[:, side], plain[:, side], rng)
         rows.append(row)
         print(json.dumps(row), flush=True)
     return rows
 
 
-def fused_rows(run: Path, shards: Path) -> list[dict[str, object]]:
-    """The same rows for a finished network whose depths are corrected linearly, with and without a body."""
-    network = load_run(run, which="last").surface
-    train_views = _pixels(network, shards, "train")
-    held_out = _pixels(network, shards, "test")
-    rng, rows, plain = np.random.default_rng(0), [], None
-    arms = [("as it is", "none", "none"), ("corrected", "none", "none")]
-    arms += [("corrected", trained, given) for trained in ARMS[1:] for given in ARMS[1:]]
-    for name, trained, given in arms:
-        predicted = [view.depths for view in held_out]
-        if name != "as it is":
-            weights = _least_squares(
-                np.concatenate([view.inputs(trained) for view in train_views]),
-                np.concatenate([view.truth for view in train_views]),
-            )
-            predicted = [view.inputs(given) @ weights for view in held_out]
-        errors = np.array(
-            [
-                np.abs(one - view.truth).mean(axis=0) * view.half_cm
-                for one, view in zip(predicted, held_out, strict=True)
-            ]
-        )
-        people = by_person({"errors": errors, "people": np.array([view.person for view in held_out])})
-        plain = people if name == "corrected" and plain is None else plain
-        row: dict[str, object] = {"network": name, "trained": trained, "given": given}
-        for side, label in enumerate(("front", "back")):
-            row[label] = interval(people[:, side], rng)
-            if plain is not None:
-                row[f"{label} less none"] = interval((people - plain)[:, side], rng)
-                row[f"{label} better for"] = f"{int((people < plain)[:, side].sum())} of {len(people)}"
-        rows.append(row)
-        print(json.dumps(row), flush=True)
-    return rows
-
-
-@dataclass(frozen=True, eq=False)
-class _View:
-    """The pixels of one view that show the person.
-
-    Attributes:
-        depths: (N, 2) the network's depths of front and back.
-        maps: (N, 8) all its maps.
-        bodies: by source, (N, 8), NaN where there is no body.
-        truth: (N, 2) true depths.
-        person: number of the person.
-        half_cm: half of the view cube, cm.
-    """
-
-    depths: F64
-    maps: F64
-    bodies: dict[str, F64]
-    truth: F64
-    person: int
-    half_cm: float
-
-    def inputs(self, source: str) -> F64:
-        """(N, 20) what the correction is given: the network's maps, 1, and the body's maps and whether there is one."""
-        body = self.bodies.get(source, np.full_like(self.maps, np.nan))
-        shown = np.isfinite(body).all(axis=1, keepdims=True)
-        # Where there is a body the network's own depths have weights of their own.
-        parts = (self.maps, np.ones((len(body), 1)), np.where(shown, body, 0.0), shown, self.depths * shown)
-        return np.concatenate(parts, axis=1)
-
-
-def _pixels(network: SurfaceNetwork, shards: Path, split: str) -> list[_View]:
-    """What a network sees of the views of a split, with both bodies."""
-    known = ViewDataset(shards, split, points=0, image_size=64, layers=(*LAYERS, *KNOWN), landmarks=True)
-    fitted = ViewDataset(shards, split, points=0, image_size=64, bodies=True)
-    people: dict[str, int] = {}
-    found = []
-    for view in range(len(known)):
-        batch = collate([known[view]])
-        with torch.inference_mode():
-            maps = network.encode(normalise_images(batch["image"]), batch["landmarks"]).maps[-1][0]
-        truth, shown = true_maps(batch)
-        bodies = {name: body_maps(item) for name, item in (("known", known[view]), ("fitted", fitted[view]))}
-        mask = shown[0, 0]
-        rows = {name: body[:, mask].T.double().numpy() for name, body in bodies.items() if body is not None}
-        flat = maps[:, mask].T.double().numpy()
-        found.append(
-            _View(
-                flat[:, :2], flat, rows, truth[0, :2][:, mask].T.double().numpy(),
-                people.setdefault(known.views[view].subject, len(people)),
-                100.0 / float(batch["calibration"][0, 2, :3].norm()),
-            )
-        )  # fmt: skip
-    return found
-
-
-def _least_squares(inputs: F64, truth: F64) -> F64:
-    """(C, 2) weights with the least squares, held a little by a ridge."""
-    return np.asarray(np.linalg.solve(inputs.T @ inputs + 1e-3 * np.eye(inputs.shape[1]), inputs.T @ truth))
+def benchmark_rows(options: argparse.Namespace, runs: dict[str, Path]) -> list[Row]:
+    """The rows of `--benchmark`: a finished network as it is and corrected, or the arms and what they started from."""
+    if not options.fuse:
+        pairs = [*((name, "none") for name in runs if name not in ARMS), *MESH_PAIRS]
+        return [
+            Row(trained, given, load_run(runs[trained], which="last")) for trained, given in pairs if trained in runs
+        ]
+    finished = load_run(options.fuse)
+    corrections = fit_corrections(finished.surface, options.shards)
+    return [
+        Row("as it is", "none", finished),
+        *(Row(trained, given, replace(finished, surface=CorrectedNetwork(finished.surface, corrections[trained])))
+          for trained, given in FUSED_PAIRS),
+    ]  # fmt: skip
 
 
 def measure_fits(shards: Path, renders: Path, most: int) -> dict[str, object]:
@@ -279,12 +225,14 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("shards", type=Path)
     parser.add_argument("--out", type=Path, default=Path("runs-body"))
-    parser.add_argument("--init", type=Path, help="run whose weights all arms start from")
+    parser.add_argument("--init", type=Path, help='run whose weights all arms start from, or "base"')
     parser.add_argument("--arms", nargs="+", choices=ARMS, default=list(ARMS))
     parser.add_argument("--start", type=int, default=300, help="steps before the arms part, without --init")
     parser.add_argument("--steps", type=int, default=600)
     parser.add_argument("--batch", type=int, default=16)
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--stage", choices=["maps", "surface"], default="maps", help="what the arms train")
+    parser.add_argument("--benchmark", type=Path, metavar="SHARDS", help="measure meshes of a benchmark's people")
     parser.add_argument("--fits", type=Path, metavar="RENDERS", help="measure the fits against the joints of renders")
     parser.add_argument("--fuse", type=Path, metavar="RUN", help="correct a finished run's depths linearly instead")
     parser.add_argument("--most", type=int, default=10_000, help="views of --fits")
@@ -294,17 +242,30 @@ def main() -> None:
         return
     torch.set_num_threads(1)
     if options.fuse:
-        fused_rows(options.fuse, options.shards)
+        options.fuse = choose_run(options.fuse)[0]
+        if options.benchmark:
+            mesh_rows(benchmark_rows(options, {}), options.benchmark, options.out / "fused", "none")
+        else:
+            fused_rows(options.fuse, options.shards)
         return
-    how: dict[str, Any] = {"batch": options.batch, "seed": options.seed, "small": options.init is None}
-    init = options.init or train_arm(
-        options.shards, options.out, f"start-{options.seed}", "none", init=None, steps=options.start, **how
-    )
+    init = choose_run(options.init)[0] if options.init else None
+    how: dict[str, Any] = {"options": options}
+    start = init or train_arm(
+        options.shards, options.out, f"start-{options.seed}", "none", init=None, stage="maps", steps=options.start,
+        **how,
+    )  # fmt: skip
     runs = {
-        arm: train_arm(options.shards, options.out, f"{arm}-{options.seed}", arm, init=init, steps=options.steps, **how)
+        arm: train_arm(
+            options.shards, options.out, f"{arm}-{options.seed}", arm, init=start, stage=options.stage,
+            steps=options.steps, **how,
+        )
         for arm in options.arms
-    }
-    measure_arms(options.shards, runs)
+    }  # fmt: skip
+    if options.benchmark:
+        rows = benchmark_rows(options, {"start": start, **runs})
+        mesh_rows(rows, options.benchmark, options.out / f"meshes-{options.seed}", "none")
+    else:
+        measure_arms(options.shards, runs)
 
 
 if __name__ == "__main__":
