@@ -29,7 +29,7 @@ BODIES = ("known", "noisy", "fitted")
 
 def fused_rows(run: Path, shards: Path) -> list[dict[str, object]]:
     """The same rows for a finished network whose depths are corrected linearly, with and without a body."""
-    network = load_run(run, which="last").surface
+    network = load_run(run).surface
     corrections = fit_corrections(network, shards)
     held_out = _pixels(network, shards, "test", ("known", "fitted"))
     rng, rows, plain = np.random.default_rng(0), [], None

@@ -166,7 +166,9 @@ def benchmark_rows(options: argparse.Namespace, runs: dict[str, Path]) -> list[R
     if not options.fuse:
         pairs = [*((name, "none") for name in runs if name not in ARMS), *MESH_PAIRS]
         return [
-            Row(trained, given, load_run(runs[trained], which="last")) for trained, given in pairs if trained in runs
+            Row(trained, given, load_run(runs[trained], which="last" if trained in ARMS else "best"))
+            for trained, given in pairs
+            if trained in runs
         ]
     finished = load_run(options.fuse)
     corrections = fit_corrections(finished.surface, options.shards)
