@@ -41,7 +41,8 @@ class Finder:
         with gui.add_folder("find"):
             self._search: Any = gui.add_text("search", "", visible=many, hint="words that the name holds")
             hint = NEARBY if len(known.names) > LISTED else None
-            self._list: Any = gui.add_dropdown("name", self._window(), initial_value=self._name, hint=hint)
+            names = self._window()
+            self._list: Any = gui.add_dropdown("name", names, initial_value=self._name, hint=hint, visible=many)
             self._slider: Any = gui.add_slider("number", 1, max(len(known.names), 2), 1, 1, visible=many)
             self._count = gui.add_html("", visible=many)
             buttons = gui.add_button_group("", (PREVIOUS, NEXT, AGAIN) if many else (AGAIN,))

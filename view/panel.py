@@ -45,7 +45,8 @@ def facts_html(content: Content, *, busy: bool = False) -> str:
 def link_html(place: Place, origin: str) -> str:
     """A link that opens the same thing again."""
     target = escape(link(place, origin))
-    return f'{STYLE}<div class="mpc"><a href="{target}" target="_blank">link to what is shown</a></div>'
+    words = f'<a href="{target}" target="_blank">link to what is shown</a>'
+    return f'{STYLE}<div class="mpc" style="padding-bottom:0.75em">{words}</div>'
 
 
 def title_html(title: str) -> str:

@@ -150,7 +150,7 @@ def test_what_was_passed_leaves_the_controls_and_renewed_names_are_searched(user
 
 def test_one_thing_needs_no_search_and_a_draw_opens_what_it_picks(server):
     one = User(server.gui, names=("alone",), draws=[Draw(label="draw", pick=lambda: ("alone", {"view": "3"}))])
-    assert [one.handles[label].visible for label in ("search", "number", "count")] == [False] * 3
+    assert [one.handles[label].visible for label in ("search", "name", "number", "count")] == [False] * 4
     assert one.handles[""].options == ("read again",)
     one.presses("draw")
     assert one.chosen == [("alone", {"view": "3"})]

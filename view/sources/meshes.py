@@ -39,6 +39,6 @@ class OneMesh:
     def show(self, name: str, chosen: Mapping[str, str]) -> Content:
         """See Source."""
         mesh = read_mesh(self.path)
-        facts = {"file": str(self.path), **describe_mesh(mesh)}
+        facts = describe_mesh(mesh)
         facts["size, as it stands"] = facts.pop("size, metres")
         return Content(facts=facts, bodies=(Body("mesh", mesh),))

@@ -14,6 +14,8 @@ from support.browser import Browser, needs_chromium
 from support.live_film import CountingFinder, jpeg, masked_frame
 
 pytest.importorskip("websockets", reason="mpc live needs the extra view")
+from websockets.sync.client import connect
+
 pytestmark = [needs_chromium, pytest.mark.slow]
 
 LONG = 120.0
@@ -119,3 +121,12 @@ def test_the_browsers_camera_is_drawn(browser, run_folder):
         browser.wait_for_text("your camera", "ms from camera to screen")
         browser.click("Stop my camera")
         browser.wait_for_text("no camera yet")
+        # Somebody else's camera: this one is told so, and is used as soon as the other has gone.
+        address = served.address.replace("http", "ws", 1)
+        with connect(f"{address}/socket", proxy=None, max_size=None, open_timeout=LONG) as other:
+            other.send(json.dumps({"camera": True}))
+            browser.wait_for_text("another browser's camera", "2 viewers")
+            browser.click("Use my camera")
+            browser.wait_for_text("another browser's camera is in use", "Stop my camera")
+            frames = int(browser.run("mpcLive.frames"))
+        wait_for(browser, f"mpcLive.using && mpcLive.frames > {frames + 1} && mpcLive.delay > 0")
