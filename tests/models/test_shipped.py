@@ -14,7 +14,10 @@ from mpc.core.errors import InputError
 from mpc.models import shipped
 from mpc.models.runs import load_run
 from mpc.models.shipped import choose_run, write_weights
+from mpc.models.storage import load_network, save_network
+from mpc.train.run import train_views
 from support.toy_run import write_toy_run
+from support.toy_runs import people, toy
 
 
 @pytest.fixture
@@ -29,14 +32,26 @@ def package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def test_weights_are_rounded_to_half_precision_and_nothing_else(tmp_path: Path, package: Path) -> None:
     before, after = load_run(tmp_path / "trained"), load_run(package)
     assert after.surface.config == before.surface.config
+    weights = dict(before.surface.named_parameters())
     for name, kept in after.surface.state_dict().items():
-        assert kept.dtype == before.surface.state_dict()[name].dtype
-        assert torch.equal(kept, before.surface.state_dict()[name].half().to(kept.dtype)), name
+        trained = before.surface.state_dict()[name]
+        assert kept.dtype == trained.dtype
+        assert torch.equal(kept, trained.half().to(kept.dtype) if name in weights else trained), name
     assert (after.extent_m, after.fov_deg) == (before.extent_m, before.fov_deg)
     small, large = (folder / "surface/best.safetensors" for folder in (package, tmp_path / "trained"))
     assert small.stat().st_size < 0.6 * large.stat().st_size
     assert "CC0" in (package / "LICENSE.txt").read_text()
     assert str(tmp_path) not in (package / "run.json").read_text()
+
+
+def test_batch_statistics_may_be_larger_than_half_precision_holds(tmp_path: Path) -> None:
+    run = train_views(people(), None, tmp_path, toy(stages="surface"), name="run")
+    network, _ = load_network(run / "surface/best.safetensors")
+    name, variances = next((n, b) for n, b in network.named_buffers() if n.endswith("running_var"))
+    variances[0] = 1e5
+    save_network(run / "surface/best.safetensors", network, network.config)
+    write_weights(run, tmp_path / "base")
+    assert load_run(tmp_path / "base").surface.state_dict()[name][0] == 1e5
 
 
 def test_base_is_taken_by_name_or_where_there_is_no_run(
