@@ -121,8 +121,9 @@ class _View:
 
 def _pixels(network: SurfaceNetwork, shards: Path, split: str, wanted: Sequence[str]) -> list[_View]:
     """What a network sees of the views of a split, with the bodies that are wanted."""
-    known = ViewDataset(shards, split, points=0, image_size=64, layers=(*LAYERS, *KNOWN), landmarks=True)
-    fitted = ViewDataset(shards, split, points=0, image_size=64, bodies=True) if "fitted" in wanted else None
+    size = network.config.encoder.side
+    known = ViewDataset(shards, split, points=0, image_size=size, layers=(*LAYERS, *KNOWN), landmarks=True)
+    fitted = ViewDataset(shards, split, points=0, image_size=size, bodies=True) if "fitted" in wanted else None
     noise, rng = BodySettings(left_out=0.0), np.random.default_rng(0)
     people: dict[str, int] = {}
     found = []

@@ -30,7 +30,7 @@ METRICS = ("chamfer", "p2s", "facing", "limbs")
 FIGURES = ("iou", *METRICS)
 HIGHER = ("iou", "facing", "limbs")
 """Figures that are better where they are higher."""
-SIZE, RESOLUTION, POINTS = 64, 129, 10_000
+RESOLUTION, POINTS = 129, 10_000
 """Edge of the pictures; nodes along the grid; points on either surface, by which a view's Chamfer distance is known to
 0.02 cm, and a mean over sixty views to 0.003 cm."""
 
@@ -92,7 +92,8 @@ def mesh_rows(rows: Iterable[Row], shards: Path, out: Path, plain: str) -> list[
 def _measure(row: Row, shards: Path) -> dict[str, Any]:
     """The figures of each view, JSON-ready."""
     settings = EvaluationSettings(metrics=METRICS, resolution=RESOLUTION, points=POINTS, body=row.given)
-    method, data = RunMethod(row.run, settings, colour=False), open_views(shards, settings, SIZE, 0)
+    size = row.run.surface.config.encoder.side
+    method, data = RunMethod(row.run, settings, colour=False), open_views(shards, settings, size, 0)
     views = []
     for number, ref in enumerate(data.views):
         item, truth, key = data[number], data.scene_mesh(ref.scene), f"{ref.scene_key}/{ref.view_name}"

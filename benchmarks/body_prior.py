@@ -103,11 +103,13 @@ def train_arm(
     """
     if (runs / name).is_dir() and read_json(runs / name / "run.json")["status"] == "finished":
         return runs / name
-    encoder = {"body": body, **({} if options.init else {"widths": SMALL, "blocks": 1, "values": 4, "coarse": 8})}
+    small = {"widths": SMALL, "blocks": 1, "values": 4, "coarse": 8, "view": 0}
+    encoder = {"body": body, **({} if options.init else small)}
     settings = override(
         preset("base"),
         {
             "seed": options.seed, "threads": 1, "device": "cpu", "stages": stage, "picture_every": -1,
+            **({} if options.init else {"image_size": 64}),
             # Few steps: pictures are mirrored and tinted, and their masks are left whole.
             "augment": {"grow": 0.0, "mask_holes": 0.0, "mask_halo": 0.0, "mask_soft": 0.0, "mask_cut": 0.0},
             stage: {
@@ -124,8 +126,9 @@ def errors_of(run: Path, shards: Path, body: str) -> dict[str, F64]:
     """Depth errors of the held-out views, cm: (V, 2) front and back by "errors", and (V,) numbers of people."""
     network = load_run(run, which="last").surface
     data = ViewDataset(
-        shards, "test", points=0, image_size=64, layers=(*LAYERS, *KNOWN), landmarks=True, bodies=body == "fitted"
-    )
+        shards, "test", points=0, image_size=network.config.encoder.side, layers=(*LAYERS, *KNOWN), landmarks=True,
+        bodies=body == "fitted",
+    )  # fmt: skip
     people: dict[str, int] = {}
     errors, who, seconds = [], [], 0.0
     for view in range(len(data)):
