@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from ..models.features import normalise_images
+from ..models.maps import MapsEncoder
 from ..models.storage import save_network
 from ..models.surface import SurfaceConfig, SurfaceNetwork
 from ..models.texture import TextureConfig, TextureNetwork
@@ -158,6 +159,7 @@ class MapsStage(SurfaceStage):
         self.network.head.requires_grad_(False)
         # Nor do the features of cells, which the head alone reads. Processes that train together wait for the gradient
         # of every weight that has one, so that weights without a part in the loss must say so.
+        assert isinstance(self.network.encoder, MapsEncoder)
         self.network.encoder.level1.coarse.requires_grad_(False)
         self.by_error = mining.maps_by == "error"
         self.metric = "depth_error" if self.by_error else "iou"
