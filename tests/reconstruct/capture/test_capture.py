@@ -7,10 +7,8 @@ import imageio.v3 as iio
 import numpy as np
 import pytest
 import trimesh
-from click.testing import CliRunner
 from PIL import Image
 
-from mpc.cli.main import main
 from mpc.core.errors import InputError, SettingsError
 from mpc.core.files import write_json
 from mpc.core.progress import NoProgress
@@ -27,6 +25,7 @@ from mpc.reconstruct.capture.settings import CaptureSettings
 from mpc.reconstruct.localise.localise import localise
 from mpc.reconstruct.picture_to_mesh import mesh_of_grid
 from mpc.reconstruct.view_field import CPU_BATCH, ViewEncoder, batch_occupancy, batch_points
+from support.reconstructing import invoke
 from support.toy_run import red_person as person
 
 
@@ -123,13 +122,6 @@ def test_pictures_encoded_together_answer_as_alone(run_folder):
     sizes = [batch_points(run.surface, run.texture, memory) for memory in (1, 5e6, 8e6, 1e12)]
     assert sizes == sorted(set(sizes))
     assert (sizes[0], sizes[-1]) == (1024, CPU_BATCH)
-
-
-def invoke(run_folder, *words, code=0):
-    command = ["reconstruct", *map(str, words), "--run", str(run_folder), "--resolution", "33", "--size", "32"]
-    result = CliRunner().invoke(main, [*command, "--turntable-frames", "3"])
-    assert result.exit_code == code, result.output
-    return result.output
 
 
 def test_the_command_on_pictures_masks_and_folders(run_folder, tmp_path, monkeypatch):

@@ -5,10 +5,8 @@ import json
 import numpy as np
 import pytest
 import skimage.data
-from click.testing import CliRunner
 from PIL import Image
 
-from mpc.cli.main import main
 from mpc.core.errors import InputError
 from mpc.models.person.finder import PersonFinder
 from mpc.models.runs import load_run
@@ -18,6 +16,7 @@ from mpc.reconstruct.capture.one_picture import reconstruct_picture
 from mpc.reconstruct.capture.pictures import Source
 from mpc.reconstruct.capture.settings import CaptureSettings
 from support.person import needs_person
+from support.reconstructing import invoke
 from support.stick_person import StickFinder
 from support.toy_run import red_person
 
@@ -27,13 +26,6 @@ def stick_finder(monkeypatch):
     finder = StickFinder()
     monkeypatch.setattr(PersonFinder, "open", classmethod(lambda cls, engine="auto": finder))
     return finder
-
-
-def invoke(run_folder, *words, code=0):
-    command = ["reconstruct", *map(str, words), "--run", str(run_folder), "--resolution", "33", "--size", "32"]
-    result = CliRunner().invoke(main, [*command, "--turntable-frames", "3"])
-    assert result.exit_code == code, result.output
-    return result.output
 
 
 def test_a_photograph_gives_what_its_cut_out_gives(run_folder, tmp_path, stick_finder):
