@@ -51,6 +51,7 @@ bench-tiny: $(VENV)/.test-ready ## run the benchmarks on toy sizes
 	$(BIN)/python benchmarks/segment.py --tiny > /dev/null
 	PYTHON=$(BIN)/python benchmarks/gpu.sh --dry .site/gpu > /dev/null
 	$(BIN)/python benchmarks/live.py --tiny > /dev/null
+	$(BIN)/python benchmarks/point_query.py --tiny > /dev/null
 	$(BIN)/python benchmarks/search.py --tiny > /dev/null
 	$(BIN)/python benchmarks/person_labels.py . --people 1 --rigs 0 --size 64 > /dev/null
 

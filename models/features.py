@@ -40,11 +40,11 @@ class PixelFeatures:
 
     def sample(self, xy: Tensor, *, align_corners: bool = False) -> list[Tensor]:
         """Features (B, N, C + C') of view-space points (B, N, 2), for each stack; see `sample_map`."""
-        read = [sample_map(stack, xy, align_corners=align_corners) for stack in self.stacks]
-        if self.fine is None:
-            return read
-        fine = sample_map(self.fine, xy, align_corners=align_corners)
-        return [torch.cat([pixel, fine.to(s.dtype)], dim=-1) for pixel, s in zip(read, self.stacks, strict=True)]
+        read = [_sample(stack, xy, align_corners) for stack in self.stacks]
+        if self.fine is not None:
+            fine = _sample(self.fine, xy, align_corners)
+            read = [torch.cat([pixel, fine.to(pixel.dtype)], dim=1) for pixel in read]
+        return [pixel.transpose(1, 2) for pixel in read]
 
 
 def project_points(points: Tensor, calibrations: Tensor) -> Tensor:
@@ -83,10 +83,17 @@ def sample_map(features: Tensor, xy: Tensor, *, align_corners: bool = False) -> 
     Returns:
         (B, N, C).
     """
+    return _sample(features, xy, align_corners).transpose(1, 2)
+
+
+def _sample(features: Tensor, xy: Tensor, align_corners: bool) -> Tensor:
+    """The samples of `sample_map`, (B, C, N)."""
     maps = features if features.dtype == torch.float64 else features.float()
-    grid = xy[:, :, None].to(maps.dtype)
+    # One row of N positions: a CPU takes eight of a row at once. Of N rows of one position, which are columns of points
+    # (B, N, 3) as well, it takes one by one, for up to ten times the price (benchmarks/point_query.py).
+    grid = xy.to(maps.dtype)[:, None]
     samples = functional.grid_sample(maps, grid, mode="bilinear", padding_mode="border", align_corners=align_corners)
-    return samples[..., 0].transpose(1, 2)
+    return samples[:, :, 0]
 
 
 def normalise_images(rgba: Tensor) -> Tensor:

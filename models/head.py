@@ -181,9 +181,15 @@ class BoundedHead(nn.Module):
         rule = rule_logit(ahead, behind, pixel[..., 8].float())
         # In tenths of view space, and no farther than what matters.
         near = (torch.stack([ahead, behind, between], dim=-1) * 10.0).clamp(-5.0, 5.0)
-        x = torch.cat([pixel, near.to(pixel.dtype)], dim=-1)
-        for layer in self.layers:
-            x = functional.leaky_relu(layer(x))
+        first, *others = self.layers
+        assert isinstance(first, nn.Linear)
+        count = pixel.shape[-1]
+        # What `pixel` and `near` give the first layer is added, which spares a copy of both side by side.
+        x = functional.linear(near.to(pixel.dtype), first.weight[:, count:], first.bias)
+        x = torch.baddbmm(x, pixel, first.weight[:, :count].mT.expand(len(pixel), -1, -1))
+        x = functional.leaky_relu(x, inplace=True)
+        for layer in others:
+            x = functional.leaky_relu(layer(x), inplace=True)
         residual = self.last(x).float()
         # What `depth_range` proves follows from this line.
         return rule[..., None] + _BOUND * torch.tanh(residual / _BOUND)

@@ -82,7 +82,8 @@ class TextureNetwork(nn.Module):
             features.last().sample(position[..., :2], align_corners=self.config.align_corners)[0]
             for features in (surface_features, texture_features)
         )
-        pixel = torch.cat([surface.to(texture.dtype), texture], dim=-1)
+        # Samples lie in memory channel by channel; joined so, they are copied in long rows.
+        pixel = torch.cat([surface.to(texture.dtype).mT, texture.mT], dim=1).mT
         # PIFu ends in tanh, with colours in [-1, 1]; (tanh + 1) / 2 takes them to [0, 1].
         return torch.tanh(self.head(pixel, depth).float()) * 0.5 + 0.5
 

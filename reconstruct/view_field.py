@@ -28,9 +28,9 @@ _log = logging.getLogger(__name__)
 
 # Points in one call of a network on a GPU; `batch_points` computes a number from the memory that is free.
 BATCH = 1 << 15
-# On a CPU, larger calls no longer fit into the caches: one call with 32,768 points takes 1.4 times the processor
-# seconds of 8 calls with 4,096.
-CPU_BATCH = 1 << 12
+# On a CPU, larger calls no longer fit into the caches, and from 4,096 points on, the C library takes fresh pages from
+# the system for each intermediate result: a third of the time (benchmarks/point_query.py).
+CPU_BATCH = 1 << 11
 
 
 class ViewEncoder:
@@ -52,6 +52,10 @@ class ViewEncoder:
         speed: Speed | None = None,
     ) -> None:
         self._surface, self._texture, self.device = surface, texture, network_device(surface)
+        # As the pictures are: a convolution would turn its weights each time.
+        for network in (surface, texture):
+            if network is not None:
+                network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.speed = Speed.for_device(self.device) if speed is None else speed
         batch = batch or (CPU_BATCH if self.device.type == "cpu" else BATCH)
         self.occupancy = PointQuery(self._query_surface, self.device, batch, self.speed)
