@@ -14,6 +14,7 @@ import argparse
 import resource
 import time
 from collections.abc import Callable
+from functools import partial
 
 import numpy as np
 import torch
@@ -56,21 +57,19 @@ def main() -> None:
         options.calls, options.points, options.turns = [512], 1024, 2
     torch.set_num_threads(1)
     run = load_run(shipped_run())
-    side = run.surface.config.encoder.side
+    side: int = run.settings["image_size"]
     picture = np.zeros((side, side, 4), np.uint8)
     picture[side // 8 : -side // 8, side // 3 : -side // 3] = 200
     points: F32 = np.random.default_rng(0).uniform(-1, 1, (options.points, 3)).astype(np.float32)
     print(f"points a call (mpc takes {CPU_BATCH}), µs a point: occupancies, colours; fresh pages: of both")
     for size in options.calls:
         field = ViewEncoder(run.surface, run.texture, batch=size).encode([picture])[0]
-        both = [
-            measure(lambda ask=ask: ask(points), len(points), options.turns) for ask in (field.occupancy, field.colours)
-        ]
+        both = [measure(partial(ask, points), len(points), options.turns) for ask in (field.occupancy, field.colours)]
         print(f"{size:6d}  {both[0][0]:6.2f} {both[1][0]:6.2f}   {both[0][1]:6.0f} {both[1][1]:6.0f}", flush=True)
     maps, places = field.surface_features.stacks[-1], torch.from_numpy(points[None, :CPU_BATCH])[..., :2]
     with torch.inference_mode():
         row, column = (
-            measure(lambda grid=grid: read(maps, grid), places.shape[1], options.turns)[0]
+            measure(partial(read, maps, grid), places.shape[1], options.turns)[0]
             for grid in (places[:, None], places[:, :, None])
         )
     print(f"one map: {row:.2f} µs a point as one row, {column:.2f} as a column: {column / row:.1f} times")
