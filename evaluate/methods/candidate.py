@@ -94,23 +94,30 @@ class Candidate:
         return there
 
     def given_body(self, shards: Path, settings: EvaluationSettings, progress: Progress) -> str:
-        """Which body it is given: "none", "known" or "fitted"; the user is told why none, where it could read one."""
+        """Which body it is given: "none", "known" or "fitted".
+
+        Where it is to be given what it was trained with, and that is lacking, the user is told why there is none.
+
+        Raises:
+            InputError: the body that `settings.body` names is lacking.
+            SettingsError: `settings.body` names one, and nothing of this candidate reads bodies.
+        """
         trained = "none" if self.run is None else load_run(self.run).body_source
-        wanted = trained if settings.body == "trained" else settings.body
-        if trained == "none" or wanted == "none":
+        asked = settings.body not in ("trained", "none")
+        if trained == "none":
+            if asked:
+                raise SettingsError(
+                    f"--body {settings.body}: {self.name} reads no body; a run trained with "
+                    "--set surface_network.encoder.body=known (or fitted) does"
+                )
             return "none"
-        if wanted == "known" and not set(KNOWN) <= set(read_index(shards).settings.get("layers", ())):
-            progress.message(
-                f"{shards} lacks the layers {', '.join(KNOWN)}, so the run is evaluated without a body; render and "
-                "sample with them"
-            )
-            return "none"
-        if wanted == "fitted" and not BODIES.are_there(shards, settings.split):
-            progress.message(
-                f"{shards} lacks fitted bodies, so the run is evaluated without; `{BODIES.command} {shards}` fits them"
-            )
-            return "none"
-        return wanted
+        wanted = settings.body if asked or settings.body == "none" else trained
+        lacking = _lacking_body(wanted, shards, settings.split)
+        if lacking and asked:
+            raise InputError(shards, f"{lacking} (--body {wanted})")
+        if lacking:
+            progress.message(f"{shards} {lacking}; the run is evaluated without a body")
+        return "none" if lacking else wanted
 
     def describe(self, settings: EvaluationSettings) -> dict[str, Any]:
         """What its numbers depend on, for result.json and for resuming."""
@@ -174,3 +181,12 @@ def open_views(shards: Path, settings: EvaluationSettings, size: int | None, col
         seed=settings.seed, landmarks=settings.landmarks, layers=KNOWN if settings.body == "known" else (),
         bodies=settings.body == "fitted",
     )  # fmt: skip
+
+
+def _lacking_body(body: str, shards: Path, split: str) -> str:
+    """Why the bodies of a source are not beside the shards, and what to do; "" where they are."""
+    if body == "known" and not set(KNOWN) <= set(read_index(shards).settings.get("layers", ())):
+        return f"lacks the layers {', '.join(KNOWN)}; render and sample with them"
+    if body == "fitted" and not BODIES.are_there(shards, split):
+        return f"lacks fitted bodies; `{BODIES.command} {shards}` fits them"
+    return ""

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import torch
 
+from mpc.core.errors import InputError, SettingsError
 from mpc.datasets.shards.beside import ViewNumbers
 from mpc.datasets.shards.bodies import BODIES
 from mpc.datasets.shards.index import read_index
@@ -85,7 +86,16 @@ def test_the_body_of_its_training_is_given_unless_another_is_asked_for(world, mo
         torch.testing.assert_close(body[:2][shown[:2]].mean(), torch.tensor((20_000 + row - 32768) / 32767))
     assert "and was given the fitted one" in format_table(fitted)
     assert measured(body="none")[1] == [None, None]
-    known, given = measured(body="known")  # these shards have no such layers
-    assert given == [None, None]
-    assert known.settings["settings"]["body"] == "none"
+    with pytest.raises(InputError, match=r"shards: lacks the layers body_depth_front, .* \(--body known\)"):
+        measured(body="known")
     shutil.rmtree(world / "shards" / "bodies")
+    with pytest.raises(InputError, match=r"lacks fitted bodies; `.*` fits them \(--body fitted\)"):
+        measured(body="fitted")
+
+
+def test_a_body_is_asked_of_networks_that_read_one(world, monkeypatch):
+    look = noting(world, monkeypatch)
+    with pytest.raises(SettingsError, match=r"--body fitted: untrained reads no body; .*encoder.body=known"):
+        look(body="fitted")
+    result, _ = look(body="none")
+    assert result.settings["settings"]["body"] == "none"
