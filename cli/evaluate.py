@@ -90,6 +90,7 @@ def metric_names() -> Iterable[str]:
 @click.option("--points", type=click.IntRange(min=2), default=100_000, help="Number of points drawn on each surface.")
 @options.use_mask
 @options.photo_colours
+@options.both_ways
 @click.option(
     "--largest-component", is_flag=True, help="Measure only the largest connected part of the reconstruction."
 )
@@ -141,7 +142,7 @@ def evaluate(compare: tuple[Path, ...], pred: Path | None, truth: Path | None, o
 # Options that only some of the three modes use, by parameter name.
 _ONLY_RUNS = (
     "run", "baseline", "shards", "training", "split", "views", "image_size", "resolution", "use_mask",
-    "photo_colours", "largest_component", "landmarks", "body",
+    "photo_colours", "both_ways", "largest_component", "landmarks", "body",
 )  # fmt: skip
 _ONLY_FOLDERS = ("pred", "truth", "unit")
 _ONLY_MEASURING = (
@@ -187,8 +188,8 @@ def _evaluate_views(out: Path | None, given: dict[str, Any]) -> None:
     run = None if baseline else _folder("--run", given["run"], "runs")
     shards = _folder("--shards", given["shards"], "shards")
     names = (
-        *_MEASURE, "split", "image_size", "resolution", "use_mask", "photo_colours", "largest_component", "landmarks",
-        "body",
+        *_MEASURE, "split", "image_size", "resolution", "use_mask", "photo_colours", "both_ways",
+        "largest_component", "landmarks", "body",
     )  # fmt: skip
     settings = EvaluationSettings(views_per_scene=given["views"], **{name: given[name] for name in names})
     with TerminalProgress() as progress:

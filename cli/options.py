@@ -57,6 +57,10 @@ photo_colours = click.option(
     "--photo-colours/--network-colours", default=True,
     help="Colour what the picture shows by the picture, or everything by the texture network.",
 )  # fmt: skip
+both_ways = click.option(
+    "--both-ways/--one-way", default=True,
+    help="Average predicted depths with those of the mirror image, where the network predicts any.",
+)  # fmt: skip
 rays = click.option(
     "--rays", type=click.IntRange(16, 65536), default=240, help="Number of directions of the light transfer."
 )

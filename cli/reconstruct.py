@@ -80,6 +80,7 @@ class MaskPlace(click.Path):
 @click.option("--size", type=click.IntRange(16, 2048), default=320, help="Edge of each panel, pixels.")
 @options.use_mask
 @options.photo_colours
+@options.both_ways
 @click.option("--largest-component", is_flag=True, help="Write only the largest connected part of the mesh.")
 @click.option("--every", type=click.IntRange(min=1), default=1, help="Reconstruct each n-th frame of a film.")
 @click.option(

@@ -71,6 +71,7 @@ class EvaluationSettings(MeasureSettings):
         iou_points: number of points of each view's pool at which the network's occupancy is compared with the labels.
         use_mask: skip points that the picture's mask shows to be outside of the person, as `mpc reconstruct` does.
         photo_colours: colour what the picture shows by the picture, as `mpc reconstruct` does, at its stored size.
+        both_ways: average predicted maps with those of the mirror image, as `mpc reconstruct` does.
         largest_component: measure only the largest component of the reconstruction.
         landmarks: give the landmarks beside the shards to networks that read them, where they are there.
         body: the body that networks that read one are given, where it is there: "known" from the shards' layers,
@@ -84,6 +85,7 @@ class EvaluationSettings(MeasureSettings):
     iou_points: int = 4096
     use_mask: bool = True
     photo_colours: bool = True
+    both_ways: bool = True
     largest_component: bool = False
     landmarks: bool = True
     body: str = "trained"

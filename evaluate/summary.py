@@ -204,7 +204,17 @@ def rebuilding_text(result: EvaluationResult) -> str:
         return f"Baseline nearest: {BASELINES[baseline]}. That mesh is measured as it is."
     if baseline:
         return f"Baseline {baseline}: {BASELINES[baseline]}. From pictures of {search}"
-    return f"Rebuilt as mpc reconstruct does from pictures of {search}{_landmark_line(result)}{_body_line(result)}"
+    told = "".join(line(result) for line in (_maps_line, _landmark_line, _body_line))
+    return f"Rebuilt as mpc reconstruct does from pictures of {search}{told}"
+
+
+def _maps_line(result: EvaluationResult) -> str:
+    """A sentence, after a space, on how maps were predicted; "" for networks that predict none."""
+    lines = {
+        "both ways": " Maps are the mean of the picture's and its mirror image's.",
+        "one way": " Maps are the picture's alone, without its mirror image's.",
+    }
+    return lines.get(result.settings.get("maps", ""), "")
 
 
 def _landmark_line(result: EvaluationResult) -> str:

@@ -43,6 +43,11 @@ class LoadedRun:
         return self.surface.config.body_source
 
     @property
+    def predicts_maps(self) -> bool:
+        """Whether the surface network predicts depth and normals of both sides at every pixel."""
+        return self.surface.config.predicts_maps
+
+    @property
     def reads_landmarks(self) -> bool:
         """Whether the networks can be told the person's landmarks."""
         return self.surface.config.reads_landmarks

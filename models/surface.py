@@ -50,6 +50,11 @@ class SurfaceConfig:
         return isinstance(self.encoder, MapsConfig) and self.encoder.landmarks > 0
 
     @property
+    def predicts_maps(self) -> bool:
+        """Whether the encoder predicts depth and normals of both sides at every pixel."""
+        return isinstance(self.encoder, MapsConfig)
+
+    @property
     def body_source(self) -> str:
         """Where the body comes from that the network is trained with (`MapsConfig.body`); "none": it reads none."""
         return self.encoder.body if isinstance(self.encoder, MapsConfig) else "none"

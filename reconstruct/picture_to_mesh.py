@@ -56,6 +56,7 @@ def reconstruct_view(
     colour: bool = True,
     landmarks: F32 | None = None,
     body: F32 | None = None,
+    both_ways: bool = True,
 ) -> ReconstructedMesh:
     """Reconstruct the person in a picture, as `mpc reconstruct` does.
 
@@ -69,11 +70,12 @@ def reconstruct_view(
         colour: evaluate the texture network, where there is one, at every vertex.
         landmarks: (33, 7) of the person, see `ViewEncoder.encode`.
         body: (8, H, W) below the clothes, see `ViewEncoder.encode`.
+        both_ways: average the maps with those of the mirror image, see `ViewEncoder`.
 
     Raises:
         NoSurfaceError: the network predicts that nothing is inside, or everything.
     """
-    view = encode_view(run.surface, run.texture, image, landmarks, body)
+    view = encode_view(run.surface, run.texture, image, landmarks, body, both_ways=both_ways)
     return reconstruct_field(
         view, calibration, resolution, mask=mask_of(image) if use_mask else None,
         largest_component=largest_component, colour=colour, photo=image,

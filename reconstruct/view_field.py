@@ -17,6 +17,7 @@ from ..core.arrays import F32, I64, U8
 from ..core.errors import MpcError
 from ..core.machine import usable_memory
 from ..models.body import BODY_MAPS
+from ..models.both_ways import encode_both_ways
 from ..models.features import PixelFeatures, normalise_images
 from ..models.person.landmarks import no_landmarks
 from ..models.surface import SurfaceConfig, SurfaceNetwork
@@ -41,6 +42,7 @@ class ViewEncoder:
         texture: the texture network, in evaluation mode and on the same device; None: fields without colour.
         batch: greatest number of points in one call of a network; None: 4,096 on a CPU, otherwise 32,768.
         speed: precision and compilation; None: the best known choice for the device.
+        both_ways: average the maps of each picture with those of its mirror image (models/both_ways.py).
     """
 
     def __init__(
@@ -50,8 +52,10 @@ class ViewEncoder:
         *,
         batch: int | None = None,
         speed: Speed | None = None,
+        both_ways: bool = False,
     ) -> None:
         self._surface, self._texture, self.device = surface, texture, network_device(surface)
+        self._both_ways = both_ways
         # As the pictures are: a convolution would turn its weights each time.
         for network in (surface, texture):
             if network is not None:
@@ -108,7 +112,10 @@ class ViewEncoder:
         with torch.inference_mode(), self.speed.precision(self.device):
             pictures = _channels_last(normalise_images(pixels))
             told = (landmarks, bodies) if bodies is not None else () if landmarks is None else (landmarks,)
-            surface = _prepare_maps(self._surface.encode(pictures, *told))
+            if self._both_ways:
+                surface = _prepare_maps(encode_both_ways(self._surface, pictures, *told))
+            else:
+                surface = _prepare_maps(self._surface.encode(pictures, *told))
             return surface, None if self._texture is None else _prepare_maps(self._texture.encode(pictures))
 
     def depth_range(self, features: PixelFeatures, xy: F32) -> F32 | None:
@@ -182,6 +189,8 @@ def encode_view(
     image: U8,
     landmarks: F32 | None = None,
     body: F32 | None = None,
+    *,
+    both_ways: bool = False,
 ) -> ViewField:
     """Encode one picture in float32. `ViewEncoder` is faster for many pictures.
 
@@ -191,11 +200,13 @@ def encode_view(
         image: (H, W, 4) uint8 RGBA, sRGB, straight alpha, of the size the networks were trained on.
         landmarks: (33, 7), see `ViewEncoder.encode`.
         body: (8, H, W), see `ViewEncoder.encode`.
+        both_ways: see `ViewEncoder`.
 
     Raises:
         MpcError: another shape or dtype.
     """
-    return ViewEncoder(surface, texture, speed=Speed()).encode([image], [landmarks], [body])[0]
+    encoder = ViewEncoder(surface, texture, speed=Speed(), both_ways=both_ways)
+    return encoder.encode([image], [landmarks], [body])[0]
 
 
 def batch_occupancy(views: Sequence[ViewField]) -> DeviceField:

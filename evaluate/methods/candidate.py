@@ -134,6 +134,8 @@ class Candidate:
         told: dict[str, Any] = {"landmarks": "told" if settings.landmarks else "not told"} if reads else {}
         if self.run is not None and (trained := load_run(self.run).body_source) != "none":
             told["body"] = {"trained": trained, "given": settings.body}
+        if self.run is not None and load_run(self.run).predicts_maps:
+            told["maps"] = "both ways" if settings.both_ways else "one way"
         known = [entry.sha256 for entry in read_index(self.shards).shards if entry.split == "train"]
         return {
             "run": self.name, "baseline": self.baseline, "networks": networks,

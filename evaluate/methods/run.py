@@ -36,7 +36,10 @@ class RunMethod:
         """See `Method`."""
         begin, iou, settings = time.perf_counter(), None, self.settings
         try:
-            field = encode_view(self.run.surface, self.run.texture, view.picture, view.landmarks, view.body)
+            field = encode_view(
+                self.run.surface, self.run.texture, view.picture, view.landmarks, view.body,
+                both_ways=settings.both_ways,
+            )  # fmt: skip
             values = as_values(field.occupancy(view.points.astype(np.float32)), len(view.points))
             iou = measure_iou(values > 0.5, view.labels)
             encoded = time.perf_counter()

@@ -60,7 +60,9 @@ def reconstruct_framed(
     """
     together = settings.batch or (4 if run.device.type == "cuda" else 1)
     points = batch_points(run.surface, run.texture, memory_bound(run.device, settings.memory_gib))
-    encoder = ViewEncoder(run.surface, run.texture, batch=points, speed=settings.speed(run.device))
+    encoder = ViewEncoder(
+        run.surface, run.texture, batch=points, speed=settings.speed(run.device), both_ways=settings.both_ways
+    )
 
     def known(one: FramedPicture) -> Captured | None:
         if isinstance(record, StillRecord):

@@ -57,7 +57,9 @@ def reconstruct_picture(
     framing = frame_picture(run, image, settings, body=body)
     square = cut(image, framing, int(run.settings.get("image_size", 512)))
     points = batch_points(run.surface, run.texture, memory_bound(run.device, settings.memory_gib))
-    encoder = ViewEncoder(run.surface, run.texture, batch=points, speed=settings.speed(run.device))
+    encoder = ViewEncoder(
+        run.surface, run.texture, batch=points, speed=settings.speed(run.device), both_ways=settings.both_ways
+    )
     giver = LandmarkGiver(run, finder)
     landmarks = giver.of_mask(image, framing) if person is None else giver.of_person(person, framing)
     (view,) = encoder.encode([square], [landmarks], [body_of(run, square, landmarks, framing)])

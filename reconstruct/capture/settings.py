@@ -37,6 +37,8 @@ class CaptureSettings:
         use_mask: use the mask in localisation (see `localise`, mask).
         photo_colours: colour what the picture shows by the picture, and only the rest by the texture network (see
             surface/photo.py).
+        both_ways: average the maps that the surface network predicts with those of the mirror image
+            (models/both_ways.py); networks that predict no maps are asked once.
         person: number of the person in a picture with several and without a mask, by falling score of the detector;
             or "all".
         sequence: write a whole film as one animated GLB as well, and a turntable film of it (see sequences.py).
@@ -61,6 +63,7 @@ class CaptureSettings:
     size: int = 320
     use_mask: bool = True
     photo_colours: bool = True
+    both_ways: bool = True
     person: str = "1"
     sequence: bool = False
     smooth: bool = False

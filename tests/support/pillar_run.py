@@ -46,7 +46,7 @@ class PillarNetwork(torch.nn.Module):
     def __init__(self, empty=False, nan=False, reads_landmarks=False, body_source="none"):
         super().__init__()
         self.empty, self.nan = empty, nan
-        self.config = SimpleNamespace(reads_landmarks=reads_landmarks, body_source=body_source)
+        self.config = SimpleNamespace(reads_landmarks=reads_landmarks, body_source=body_source, predicts_maps=False)
         self.given, self.bodies = [], []
         self.weight = torch.nn.Parameter(torch.zeros(()))  # says where the network is, as those of any network do
 

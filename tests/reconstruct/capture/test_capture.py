@@ -119,7 +119,7 @@ def test_pictures_encoded_together_answer_as_alone(run_folder):
     alone = np.concatenate([views[0].occupancy(points[:100]), views[1].occupancy(points[100:])])
     assert np.abs(together - alone).max() < 1e-5
     assert np.abs(views[0].occupancy(points[100:]) - alone[100:]).max() > 1e-3
-    sizes = [batch_points(run.surface, run.texture, memory) for memory in (1, 5e6, 8e6, 1e12)]
+    sizes = [batch_points(run.surface, run.texture, memory) for memory in (1, 3e6, 5e6, 1e12)]
     assert sizes == sorted(set(sizes))
     assert (sizes[0], sizes[-1]) == (1024, CPU_BATCH)
 

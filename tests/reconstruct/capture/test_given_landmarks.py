@@ -117,7 +117,7 @@ def test_found_and_masked_pictures_give_the_network_the_same(run, finder, tmp_pa
     masked = run.surface.given
     reconstruct_picture(run, red_person()[..., :3], settings=settings)
     found = run.surface.given
-    assert masked.shape == found.shape == (1, 33, 7)
+    assert masked.shape == found.shape == (2, 33, 7)  # of the picture and of its mirror image
     torch.testing.assert_close(masked, found, atol=0.03, rtol=0)
     Image.fromarray(red_person()[..., :3]).save(tmp_path / "red.png")
     (one,) = frame_stills(run, [(Source(tmp_path / "red.png"), "red")], tmp_path, CaptureSettings())
@@ -157,7 +157,7 @@ def body_run(run, landmarks=0):
 def test_a_body_is_fitted_for_networks_that_read_one_and_the_remark_says_so(run, finder, bodies, tmp_path, landmarks):
     """With a mask and without, one picture or several files, and also where the landmarks themselves are not read."""
     own = body_run(run, landmarks)
-    settings = CaptureSettings(resolution=33, turntable="none")
+    settings = CaptureSettings(resolution=33, turntable="none", both_ways=False)
     for picture in (red_person(), red_person()[..., :3]):
         reconstruct_picture(own, picture, settings=settings)
         body, given = own.surface.body, own.surface.given
