@@ -39,6 +39,10 @@ if TYPE_CHECKING:
 @click.option("--certificate", type=options.existing_file, help="PEM file of a certificate, to serve over TLS.")
 @click.option("--key", type=options.existing_file, help="PEM file of its private key.")
 @options.photo_colours
+@click.option(
+    "--fit-bodies", is_flag=True,
+    help="Fit a body to the landmarks for networks that read one, which takes a tenth of a second a frame.",
+)  # fmt: skip
 @options.device
 @options.server
 def live(

@@ -26,16 +26,18 @@ class LandmarkGiver:
     Args:
         run: whose networks are to be told.
         finder: opens the person finder.
+        bodies: whether bodies will be fitted (`body_of`) for a run that reads them.
 
     Attributes:
         note: why the last person's landmarks or body are not given, in words, or that a body is fitted; "" where
             nobody reads more than landmarks, and those are given.
     """
 
-    def __init__(self, run: LoadedRun, finder: Callable[[], PersonFinder]) -> None:
-        self._wanted, self._finder = run.reads_landmarks or run.body_source != "none", finder
+    def __init__(self, run: LoadedRun, finder: Callable[[], PersonFinder], *, bodies: bool = True) -> None:
+        bodies = bodies and run.body_source != "none"
+        self._wanted, self._finder = run.reads_landmarks or bodies, finder
         self._of_body = ""
-        if run.body_source != "none":
+        if bodies:
             lacking = why_no_bodies()
             self._of_body = (
                 f"reconstructed without a body: {lacking}" if lacking else "a body is fitted to the landmarks"

@@ -93,7 +93,9 @@ class Pipeline:
         self._photo = settings.photo_colours
         self._paint: FramePaint | None = None  # of the newest surface
         self._finding = StageOfFinding(finder)
-        self.surfaces = StageOfSurfaces(run, settings.height_m, self.meter, photo_colours=settings.photo_colours)
+        self.surfaces = StageOfSurfaces(
+            run, settings.height_m, self.meter, photo_colours=settings.photo_colours, fit_bodies=settings.fit_bodies
+        )
         self.shots: Newest[Shot] = Newest()
         self._seen: Newest[Seen] = Newest()
         self._wake = threading.Condition()

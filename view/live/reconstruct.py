@@ -36,16 +36,24 @@ class StageOfSurfaces:
         height_m: assumed height of the standing person, metres.
         meter: is told how long encoding and localising take.
         photo_colours: meshes have the frame's colours where it shows them.
+        fit_bodies: fit a body to the landmarks for networks that read one.
     """
 
     def __init__(
-        self, run: LoadedRun, height_m: float, meter: Meter | None = None, *, photo_colours: bool = True
+        self,
+        run: LoadedRun,
+        height_m: float,
+        meter: Meter | None = None,
+        *,
+        photo_colours: bool = True,
+        fit_bodies: bool = False,
     ) -> None:
         self._run, self._meter, self._photo = run, meter or Meter(), photo_colours
+        self._fit_bodies = fit_bodies
         self._size = int(run.settings.get("image_size", 512))
         self._settings = CaptureSettings(height_m=height_m)
         self._encoder = ViewEncoder(run.surface, run.texture)
-        self._giver = LandmarkGiver(run, lazy_finder())
+        self._giver = LandmarkGiver(run, lazy_finder(), bodies=fit_bodies)
         self._steady = OneEuroFilter(STEADY_HZ, STEADY_PER_SPEED)
 
     def frame(self, seen: Seen) -> Framing:
@@ -82,7 +90,7 @@ class StageOfSurfaces:
                 landmarks = self._giver.of_mask(seen.picture, framing)
             else:
                 landmarks = self._giver.of_person(seen.person, framing)
-            body = body_of(self._run, square, landmarks, framing)
+            body = body_of(self._run, square, landmarks, framing) if self._fit_bodies else None
             (view,) = self._encoder.encode([square], [landmarks], [body])
         grid = None
         if mode != "visible":

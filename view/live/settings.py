@@ -26,6 +26,7 @@ class LiveSettings:
         height_m: assumed height of the standing person, metres.
         clients: greatest number of browsers at a time.
         photo_colours: colour what the frame shows by the frame, and only the rest by the texture network.
+        fit_bodies: fit a body to the landmarks for networks that read one (`surface_network.encoder.body`).
     """
 
     resolution: int = 129
@@ -34,6 +35,7 @@ class LiveSettings:
     height_m: float = 1.7
     clients: int = 16
     photo_colours: bool = True
+    fit_bodies: bool = False
 
     def __post_init__(self) -> None:
         check_choice("mode", self.mode, MODES)

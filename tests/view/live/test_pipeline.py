@@ -12,6 +12,7 @@ from mpc.models.runs import load_run
 from mpc.reconstruct.capture.panels import FieldRenderer
 from mpc.reconstruct.localise.localise import localise
 from mpc.view.live import pipeline as pipeline_module
+from mpc.view.live import reconstruct as surfaces_module
 from mpc.view.live.draw import camera_for, draw, input_panel
 from mpc.view.live.find import NobodyHereError, StageOfFinding
 from mpc.view.live.meter import Meter
@@ -109,6 +110,19 @@ def test_what_is_drawn_is_what_reconstruct_draws(run):
     red = (input_panel(surface, 240)[..., 0] > 120) & (input_panel(surface, 240)[..., 2] < 120)
     rows = np.flatnonzero(red.any(axis=1))
     assert (rows[-1] - rows[0] + 1) / 240 * surface.framing.extent_m == pytest.approx(1.7, abs=0.03)
+
+
+@pytest.mark.parametrize("fits", [False, True])
+def test_bodies_are_fitted_on_request_alone(run, monkeypatch, fits):
+    asked, given = [], []
+    monkeypatch.setattr(surfaces_module, "body_of", lambda *args: asked.append(args) or np.zeros((8, 64, 64)))
+    stage = StageOfSurfaces(run, 1.7, fit_bodies=fits)
+    encode = stage._encoder.encode
+    monkeypatch.setattr(
+        stage._encoder, "encode", lambda pictures, landmarks, bodies: given.append(bodies) or encode(pictures)
+    )
+    stage.reconstruct(StageOfFinding(CountingFinder).find(shot()), 33, "fast")
+    assert (len(asked), [one is None for one in given[0]]) == ((1, [False]) if fits else (0, [True]))
 
 
 @pytest.mark.parametrize("look", [Look(), Look(70, 20)])
