@@ -22,7 +22,7 @@ from ...datasets.loading.views import ViewDataset
 from ...datasets.shards.index import read_index
 from ...geometry.closest import ClosestSurface
 from ...geometry.mesh import PosedMesh
-from ...models.shipped import choose_run
+from ...models.shipped import FOLDER, choose_run
 from ...pages.page import section, write_page
 from ...pages.pictures import clay_colours, data_uri, draw_coloured, turned_camera
 from ...pages.viewer import ViewerModel
@@ -146,7 +146,8 @@ def write_report(
 
 def _training_sections(run: Path, shards: Path) -> list[tuple[str, str]]:
     """The curves of a run's training and the views that were hardest in it."""
-    log = read_log(run / "log.jsonl")
+    # The weights of the package come without the log of their training.
+    log = [] if run == FOLDER else read_log(run / "log.jsonl")
     hardest = hardest_views(shards, read_json(run / "run.json"))
     return [
         section("Training", f'<div class="charts">{training_charts(log)}</div>'),
