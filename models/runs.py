@@ -93,6 +93,10 @@ def load_run(run: Path, device: torch.device | str = "cpu", *, which: str = "bes
         raise InputError(folder, "holds no trained surface network yet")
     surface = load_network(surface_path, device)[0]
     texture = None if texture_path is None else load_network(texture_path, device)[0]
+    # Fields give pictures with their channels last (reconstruct/view_field.py), and a convolution whose weights lie
+    # otherwise would turn them in each call.
+    for network in filter(None, (surface, texture)):
+        network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     assert isinstance(surface, SurfaceNetwork)
     assert texture is None or isinstance(texture, TextureNetwork)
     cube = record.get("data", {})

@@ -56,10 +56,6 @@ class ViewEncoder:
     ) -> None:
         self._surface, self._texture, self.device = surface, texture, network_device(surface)
         self._both_ways = both_ways
-        # As the pictures are: a convolution would turn its weights each time.
-        for network in (surface, texture):
-            if network is not None:
-                network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.speed = Speed.for_device(self.device) if speed is None else speed
         batch = batch or (CPU_BATCH if self.device.type == "cpu" else BATCH)
         self.occupancy = PointQuery(self._query_surface, self.device, batch, self.speed)

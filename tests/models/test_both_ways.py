@@ -114,3 +114,11 @@ def test_a_field_reads_the_averaged_maps_in_its_depth_range_too():
     np.testing.assert_allclose(field.occupancy(points), expected, atol=1e-4)
     np.testing.assert_allclose(field.depth_range(points[:, :2]), ranges, atol=1e-5)
     assert np.abs(alone.depth_range(points[:, :2]) - ranges).max() > 1e-3
+
+
+def test_a_field_leaves_the_weights_of_its_network_as_they_lie():
+    """A preview encodes with a network in training, whose steps would differ, and may be slower, in another layout."""
+    network = maps_network()
+    before = {name: weights.stride() for name, weights in network.named_parameters()}
+    ViewEncoder(network, both_ways=True).encode([np.ascontiguousarray(pictures(1)[0].permute(1, 2, 0).numpy())])
+    assert {name: weights.stride() for name, weights in network.named_parameters()} == before
