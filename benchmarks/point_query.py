@@ -4,8 +4,9 @@
     python benchmarks/point_query.py --tiny      # seconds; proves that it runs
 
 For each size of a call: microseconds of processor time a point, for occupancies and for colours of the networks of the
-package, and pages of memory that all calls take fresh from the system. Then the samples of one map where the positions,
-columns of (N, 3), are given to `grid_sample` as one row, as mpc does, and as a column. One thread; least of many turns.
+package, and pages of memory that a turn over all points takes fresh from the system. Then the samples of one map where
+the positions, columns of (N, 3), are given to `grid_sample` as one row, as mpc does, and as a column. One thread; least
+of many turns.
 """
 
 from __future__ import annotations

@@ -16,8 +16,8 @@ from .maps import MAPS
 from .person.landmarks import MIRRORED
 from .surface import SurfaceNetwork
 
-# Of landmarks: x in the picture, and metres to the right. Of maps: x of the normals of the front and of the back.
-_LANDMARKS_RIGHT, _NORMALS_RIGHT = (0, 4), (2, 5)
+# Of landmarks: the metres to the right. Of maps: x of the normals of the front and of the back.
+_METRES_RIGHT, _NORMALS_RIGHT = 4, (2, 5)
 
 
 def encode_both_ways(
@@ -44,10 +44,17 @@ def encode_both_ways(
 
 
 def mirror_landmarks(landmarks: Tensor) -> Tensor:
-    """Landmarks (B, 33, 7) as they are in the mirror images; left and right change their names."""
-    mirrored = landmarks[:, list(MIRRORED)]
-    mirrored[..., _LANDMARKS_RIGHT] *= -1.0
+    """Landmarks (B, 33, 7) as they are in the mirror images."""
+    mirrored = exchange_sides(landmarks)
+    mirrored[..., 0] *= -1.0
     return mirrored
+
+
+def exchange_sides(landmarks: Tensor) -> Tensor:
+    """Landmarks (B, 33, 7) whose places are mirrored already: with the names of the other side and mirrored metres."""
+    exchanged = landmarks[:, list(MIRRORED)]
+    exchanged[..., _METRES_RIGHT] *= -1.0
+    return exchanged
 
 
 def mirror_maps(maps: Tensor) -> Tensor:

@@ -11,10 +11,11 @@ from torch import Tensor
 
 from ..core.checks import check_ranges
 from ..datasets.loading.pixels import upload
+from ..models.both_ways import exchange_sides
 from ..models.person.landmarks import MIRRORED
 
 # The columns of a landmark: x, y, z, visibility, then metres to the right, down and away (models/person/landmarks.py).
-_VISIBILITY, _RIGHT = 3, 4
+_VISIBILITY = 3
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -57,9 +58,7 @@ def move_landmarks(landmarks: Tensor, before: Tensor, after: Tensor) -> Tensor:
     depths = landmarks[..., 2:3].double() * scale[:, None, None]
     rest = landmarks[..., _VISIBILITY:].double()
     moved = torch.cat([places, depths, rest], dim=2).to(landmarks.dtype)
-    mirrored = moved[:, list(MIRRORED)]
-    mirrored[..., _RIGHT] *= -1.0
-    return torch.where(mirror, mirrored, moved)
+    return torch.where(mirror, exchange_sides(moved), moved)
 
 
 def disturb_landmarks(

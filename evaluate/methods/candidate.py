@@ -111,7 +111,7 @@ class Candidate:
                     "--set surface_network.encoder.body=known (or fitted) does"
                 )
             return "none"
-        wanted = settings.body if asked or settings.body == "none" else trained
+        wanted = trained if settings.body == "trained" else settings.body
         lacking = _lacking_body(wanted, shards, settings.split)
         if lacking and asked:
             raise InputError(shards, f"{lacking} (--body {wanted})")

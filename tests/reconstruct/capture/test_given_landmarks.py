@@ -169,6 +169,7 @@ def test_a_body_is_fitted_for_networks_that_read_one_and_the_remark_says_so(run,
         list(reconstruct_framed(own, iter([one]), settings, StillRecord(StillDigest(own, settings), [])))
         torch.testing.assert_close(own.surface.body, body, atol=0.03, rtol=0)
     assert {shape for shape, _ in bodies} == {(32, 32, 4)}
+    assert LandmarkGiver(own, finder, bodies=False).note == ""
     reconstruct_picture(run, red_person(), settings=settings)
     assert run.surface.body is None
 
